@@ -1,0 +1,75 @@
+# The one command file; CI calls the same. `make` or `make help` lists it.
+# It needs a Python of at least 3.11 and nothing else: Node.js, Valkey and Chromium come as pinned packages.
+# Nothing is written outside the checkout but the package caches.
+
+.DEFAULT_GOAL := help
+.PHONY: help run stack test check lint format lock clean
+
+PORT ?= 8000
+UV := uv==0.13.9
+
+# The first interpreter on PATH that is new enough.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+
+BIN := .venv/bin
+# npm as the Node package from PyPI ships it: that has no command of its own.
+NPM = $(BIN)/python -m local.npm
+
+help:  ## List what there is to do.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/runtime.stamp node_modules/runtime.stamp  ## Start everything and stream the logs (PORT=8000); Ctrl-C stops it.
+	@$(BIN)/python -m local run --port $(PORT) --follow-parent
+
+stack: .venv/runtime.stamp node_modules/runtime.stamp  ## Start only the servers the app needs, for `flask run --debug`.
+	@$(BIN)/python -m local stack --follow-parent
+
+test: lint node_modules/complete.stamp  ## Check the code and run every test against real servers.
+	$(BIN)/python -m pytest
+
+lint: .venv/complete.stamp  ## Check style, types and the direction of imports.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/complete.stamp  ## Rewrite the code in the one style.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: .venv/pyvenv.cfg  ## Make the lock files anew from pyproject.toml and package.json.
+	$(BIN)/python -m venv .local/lock
+	.local/lock/bin/python -m pip install --quiet $(UV)
+	for extra in '' local dev; do \
+		.local/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+			--no-emit-package asin-desk --no-emit-index-url --custom-compile-command "make lock" \
+			$${extra:+--extra $$extra} pyproject.toml -o requirements$${extra:+-$$extra}.txt || exit 1; done
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-local.txt
+	$(NPM) install --package-lock-only
+
+clean:  ## Remove everything that was installed or made here, the local data too.
+	rm -rf .venv .local node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- Installing: each stamp is as new as the lock file it was made from.
+
+.venv/pyvenv.cfg:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON= to one."; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/runtime.stamp: requirements-local.txt | .venv/pyvenv.cfg
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-local.txt
+	touch $@
+
+.venv/complete.stamp: requirements-dev.txt | .venv/pyvenv.cfg
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	touch $@ .venv/runtime.stamp
+
+node_modules/runtime.stamp: package-lock.json | .venv/runtime.stamp
+	$(NPM) install --no-save --omit=dev
+	touch $@
+
+node_modules/complete.stamp: package-lock.json | .venv/complete.stamp
+	$(NPM) install --no-save
+	touch $@ node_modules/runtime.stamp

@@ -1,0 +1,32 @@
+"""Identity: who is calling, from a Supabase access token.
+
+`jwks` and `keys` hold the keys, `tokens` checks a token with them, `memory` spares the next check, and `identity`
+ties them to requests. Only `identity` knows Flask.
+"""
+
+from app.auth.identity import (
+    SESSION_TOKEN,
+    Auth,
+    current_user,
+    identify,
+    init_app,
+    login_required,
+    operator_required,
+)
+from app.auth.keys import KeyRing, KeysUnavailableError
+from app.auth.tokens import Identity, InvalidTokenError, TokenVerifier
+
+__all__ = [
+    "SESSION_TOKEN",
+    "Auth",
+    "Identity",
+    "InvalidTokenError",
+    "KeyRing",
+    "KeysUnavailableError",
+    "TokenVerifier",
+    "current_user",
+    "identify",
+    "init_app",
+    "login_required",
+    "operator_required",
+]

@@ -1,0 +1,157 @@
+"""Hold the keys that access tokens are checked with: the project's shared secret, its published key set, or both."""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+import httpx
+from jwt import PyJWK
+from jwt.utils import base64url_encode
+
+from app.auth.jwks import TIMEOUT_SECONDS, KeySet, download_key_set
+
+logger = logging.getLogger(__name__)
+
+_SMALLEST_SECRET_BYTES: Final = 32  # RFC 7518 §3.2: at least as long as the hash
+_REFETCH_PAUSE_SECONDS: Final = 60.0
+_RETRY_PAUSE_SECONDS: Final = 5.0
+_REFRESH_AFTER_SECONDS: Final = 600.0
+_LONGEST_WAIT_SECONDS: Final = TIMEOUT_SECONDS + 0.5
+
+
+class UnknownKeyError(Exception):
+    """No key of ours can check this token; the message says why and repeats nothing of the token."""
+
+
+class KeysUnavailableError(Exception):
+    """The published keys have never been fetched, so nothing can be said about the token (HTTP 503)."""
+
+    retry_after: Final = int(_RETRY_PAUSE_SECONDS)
+
+
+class KeyRing:
+    """Choose the key for a token. The algorithm belongs to the key; what a token claims only selects.
+
+    HS256 goes to the secret; ES256 and RS256 go to the published key set. A project that moves from one to the
+    other has both for a while.
+    """
+
+    def __init__(
+        self,
+        *,
+        secret: str | None = None,
+        jwks_url: str | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take the HS256 `secret`, the `jwks_url`, or both. Touches no network: keys are fetched when first needed.
+
+        Raises:
+            ValueError: neither was given, or the secret is shorter than 32 bytes.
+
+        """
+        if not (secret or jwks_url):
+            raise ValueError("access tokens cannot be checked without a secret or a key set URL")
+        self._secret = _secret_key(secret) if secret else None
+        self._published = PublishedKeys(jwks_url, monotonic=monotonic) if jwks_url else None
+
+    def find(self, *, algorithm: str, key_id: str | None) -> PyJWK:
+        """Return the key for a token whose header says `algorithm` and `key_id`.
+
+        Raises:
+            UnknownKeyError: there is none.
+            KeysUnavailableError: whether there is one cannot be said yet.
+
+        """
+        if algorithm == "HS256" and self._secret is not None:
+            return self._secret
+        if algorithm not in {"ES256", "RS256"} or self._published is None:
+            raise UnknownKeyError("its algorithm is not accepted here")
+        if key_id is None:
+            raise UnknownKeyError("it does not name its signing key")
+        return self._published.find(algorithm=algorithm, key_id=key_id)
+
+
+class PublishedKeys:
+    """The key set at a URL: fetched when needed, refreshed behind the requests, kept when the endpoint fails.
+
+    One fetch runs at a time, in a thread of its own, and no lock is held during it. Only a request that cannot be
+    answered without the result waits for it, at most 2.5 s. PyJWT's own client was not enough: it drops its keys
+    when the endpoint is down and makes every thread queue behind the fetching one.
+    """
+
+    def __init__(self, url: str, *, monotonic: Callable[[], float]) -> None:
+        """Remember where to fetch from. `monotonic` returns seconds."""
+        self._url = url
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._keys: KeySet | None = None  # replaced whole, so it can be read without the lock
+        self._running: threading.Event | None = None
+        self._next_fetch_at = -math.inf
+        self._stale_at = math.inf
+
+    def find(self, *, algorithm: str, key_id: str) -> PyJWK:
+        """Return the published key, fetching when it is not known (at most once a minute).
+
+        Raises:
+            UnknownKeyError: it is not in the set we last saw.
+            KeysUnavailableError: no set was ever seen; tried again after 5 s.
+
+        """
+        key = (self._keys or {}).get((algorithm, key_id))
+        if key is not None:
+            if self._monotonic() >= self._stale_at:
+                self._fetch_if_due()
+            return key
+        running = self._fetch_if_due()
+        if running is not None:
+            running.wait(_LONGEST_WAIT_SECONDS)
+        keys = self._keys
+        if keys is None:
+            raise KeysUnavailableError("the keys that access tokens are checked with could not be fetched yet")
+        if (algorithm, key_id) not in keys:
+            raise UnknownKeyError("its signing key is not known")
+        return keys[algorithm, key_id]
+
+    def _fetch_if_due(self) -> threading.Event | None:
+        """Start a fetch unless one runs or the last was too recent; return the running one's end, if any runs."""
+        with self._lock:
+            if self._running is None and self._monotonic() >= self._next_fetch_at:
+                done = threading.Event()
+                threading.Thread(target=self._fetch, args=(done,), name="jwks-fetch", daemon=True).start()
+                self._running = done
+                self._next_fetch_at = self._monotonic() + _REFETCH_PAUSE_SECONDS
+            return self._running
+
+    def _fetch(self, done: threading.Event) -> None:
+        """Fetch the set once; whatever happens, let those who wait go on."""
+        fetched: KeySet | None = None
+        try:
+            fetched = download_key_set(self._url)
+            logger.info("signing keys fetched: %d usable", len(fetched))
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
+            # The class only: messages can quote what a stranger's server sent.
+            logger.warning("signing keys could not be fetched (%s); keeping those we have", type(error).__name__)
+        finally:
+            with self._lock:
+                self._settle(fetched)
+            done.set()
+
+    def _settle(self, fetched: KeySet | None) -> None:
+        """Take over what a fetch brought; None keeps the last good keys. The lock is held."""
+        self._running = None
+        if fetched is not None:
+            self._keys = fetched
+            self._stale_at = self._monotonic() + _REFRESH_AFTER_SECONDS
+        elif self._keys is None:
+            self._next_fetch_at = self._monotonic() + _RETRY_PAUSE_SECONDS
+
+
+def _secret_key(secret: str) -> PyJWK:
+    """Bind the shared secret to HS256."""
+    raw = secret.encode()
+    if len(raw) < _SMALLEST_SECRET_BYTES:
+        raise ValueError(f"the JWT secret must be at least {_SMALLEST_SECRET_BYTES} bytes long")
+    return PyJWK({"kty": "oct", "k": base64url_encode(raw).decode()}, "HS256")

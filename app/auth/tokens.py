@@ -1,0 +1,186 @@
+"""Check Supabase access tokens (JWT, RFC 7519) and remember the good ones, so that most requests pay only a hash."""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+import jwt
+from jwt import PyJWK
+from jwt.exceptions import (
+    InvalidAudienceError,
+    InvalidIssuerError,
+    InvalidSignatureError,
+    MissingRequiredClaimError,
+    PyJWTError,
+)
+
+from app.auth.keys import KeyRing, UnknownKeyError
+from app.auth.memory import BoundedMemory
+
+_LEEWAY_SECONDS: Final = 10  # how far our clock and the issuer's may differ
+_LONGEST_TOKEN: Final = 8192  # characters; gunicorn passes no longer header field either
+_LATEST_EPOCH_SECOND: Final = 253_402_300_799  # the end of the year 9999
+
+
+class InvalidTokenError(Exception):
+    """The token proves nothing. `reason` completes "the access token was refused: …" and never quotes the token."""
+
+    def __init__(self, reason: str) -> None:
+        """Keep the reason: plain ASCII without quotes, fit for a header (RFC 6750 §3)."""
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A seller, as a verified token describes them."""
+
+    user_id: str
+    """Canonical lower-case UUID text."""
+    email: str
+    """Empty when the account has none."""
+    expires_at: int
+    """Epoch seconds."""
+    token: str = field(repr=False)
+    """The credential itself, to call the database as this user. Kept out of repr, and so out of logs."""
+
+
+class TokenVerifier:
+    """Turn access tokens into identities.
+
+    A token that was verified once is remembered, by its SHA-256 digest, until it expires; a key that is withdrawn
+    meanwhile does not call it back (Supabase tokens live for an hour at most by default).
+    """
+
+    def __init__(
+        self,
+        keys: KeyRing,
+        *,
+        audience: str,
+        issuer: str | None = None,
+        capacity: int = 10_000,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Accept tokens for `audience`, and only from `issuer` when it is given.
+
+        `capacity` counts remembered tokens; `wall_clock` returns epoch seconds.
+        """
+        self._keys = keys
+        self._audience = audience
+        self._issuer = issuer
+        self._wall_clock = wall_clock
+        self.remembered: BoundedMemory[bytes, Identity] = BoundedMemory(capacity, clock=wall_clock)
+
+    def verify(self, token: str) -> Identity:
+        """Return whom `token` stands for.
+
+        Raises:
+            InvalidTokenError: it is malformed, forged, out of date, or not a seller's token for this application.
+            KeysUnavailableError: the keys to check it with have never been fetched.
+
+        """
+        digest = _digest(token)
+        remembered = self.remembered.recall(digest)
+        if remembered is not None:
+            return remembered
+        identity = self._check(token)
+        self.remembered.remember(digest, identity, until=identity.expires_at)
+        return identity
+
+    def _check(self, token: str) -> Identity:
+        """Verify signature and claims of a token not seen before."""
+        claims = self._decode(token, self._key_for(token))
+        _check_times(claims, now=self._wall_clock())
+        if claims.get("role") != "authenticated":
+            raise InvalidTokenError("its role is not that of a signed-in user")
+        email = claims.get("email")
+        return Identity(
+            user_id=_user_id(claims["sub"]),
+            email=email if isinstance(email, str) else "",
+            expires_at=int(claims["exp"]),
+            token=token,
+        )
+
+    def _key_for(self, token: str) -> PyJWK:
+        """Return the key that the token's header selects."""
+        try:
+            header = jwt.get_unverified_header(token)
+            algorithm = header.get("alg")
+            if not isinstance(algorithm, str):
+                raise InvalidTokenError("its algorithm is not accepted here")
+            return self._keys.find(algorithm=algorithm, key_id=header.get("kid"))
+        except PyJWTError:
+            # `from None` here and below: PyJWT's messages can quote the token's content.
+            raise InvalidTokenError("it is malformed") from None
+        except UnknownKeyError as error:
+            raise InvalidTokenError(str(error)) from error
+
+    def _decode(self, token: str, key: PyJWK) -> Mapping[str, Any]:
+        """Return the claims once the signature, the audience and the issuer are right."""
+        required = ["exp", "sub", "aud"] if self._issuer is None else ["exp", "sub", "aud", "iss"]
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=[key.algorithm_name],
+                audience=self._audience,
+                issuer=self._issuer,
+                # Times are checked by us, against the injected clock.
+                options={"require": required, "verify_exp": False, "verify_nbf": False, "verify_iat": False},
+            )
+        except PyJWTError as error:
+            raise InvalidTokenError(_reason(error)) from None
+        return claims
+
+
+def _digest(token: str) -> bytes:
+    """Return the name a token is remembered under, after the checks that need no look inside."""
+    if len(token) > _LONGEST_TOKEN:
+        raise InvalidTokenError("it is too long")
+    try:
+        return hashlib.sha256(token.encode("ascii")).digest()
+    except UnicodeEncodeError:
+        raise InvalidTokenError("it is malformed") from None
+
+
+def _reason(error: PyJWTError) -> str:
+    """Say in our own words why PyJWT refused."""
+    match error:
+        case InvalidSignatureError():
+            return "its signature does not match"
+        case MissingRequiredClaimError():
+            return f"it lacks the claim {error.claim}"
+        case InvalidAudienceError():
+            return "it is meant for another audience"
+        case InvalidIssuerError():
+            return "it comes from another issuer"
+        case _:
+            return "it is malformed"
+
+
+def _check_times(claims: Mapping[str, Any], *, now: float) -> None:
+    """Refuse a token outside its validity, give or take the leeway (RFC 7519 §4.1.4-6)."""
+    if now >= _epoch_seconds(claims, "exp") + _LEEWAY_SECONDS:
+        raise InvalidTokenError("it has expired")
+    for claim in ("nbf", "iat"):
+        if claim in claims and _epoch_seconds(claims, claim) > now + _LEEWAY_SECONDS:
+            raise InvalidTokenError("it is not valid yet")
+
+
+def _epoch_seconds(claims: Mapping[str, Any], claim: str) -> float:
+    """Return a time claim. Written so that NaN and Infinity, which Python's JSON reads, fail too."""
+    value = claims[claim]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LATEST_EPOCH_SECOND:
+        raise InvalidTokenError(f"its claim {claim} is not a time")
+    return value
+
+
+def _user_id(subject: str) -> str:
+    """Return the subject as canonical UUID text: it becomes a cache key, so each user must have one spelling."""
+    try:
+        return str(UUID(subject))
+    except ValueError:
+        raise InvalidTokenError("its subject is not a user id") from None

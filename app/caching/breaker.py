@@ -1,0 +1,141 @@
+"""The circuit breaker: one process's opinion of whether Redis is worth a call, and the deletes it owes.
+
+Pattern: M. Nygard, *Release It!*, 2nd ed., ch. 5. State lives in the process, never in the Redis it guards.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from enum import StrEnum
+
+logger = logging.getLogger(__name__)
+
+
+class BreakerState(StrEnum):
+    """Closed: calls go through. Open: none does. Half-open: the probe was answered, owed deletes go out first."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+
+
+class CircuitBreaker:
+    """Stops calling a Redis that does not answer, finds out by itself when it does again, and settles debts first.
+
+    Promise: **closed implies that this process owes no delete**, so whoever is admitted reads nothing this process
+    knows to be outdated. Only the state is under the lock, never a network call; the hot path reads one attribute.
+    """
+
+    def __init__(
+        self,
+        *,
+        ping: Callable[[], bool],
+        deliver: Callable[[str, str], bool],
+        threshold: int = 1,
+        interval: float = 0.25,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start closed.
+
+        Args:
+            ping: asks the server once and says whether it answered; never raises.
+            deliver: sends the owed end of writer (key, token) and says whether it arrived; never raises.
+            threshold: consecutive failures that open the breaker. One is right with a background probe: a single
+                lost connection costs a few milliseconds of bypassing, a hung server one timeout per thread.
+            interval: seconds between probes while open.
+            clock: monotonic seconds.
+
+        """
+        self._ping, self._deliver = ping, deliver
+        self._threshold, self._interval, self._clock = threshold, interval, clock
+        self._lock = threading.Lock()
+        self._state = BreakerState.CLOSED
+        self._failures = 0
+        self._owed: dict[tuple[str, str], float] = {}
+        self._probe_pid: int | None = None
+        self.transitions = 0
+
+    @property
+    def state(self) -> BreakerState:
+        """The state right now."""
+        return self._state
+
+    @property
+    def owed(self) -> int:
+        """How many deletes are still to be delivered."""
+        return len(self._owed)
+
+    def admits(self) -> bool:
+        """Say whether a call may go to Redis now; costs no lock while closed."""
+        if self._state is BreakerState.CLOSED:
+            return True
+        if self._probe_pid != os.getpid():  # the probing thread did not survive a fork
+            with self._lock:
+                self._start_probe()
+        return False
+
+    def success(self) -> None:
+        """Note an answered call: failures are counted consecutively."""
+        if self._failures:
+            self._failures = 0
+
+    def failure(self, reason: str) -> None:
+        """Note a connection failure or timeout; open when there were enough of them."""
+        with self._lock:
+            self._failures += 1
+            if self._failures >= self._threshold and self._state is BreakerState.CLOSED:
+                self._move(BreakerState.OPEN, reason)
+                self._start_probe()
+
+    def owe(self, key: str, token: str, *, lifetime: float) -> None:
+        """Remember an undelivered end for `lifetime` seconds, and stay open until it is delivered or forgotten."""
+        with self._lock:
+            now = self._clock()
+            self._owed = {debt: until for debt, until in self._owed.items() if until > now}
+            self._owed[key, token] = now + lifetime
+            if self._state is BreakerState.CLOSED:
+                self._move(BreakerState.OPEN, "an invalidation could not be delivered")
+                self._start_probe()
+
+    def _move(self, state: BreakerState, reason: str) -> None:
+        # A server that answers but takes no deletes bounces between open and half-open: that is not news.
+        bounce = BreakerState.HALF_OPEN in (state, self._state) and state is not BreakerState.CLOSED
+        level = logging.DEBUG if bounce else logging.INFO if state is BreakerState.CLOSED else logging.WARNING
+        self._state = state
+        self.transitions += 1
+        logger.log(level, "Redis circuit breaker %s: %s", state, reason)
+
+    def _start_probe(self) -> None:
+        if self._state is BreakerState.CLOSED or self._probe_pid == os.getpid():
+            return
+        self._probe_pid = os.getpid()
+        threading.Thread(target=self._probe, name="redis-probe", daemon=True).start()
+
+    def _probe(self) -> None:
+        pause = threading.Event()
+        while not (self._ping() and self._settle()):
+            pause.wait(self._interval)
+
+    def _settle(self) -> bool:
+        """Deliver what is owed, then close; False when a debt stays undelivered."""
+        with self._lock:
+            self._move(BreakerState.HALF_OPEN, "Redis answers again")
+        while True:
+            with self._lock:
+                now = self._clock()
+                self._owed = {debt: until for debt, until in self._owed.items() if until > now}
+                debts = list(self._owed)
+                if not debts:
+                    self._failures = 0
+                    self._probe_pid = None
+                    self._move(BreakerState.CLOSED, "nothing is owed, caching resumes")
+                    return True
+            for debt in debts:
+                if not self._deliver(*debt):
+                    with self._lock:
+                        self._move(BreakerState.OPEN, "an owed invalidation could not be delivered")
+                    return False
+                with self._lock:
+                    self._owed.pop(debt, None)

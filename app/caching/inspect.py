@@ -1,0 +1,117 @@
+"""What Redis holds and how it feels, for diagnostics and operators. Never on the path of a cached read."""
+
+import time
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from redis import Redis
+
+from app.caching.backend import LeaseBackend
+from app.caching.guard import CacheUnavailableError
+from app.caching.protocol import LeaseProtocol
+from app.caching.states import LEASE, state_name
+
+# A whitelist: INFO also tells paths, addresses, process ids and versions of other software.
+INFO_FIELDS = (
+    "redis_version", "valkey_version", "server_name", "redis_mode", "uptime_in_seconds",
+    "connected_clients", "blocked_clients", "maxclients",
+    "used_memory", "used_memory_human", "used_memory_peak", "used_memory_peak_human",
+    "maxmemory", "maxmemory_human", "maxmemory_policy", "mem_fragmentation_ratio",
+    "keyspace_hits", "keyspace_misses", "expired_keys", "evicted_keys",
+    "total_commands_processed", "instantaneous_ops_per_sec", "rejected_connections", "role", "loading",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class EntryReport:
+    """State of one entry: absent, value, lease, tombstone or foreign; remaining life in seconds; size in bytes."""
+
+    state: str
+    ttl_seconds: float | None
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServerReport:
+    """Whether a ping answered just now, how long it took (milliseconds), and the whitelisted INFO."""
+
+    connected: bool
+    latency_ms: float | None = None
+    info: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def server(self) -> str | None:
+        """Name and version, such as `valkey 9.1.2`; None when it is not known."""
+        if "valkey_version" in self.info:
+            return f"valkey {self.info['valkey_version']}"
+        return f"redis {self.info['redis_version']}" if "redis_version" in self.info else None
+
+    @property
+    def hit_rate(self) -> float | None:
+        """Percentage of all look-ups since the server started, ours or not; None before the first."""
+        return rate(self.info.get("keyspace_hits", 0), self.info.get("keyspace_misses", 0))
+
+
+def rate(hits: int, misses: int) -> float | None:
+    """Return hits as a percentage of all, one decimal; None when there were none at all."""
+    return round(100 * hits / (hits + misses), 1) if hits + misses else None
+
+
+def server_report(protocol: LeaseProtocol) -> ServerReport:
+    """Ping the server and read its INFO; a server that does not answer is reported, not raised."""
+    started = time.perf_counter()
+    try:
+        protocol.guard.call(protocol.client.ping)
+        latency = time.perf_counter() - started
+    except CacheUnavailableError:
+        return ServerReport(connected=False)
+    try:
+        info: dict[str, Any] = protocol.guard.call(protocol.client.info)
+    except CacheUnavailableError:  # a Redis user without the right to INFO
+        info = {}
+    return ServerReport(
+        connected=True,
+        latency_ms=round(latency * 1000, 3),
+        info={name: info[name] for name in INFO_FIELDS if name in info},
+    )
+
+
+def entry_report(protocol: LeaseProtocol, key: str) -> EntryReport | None:
+    """Return the state of one entry, or None when Redis does not say."""
+    try:
+        start, ttl, size = protocol.guard.call(lambda: _ask(protocol, key))
+    except CacheUnavailableError:
+        return None
+    if isinstance(start, Exception):
+        return EntryReport("foreign", _seconds(ttl), 0)
+    return EntryReport(state_name(start), _seconds(ttl), size)
+
+
+def sample_entries(backend: LeaseBackend, most: int) -> list[tuple[str, EntryReport]]:
+    """Return up to `most` of our entries with their state, by key; nothing when Redis does not say."""
+    protocol = backend.protocol
+    try:
+        found = protocol.guard.call(lambda: list(islice(backend.keys(), most)))
+    except CacheUnavailableError:
+        return []
+    keys = sorted(key.decode(errors="replace") for key in found)
+    return [(key, entry) for key in keys if (entry := entry_report(protocol, key))]
+
+
+def pool_report(client: Redis) -> dict[str, int]:
+    """Return how many connections the pool may hold."""
+    return {"max_connections": client.connection_pool.max_connections}
+
+
+def _ask(protocol: LeaseProtocol, key: str) -> tuple[bytes | Exception, int, int]:
+    pipeline = protocol.client.pipeline(transaction=False)
+    pipeline.getrange(key, 0, len(LEASE) - 1)
+    pipeline.pttl(key)
+    pipeline.strlen(key)
+    start, ttl, size = pipeline.execute(raise_on_error=False)
+    return start, ttl, size
+
+
+def _seconds(milliseconds: int) -> float | None:
+    return milliseconds / 1000 if milliseconds >= 0 else None

@@ -1,0 +1,27 @@
+-- Invalidate an entry: a writer is done, or (without a token) somebody drops the value.
+--
+-- KEYS[1]  the entry
+-- ARGV[1]  token of the writer; empty: nobody in particular
+-- returns  1 the entry is gone by this call, 0 there was none or other writers still hold the tombstone
+--
+-- One step: the tombstone may only go when no writer is left in it, else a reader could fill with what it read before
+-- the other writer commits. Without a tombstone (evicted, run out, or begin never arrived) the entry may be older than
+-- the write and goes too, a lease included.
+local content = redis.pcall('GET', KEYS[1])
+if type(content) == 'string' and string.sub(content, 1, 6) == 'dirty:' then
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local last = now
+  local writers = {}
+  for token, deadline in string.gmatch(string.sub(content, 7), '([^,@]+)@(%d+)') do
+    if tonumber(deadline) > now and token ~= ARGV[1] then
+      writers[#writers + 1] = token .. '@' .. deadline
+      last = math.max(last, tonumber(deadline))
+    end
+  end
+  if #writers > 0 then
+    redis.call('SET', KEYS[1], 'dirty:' .. table.concat(writers, ','), 'PX', string.format('%.0f', last - now))
+    return 0
+  end
+end
+return redis.call('UNLINK', KEYS[1])

@@ -1,0 +1,107 @@
+"""`memoize` and `delete_memoized` as Flask-Caching users know them, on readable keys and by the lease protocol."""
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Generic, ParamSpec, TypeVar
+
+import flask_caching
+
+from app.caching.backend import LeaseBackend
+from app.caching.codec import Codec, JsonCodec
+from app.caching.null import NullProtocol
+from app.caching.protocol import LeaseProtocol
+from app.caching.states import Answer
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_NULL = NullProtocol()
+# Token of each write this context has begun, by entry, so that `delete_memoized` ends the right writer.
+_writers: ContextVar[dict[str, str]] = ContextVar("writers")
+
+
+class Memoized(Generic[P, R]):
+    """A function whose results live in the cache under a key made of its arguments. Call it as the function itself."""
+
+    def __init__(
+        self, cache: "Cache", function: Callable[P, R], *, key: Callable[P, str], codec: Codec[R], timeout: int | None
+    ) -> None:
+        """Wrap `function`; see `Cache.memoize` for the arguments."""
+        functools.update_wrapper(self, function)
+        self.uncached = function
+        self.cache_timeout = timeout
+        self._cache, self._key, self._codec = cache, key, codec
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return the function's result, from the cache where it has one."""
+        return self.lookup(*args, **kwargs).value
+
+    def lookup(self, *args: P.args, **kwargs: P.kwargs) -> Answer[R]:
+        """Return the result together with where it came from and how long it will live."""
+        backend = self._cache.cache
+        return self._cache.protocol.fetch(
+            self.make_cache_key(*args, **kwargs),
+            lambda: self.uncached(*args, **kwargs),
+            codec=self._codec,
+            ttl=self.cache_timeout if self.cache_timeout is not None else backend.default_timeout,
+        )
+
+    def make_cache_key(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """Return the full key in Redis, prefix included. Raises TypeError for arguments the key cannot be made of."""
+        prefix: str = getattr(self._cache.cache, "key_prefix", "")
+        return prefix + self._key(*args, **kwargs)
+
+
+class Cache(flask_caching.Cache):
+    """Flask-Caching's `Cache`; functions memoized with a `key` go through the lease protocol, all else is unchanged."""
+
+    @property
+    def protocol(self) -> LeaseProtocol | NullProtocol:
+        """The protocol of the current application's backend: its null twin where that backend is not ours."""
+        backend = self.cache
+        return backend.protocol if isinstance(backend, LeaseBackend) else _NULL
+
+    def memoize(  # type: ignore[override]  # stricter on purpose: no version keys, hence a required key
+        self, timeout: int | None = None, *, key: Callable[P, str], codec: Codec[Any] | None = None
+    ) -> Callable[[Callable[P, R]], Memoized[P, R]]:
+        """Memoize the decorated function under `key(*args)` for `timeout` seconds.
+
+        The arguments must be the whole key: a function that reads anything else of the request would show one user
+        another's result.
+
+        Args:
+            timeout: seconds; None takes CACHE_DEFAULT_TIMEOUT.
+            key: makes the key (without CACHE_KEY_PREFIX) from the call's arguments; same parameters as the function.
+            codec: how results become bytes; JSON by default.
+
+        """
+
+        def decorate(function: Callable[P, R]) -> Memoized[P, R]:
+            return Memoized(self, function, key=key, codec=codec or JsonCodec(), timeout=timeout)
+
+        return decorate
+
+    def delete_memoized(self, f: Memoized[P, Any], *args: P.args, **kwargs: P.kwargs) -> None:  # type: ignore[override]
+        """Drop the result memoized for exactly these arguments: one round trip; never raises for Redis trouble.
+
+        Inside `writing` it also ends that write. Raises TypeError when arguments are missing: dropping everybody's
+        results is `clear`.
+        """
+        key = f.make_cache_key(*args, **kwargs)
+        self.protocol.end(key, _writers.get({}).get(key, ""))
+
+    @contextmanager
+    def writing(self, f: Memoized[P, Any], *args: P.args, **kwargs: P.kwargs) -> Iterator[None]:
+        """Announce that what `f(*args)` is computed from is about to change; inside, nothing is stored for it.
+
+        Call `delete_memoized` inside when the outcome is known, whatever it is. Leave without it when the outcome is
+        unknown: the announcement then stands until its deadline, because the change may still happen.
+        """
+        key = f.make_cache_key(*args, **kwargs)
+        reset = _writers.set({**_writers.get({}), key: self.protocol.begin(key)})
+        try:
+            yield
+        finally:
+            _writers.reset(reset)

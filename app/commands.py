@@ -1,0 +1,106 @@
+"""`flask cache …` for operators: what the cache holds, and how to empty it."""
+
+import json
+import sys
+from typing import Any, NoReturn
+from uuid import UUID
+
+import click
+from flask import Flask
+from flask.cli import AppGroup
+from redis.exceptions import RedisError
+
+from app.caching import LeaseBackend
+from app.caching.guard import REDIS_ERRORS, classify
+from app.caching.inspect import entry_report, server_report
+from app.extensions import cache
+from app.products.stats import asin_status_stats
+
+cache_commands = AppGroup("cache", help="Look into the cache of status breakdowns, or empty it.")
+
+
+def init_app(app: Flask) -> None:
+    """Give `app` the `flask cache` commands."""
+    app.cli.add_command(cache_commands)
+
+
+@cache_commands.command("status")
+@click.option("--user", type=click.UUID, metavar="ID", help="Also show this user's entry.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts instead of a table.")
+def status(user: UUID | None, *, as_json: bool) -> None:
+    """Show the server, and how many entries it holds for us.
+
+    Exits 0 when Redis answers, 1 when it does not or none is configured, 2 when called wrongly.
+    """
+    report = cache_status(_backend(), user)
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+    else:
+        width = max(len(name) for name in report)
+        for name, value in report.items():
+            click.echo(f"{name.replace('_', ' '):<{width}}  {'-' if value is None else value}")
+
+
+@cache_commands.command("flush")
+@click.option("--user", type=click.UUID, metavar="ID", help="Drop this user's entry.")
+@click.option("--all", "everybody", is_flag=True, help="Drop all entries; nothing else in the database is touched.")
+@click.option("--yes", is_flag=True, help="Do not ask before dropping all.")
+def flush(user: UUID | None, *, everybody: bool, yes: bool) -> None:
+    """Drop one user's entry or all of ours, and say how many went.
+
+    Exits 0 when it is done, 1 when Redis cannot be reached or none is configured, 2 when called wrongly.
+    """
+    if (user is None) is not everybody:
+        raise click.UsageError("Say either --user ID or --all.")
+    backend = _backend()
+    if everybody and not yes:
+        click.confirm("Drop all cached breakdowns? The next request of each user asks the database.", abort=True)
+    dropped = drop_entries(backend, user)
+    click.echo(f"{dropped} {'entry' if dropped == 1 else 'entries'} dropped")
+
+
+def cache_status(backend: LeaseBackend, user: UUID | None) -> dict[str, Any]:
+    """Return what `flask cache status` prints; ends the command with status 1 when Redis does not answer."""
+    server = server_report(backend.protocol)
+    if not server.connected:
+        _fail("Redis does not answer (REDIS_URL).")
+    try:
+        entries = sum(1 for _ in backend.keys())  # noqa: SIM118 - not a dict
+    except RedisError as error:
+        _fail(f"Redis cannot list the entries: {classify(error).words}.")
+    report = {
+        "server": server.server,
+        "latency_ms": server.latency_ms,
+        "memory": server.info.get("used_memory_human"),
+        "server_hit_rate_percent": server.hit_rate,
+        "default_ttl_seconds": backend.default_timeout,
+        "entries": entries,
+    }
+    if user is not None:
+        key = asin_status_stats.make_cache_key(str(user))
+        entry = entry_report(backend.protocol, key)
+        report |= {"cache_key": key, "state": entry and entry.state, "ttl_seconds": entry and entry.ttl_seconds,
+                   "size_bytes": entry and entry.size_bytes}  # fmt: skip
+    return report
+
+
+def drop_entries(backend: LeaseBackend, user: UUID | None) -> int:
+    """Drop one user's entry or (None) all of ours; return how many went. Ends the command when Redis fails."""
+    try:
+        if user is None:
+            return backend.flush()
+        return backend.protocol.drop([asin_status_stats.make_cache_key(str(user)).encode()])
+    except REDIS_ERRORS as error:
+        _fail(f"Redis could not do it: {classify(error).words}.")
+
+
+def _backend() -> LeaseBackend:
+    backend = cache.cache
+    if not isinstance(backend, LeaseBackend):
+        _fail("No Redis is configured: set REDIS_URL.")
+    return backend
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(1)

@@ -1,0 +1,176 @@
+"""The connection to Supabase: every call as the user whose token it carries, every failure with a name.
+
+One httpx client per process; per call a light PostgREST client with the caller's own token, never a shared one: a
+shared client mixes up users under threads. The database enforces isolation; this process holds no service key.
+"""
+
+import contextlib
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from postgrest import APIError, SyncPostgrestClient
+from supabase_auth import SyncGoTrueClient
+from supabase_auth.errors import AuthApiError, AuthError
+from supabase_auth.types import AuthResponse
+
+# Node closes idle connections after about 6 s; reusing one at that moment fails the request.
+_KEEPALIVE_SECONDS = 4.0
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_SQLSTATE = re.compile(r"[0-9A-Z]{5}")
+# PostgREST answers these SQLSTATEs with a status; Supabase Lite answers some of them with another.
+_STATUS_BY_CODE = {"23505": 409, "42501": 403}
+
+
+class DatabaseUnavailableError(Exception):
+    """The database did not answer. Nothing was changed unless it is an `OutcomeUnknownError`."""
+
+    def __init__(self, message: str = "The database is not reachable; nothing was changed. Please try again.") -> None:
+        """Carry words fit for the client."""
+        super().__init__(message)
+
+
+class OutcomeUnknownError(DatabaseUnavailableError):
+    """The answer to a change was lost: it may have happened, or may still happen."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("The database did not confirm the change; it may have happened. Please look before retrying.")
+
+
+class DatabaseRefusalError(Exception):
+    """The database understood and said no."""
+
+    def __init__(self, status: int, code: str, message: str, detail: str | None) -> None:
+        """Carry the HTTP status it stands for, the SQLSTATE or PostgREST code, the message and the detail."""
+        super().__init__(message)
+        self.status, self.code, self.message, self.detail = status, code, message, detail
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A signed-in user's tokens; `expires_at` is epoch seconds."""
+
+    access_token: str
+    refresh_token: str
+    expires_at: int
+    email: str
+
+
+class Database:
+    """Supabase as this process sees it. Thread-safe."""
+
+    def __init__(self, url: str, key: str, *, timeout: float, max_connections: int) -> None:
+        """Talk to the project at `url` with the publishable `key`; `timeout` in seconds bounds each call."""
+        self._key, self._rest_url, self._auth_url = key, f"{url}/rest/v1", f"{url}/auth/v1"
+        limits = httpx.Limits(
+            max_connections=max_connections,
+            max_keepalive_connections=max_connections,
+            keepalive_expiry=_KEEPALIVE_SECONDS,
+        )
+        self._rest = httpx.Client(timeout=timeout, limits=limits, event_hooks={"response": [_raise_for_status]})
+        self._auth = httpx.Client(timeout=timeout, limits=limits)
+
+    def read(self, token: str, function: str, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+        """Call a SQL function that changes nothing and return its JSON result.
+
+        Raises:
+            DatabaseUnavailableError: no answer, or none of the expected form.
+            DatabaseRefusalError: the function or PostgREST said no.
+
+        """
+        return self._call(token, function, arguments, lost=DatabaseUnavailableError)
+
+    def change(self, token: str, function: str, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+        """Call a SQL function that changes rows in one transaction, and return its JSON result.
+
+        Raises:
+            OutcomeUnknownError: it was sent, but no usable answer came back.
+            DatabaseUnavailableError: it was never sent.
+            DatabaseRefusalError: it was refused; nothing was changed.
+
+        """
+        return self._call(token, function, arguments, lost=OutcomeUnknownError)
+
+    def latency(self) -> float:
+        """Make the database answer and return how long that took, in seconds. Raises DatabaseUnavailableError."""
+        started = time.perf_counter()
+        self._call(None, "health", {}, lost=DatabaseUnavailableError)
+        return time.perf_counter() - started
+
+    def sign_in(self, email: str, password: str) -> Session | None:
+        """Open a session; None when e-mail or password are wrong. Raises DatabaseUnavailableError."""
+        return self._session(lambda auth: auth.sign_in_with_password({"email": email, "password": password}))
+
+    def refresh(self, refresh_token: str) -> Session | None:
+        """Exchange a refresh token for a session; None when it is no longer good. Raises DatabaseUnavailableError."""
+        return self._session(lambda auth: auth.refresh_session(refresh_token))
+
+    def sign_out(self, access_token: str) -> None:
+        """End the session at Supabase, best effort: an unreachable server lets the tokens run out by themselves."""
+        with contextlib.suppress(AuthError, httpx.HTTPError):
+            self._gotrue().admin.sign_out(access_token, "local")
+
+    def _call(
+        self, token: str | None, function: str, arguments: Mapping[str, Any], *, lost: type[DatabaseUnavailableError]
+    ) -> Any:  # noqa: ANN401 - any JSON
+        headers = {"apikey": self._key} | ({"Authorization": f"Bearer {token}"} if token else {})
+        client = SyncPostgrestClient(self._rest_url, headers=headers, http_client=self._rest, retry_enabled=False)
+        try:
+            result: Any = client.rpc(function, dict(arguments)).execute().data
+        except _NEVER_SENT:
+            raise DatabaseUnavailableError from None
+        except (httpx.HTTPError, APIError, _NoAnswerError):
+            raise lost from None
+        # The client passes what is no JSON on as text, and an empty body as a list; our functions return neither.
+        if isinstance(result, str | list) and result != "ok":
+            raise lost
+        return result
+
+    def _session(self, ask: Callable[[SyncGoTrueClient], AuthResponse]) -> Session | None:
+        try:
+            session = ask(self._gotrue()).session
+        except AuthApiError as error:
+            if error.status in {400, 401, 403, 404, 422}:
+                return None
+            raise DatabaseUnavailableError("Signing in is not possible right now. Please try again.") from None
+        except (AuthError, httpx.HTTPError, ValueError):
+            raise DatabaseUnavailableError("Signing in is not possible right now. Please try again.") from None
+        if session is None:
+            return None
+        expires_at = session.expires_at or int(time.time()) + session.expires_in
+        return Session(session.access_token, session.refresh_token, expires_at, session.user.email or "")
+
+    def _gotrue(self) -> SyncGoTrueClient:
+        """Return a client for one call: a shared one would go on as whoever signed in last."""
+        return SyncGoTrueClient(
+            url=self._auth_url,
+            headers={"apikey": self._key},
+            auto_refresh_token=False,
+            persist_session=False,
+            http_client=self._auth,
+        )
+
+
+class _NoAnswerError(Exception):
+    """A 5xx that does not come from the function: nobody can say how far the call got."""
+
+
+def _raise_for_status(response: httpx.Response) -> None:
+    """Turn an error status into our exceptions before the client library loses it (an httpx response hook)."""
+    if response.is_success:
+        return
+    try:
+        problem = json.loads(response.read())
+        code, message = str(problem["code"]), str(problem["message"])
+    except (ValueError, KeyError, TypeError):
+        raise _NoAnswerError from None
+    if response.status_code >= 500 and not _SQLSTATE.fullmatch(code):
+        raise _NoAnswerError
+    details = problem.get("details")
+    status = _STATUS_BY_CODE.get(code, response.status_code)
+    raise DatabaseRefusalError(status, code, message, None if details is None else str(details))

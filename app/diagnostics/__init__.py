@@ -1,0 +1,1 @@
+"""Diagnostics: a user's cache status, the operators' Redis report, liveness and readiness."""

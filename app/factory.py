@@ -1,0 +1,89 @@
+"""Put the application together: the only module that knows every room."""
+
+from flask import Flask
+from flask.json.provider import DefaultJSONProvider
+
+from app import auth, commands, desk, problems, telemetry
+from app.caching import connection
+from app.caching.protocol import LeaseProtocol
+from app.database import Database
+from app.diagnostics.views import diagnostics
+from app.extensions import cache, csrf
+from app.products.views import products
+from config import Settings, load_settings
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return an application for `settings` (default: the environment's). Touches no network.
+
+    Raises:
+        ConfigurationError: the environment's settings cannot be used.
+
+    """
+    settings = settings or load_settings()
+    telemetry.configure_logging(level=settings.log_level, as_json=settings.logs_json)
+    app = Flask(__name__)
+    app.config.from_mapping(_flask_config(settings))
+    app.json = _DocumentProvider(app)
+    cache.init_app(app, config=_cache_config(settings))
+    csrf.init_app(app)
+    app.extensions["database"] = database = _database(settings)
+    auth.init_app(
+        app, verifier=_verifier(settings), is_operator=lambda token: database.read(token, "is_operator", {}) is True
+    )
+    for room in (telemetry, problems, commands, desk):
+        room.init_app(app)
+    for blueprint in (products, diagnostics):
+        app.register_blueprint(blueprint)
+    return app
+
+
+class _DocumentProvider(DefaultJSONProvider):
+    sort_keys = False  # documents are written in the order they are read best
+    compact = True
+
+
+def _flask_config(settings: Settings) -> dict[str, object]:
+    return {
+        "SECRET_KEY": settings.secret_key.get_secret_value(),
+        "SESSION_COOKIE_NAME": "asin_desk",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": settings.in_production,
+        "MAX_CONTENT_LENGTH": 1 << 20,
+        "WTF_CSRF_CHECK_DEFAULT": False,  # app.auth checks it, and only for callers known by cookie
+        "WTF_CSRF_TIME_LIMIT": None,  # as long as the session: a form left open over lunch still works
+    }
+
+
+def _cache_config(settings: Settings) -> dict[str, object]:
+    common: dict[str, object] = {"CACHE_DEFAULT_TIMEOUT": settings.cache_ttl, "CACHE_KEY_PREFIX": "asin_stats:"}
+    if settings.redis_url is None:
+        return common | {"CACHE_TYPE": "NullCache", "CACHE_NO_NULL_WARNING": True}
+    client = connection.connect(
+        settings.redis_url.get_secret_value(),
+        max_connections=settings.redis_max_connections,
+        timeout=settings.redis_timeout,
+    )
+    return common | {
+        "CACHE_TYPE": "app.caching.backend.LeaseBackend",
+        "CACHE_OPTIONS": {"protocol": LeaseProtocol(client)},
+    }
+
+
+def _database(settings: Settings) -> Database:
+    return Database(
+        settings.supabase_url,
+        settings.supabase_key.get_secret_value(),
+        timeout=settings.supabase_timeout,
+        max_connections=settings.threads + 2,
+    )
+
+
+def _verifier(settings: Settings) -> auth.TokenVerifier:
+    secret = settings.supabase_jwt_secret
+    keys = auth.KeyRing(
+        secret=secret.get_secret_value() if secret else None,
+        jwks_url=f"{settings.supabase_url}/auth/v1/.well-known/jwks.json",
+    )
+    return auth.TokenVerifier(keys, audience=settings.supabase_jwt_audience, issuer=settings.supabase_jwt_issuer)

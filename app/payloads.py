@@ -1,0 +1,43 @@
+"""Read a request's body or query into a model, or say exactly what is wrong with it."""
+
+from typing import TypeVar
+
+from flask import request
+from pydantic import BaseModel
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from app.problems import Problem
+
+MAX_BODY_BYTES = 1 << 20
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def body(model: type[M]) -> M:
+    """Parse the JSON body of the current request.
+
+    Raises:
+        Problem: 415 when it is not declared as JSON, 413 over `MAX_BODY_BYTES`.
+        pydantic.ValidationError: it is not JSON, or not what `model` describes.
+
+    """
+    if not request.is_json:
+        raise Problem(415, "Send JSON with Content-Type: application/json.", headers={"Accept": "application/json"})
+    return model.model_validate_json(_raw_body())
+
+
+def query(model: type[M]) -> M:
+    """Parse the query string of the current request. Raises pydantic.ValidationError; a repeated name counts once."""
+    return model.model_validate(request.args.to_dict())
+
+
+def _raw_body() -> bytes:
+    """Return the body. A chunked one declares no length and would be cut off silently, so it is counted here."""
+    request.max_content_length = MAX_BODY_BYTES + 1
+    try:
+        raw = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raw = b" " * (MAX_BODY_BYTES + 1)
+    if len(raw) > MAX_BODY_BYTES:
+        raise Problem(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+    return raw

@@ -1,0 +1,125 @@
+"""One shape for every error: problem documents (RFC 9457), `application/problem+json`."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
+
+from app.database import DatabaseRefusalError, DatabaseUnavailableError
+
+logger = logging.getLogger(__name__)
+
+MIMETYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one part of the request: a JSON pointer (RFC 6901) or query parameter, and why."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457's own term
+    """Raise to answer with a problem document."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str | None = None,
+        *,
+        title: str | None = None,
+        errors: Iterable[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+        **extra: object,
+    ) -> None:
+        """Describe the problem.
+
+        Args:
+            status: HTTP status code.
+            detail: what went wrong here, for the person who reads it.
+            title: what kind of thing went wrong; the status phrase by default.
+            errors: one entry per invalid field.
+            headers: response headers, such as Retry-After.
+            extra: further members of the document.
+
+        """
+        super().__init__(detail or title or HTTPStatus(status).phrase)
+        self.status, self.detail, self.title = status, detail, title or HTTPStatus(status).phrase
+        self.errors, self.headers, self.extra = tuple(errors), dict(headers or {}), extra
+
+    def response(self) -> Response:
+        """Render the document."""
+        document: dict[str, Any] = {"type": "about:blank", "title": self.title, "status": self.status}
+        if self.detail:
+            document["detail"] = self.detail
+        document["instance"] = request.path
+        if self.errors:
+            document["errors"] = [{"pointer": error.pointer, "detail": error.detail} for error in self.errors]
+        response = jsonify(document | self.extra)
+        response.status_code, response.mimetype = self.status, MIMETYPE
+        response.headers.update(self.headers)
+        return response
+
+
+def init_app(app: Flask) -> None:
+    """Answer every error of `app` with a problem document."""
+    app.register_error_handler(Problem, Problem.response)
+    app.register_error_handler(ValidationError, lambda error: _invalid(error).response())
+    app.register_error_handler(DatabaseUnavailableError, lambda error: unavailable(error).response())
+    app.register_error_handler(DatabaseRefusalError, lambda error: refused(error).response())
+    app.register_error_handler(HTTPException, _http_error)
+
+
+def _invalid(error: ValidationError) -> Problem:
+    """Tell a body that is no JSON at all (400) from one with invalid fields (422)."""
+    unreadable = any(found["type"] == "json_invalid" for found in error.errors(include_url=False))
+    detail = "The body is not valid JSON" if unreadable else "The request has invalid fields"
+    return Problem(400 if unreadable else 422, f"{detail}; nothing was changed.", errors=field_errors(error))
+
+
+def field_errors(error: ValidationError) -> list[FieldError]:
+    """List what pydantic found, each with a JSON pointer into the body."""
+    return [
+        FieldError("".join(f"/{_escaped(part)}" for part in found["loc"]), _worded(found["type"], found["msg"]))
+        for found in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+
+
+def _escaped(part: int | str) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")
+
+
+def _worded(kind: str, message: str) -> str:
+    plain = {"extra_forbidden": "There is no such field", "missing": "This field is required"}
+    return plain.get(kind) or message.removeprefix("Value error, ")
+
+
+def unavailable(error: DatabaseUnavailableError) -> Problem:
+    """Describe database trouble: 503 and when to come back, with the server's own words kept out."""
+    return Problem(503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def refused(error: DatabaseRefusalError) -> Problem:
+    """Describe what the database would not do."""
+    if error.status >= 500:
+        logger.error("the database refused with SQLSTATE %s", error.code)
+        return Problem(503, "The database could not do this now.", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    return Problem(error.status, error.message)
+
+
+def _http_error(error: HTTPException) -> Response:
+    if isinstance(error, InternalServerError) and error.original_exception is not None:
+        problem = Problem(500, "Something went wrong on our side; the log knows more under this request id.")
+        return problem.response()
+    if isinstance(error.response, Response):  # a ready answer in an exception's clothing
+        return error.response
+    detail = "There is nothing at this address." if isinstance(error, NotFound) else error.description
+    headers = {name: value for name, value in error.get_headers() if name not in {"Content-Type", "Content-Length"}}
+    return Problem(error.code or 500, detail, headers=headers).response()

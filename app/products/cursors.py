@@ -1,0 +1,52 @@
+"""Opaque cursors for keyset pagination: the sort value and id of the last row, and the order they belong to."""
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from uuid import UUID
+
+from app.problems import FieldError, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page ended: `value` is the row's sort value as text (None: it has none)."""
+
+    value: str | None
+    id: UUID
+
+
+def encode(position: Position, *, sort: str) -> str:
+    """Return the cursor for the page after `position`, URL-safe."""
+    raw = json.dumps([sort, position.value, str(position.id)], separators=(",", ":"))
+    return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
+
+
+def decode(cursor: str, *, sort: str) -> Position:
+    """Return the position a cursor stands for. Raises Problem (422) for one that `encode` did not make for `sort`."""
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        made_for, value, row = json.loads(raw)
+        position = Position(value, UUID(row))
+        fits = made_for == sort and _fits(value, sort.lstrip("-"))
+    except (binascii.Error, InvalidOperation, TypeError, ValueError, AttributeError, RecursionError):
+        fits = False
+    if not fits:
+        detail = "This cursor was not made by this list in this order; start again without one."
+        raise Problem(422, detail, errors=[FieldError("/cursor", detail)])
+    return position
+
+
+def _fits(value: object, column: str) -> bool:
+    """Say whether the database can read `value` as a `column`; raises as the parsers do."""
+    if value is None:
+        return column == "buy_cost"
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    value.encode()  # a lone surrogate is a ValueError
+    if column == "created_at":
+        return datetime.fromisoformat(value).tzinfo is not None
+    return column != "buy_cost" or Decimal(value).is_finite()

@@ -1,0 +1,137 @@
+"""The only caller of the product tables: each function is one SQL function, run as the signed-in user."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from flask import current_app
+
+from app.auth import current_user
+from app.database import Database, DatabaseRefusalError, DatabaseUnavailableError
+from app.problems import FieldError, Problem
+from app.products import cursors
+from app.products.schemas import BulkAction, DealFields, ListQuery, NewProduct, ProductFields
+from app.telemetry import timed
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A deal as it is now, and whether this call made it or found it."""
+
+    deal: Document
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of deals and the cursor of the next, None on the last page."""
+
+    items: list[Document]
+    next_cursor: str | None
+
+
+def asin_stats(user_id: str) -> Document:
+    """Return the raw status breakdown of `user_id`, who must be the caller: the database refuses anybody else."""
+    return _document(_read("get_asin_stats", p_user_id=user_id))
+
+
+def list_deals(query: ListQuery) -> Page:
+    """Return the page of active deals that `query` asks for."""
+    after = cursors.decode(query.cursor, sort=query.sort) if query.cursor else None
+    found = _document(
+        _read(
+            "list_deals",
+            p_asin_status=query.asin_status,
+            p_stage=query.stage,
+            p_favorite=query.favorite,
+            p_search=query.search,
+            p_sort=query.sort,
+            p_limit=query.limit,
+            p_after_value=after.value if after else None,
+            p_after_id=str(after.id) if after else None,
+        )
+    )
+    end = found["next"]
+    cursor = cursors.encode(cursors.Position(end["value"], UUID(end["id"])), sort=query.sort) if end else None
+    return Page(found["items"], cursor)
+
+
+def create_product(new: NewProduct) -> Created:
+    """Create a product and its deal, or update the deal the user already has for it; one transaction."""
+    made = _document(_change("create_product", p_product=new.product(), p_deal=new.deal()))
+    return Created(made["deal"], created=made["created"])
+
+
+def get_product(product_id: UUID) -> Document:
+    """Return a product with its deals. Raises Problem (404)."""
+    return _found(_read("get_product", p_product_id=str(product_id)), "product")
+
+
+def update_product(product_id: UUID, changes: ProductFields) -> Document:
+    """Change the given fields of a product and return it. Raises Problem (404)."""
+    return _found(_change("update_product", p_product_id=str(product_id), p_changes=changes.given()), "product")
+
+
+def update_deal(deal_id: UUID, changes: DealFields) -> Document:
+    """Change the given fields of a deal and return it. Raises Problem (404)."""
+    return _found(_change("update_deal", p_deal_id=str(deal_id), p_changes=changes.given()), "deal")
+
+
+def delete_deal(deal_id: UUID, *, hard: bool) -> None:
+    """Put a deal away, or remove it for good (and its product with the last one). Raises Problem (404)."""
+    if _change("delete_deal", p_deal_id=str(deal_id), p_hard=hard) is not True:
+        raise _missing("deal")
+
+
+def bulk_deals(bulk: BulkAction) -> int:
+    """Apply one action to all the deals and return how many there were.
+
+    Raises:
+        Problem: 404 naming the deals that are not the caller's; then nothing was changed.
+
+    """
+    ids = [str(deal_id) for deal_id in bulk.deal_ids]
+    try:
+        changed = _document(_change("bulk_deals", p_action=bulk.action, p_deal_ids=ids, p_stage=bulk.stage))
+    except DatabaseRefusalError as error:
+        if error.status != 404:
+            raise
+        place = {deal_id: position for position, deal_id in enumerate(ids)}
+        missing = json.loads(error.detail or "[]")
+        unknown = [FieldError(f"/deal_ids/{place[name]}", f"There is no deal {name}") for name in missing]
+        raise Problem(404, "Some of these deals do not exist; nothing was changed.", errors=unknown) from None
+    return int(changed["changed"])
+
+
+def _read(function: str, **arguments: object) -> Any:  # noqa: ANN401 - any JSON
+    with timed("db"):
+        return _database().read(current_user.token, function, arguments)
+
+
+def _change(function: str, **arguments: object) -> Any:  # noqa: ANN401 - any JSON
+    with timed("db"):
+        return _database().change(current_user.token, function, arguments)
+
+
+def _database() -> Database:
+    database: Database = current_app.extensions["database"]
+    return database
+
+
+def _document(result: object) -> Document:
+    if not isinstance(result, dict):
+        raise DatabaseUnavailableError("The database gave an answer nobody can read. Please try again.")
+    return result
+
+
+def _found(result: object, kind: str) -> Document:
+    if result is None:
+        raise _missing(kind)
+    return _document(result)
+
+
+def _missing(kind: str) -> Problem:
+    return Problem(404, f"There is no such {kind}.")

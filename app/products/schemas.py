@@ -1,0 +1,143 @@
+"""What callers may send: every field checked here, so that nothing reaches the database that it would choke on."""
+
+import re
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic_core import PydanticCustomError
+from pydantic_core.core_schema import ValidationInfo
+
+AsinStatus = Literal["asin_found", "needs_selection", "needs_asin", "manual_entry"]
+Stage = Literal["new", "researching", "contacted", "ordered", "received", "rejected"]
+Action = Literal["delete", "restore", "move", "favorite", "unfavorite"]
+Sort = Literal[
+    "created_at", "-created_at", "title", "-title", "buy_cost", "-buy_cost", "supplier", "-supplier"
+]  # fmt: skip
+
+MAX_MONEY = Decimal(1_000_000)
+MAX_BULK = 1000
+
+
+def _asin(value: str) -> str:
+    asin = value.upper()
+    if not re.fullmatch(r"[A-Z0-9]{10}", asin, re.ASCII):
+        raise PydanticCustomError("asin", "An ASIN is exactly 10 letters A-Z or digits")
+    return asin
+
+
+def _upc(value: str) -> str:
+    if not re.fullmatch(r"[0-9]{8,14}", value):
+        raise PydanticCustomError("upc", "A UPC or EAN is 8 to 14 digits")
+    return value
+
+
+def _storable(value: str) -> str:
+    if "\0" in value:
+        raise PydanticCustomError("nul", "The NUL character cannot be stored")
+    return value
+
+
+def _text(*, at_least: int = 0, at_most: int) -> Any:  # noqa: ANN401 - metadata for Annotated
+    return StringConstraints(strip_whitespace=True, min_length=at_least, max_length=at_most)
+
+
+Storable = AfterValidator(_storable)
+Asin = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_asin)]
+Upc = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_upc)]
+Title = Annotated[str, _text(at_least=1, at_most=500), Storable]
+Name = Annotated[str, _text(at_most=200), Storable]
+Notes = Annotated[str, _text(at_most=5000), Storable]
+Money = Annotated[Decimal, Field(ge=0, le=MAX_MONEY, decimal_places=2, allow_inf_nan=False)]
+Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    def given(self) -> dict[str, Any]:
+        """Return only the fields the caller sent, fit for JSON (money as text)."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+class ProductFields(_Body):
+    """The fields of a product a PATCH may change; null takes an ASIN or UPC away."""
+
+    asin: Asin | None = None
+    upc: Upc | None = None
+    title: Title = ""
+    brand: Name = ""
+    multiple_asins: bool = False
+
+
+class DealFields(_Body):
+    """The fields of a deal a PATCH may change; null clears cost or MOQ. Money in the account's currency."""
+
+    supplier: Name = ""
+    buy_cost: Money | None = None
+    moq: Quantity | None = None
+    stage: Stage = "new"
+    favorite: bool = False
+    notes: Notes = ""
+
+
+class NewProduct(ProductFields, DealFields):
+    """A product together with its first deal."""
+
+    title: Title
+
+    def product(self) -> dict[str, Any]:
+        """Return the product's fields that were sent."""
+        return {name: value for name, value in self.given().items() if name in ProductFields.model_fields}
+
+    def deal(self) -> dict[str, Any]:
+        """Return the deal's fields that were sent."""
+        return {name: value for name, value in self.given().items() if name in DealFields.model_fields}
+
+
+class BulkAction(_Body):
+    """One action on up to 1000 deals: all of them or none."""
+
+    action: Action
+    deal_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_BULK)]
+    stage: Annotated[Stage | None, Field(validate_default=True)] = None
+
+    @field_validator("deal_ids")
+    @classmethod
+    def _distinct(cls, value: list[UUID]) -> list[UUID]:
+        if len(set(value)) != len(value):
+            raise PydanticCustomError("duplicate", "The same deal is named twice")
+        return value
+
+    @field_validator("stage")
+    @classmethod
+    def _only_for_move(cls, value: Stage | None, info: ValidationInfo) -> Stage | None:
+        action = info.data.get("action")
+        if action == "move" and value is None:
+            raise PydanticCustomError("stage", "The action 'move' needs the stage to move to")
+        if action not in {None, "move"} and value is not None:
+            raise PydanticCustomError("stage", "Only the action 'move' takes a stage")
+        return value
+
+
+class ListQuery(BaseModel):
+    """Filters, order and page of the list."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    asin_status: AsinStatus | None = None
+    stage: Stage | None = None
+    favorite: bool | None = None
+    search: Annotated[str, _text(at_least=2, at_most=200), Storable] | None = None
+    sort: Sort = "-created_at"
+    limit: int = Field(default=50, ge=1, le=200)
+    cursor: str | None = Field(default=None, max_length=4000)
+
+
+class DeleteQuery(BaseModel):
+    """Whether a deal is removed for good."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hard: bool = False

@@ -1,0 +1,93 @@
+"""The ASIN status breakdown: the memoized function, its key, and what every change to products must wrap itself in."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+from uuid import UUID
+
+from app.database import DatabaseUnavailableError, OutcomeUnknownError
+from app.extensions import cache
+from app.products import repository
+
+_LARGEST = 2**53  # beyond it JSON numbers are no longer exact everywhere
+
+
+@dataclass(frozen=True, slots=True)
+class AsinStats:
+    """How many of a user's products with an active deal are in each status; the four sum to `total`."""
+
+    total: int
+    asin_found: int
+    needs_selection: int
+    needs_asin: int
+    manual_entry: int
+
+    @classmethod
+    def parse(cls, document: object) -> Self:
+        """Read `{"all": …, "asin_found": …, …}`. Raises ValueError for anything else, wrong sums included."""
+        names = ["all", *(field.name for field in fields(cls)[1:])]
+        if not isinstance(document, dict) or set(document) != set(names):
+            raise ValueError("not a status breakdown")
+        numbers = [document[name] for name in names]
+        if not all(type(number) is int and 0 <= number < _LARGEST for number in numbers):
+            raise ValueError("a status breakdown holds counts")
+        if sum(numbers[1:]) != numbers[0]:
+            raise ValueError("the four statuses must sum to all")
+        return cls(*numbers)
+
+    def document(self) -> dict[str, int]:
+        """Return the JSON form."""
+        numbers: dict[str, Any] = asdict(self)
+        return {"all": numbers.pop("total"), **numbers}
+
+
+class _StatsCodec:
+    """The stored form is the JSON a client gets: readable in Redis, and worthless to whoever plants something else."""
+
+    def encode(self, value: AsinStats) -> bytes:
+        return json.dumps(value.document(), separators=(",", ":")).encode()
+
+    def decode(self, payload: bytes) -> AsinStats:
+        try:
+            return AsinStats.parse(json.loads(payload))
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+
+
+def _key(user_id: str) -> str:
+    """Return the one canonical text of a user id, so that no two spellings are two entries."""
+    return str(UUID(user_id))
+
+
+@cache.memoize(key=_key, codec=_StatsCodec())
+def asin_status_stats(user_id: str) -> AsinStats:
+    """Return the breakdown of one user. The user id is the whole key; the caller's token is only the credential.
+
+    Raises:
+        DatabaseUnavailableError: the database does not answer, or not with a breakdown.
+        DatabaseRefusalError: `user_id` is not the caller.
+
+    """
+    try:
+        return AsinStats.parse(repository.asin_stats(user_id))
+    except ValueError:
+        raise DatabaseUnavailableError("The database gave numbers that do not add up. Please try again.") from None
+
+
+@contextmanager
+def changing_stats(user_id: str) -> Iterator[None]:
+    """Wrap a change to `user_id`'s products: announced before, invalidated after, whatever the outcome.
+
+    Only when the outcome is unknown does the announcement stand until its deadline: the commit may still come.
+    """
+    with cache.writing(asin_status_stats, user_id):
+        try:
+            yield
+        except OutcomeUnknownError:
+            raise
+        except BaseException:
+            cache.delete_memoized(asin_status_stats, user_id)
+            raise
+        cache.delete_memoized(asin_status_stats, user_id)

@@ -1,0 +1,94 @@
+"""The products API. Every view that changes something wraps the change in `changing_stats`."""
+
+from http import HTTPStatus
+from uuid import UUID
+
+from flask import Blueprint, jsonify, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.auth import current_user, login_required
+from app.payloads import body, query
+from app.products import repository
+from app.products.representation import stats_response
+from app.products.schemas import BulkAction, DealFields, DeleteQuery, ListQuery, NewProduct, ProductFields
+from app.products.stats import asin_status_stats, changing_stats
+from app.telemetry import timed
+
+products = Blueprint("products", __name__, url_prefix="/products")
+
+
+@products.get("")
+@login_required
+def list_products() -> ResponseReturnValue:
+    """List deals with their products, a page at a time."""
+    page = repository.list_deals(query(ListQuery))
+    response = jsonify(items=page.items, next_cursor=page.next_cursor)
+    if page.next_cursor:
+        following = request.args.to_dict() | {"cursor": page.next_cursor}
+        response.headers["Link"] = f'<{url_for(".list_products", **following)}>; rel="next"'  # type: ignore[arg-type]
+    return response
+
+
+@products.post("")
+@login_required
+def create_product() -> ResponseReturnValue:
+    """Create a product and its deal, or update the deal that is already there."""
+    new = body(NewProduct)
+    with changing_stats(current_user.user_id):
+        made = repository.create_product(new)
+    location = url_for(".get_product", product_id=made.deal["product_id"])
+    return made.deal, HTTPStatus.CREATED if made.created else HTTPStatus.OK, {"Location": location}
+
+
+@products.get("/<uuid:product_id>")
+@login_required
+def get_product(product_id: UUID) -> ResponseReturnValue:
+    """Show one product with its deals."""
+    return repository.get_product(product_id)
+
+
+@products.patch("/<uuid:product_id>")
+@login_required
+def update_product(product_id: UUID) -> ResponseReturnValue:
+    """Change fields of a product; an ASIN moves it to another status."""
+    changes = body(ProductFields)
+    with changing_stats(current_user.user_id):
+        return repository.update_product(product_id, changes)
+
+
+@products.patch("/deal/<uuid:deal_id>")
+@login_required
+def update_deal(deal_id: UUID) -> ResponseReturnValue:
+    """Change fields of a deal."""
+    changes = body(DealFields)
+    with changing_stats(current_user.user_id):
+        return repository.update_deal(deal_id, changes)
+
+
+@products.delete("/deal/<uuid:deal_id>")
+@login_required
+def delete_deal(deal_id: UUID) -> ResponseReturnValue:
+    """Put a deal away; with `?hard=true` remove it for good."""
+    hard = query(DeleteQuery).hard
+    with changing_stats(current_user.user_id):
+        repository.delete_deal(deal_id, hard=hard)
+    return "", HTTPStatus.NO_CONTENT
+
+
+@products.post("/bulk-action")
+@login_required
+def bulk_action() -> ResponseReturnValue:
+    """Apply one action to many deals, all or nothing."""
+    bulk = body(BulkAction)
+    with changing_stats(current_user.user_id):
+        changed = repository.bulk_deals(bulk)
+    return {"action": bulk.action, "changed": changed}
+
+
+@products.get("/stats/asin-status")
+@login_required
+def asin_status() -> ResponseReturnValue:
+    """Show the ASIN status breakdown: the memoized view."""
+    with timed("cache"):
+        answer = asin_status_stats.lookup(current_user.user_id)
+    return stats_response(answer)

@@ -1,0 +1,85 @@
+"""Logs and the request id that ties them together: JSON lines in production, readable lines in development."""
+
+import json
+import logging
+import re
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from flask import Flask, Response, g, has_request_context, request
+
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TEXT = "%(asctime)s %(levelname)-7s %(name)s [%(request_id)s] %(message)s"
+
+
+class _RequestIdFilter(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> Literal[True]:
+        record.request_id = request_id() if has_request_context() else "-"
+        return True
+
+
+class _JsonFormatter(logging.Formatter):
+    """One JSON object per line: time (ISO 8601, UTC), level, logger, request_id, message, and exception if any."""
+
+    converter = staticmethod(time.gmtime)
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%S')}.{int(record.msecs):03d}Z",
+            "level": record.levelname,
+            "logger": record.name,
+            "request_id": getattr(record, "request_id", "-"),
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def configure_logging(*, level: str, as_json: bool) -> None:
+    """Send the log of this process to standard error at `level`; replaces what was configured before."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonFormatter() if as_json else logging.Formatter(_TEXT))
+    handler.addFilter(_RequestIdFilter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
+    logging.getLogger("app").setLevel(level)
+    for chatty in ("httpx", "httpcore", "hpack"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def request_id() -> str:
+    """Return the id of the current request: the caller's X-Request-ID if it is a plain token, else a new one."""
+    if "request_id" not in g:
+        given = request.headers.get("X-Request-ID", "")
+        g.request_id = given if _ID.fullmatch(given) else secrets.token_hex(8)
+    return str(g.request_id)
+
+
+@contextmanager
+def timed(name: str) -> Iterator[None]:
+    """Add the time spent inside to `name` in the Server-Timing header; an inner name is not counted twice."""
+    times: dict[str, float] = g.setdefault("times", {})
+    before, started = sum(times.values()), time.perf_counter()
+    try:
+        yield
+    finally:
+        inner = sum(times.values()) - before
+        times[name] = times.get(name, 0.0) + time.perf_counter() - started - inner
+
+
+def init_app(app: Flask) -> None:
+    """Put the request id, and the times taken, on every response of `app`."""
+    app.after_request(_mark)
+
+
+def _mark(response: Response) -> Response:
+    response.headers["X-Request-ID"] = request_id()
+    if times := g.get("times"):
+        response.headers["Server-Timing"] = ", ".join(f"{name};dur={1000 * t:.2f}" for name, t in times.items())
+    return response

@@ -1,0 +1,155 @@
+"""Settings, read once from the environment and `.env`, checked together, frozen.
+
+Every variable is explained in `.env.example`. `load_settings` reports all mistakes at once, one line each, and never
+prints a value that could be a secret.
+"""
+
+import re
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_DEVELOPMENT_KEY = "development-only-secret-key-not-for-production"
+_WEAK_KEY_LENGTH = 32
+
+
+class ConfigurationError(Exception):
+    """The settings cannot be used; `mistakes` holds one line each, saying what to do."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        """Carry the lines."""
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+def _empty_is_unset(value: object) -> object:
+    return None if value == "" else value
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be a URL like https://<project>.supabase.co")
+    return value.rstrip("/")
+
+
+def _redis_url(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not re.match(r"(rediss?|unix)://", text):
+        raise ValueError("must start with redis://, rediss:// or unix://")
+    if text.startswith("unix://"):
+        return value
+    authority = text.split("://", 1)[1].split("/", 1)[0]
+    if authority.count("@") > 1 or "#" in text or "?" in authority:
+        raise ValueError("has an unescaped character in its password: write @ as %40, # as %23, / as %2F, ? as %3F")
+    try:
+        parts = urlsplit(text)
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        port_is_fine = False
+    if not port_is_fine:
+        raise ValueError("has no valid port (or an unescaped character in its password: write : as %3A, / as %2F)")
+    if not parts.hostname:
+        raise ValueError("names no host; the form is redis://[[user]:password@]host[:port][/database]")
+    if not re.fullmatch(r"/?\d*", parts.path):
+        raise ValueError("must end in a database number, such as /0 (an unescaped / in the password is %2F)")
+    return value
+
+
+Unset = BeforeValidator(_empty_is_unset)
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+
+
+class Settings(BaseSettings):
+    """Everything that differs between a laptop and production. Immutable."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_file=".env", env_file_encoding="utf-8")
+
+    app_env: Literal["development", "production"] = "development"
+    secret_key: SecretStr = Field(default=SecretStr(_DEVELOPMENT_KEY), validate_default=True)
+    supabase_url: Annotated[str, AfterValidator(_http_url)]
+    supabase_key: SecretStr = Field(min_length=1)
+    supabase_jwt_secret: Annotated[SecretStr | None, Unset] = None
+    supabase_jwt_audience: str = Field(default="authenticated", min_length=1)
+    supabase_jwt_issuer: Annotated[str | None, Unset] = None
+    supabase_timeout: Seconds = 8.0
+    redis_url: Annotated[Annotated[SecretStr, AfterValidator(_redis_url)] | None, Unset] = None
+    redis_max_connections: int = Field(default=10, ge=1, le=1000)
+    redis_timeout: Seconds = 2.0
+    cache_ttl: int = Field(default=10, ge=1, le=3600)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Annotated[Literal["json", "text"] | None, Unset] = None
+    port: int = Field(default=8000, ge=1, le=65535)
+    web_concurrency: int = Field(default=2, ge=1, le=64)
+    threads: int = Field(default=8, ge=1, le=1000)
+
+    @field_validator("secret_key")
+    @classmethod
+    def _strong_in_production(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        text = value.get_secret_value()
+        if not text:
+            raise ValueError("must not be empty")
+        weak = text == _DEVELOPMENT_KEY or len(text) < _WEAK_KEY_LENGTH or len(set(text)) < 8
+        if weak and info.data.get("app_env") == "production":
+            raise ValueError(
+                "is too weak for production; make one with: python -c 'import secrets; print(secrets.token_hex(32))'"
+            )
+        return value
+
+    @field_validator("supabase_jwt_secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value().encode()) < 32:
+            raise ValueError("is shorter than the 32 bytes HS256 needs; copy it whole from the Supabase dashboard")
+        return value
+
+    @field_validator("threads")
+    @classmethod
+    def _within_pool(cls, value: int, info: ValidationInfo) -> int:
+        pool = info.data.get("redis_max_connections")
+        if pool is not None and value > pool:
+            raise ValueError(f"must not exceed REDIS_MAX_CONNECTIONS ({pool}), or threads would queue for connections")
+        return value
+
+    @property
+    def in_production(self) -> bool:
+        """Say whether real sellers use this process."""
+        return self.app_env == "production"
+
+    @property
+    def logs_json(self) -> bool:
+        """Say whether log lines are JSON: LOG_FORMAT decides, else the environment."""
+        return (self.log_format or ("json" if self.in_production else "text")) == "json"
+
+    @classmethod
+    def read(cls) -> Self:
+        """Read the environment and `.env`. Raises pydantic's ValidationError."""
+        return cls()
+
+
+def load_settings() -> Settings:
+    """Return the settings of this process.
+
+    Raises:
+        ConfigurationError: with every mistake, not only the first.
+
+    """
+    try:
+        return Settings.read()
+    except ValidationError as error:
+        raise ConfigurationError(_lines(error)) from None
+
+
+def _lines(error: ValidationError) -> list[str]:
+    """Render each mistake without the offending value: it may be a secret."""
+    lines = []
+    for mistake in error.errors(include_url=False, include_input=False):
+        name = str(mistake["loc"][0]).upper()
+        if mistake["type"] == "missing":
+            lines.append(f"{name}: is not set; .env.example says what it is")
+        else:
+            message = mistake["msg"].removeprefix("Value error, ")
+            lines.append(f"{name}: {message[0].lower()}{message[1:]}")
+    return lines

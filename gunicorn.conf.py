@@ -1,0 +1,22 @@
+"""How gunicorn serves the application: threads, because a request waits for Redis or the database, never computes."""
+
+import sys
+
+from config import ConfigurationError, load_settings
+
+try:
+    _settings = load_settings()
+except ConfigurationError as error:
+    # Here, not only in the workers: the master would restart a failing worker for ever.
+    sys.exit("\n".join(error.mistakes))
+
+bind = f"0.0.0.0:{_settings.port}"  # Render routes to the container's address, not to its loopback
+worker_class = "gthread"
+workers = _settings.web_concurrency
+threads = _settings.threads  # at most REDIS_MAX_CONNECTIONS, so that no thread queues for a connection
+timeout = 60  # seconds a worker may be silent
+graceful_timeout = 20  # seconds for requests in flight on SIGTERM
+keepalive = 5  # seconds an idle client connection is kept
+max_requests = 0
+control_socket_disable = True  # it would live in HOME, and a second server would take it over
+accesslog = None
