@@ -1,7 +1,9 @@
 """How gunicorn serves the application: threads, because a request waits for Redis or the database, never computes."""
 
 import sys
+from typing import Any
 
+from app.caching.shared import process_region  # before the fork: the workers are to share it
 from config import ConfigurationError, load_settings
 
 try:
@@ -20,3 +22,8 @@ keepalive = 5  # seconds an idle client connection is kept
 max_requests = 0
 control_socket_disable = True  # it would live in HOME, and a second server would take it over
 accesslog = None
+
+
+def post_fork(server: object, worker: Any) -> None:  # noqa: ANN401, ARG001 - gunicorn's hook, which ships no types
+    """Give each worker a row of its own in the memory they share."""
+    process_region.claim(worker.age)

@@ -5,7 +5,9 @@ from flask.json.provider import DefaultJSONProvider
 
 from app import auth, commands, desk, problems, telemetry
 from app.caching import connection
+from app.caching.incarnation import Incarnation
 from app.caching.protocol import LeaseProtocol
+from app.caching.shared import process_region
 from app.database import Database
 from app.diagnostics.views import diagnostics
 from app.extensions import cache, csrf
@@ -60,14 +62,16 @@ def _cache_config(settings: Settings) -> dict[str, object]:
     common: dict[str, object] = {"CACHE_DEFAULT_TIMEOUT": settings.cache_ttl, "CACHE_KEY_PREFIX": "asin_stats:"}
     if settings.redis_url is None:
         return common | {"CACHE_TYPE": "NullCache", "CACHE_NO_NULL_WARNING": True}
+    incarnation = Incarnation()
     client = connection.connect(
         settings.redis_url.get_secret_value(),
+        incarnation,
         max_connections=settings.redis_max_connections,
         timeout=settings.redis_timeout,
     )
     return common | {
         "CACHE_TYPE": "app.caching.backend.LeaseBackend",
-        "CACHE_OPTIONS": {"protocol": LeaseProtocol(client)},
+        "CACHE_OPTIONS": {"protocol": LeaseProtocol(client, incarnation, region=process_region)},
     }
 
 

@@ -116,9 +116,12 @@ class PublishedKeys:
         return keys[algorithm, key_id]
 
     def _fetch_if_due(self) -> threading.Event | None:
-        """Start a fetch unless one runs or the last was too recent; return the running one's end, if any runs."""
+        """Start a fetch unless the last began too recently; return the end of the one that runs, if any does.
+
+        A fetch that hangs (an endpoint can drip its headers for hours) is succeeded by another after the pause.
+        """
         with self._lock:
-            if self._running is None and self._monotonic() >= self._next_fetch_at:
+            if self._monotonic() >= self._next_fetch_at:
                 done = threading.Event()
                 threading.Thread(target=self._fetch, args=(done,), name="jwks-fetch", daemon=True).start()
                 self._running = done

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 
+from app.caching.shared import SharedRegion
+
 logger = logging.getLogger(__name__)
 
 
@@ -25,14 +27,16 @@ class CircuitBreaker:
     """Stops calling a Redis that does not answer, finds out by itself when it does again, and settles debts first.
 
     Promise: **closed implies that this process owes no delete**, so whoever is admitted reads nothing this process
-    knows to be outdated. Only the state is under the lock, never a network call; the hot path reads one attribute.
+    knows to be outdated. What other workers owe is marked in the shared region. Only the state is under the lock,
+    never a network call; the hot path reads one attribute.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - two collaborators, a region, and three constants tests replace
         self,
         *,
         ping: Callable[[], bool],
         deliver: Callable[[str, str], bool],
+        region: SharedRegion,
         threshold: int = 1,
         interval: float = 0.25,
         clock: Callable[[], float] = time.monotonic,
@@ -42,20 +46,20 @@ class CircuitBreaker:
         Args:
             ping: asks the server once and says whether it answered; never raises.
             deliver: sends the owed end of writer (key, token) and says whether it arrived; never raises.
+            region: where other workers learn which keys this one owes a delete, and where transitions are counted.
             threshold: consecutive failures that open the breaker. One is right with a background probe: a single
                 lost connection costs a few milliseconds of bypassing, a hung server one timeout per thread.
             interval: seconds between probes while open.
             clock: monotonic seconds.
 
         """
-        self._ping, self._deliver = ping, deliver
+        self._ping, self._deliver, self._region = ping, deliver, region
         self._threshold, self._interval, self._clock = threshold, interval, clock
         self._lock = threading.Lock()
         self._state = BreakerState.CLOSED
         self._failures = 0
         self._owed: dict[tuple[str, str], float] = {}
         self._probe_pid: int | None = None
-        self.transitions = 0
 
     @property
     def state(self) -> BreakerState:
@@ -95,6 +99,7 @@ class CircuitBreaker:
             now = self._clock()
             self._owed = {debt: until for debt, until in self._owed.items() if until > now}
             self._owed[key, token] = now + lifetime
+            self._region.mark(key, seconds=lifetime)
             if self._state is BreakerState.CLOSED:
                 self._move(BreakerState.OPEN, "an invalidation could not be delivered")
                 self._start_probe()
@@ -104,7 +109,7 @@ class CircuitBreaker:
         bounce = BreakerState.HALF_OPEN in (state, self._state) and state is not BreakerState.CLOSED
         level = logging.DEBUG if bounce else logging.INFO if state is BreakerState.CLOSED else logging.WARNING
         self._state = state
-        self.transitions += 1
+        self._region.count(f"breaker-{state}")
         logger.log(level, "Redis circuit breaker %s: %s", state, reason)
 
     def _start_probe(self) -> None:
@@ -130,6 +135,7 @@ class CircuitBreaker:
                 if not debts:
                     self._failures = 0
                     self._probe_pid = None
+                    self._region.unmark()
                     self._move(BreakerState.CLOSED, "nothing is owed, caching resumes")
                     return True
             for debt in debts:

@@ -1,7 +1,8 @@
 """JSON in and out of Redis: the only serialisation there is, so that a planted value can never execute anything."""
 
 import json
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 MAX_PAYLOAD_BYTES = 1 << 20
 """Longer payloads are refused unread: parsing megabytes of somebody's garbage would stall the reader."""
@@ -27,6 +28,20 @@ class Codec(Protocol[R]):
             ValueError: the payload is nothing `encode` would have made; it counts as a miss.
 
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy(Generic[R]):
+    """How the results of one function are kept.
+
+    `ttl` in seconds. `failing_with`: the exception that means nobody could compute it now; it is then raised, made
+    without arguments, for everybody who asks within one wait time, so that a herd does not beat a dead database. Other
+    exceptions concern only the caller they are raised for.
+    """
+
+    codec: Codec[R]
+    ttl: float
+    failing_with: type[Exception] | None = None
 
 
 class JsonCodec:

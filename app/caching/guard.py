@@ -15,6 +15,7 @@ from redis.exceptions import (
     BusyLoadingError,
     ClusterError,
     ConnectionError,  # noqa: A004 - redis-py's own name, used qualified nowhere else
+    MaxConnectionsError,
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -24,7 +25,7 @@ from redis.exceptions import (
 )
 
 from app.caching.breaker import CircuitBreaker
-from app.caching.counters import Counters
+from app.caching.shared import SharedRegion
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Trouble(Enum):
     PERMISSION = ("permission", "the Redis user lacks a permission this cache needs", False)
     MEMORY = ("out-of-memory", "the server is full (maxmemory) and evicts nothing", False)
     WRONG_TYPE = ("wrong-type", "a key of ours holds a foreign data type", False)
+    POISON = ("poison", "an entry holds something this cache never wrote; it is dropped", False)
     OTHER = ("other", "the server answered with an unexpected error", False)
 
     def __init__(self, label: str, words: str, trips: bool) -> None:  # noqa: FBT001 - an enum's value tuple
@@ -83,6 +85,7 @@ _BY_TYPE: tuple[tuple[type[BaseException], Trouble], ...] = (
     (AuthenticationError, Trouble.AUTHENTICATION),
     (AuthorizationError, Trouble.AUTHENTICATION),
     (BusyLoadingError, Trouble.LOADING),
+    (MaxConnectionsError, Trouble.POOL),
     (ReadOnlyError, Trouble.READ_ONLY),
     (NoPermissionError, Trouble.PERMISSION),
     (OutOfMemoryError, Trouble.MEMORY),
@@ -111,10 +114,10 @@ class Guard:
     """Runs Redis calls for the engine: through the breaker, with every failure classified and counted."""
 
     def __init__(
-        self, breaker: CircuitBreaker, counters: Counters, *, clock: Callable[[], float] = time.monotonic
+        self, breaker: CircuitBreaker, region: SharedRegion, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Guard calls with `breaker`; `clock` gives monotonic seconds and spaces repeated log lines."""
-        self.breaker, self.counters, self._clock = breaker, counters, clock
+        """Guard calls with `breaker`, count in `region`; `clock` (monotonic seconds) spaces repeated log lines."""
+        self.breaker, self._region, self._clock = breaker, region, clock
         self._logged: dict[Trouble, float] = {}
 
     def call(self, command: Callable[[], T]) -> T:
@@ -125,7 +128,7 @@ class Guard:
 
         """
         if not self.breaker.admits():
-            self.counters.count("skipped")
+            self._region.count("skipped")
             raise CacheUnavailableError(Trouble.OPEN)
         try:
             reply = command()
@@ -137,7 +140,7 @@ class Guard:
     def note(self, error: BaseException) -> Trouble:
         """Classify and count a failure, tell the breaker or the log, and return its kind."""
         trouble = classify(error)
-        self.counters.count(f"error:{trouble.label}")
+        self._region.count(f"error:{trouble.label}")
         if trouble.trips:
             self.breaker.failure(trouble.words)  # its transition is the log line
         else:

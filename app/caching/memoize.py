@@ -1,6 +1,8 @@
 """`memoize` and `delete_memoized` as Flask-Caching users know them, on readable keys and by the lease protocol."""
 
 import functools
+import inspect
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -9,7 +11,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 import flask_caching
 
 from app.caching.backend import LeaseBackend
-from app.caching.codec import Codec, JsonCodec
+from app.caching.codec import Codec, JsonCodec, Policy
 from app.caching.null import NullProtocol
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import Answer
@@ -26,13 +28,12 @@ class Memoized(Generic[P, R]):
     """A function whose results live in the cache under a key made of its arguments. Call it as the function itself."""
 
     def __init__(
-        self, cache: "Cache", function: Callable[P, R], *, key: Callable[P, str], codec: Codec[R], timeout: int | None
+        self, cache: "Cache", function: Callable[P, R], *, key: Callable[P, str], policy: Callable[[int], Policy[R]]
     ) -> None:
-        """Wrap `function`; see `Cache.memoize` for the arguments."""
+        """Wrap `function`; `policy` makes the policy from the backend's default timeout. See `Cache.memoize`."""
         functools.update_wrapper(self, function)
         self.uncached = function
-        self.cache_timeout = timeout
-        self._cache, self._key, self._codec = cache, key, codec
+        self._cache, self._key, self._policy = cache, key, policy
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the function's result, from the cache where it has one."""
@@ -40,12 +41,10 @@ class Memoized(Generic[P, R]):
 
     def lookup(self, *args: P.args, **kwargs: P.kwargs) -> Answer[R]:
         """Return the result together with where it came from and how long it will live."""
-        backend = self._cache.cache
         return self._cache.protocol.fetch(
             self.make_cache_key(*args, **kwargs),
             lambda: self.uncached(*args, **kwargs),
-            codec=self._codec,
-            ttl=self.cache_timeout if self.cache_timeout is not None else backend.default_timeout,
+            self._policy(self._cache.cache.default_timeout),
         )
 
     def make_cache_key(self, *args: P.args, **kwargs: P.kwargs) -> str:
@@ -55,31 +54,42 @@ class Memoized(Generic[P, R]):
 
 
 class Cache(flask_caching.Cache):
-    """Flask-Caching's `Cache`; functions memoized with a `key` go through the lease protocol, all else is unchanged."""
+    """Flask-Caching's `Cache`, whose memoized functions have readable keys and go through the lease protocol."""
 
     @property
     def protocol(self) -> LeaseProtocol | NullProtocol:
         """The protocol of the current application's backend: its null twin where that backend is not ours."""
-        backend = self.cache
+        backend: object = self.cache
         return backend.protocol if isinstance(backend, LeaseBackend) else _NULL
 
-    def memoize(  # type: ignore[override]  # stricter on purpose: no version keys, hence a required key
-        self, timeout: int | None = None, *, key: Callable[P, str], codec: Codec[Any] | None = None
+    def memoize(  # type: ignore[override]  # no version keys: they cost round trips and lose deletes
+        self,
+        timeout: int | None = None,
+        *,
+        key: Callable[P, str] | None = None,
+        codec: Codec[R] | None = None,
+        failing_with: type[Exception] | None = None,
     ) -> Callable[[Callable[P, R]], Memoized[P, R]]:
-        """Memoize the decorated function under `key(*args)` for `timeout` seconds.
+        """Memoize the decorated function for `timeout` seconds.
 
         The arguments must be the whole key: a function that reads anything else of the request would show one user
         another's result.
 
         Args:
             timeout: seconds; None takes CACHE_DEFAULT_TIMEOUT.
-            key: makes the key (without CACHE_KEY_PREFIX) from the call's arguments; same parameters as the function.
+            key: makes the key (without CACHE_KEY_PREFIX) from the call's arguments; by default the function's name
+                and its arguments as JSON.
             codec: how results become bytes; JSON by default.
+            failing_with: the exception, made without arguments, that means nobody could compute it now; see `Policy`.
 
         """
 
+        def policy(default_timeout: int) -> Policy[R]:
+            ttl = default_timeout if timeout is None else timeout
+            return Policy(codec=codec or JsonCodec(), ttl=ttl, failing_with=failing_with)
+
         def decorate(function: Callable[P, R]) -> Memoized[P, R]:
-            return Memoized(self, function, key=key, codec=codec or JsonCodec(), timeout=timeout)
+            return Memoized(self, function, key=key or _named_key(function), policy=policy)
 
         return decorate
 
@@ -105,3 +115,15 @@ class Cache(flask_caching.Cache):
             yield
         finally:
             _writers.reset(reset)
+
+
+def _named_key(function: Callable[P, R]) -> Callable[P, str]:
+    """Return a key maker for any function of JSON arguments; `f(1)` and `f(a=1)` are one key, `f("1")` is another."""
+    signature = inspect.signature(function)
+
+    def key(*args: P.args, **kwargs: P.kwargs) -> str:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return f"{function.__module__}.{function.__qualname__}:{json.dumps(list(bound.arguments.values()))}"
+
+    return key

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from app.caching.codec import Codec
+from app.caching.codec import Policy
 from app.caching.states import Answer, Outcome
 
 R = TypeVar("R")
@@ -12,7 +12,7 @@ R = TypeVar("R")
 class NullProtocol:
     """Computes every time, remembers nothing, owes nothing."""
 
-    def fetch(self, key: str, compute: Callable[[], R], *, codec: Codec[R], ttl: float) -> Answer[R]:  # noqa: ARG002 - same face
+    def fetch(self, key: str, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:  # noqa: ARG002 - same face
         """Return what `compute` returns."""
         return Answer(compute(), Outcome.BYPASS, detail="no-redis")
 

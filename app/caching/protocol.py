@@ -15,20 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from redis import Redis
-
 from app.caching.breaker import CircuitBreaker
-from app.caching.codec import Codec
-from app.caching.counters import Counters
+from app.caching.codec import Policy
+from app.caching.connection import RedisClient
 from app.caching.guard import REDIS_ERRORS, CacheUnavailableError, Guard, Trouble
-from app.caching.states import Answer, Bypass, Granted, Leased, Outcome, Value
+from app.caching.incarnation import Incarnation
+from app.caching.shared import SharedRegion
+from app.caching.states import FAILURE, Answer, Bypass, Failed, Granted, Leased, Outcome, Value
 
 logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.05
-_REASONS = {2: "writer-in-flight", 3: "wrong-type"}
+_DROPPED = {"poison", "wrong-type", "outlived"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,36 +43,49 @@ class Timing:
 class LeaseProtocol:
     """Reads, fills and invalidates entries of one Redis by the protocol. Never raises for Redis trouble."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what tests replace, each with its production default
         self,
-        client: Redis,
+        client: RedisClient,
+        incarnation: Incarnation,
         *,
+        region: SharedRegion | None = None,
         timing: Timing | None = None,
-        breaker_interval: float = 0.25,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Work on `client`; `clock` (monotonic seconds) and `sleep` time the wait for another reader's lease."""
-        self.client, self.timing = client, timing or Timing()
-        self._sleep, self._clock = sleep, clock
-        self.counters = Counters()
-        self.breaker = CircuitBreaker(ping=self._ping, deliver=self._deliver, interval=breaker_interval)
-        self.guard = Guard(self.breaker, self.counters)
+        """Work on `client`.
+
+        Args:
+            client: see `connection.connect`.
+            incarnation: knows since when `client` talks to its server.
+            region: where marks and counts are shared with other workers; a private one by default.
+            timing: how long leases, waits and writers last.
+            sleep: pauses (seconds) while another reader holds the lease.
+            clock: monotonic seconds.
+
+        """
+        self.client, self.timing, self.region = client, timing or Timing(), region or SharedRegion()
+        self._incarnation, self._sleep, self._clock = incarnation, sleep, clock
+        self.breaker = CircuitBreaker(ping=self._ping, deliver=self._deliver, region=self.region)
+        self.guard = Guard(self.breaker, self.region)
         folder = Path(__file__).parent / "lua"
         self._scripts: dict[str, Callable[..., Any]] = {
             file.stem: client.register_script(file.read_text("utf-8")) for file in sorted(folder.glob("*.lua"))
         }
 
-    def fetch(self, key: str, compute: Callable[[], R], *, codec: Codec[R], ttl: float) -> Answer[R]:
-        """Return the entry's value, or compute it: once per herd, stored for `ttl` seconds if no writer interferes.
+    def fetch(self, key: str, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:
+        """Return the entry's value, or compute it: once per herd, stored if no writer interferes.
 
         Raises:
-            Exception: only what `compute` raises.
+            Exception: what `compute` raises, or `policy.failing_with` when it has just failed for another caller.
 
         """
         seen, waited = self._settle(key)
-        answer = self._answer(key, seen, compute, codec=codec, ttl=ttl, waited=waited)
-        self.counters.count(answer.outcome)
+        if isinstance(seen, Failed):
+            self.region.count("failed")
+            raise (policy.failing_with or RuntimeError)
+        answer = self._answer(key, seen, compute, policy, waited=waited)
+        self.region.count(answer.outcome)
         logger.debug("cache %s %s%s", answer.outcome, key, f" ({answer.detail})" if answer.detail else "")
         return answer
 
@@ -85,33 +98,35 @@ class LeaseProtocol:
         try:
             self._run("begin", key, token, _ms(self.timing.writer))
         except CacheUnavailableError:
-            self.counters.count("begin-failed")
+            self.region.count("begin-failed")
         return token
 
     def end(self, key: str, token: str = "") -> None:
         """Invalidate `key`: the writer `token` has its outcome, or (no token) somebody just wants the value gone.
 
-        What cannot be delivered now is owed: this process answers from the database until it is, or until nothing
-        stored before can be left.
+        What cannot be delivered now is owed: until it is, or until nothing stored before can be left, this process
+        answers everything, and all workers answer this key, from the database.
         """
         try:
             self._run("end", key, token)
         except CacheUnavailableError:
-            self.counters.count("owed")
+            self.region.count("owed")
             self.breaker.owe(key, token, lifetime=self.timing.writer)
             logger.debug("cache invalidation owed %s", key)
         else:
-            self.counters.count("invalidated")
+            self.region.count("invalidated")
             logger.debug("cache invalidated %s", key)
 
     def drop(self, keys: list[bytes]) -> int:
-        """Invalidate many entries in one round trip and return how many are gone. Raises redis.RedisError."""
-        pipeline = self.client.pipeline(transaction=False)
-        for key in keys:
-            self._scripts["end"]((key,), ("",), client=pipeline)
-        return sum(pipeline.execute())
+        """Invalidate many entries, writers in flight excepted, and return how many are gone.
 
-    def _settle(self, key: str) -> tuple[Value | Granted | Bypass, bool]:
+        Raises:
+            redis.RedisError: what the server or the connection answered.
+
+        """
+        return sum(self._scripts["end"]((key,), ("",)) for key in keys)
+
+    def _settle(self, key: str) -> tuple[Value | Granted | Failed | Bypass, bool]:
         """Read until there is something to act on; wait at most `timing.wait` for another reader's lease."""
         deadline: float | None = None
         pause = _FIRST_PAUSE
@@ -122,14 +137,16 @@ class LeaseProtocol:
             now = self._clock()
             if deadline is None:
                 deadline = now + self.timing.wait
-                self.counters.count("waits")
+                self.region.count("waits")
             if now >= deadline:
                 return Bypass("wait-timeout"), True
             self._sleep(min(pause, deadline - now))
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
-    def _read(self, key: str) -> Value | Granted | Leased | Bypass:
-        token = _token()
+    def _read(self, key: str) -> Value | Granted | Leased | Failed | Bypass:
+        if self.region.is_marked(key):
+            return Bypass("owed")
+        token, started = _token(), self._clock()
         try:
             reply = self._run("read", key, token, _ms(self.timing.lease))
         except CacheUnavailableError as error:
@@ -138,53 +155,62 @@ class LeaseProtocol:
             return Bypass(f"redis-{error.trouble.label}")
         if isinstance(reply, list):
             payload, left = cast("tuple[bytes, int]", reply)
-            return Value(payload, None if left < 0 else left / 1000)
-        if reply == 0:
-            return Granted(token)
-        return Leased() if reply == 1 else Bypass(_REASONS[reply])
+            return Value(payload, left / 1000, started)
+        coded = (Granted(token), Leased(), Bypass("writer-in-flight"), Bypass("wrong-type"), Failed())
+        return coded[reply]
 
-    def _answer(  # noqa: PLR0913 - what a read needs to become an answer
-        self,
-        key: str,
-        seen: Value | Granted | Bypass,
-        compute: Callable[[], R],
-        *,
-        codec: Codec[R],
-        ttl: float,
-        waited: bool,
+    def _answer(
+        self, key: str, seen: Value | Granted | Bypass, compute: Callable[[], R], policy: Policy[R], *, waited: bool
     ) -> Answer[R]:
         if isinstance(seen, Granted):
-            return self._fill(key, seen.token, compute, codec=codec, ttl=ttl)
+            return self._fill(key, seen.token, compute, policy)
         if isinstance(seen, Value):
             try:
-                return Answer(codec.decode(seen.payload), Outcome.COLLAPSED if waited else Outcome.HIT, ttl=seen.ttl)
-            except ValueError:
-                seen = Bypass("poison")
-        if seen.reason in {"poison", _REASONS[3]}:
-            logger.warning("cache entry %s holds something this cache never wrote; dropping it", key)
+                return self._believed(seen, policy, waited=waited)
+            except ValueError as error:
+                seen = Bypass(str(error))
+        if seen.reason in _DROPPED:
+            self.region.count("poison")
             self.end(key)
         return Answer(compute(), Outcome.BYPASS, detail=seen.reason)
 
-    def _fill(self, key: str, token: str, compute: Callable[[], R], *, codec: Codec[R], ttl: float) -> Answer[R]:
+    def _believed(self, seen: Value, policy: Policy[R], *, waited: bool) -> Answer[R]:
+        """Return a stored value. Raises ValueError with the reason why it is not to be believed."""
+        if not 0 <= seen.left <= policy.ttl:
+            raise ValueError("poison")  # we always give an entry a TTL, and never a longer one
+        if seen.read_at - (policy.ttl - seen.left) < self._incarnation.first_met:
+            raise ValueError("outlived")
+        try:
+            value = policy.codec.decode(seen.payload)
+        except ValueError:
+            self.guard.warn(Trouble.POISON)
+            raise ValueError("poison") from None
+        return Answer(value, Outcome.COLLAPSED if waited else Outcome.HIT, ttl=seen.left)
+
+    def _fill(self, key: str, token: str, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:
         try:
             value = compute()
-        except BaseException:
-            self._abandon(key, token)
+        except BaseException as error:
+            if policy.failing_with and isinstance(error, policy.failing_with):
+                self._try("fill", key, token, FAILURE, _ms(self.timing.wait))
+            else:
+                self._try("abandon", key, token)
             raise
         try:
-            payload = codec.encode(value)
+            payload = policy.codec.encode(value)
         except (TypeError, ValueError):
-            self._abandon(key, token)
+            self._try("abandon", key, token)
             return Answer(value, Outcome.BYPASS, detail="unserialisable")
         try:
-            stored = self._run("fill", key, token, payload, _ms(ttl))
+            stored = self._run("fill", key, token, payload, _ms(policy.ttl))
         except CacheUnavailableError as error:
             return Answer(value, Outcome.BYPASS, detail=f"redis-{error.trouble.label}")
-        return Answer(value, Outcome.STORED, ttl=ttl) if stored else Answer(value, Outcome.REJECTED)
+        return Answer(value, Outcome.STORED, ttl=policy.ttl) if stored else Answer(value, Outcome.REJECTED)
 
-    def _abandon(self, key: str, token: str) -> None:
+    def _try(self, script: str, key: str, *arguments: str | bytes | int) -> None:
+        """Run a script whose failure costs nothing but time: the lease then runs out by itself."""
         try:
-            self._run("abandon", key, token)
+            self._run(script, key, *arguments)
         except CacheUnavailableError:
             logger.debug("lease on %s left to run out", key)
 
@@ -204,7 +230,7 @@ class LeaseProtocol:
         except REDIS_ERRORS as error:
             self.guard.note(error)
             return False
-        self.counters.count("delivered")
+        self.region.count("delivered")
         return True
 
 

@@ -1,8 +1,8 @@
 """The states of an entry and the answers the engine gives, as types.
 
 An entry is one Redis string: absent, a value (JSON), a lease (`lease:<token>`: one reader is computing) or a tombstone
-(`dirty:<token>@<deadline ms>,…`: these writers are in flight). JSON starts with neither `l` nor `d`… of these words, so
-the prefixes cannot be mistaken for a value.
+(`dirty:<token>@<deadline ms>,…`: these writers are in flight) or a failure (`fail:`: a reader could not compute it just
+now). No JSON text starts with one of these words, so they cannot be mistaken for a value.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 LEASE = b"lease:"
 TOMBSTONE = b"dirty:"
+FAILURE = b"fail:"
 
 R = TypeVar("R")
 
@@ -46,10 +47,11 @@ class Answer(Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A stored payload with its remaining life in seconds (None: it never expires)."""
+    """A stored payload, its remaining life (seconds; negative: it never expires), and when we asked (monotonic s)."""
 
     payload: bytes
-    ttl: float | None
+    left: float
+    read_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,11 @@ class Leased:
 
 
 @dataclass(frozen=True, slots=True)
+class Failed:
+    """Another reader's computation failed less than a wait time ago."""
+
+
+@dataclass(frozen=True, slots=True)
 class Bypass:
     """Compute, store nothing."""
 
@@ -72,7 +79,7 @@ class Bypass:
 
 
 def state_name(start: bytes) -> str:
-    """Name the state of an entry by its first six bytes: absent, lease, tombstone or value."""
+    """Name the state of an entry by its first six bytes: absent, lease, tombstone, failure or value."""
     if not start:
         return "absent"
-    return {LEASE: "lease", TOMBSTONE: "tombstone"}.get(start, "value")
+    return {LEASE: "lease", TOMBSTONE: "tombstone", FAILURE: "failure"}.get(start, "value")

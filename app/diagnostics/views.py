@@ -29,7 +29,7 @@ def cache_status() -> ResponseReturnValue:
 @diagnostics.get("/diagnostics/redis")
 @operator_required
 def redis_report() -> ResponseReturnValue:
-    """Show operators the whitelisted INFO, a sample of entries, the breaker, the pool and this process's counts."""
+    """Show operators the whitelisted INFO, a sample of entries, the breaker, the pool and all workers' counts."""
     backend = cache.cache
     if not isinstance(backend, LeaseBackend):
         return {"enabled": False, "connected": False}
@@ -42,11 +42,10 @@ def redis_report() -> ResponseReturnValue:
         "latency_ms": server.latency_ms,
         "info": server.info,
         "entries": [_entry(*found) for found in sample_entries(backend, _SAMPLE)] if server.connected else [],
-        "breaker": {"state": protocol.breaker.state, "owed": protocol.breaker.owed,
-                    "transitions": protocol.breaker.transitions},
+        "breaker": {"state": protocol.breaker.state, "owed": protocol.breaker.owed},
         "pool": pool_report(protocol.client),
-        "counters": protocol.counters.snapshot(),
-    }  # fmt: skip
+        "counters": protocol.region.counts(),
+    }
 
 
 @diagnostics.get("/healthz")

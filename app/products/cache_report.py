@@ -49,10 +49,10 @@ def redis_document(server: ServerReport) -> dict[str, Any]:
 
 
 def app_document(backend: LeaseBackend) -> dict[str, Any]:
-    """Return this process's own counts: Redis's are server-wide and inflated by looking at them."""
-    counters = backend.protocol.counters
-    counts = counters.snapshot()
-    hits = counts.get(Outcome.HIT, 0) + counts.get(Outcome.COLLAPSED, 0)
-    misses = sum(counts.get(outcome, 0) for outcome in (Outcome.STORED, Outcome.REJECTED, Outcome.BYPASS))
-    since = datetime.fromtimestamp(counters.since, UTC).isoformat(timespec="seconds")
+    """Return the counts of all our workers: Redis's are server-wide and inflated by looking at them."""
+    region = backend.protocol.region
+    counts = region.counts()
+    hits = counts[Outcome.HIT] + counts[Outcome.COLLAPSED]
+    misses = counts[Outcome.STORED] + counts[Outcome.REJECTED] + counts[Outcome.BYPASS]
+    since = datetime.fromtimestamp(region.since, UTC).isoformat(timespec="seconds")
     return {"hits": hits, "misses": misses, "hit_rate": rate(hits, misses), "since": since}

@@ -61,7 +61,7 @@ def _key(user_id: str) -> str:
     return str(UUID(user_id))
 
 
-@cache.memoize(key=_key, codec=_StatsCodec())
+@cache.memoize(key=_key, codec=_StatsCodec(), failing_with=DatabaseUnavailableError)
 def asin_status_stats(user_id: str) -> AsinStats:
     """Return the breakdown of one user. The user id is the whole key; the caller's token is only the credential.
 

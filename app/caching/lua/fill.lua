@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the entry
 -- ARGV[1]  token of the lease
--- ARGV[2]  payload
+-- ARGV[2]  payload, or `fail:` when the computation failed
 -- ARGV[3]  time to live, milliseconds
 -- returns  1 stored, 0 rejected (a writer began, the lease ran out, or the key was lost)
 --

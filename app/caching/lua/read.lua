@@ -8,6 +8,7 @@
 --          1  another reader holds the lease
 --          2  a tombstone: writers are in flight
 --          3  not a string: somebody else's data sits at our key
+--          4  the last computation failed, less than a wait time ago
 --
 -- One script, because two readers that both see "absent" must not both get the lease, and because a hit must cost one
 -- round trip. The write stays behind the hit: a full server (OOM) still answers hits.
@@ -25,5 +26,8 @@ if state == 'lease:' then
 end
 if state == 'dirty:' then
   return 2
+end
+if state == 'fail:' then
+  return 4
 end
 return {content, redis.call('PTTL', KEYS[1])}

@@ -1,0 +1,42 @@
+"""Which server we are talking to: a promoted replica or a restored snapshot may hold values that were deleted since.
+
+Replication is asynchronous and snapshots are old, so a delete that was acknowledged by one server can be missing from
+its successor. Every new connection therefore asks the server for its run id; values older than our first sight of a run
+id are not believed. After one TTL none such is left, and the check never fires again.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from redis.connection import Connection
+from redis.exceptions import ResponseError
+
+_RUN_ID = b"run_id:"
+
+
+class Incarnation:
+    """When this process first met the server it talks to. One object per client."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Know no server yet; `clock` gives monotonic seconds."""
+        self._clock, self._lock = clock, threading.Lock()
+        self._known: set[bytes] = set()
+        self.first_met = 0.0
+        """Monotonic seconds of the last time an unknown server answered; values stored before are not believed."""
+
+    def meet(self, connection: Connection) -> None:
+        """Set up a new connection (redis-py's `redis_connect_func`) and note whose it is."""
+        connection.on_connect()  # type: ignore[no-untyped-call]  # redis-py leaves these two untyped
+        with suppress(ResponseError):  # a Redis user without the right to INFO: nothing can be told apart
+            connection.send_command("INFO", "server", check_health=False)  # type: ignore[no-untyped-call]
+            reply = connection.read_response(disable_decoding=True)
+            self.note(next((line for line in bytes(reply).split() if line.startswith(_RUN_ID)), b""))
+
+    def note(self, run_id: bytes) -> None:
+        """Remember a server by its run id; a new one starts the clock anew."""
+        with self._lock:
+            if run_id not in self._known:
+                self._known.add(run_id)
+                self.first_met = self._clock()
