@@ -1,0 +1,172 @@
+"""Redis refusing, hanging, dying and coming back: every answer is right, few are slow, and caching resumes by itself."""
+
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from app.caching.breaker import BreakerState
+from app.caching.protocol import LeaseProtocol
+from app.caching.states import Outcome
+from local.processes import wait_until
+from local.valkey import ValkeyServer
+from tests.caching.engines import KEY, Computation, Spy, engine, fetch
+
+
+def _recovered(protocol: LeaseProtocol) -> bool:
+    return protocol.breaker.state is BreakerState.CLOSED
+
+
+def test_a_dead_redis_is_bypassed_and_comes_back_by_itself(valkey: ValkeyServer) -> None:
+    """Closed, open, half-open, closed: without a restart and without an error."""
+    protocol = engine(valkey.url)
+    valkey.kill()
+
+    assert fetch(protocol, Computation("db")).value == "db"
+    assert protocol.breaker.state is BreakerState.OPEN
+    valkey.restart()
+
+    assert wait_until(lambda: _recovered(protocol), seconds=5)
+    assert fetch(protocol, Computation()).outcome is Outcome.STORED
+    assert fetch(protocol, Computation()).outcome is Outcome.HIT
+
+
+def test_an_open_breaker_sends_no_command(valkey: ValkeyServer) -> None:
+    """While open the engine is a null cache: nothing but the probe's pings reaches for the network."""
+    protocol = engine(valkey.url)
+    valkey.kill()
+    fetch(protocol, Computation())
+    errors = _errors(protocol)
+
+    answers = [fetch(protocol, Computation()) for _ in range(50)]
+
+    assert {answer.detail for answer in answers} == {"redis-down"}
+    assert _errors(protocol) == errors
+
+
+def _errors(protocol: LeaseProtocol) -> int:
+    return sum(number for name, number in protocol.region.counts().items() if name.startswith("error:"))
+
+
+def test_a_hung_redis_costs_each_thread_one_timeout(valkey: ValkeyServer) -> None:
+    """Only calls in flight when it hangs wait for the timeout; all later ones pay nothing."""
+    protocol = engine(valkey.url, timeout=0.5)
+    fetch(protocol, Computation())
+    slow, stop = list[float](), time.monotonic() + 2.5
+    valkey.pause()
+
+    def reads(number: int) -> None:
+        while time.monotonic() < stop:
+            started = time.monotonic()
+            fetch(protocol, Computation(), key=f"{KEY}:{number}")
+            if time.monotonic() - started > 0.4:
+                slow.append(started)
+            time.sleep(0.01)  # think time of a client
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(reads, range(6)))
+
+    assert 1 <= len(slow) <= 6, slow
+    valkey.resume()
+    assert wait_until(lambda: _recovered(protocol), seconds=1.5)
+
+
+def test_a_delete_owed_through_an_outage_is_delivered_before_reads_are_admitted(valkey: ValkeyServer, spy: Spy) -> None:
+    """The value from before the change survives in a paused server; nobody may see it afterwards."""
+    writer = engine(valkey.url, timeout=0.2)
+    fetch(writer, Computation("before"))
+    valkey.pause()
+    writer.end(KEY, writer.begin(KEY))
+    assert (writer.breaker.state, writer.breaker.owed) == (BreakerState.OPEN, 1)
+    valkey.resume()
+
+    seen = {fetch(writer, Computation("after")).value for _ in range(50)}
+    assert wait_until(lambda: _recovered(writer), seconds=3)
+    seen |= {fetch(writer, Computation("after")).value for _ in range(3)}
+
+    assert seen == {"after"}
+    assert writer.breaker.owed == 0
+    assert spy.raw() == b'"after"'
+
+
+def test_what_one_worker_owes_no_other_worker_serves(valkey: ValkeyServer) -> None:
+    """A worker that never noticed the outage must not show what another could not delete."""
+    busy = engine(valkey.url, timeout=0.2)
+    idle = engine(valkey.url, timeout=0.2, region=busy.region)
+    fetch(busy, Computation("before"))
+    busy.breaker.owe(KEY, "token", lifetime=5)
+
+    answer = fetch(idle, Computation("after"))
+
+    assert idle.breaker.state is BreakerState.CLOSED
+    assert answer.value == "after"
+    assert wait_until(lambda: fetch(idle, Computation("after")).outcome is Outcome.HIT, seconds=3)
+
+
+def test_a_debt_is_forgotten_when_nothing_old_can_be_left(valkey: ValkeyServer) -> None:
+    """An outage longer than any entry's life must not keep the keys of all its writers."""
+    protocol = engine(valkey.url)
+    valkey.kill()
+    for number in range(100):
+        protocol.end(f"{KEY}:{number}", protocol.begin(f"{KEY}:{number}"))
+    assert protocol.breaker.owed == 100
+
+    assert wait_until(lambda: _owes_one_after_another(protocol), seconds=5)
+
+
+def _owes_one_after_another(protocol: LeaseProtocol) -> bool:
+    protocol.end(KEY)
+    return protocol.breaker.owed == 1
+
+
+def test_a_lost_connection_is_mended_within_a_moment(valkey: ValkeyServer, spy: Spy) -> None:
+    """CLIENT KILL costs nobody an error and at most a few milliseconds of bypassing."""
+    protocol = engine(valkey.url)
+    fetch(protocol, Computation())
+    for _ in range(20):
+        spy.redis.client_kill_filter(_type="normal", skipme=True)
+        fetch(protocol, Computation())
+
+    assert wait_until(lambda: _recovered(protocol), seconds=1)
+    assert fetch(protocol, Computation()).outcome is Outcome.HIT
+
+
+def test_a_lease_granted_to_nobody_is_given_back(valkey: ValkeyServer) -> None:
+    """A read that timed out still runs in the server when it resumes; its lease must not hold up the next readers."""
+    protocol = engine(valkey.url, timeout=0.2)
+    valkey.pause()
+    assert fetch(protocol, Computation()).outcome is Outcome.BYPASS
+    valkey.resume()
+    assert wait_until(lambda: _recovered(protocol), seconds=3)
+
+    assert fetch(protocol, Computation()).outcome is Outcome.STORED
+
+
+def test_one_log_line_per_transition(valkey: ValkeyServer, caplog: pytest.LogCaptureFixture) -> None:
+    """An outage is two lines, not two per request."""
+    caplog.set_level(logging.INFO, logger="app.caching")
+    protocol = engine(valkey.url)
+    valkey.kill()
+    for _ in range(30):
+        fetch(protocol, Computation())
+    valkey.restart()
+    assert wait_until(lambda: _recovered(protocol), seconds=5)
+
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"], caplog.text
+
+
+def test_the_probe_survives_a_fork_by_starting_again(valkey: ValkeyServer) -> None:
+    """A breaker that is open when gunicorn forks finds its way back in the child."""
+    protocol = engine(valkey.url)
+    valkey.kill()
+    fetch(protocol, Computation())
+    protocol.breaker._probe_pid = -1  # noqa: SLF001 - as a child sees it: started by another process
+    before = threading.active_count()
+
+    fetch(protocol, Computation())
+
+    assert threading.active_count() > before
+    valkey.restart()
+    assert wait_until(lambda: _recovered(protocol), seconds=5)

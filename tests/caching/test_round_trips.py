@@ -1,0 +1,40 @@
+"""What each operation costs, counted at the server."""
+
+from app.caching.protocol import LeaseProtocol
+from app.caching.states import Outcome
+from tests.caching.engines import KEY, Computation, Spy, fetch
+
+
+def test_a_miss_costs_two_round_trips_and_a_hit_one(protocol: LeaseProtocol, spy: Spy) -> None:
+    """Read-or-lease and fill; then read."""
+    _load_scripts(protocol)
+    with spy.counting() as miss:
+        assert fetch(protocol, Computation()).outcome is Outcome.STORED
+    with spy.counting() as hit:
+        assert fetch(protocol, Computation()).outcome is Outcome.HIT
+
+    assert (len(miss), len(hit)) == (2, 1), (miss, hit)
+
+
+def test_a_write_costs_two_round_trips(protocol: LeaseProtocol, spy: Spy) -> None:
+    """Begin and end."""
+    _load_scripts(protocol)
+    with spy.counting() as commands:
+        protocol.end(KEY, protocol.begin(KEY))
+
+    assert len(commands) == 2, commands
+
+
+def test_an_invalidation_alone_costs_one_round_trip(protocol: LeaseProtocol, spy: Spy) -> None:
+    """One script drops value, lease or spent tombstone."""
+    _load_scripts(protocol)
+    with spy.counting() as commands:
+        protocol.end(KEY)
+
+    assert len(commands) == 1, commands
+
+
+def _load_scripts(protocol: LeaseProtocol) -> None:
+    """Use each script once: a server that just started does not know them yet."""
+    fetch(protocol, Computation(), key="asin_stats:other")
+    protocol.end("asin_stats:other", protocol.begin("asin_stats:other"))
