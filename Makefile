@@ -39,10 +39,10 @@ format: .venv/complete.stamp  ## Rewrite the code in the one style.
 	$(BIN)/ruff format .
 
 lock: .venv/pyvenv.cfg  ## Make the lock files anew from pyproject.toml and package.json.
-	$(BIN)/python -m venv .local/lock
-	.local/lock/bin/python -m pip install --quiet $(UV)
+	$(BIN)/python -m venv .local/uv
+	.local/uv/bin/python -m pip install --quiet $(UV)
 	for extra in '' local dev; do \
-		.local/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		.local/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-emit-package asin-desk --no-emit-index-url --custom-compile-command "make lock" \
 			$${extra:+--extra $$extra} pyproject.toml -o requirements$${extra:+-$$extra}.txt || exit 1; done
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-local.txt

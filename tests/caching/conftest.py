@@ -18,7 +18,7 @@ def engine_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeySe
 
 @pytest.fixture
 def valkey(engine_valkey: ValkeyServer) -> Iterator[ValkeyServer]:
-    """The engine tests' Valkey, empty; a test may break it, it is mended afterwards."""
+    """Lend the engine tests' Valkey, empty; a test may break it, it is mended afterwards."""
     if not engine_valkey.is_running():
         engine_valkey.restart()
     Spy(engine_valkey.url).redis.flushall()
@@ -29,7 +29,7 @@ def valkey(engine_valkey: ValkeyServer) -> Iterator[ValkeyServer]:
 
 @pytest.fixture
 def protocol(valkey: ValkeyServer) -> LeaseProtocol:
-    """An engine on that Valkey."""
+    """Return an engine on that Valkey."""
     return engine(valkey.url)
 
 

@@ -1,4 +1,4 @@
-"""Redis refusing, hanging, dying and coming back: every answer is right, few are slow, and caching resumes by itself."""
+"""Redis refusing, hanging, dying and coming back: answers stay right, few are slow, caching resumes by itself."""
 
 import logging
 import threading

@@ -131,7 +131,7 @@ def test_an_expired_writer_does_not_outlive_a_younger_one(valkey: ValkeyServer, 
 
 
 def _now(spy: Spy) -> int:
-    seconds, micros = spy.redis.time()  # type: ignore[misc]
+    seconds, micros = spy.redis.time()
     return int(seconds * 1000 + micros // 1000)
 
 

@@ -1,0 +1,83 @@
+// The embedded database: PGlite on a folder, prepared to look like a hosted Supabase project, migrated.
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { pg_trgm } from "@electric-sql/pglite/contrib/pg_trgm";
+import { ensureHistoryTable, getAuthSchemaSql, SUPABASE_AUTH_HELPERS_SQL } from "@supabase/lite";
+import { createPgliteConnection } from "@supabase/lite/pglite";
+
+const TIMESTAMPTZ_OID = 1184;
+const MIGRATION_NAME = /^(\d{14})_(\w+)\.sql$/;
+
+// What a hosted project starts with: the roles that PostgREST switches to, a schema for extensions, and default
+// privileges that give these roles everything new in `public`. Migrations must revoke what they do not mean to grant,
+// here as there.
+const PROJECT_SQL = `
+  do $$ begin
+    if not exists (select from pg_roles where rolname = 'anon') then
+      create role anon nologin noinherit;
+      create role authenticated nologin noinherit;
+      create role service_role nologin noinherit bypassrls;
+    end if;
+  end $$;
+  create schema if not exists extensions;
+  grant usage on schema public, extensions to anon, authenticated, service_role;
+  alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
+  alter default privileges in schema public grant all on sequences to anon, authenticated, service_role;
+  alter default privileges in schema public grant all on functions to anon, authenticated, service_role;
+`;
+
+// Supabase's Python client accepts only RFC 3339. The text is reshaped, not parsed: Date would lose the microseconds.
+const toRfc3339 = (text) => text.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00");
+
+/**
+ * Open the database in `dataDir` (created when missing) and bring it up to the newest migration.
+ *
+ * @returns Lite's connection; its `driver` is the PGlite instance
+ * @throws Error when a migration fails, or was edited after it had been applied
+ */
+export async function openDatabase({ dataDir, migrationsDir }) {
+  const connection = await createPgliteConnection({
+    url: dataDir,
+    pgliteOptions: { extensions: { pg_trgm }, parsers: { [TIMESTAMPTZ_OID]: toRfc3339 } },
+  });
+  keepOurGrants(connection);
+  await connection.driver.exec("set time zone 'UTC'");
+  await connection.driver.exec(PROJECT_SQL);
+  await connection.driver.exec(SUPABASE_AUTH_HELPERS_SQL);
+  await connection.driver.exec(getAuthSchemaSql());
+  await connection.driver.exec("grant usage on schema auth to anon, authenticated, service_role");
+  await ensureHistoryTable(connection);
+  await migrate(connection.driver, migrationsDir);
+  return connection;
+}
+
+// On its first request Lite would grant every table of every schema with row level security to every role and so
+// undo the migrations' revokes. It does that once, and believes it has when this private field says so.
+function keepOurGrants(connection) {
+  if (connection.rlsState !== "unknown") throw new Error("this version of @supabase/lite keeps its state elsewhere");
+  connection.rlsState = "active";
+}
+
+async function migrate(database, migrationsDir) {
+  const { rows } = await database.query("select version, statements from supabase_migrations.schema_migrations");
+  const applied = new Map(rows.map(({ version, statements }) => [version, statements[0]]));
+  for (const file of (await readdir(migrationsDir)).sort()) {
+    const [, version, name] = MIGRATION_NAME.exec(file) ?? [];
+    if (!version) continue;
+    const text = await readFile(join(migrationsDir, file), "utf8");
+    if (!applied.has(version)) await applyMigration(database, { version, name, text });
+    else if (applied.get(version) !== text) throw new Error(`${file} was edited after it had been applied`);
+  }
+}
+
+async function applyMigration(database, { version, name, text }) {
+  const record = "insert into supabase_migrations.schema_migrations (version, name, statements) values ($1, $2, $3)";
+  try {
+    await database.transaction(async (transaction) => {
+      await transaction.exec(text);
+      await transaction.query(record, [version, name, [text]]);
+    });
+  } catch (error) {
+    throw new Error(`migration ${version}_${name}: ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,54 @@
+"""The servers the app stands on, started and stopped together."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from local.supabase import SupabaseServer
+from local.valkey import ValkeyServer
+
+__all__ = ["Stack"]
+
+
+class Stack:
+    """One Valkey and one Supabase on free ports; as a context manager they run inside the block.
+
+    Attributes:
+        redis: the Valkey server.
+        supabase: the Supabase server.
+
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Describe both; their data, keys and logs are in `directory`."""
+        self.redis = ValkeyServer(directory / "valkey")
+        self.supabase = SupabaseServer(directory / "supabase")
+        self._running = ExitStack()
+
+    def start(self) -> Self:
+        """Start both and wait until they answer.
+
+        Raises:
+            ServerError: one did not start; neither runs then.
+
+        """
+        with ExitStack() as starting:
+            starting.enter_context(self.redis)
+            starting.enter_context(self.supabase)
+            self._running = starting.pop_all()
+        return self
+
+    def stop(self) -> None:
+        """Stop both. Harmless when they are not running."""
+        self._running.close()
+
+    def __enter__(self) -> Self:
+        """Start."""
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop, whatever happened inside."""
+        self.stop()

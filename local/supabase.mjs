@@ -1,0 +1,99 @@
+// The embedded Supabase: Supabase Lite on PGlite, one Node process, reached over loopback HTTP.
+//
+// Started by local/supabase.py, which talks to it over two pipes that nobody else can open:
+//   stdin   line 1: the configuration {port, dataDir, migrationsDir, jwtSecret, publishableKey, replyFd}
+//           then one request per line {sql, parameters}, run as the database's superuser
+//   replyFd line 1: {port} once it answers, or {fatal} and exit 1
+//           then one reply per request {rows} or {error: {code, message}}
+// When stdin ends, the parent is gone: the server closes its database and exits.
+import { writeSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { serve } from "@hono/node-server";
+import { App } from "@supabase/lite";
+import { openDatabase } from "./database.mjs";
+
+// The HTTP surface of Lite we need; its introspection and studio routes stay unreachable.
+const SERVED = /^\/(auth|rest)\/v1(\/|$)/;
+const DRAIN_MS = 1000;
+
+// Lite opens a transaction per request on PGlite's only connection without excluding other requests, which would
+// let one request run with another's role. Everything that touches the database therefore takes its turn here.
+let lastTurn = Promise.resolve();
+function inTurn(work) {
+  const turn = lastTurn.then(work);
+  lastTurn = turn.catch(() => {});
+  return turn;
+}
+
+function createApp(connection, { jwtSecret, publishableKey }) {
+  return new App({
+    connection,
+    auth: { enabled: true, jwt_secret: jwtSecret, publishable_key: publishableKey },
+    api: { enabled: true, schemas: ["public"] },
+    storage: { enabled: false },
+    options: { server: { admin: false, disableStudio: true } },
+  });
+}
+
+function listen(app, port) {
+  const answer = (request, { incoming }) => {
+    if (!SERVED.test(new URL(request.url).pathname)) return new Response(null, { status: 404 });
+    return inTurn(() => app.fetch(request, { peerAddress: incoming.socket.remoteAddress ?? null }));
+  };
+  return new Promise((resolve, reject) => {
+    const server = serve({ fetch: answer, hostname: "127.0.0.1", port }, () => resolve(server));
+    server.once("error", reject);
+  });
+}
+
+async function runSql(database, { sql, parameters }) {
+  try {
+    // Several statements at once are possible only without parameters.
+    const results = parameters.length ? [await database.query(sql, parameters)] : await database.exec(sql);
+    return { rows: results.at(-1)?.rows ?? [] };
+  } catch (error) {
+    return { error: { code: error.code ?? "", message: error.message } };
+  }
+}
+
+async function main(lines, config, send) {
+  const connection = await openDatabase(config);
+  const app = createApp(connection, config);
+  await app.init();
+  const server = await listen(app, config.port);
+
+  let stopping = false;
+  const stop = () => {
+    if (stopping) return;
+    stopping = true;
+    server.close(() => inTurn(() => connection.close()).finally(() => process.exit(0)));
+    server.closeIdleConnections();
+    setTimeout(() => server.closeAllConnections(), DRAIN_MS).unref();
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+
+  send({ port: server.address().port });
+  for await (const line of lines) {
+    send(await inTurn(() => runSql(connection.driver, JSON.parse(line))));
+  }
+  stop();
+}
+
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const config = JSON.parse((await lines.next()).value);
+const send = (message) => {
+  const text = JSON.stringify(message, (_key, value) => (typeof value === "bigint" ? value.toString() : value));
+  try {
+    writeSync(config.replyFd, `${text}\n`);
+  } catch (error) {
+    if (error.code !== "EPIPE") throw error; // the parent is gone; stdin's end stops us
+  }
+};
+try {
+  await main(lines, config, send);
+} catch (error) {
+  console.error(error);
+  send({ fatal: error.message });
+  process.exit(1);
+}

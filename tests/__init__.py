@@ -1,0 +1,1 @@
+"""The tests: every promise held against real parts."""

@@ -1,0 +1,192 @@
+"""Every kind of Redis trouble, made by a real server, and its stated effect. None ever reaches the caller."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from redis import Redis
+
+from app.caching.breaker import BreakerState
+from app.caching.protocol import LeaseProtocol
+from app.caching.states import Outcome
+from local.processes import wait_until
+from local.server import LOOPBACK, free_port
+from local.valkey import ValkeyServer
+from tests.caching.engines import KEY, Computation, engine, fetch
+
+Scene: TypeAlias = Callable[[Path], AbstractContextManager[LeaseProtocol]]
+
+
+@contextmanager
+def _refused(_: Path) -> Iterator[LeaseProtocol]:
+    yield _engine(f"redis://{LOOPBACK}:{free_port()}")
+
+
+@contextmanager
+def _hung(directory: Path) -> Iterator[LeaseProtocol]:
+    with ValkeyServer(directory) as server:
+        server.pause()
+        yield _engine(server.url)
+
+
+@contextmanager
+def _wrong_password(directory: Path) -> Iterator[LeaseProtocol]:
+    with ValkeyServer(directory, options=("--requirepass", "right")) as server:
+        yield _engine(server.url.replace("//", "//:hunter2@"))
+
+
+@contextmanager
+def _no_password(directory: Path) -> Iterator[LeaseProtocol]:
+    with ValkeyServer(directory, options=("--requirepass", "right")) as server:
+        yield _engine(server.url)
+
+
+@contextmanager
+def _no_permission(directory: Path) -> Iterator[LeaseProtocol]:
+    with ValkeyServer(directory) as server:
+        admin = Redis.from_url(server.url)
+        admin.acl_setuser("weak", enabled=True, passwords=["+weak"], commands=["+ping", "+get"], keys=["*"])
+        yield _engine(server.url.replace("//", "//weak:weak@"))
+
+
+@contextmanager
+def _full(directory: Path) -> Iterator[LeaseProtocol]:
+    with ValkeyServer(directory, options=("--maxmemory-policy", "noeviction")) as server:
+        Redis.from_url(server.url).config_set("maxmemory", "1")
+        yield _engine(server.url)
+
+
+@contextmanager
+def _replica(directory: Path) -> Iterator[LeaseProtocol]:
+    with ValkeyServer(directory / "master", options=("--repl-diskless-sync-delay", "0")) as master:
+        options = ("--replicaof", f"{LOOPBACK} {master.port}")
+        with ValkeyServer(directory / "replica", options=options) as replica:
+            info = Redis.from_url(replica.url)
+            assert wait_until(lambda: info.info("replication")["master_link_status"] == "up", seconds=20)
+            yield _engine(replica.url)
+
+
+@contextmanager
+def _loading(directory: Path) -> Iterator[LeaseProtocol]:
+    server = ValkeyServer(directory)
+    with server:
+        client = Redis.from_url(server.url)
+        client.mset({f"key:{number}": os.urandom(1100) for number in range(2000)})  # long enough to be noticed
+        client.save()
+    # 2000 keys at 5 ms each: long enough to be met loading. Its readiness line comes only afterwards.
+    slow = _LoadingServer(directory, port=server.port, options=_SLOWLY)
+    with slow:
+        yield _engine(slow.url)
+
+
+_SLOWLY = ("--key-load-delay", "5000", "--loading-process-events-interval-bytes", "1024")
+
+
+class _LoadingServer(ValkeyServer):
+    """Counts as started while it is still loading."""
+
+    def _is_ready(self) -> bool:
+        return "Loading RDB" in self._output()
+
+
+@contextmanager
+def _cluster_down(directory: Path) -> Iterator[LeaseProtocol]:
+    with ValkeyServer(directory, options=("--cluster-enabled", "yes")) as server:
+        yield _engine(server.url)
+
+
+@contextmanager
+def _moved(directory: Path) -> Iterator[LeaseProtocol]:
+    options = ("--cluster-enabled", "yes", "--cluster-require-full-coverage", "no")
+    with (
+        ValkeyServer(directory / "a", options=options) as asked,
+        ValkeyServer(directory / "b", options=options) as other,
+    ):
+        admin = Redis.from_url(asked.url)
+        admin.cluster("MEET", LOOPBACK, other.port)
+        Redis.from_url(other.url).cluster("ADDSLOTSRANGE", 0, 16383)
+        assert wait_until(lambda: b"cluster_slots_assigned:16384" in _cluster_info(admin), seconds=20)
+        assert wait_until(lambda: b"cluster_state:ok" in _cluster_info(admin), seconds=20)
+        yield _engine(asked.url)
+
+
+def _cluster_info(client: Redis) -> bytes:
+    info: bytes = client.execute_command("CLUSTER INFO", NEVER_DECODE=True)  # type: ignore[no-untyped-call]
+    return info if isinstance(info, bytes) else str(info).replace("': '", ":").encode()
+
+
+def _engine(url: str) -> LeaseProtocol:
+    return engine(url, timeout=0.3, meet=False)
+
+
+@pytest.mark.parametrize(
+    ("scene", "label", "state", "words"),
+    [
+        (_refused, "connection", BreakerState.OPEN, "refused or lost"),
+        (_hung, "timeout", BreakerState.OPEN, "no answer within"),
+        (_wrong_password, "authentication", BreakerState.OPEN, "password in REDIS_URL was refused"),
+        (_no_password, "authentication", BreakerState.OPEN, "password in REDIS_URL was refused"),
+        (_loading, "loading", BreakerState.OPEN, "loading its data set"),
+        (_replica, "read-only", BreakerState.OPEN, "read-only replica"),
+        (_cluster_down, "cluster", BreakerState.OPEN, "REDIS_CLUSTER"),
+        (_moved, "cluster", BreakerState.OPEN, "REDIS_CLUSTER"),
+        (_no_permission, "permission", BreakerState.CLOSED, "lacks a permission"),
+        (_full, "out-of-memory", BreakerState.CLOSED, "maxmemory"),
+    ],
+)
+def test_trouble_is_answered_from_the_database_counted_and_told_once(  # noqa: PLR0913, PLR0917 - parameters of a test
+    scene: Scene, label: str, state: BreakerState, words: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The caller gets the computed value; the log one line that says what to do and quotes no secret."""
+    caplog.set_level(logging.WARNING, logger="app.caching")
+    with scene(tmp_path) as protocol:
+        answers = [fetch(protocol, Computation("db")) for _ in range(3)]
+
+        assert {(answer.value, answer.outcome) for answer in answers} == {("db", Outcome.BYPASS)}
+        assert answers[0].detail == f"redis-{label}"
+        assert protocol.region.counts()[f"error:{label}"] >= 1
+        # A server that answers pings lets the breaker try again: it may be anywhere between open and closed.
+        assert (protocol.region.counts()["breaker-open"] > 0) is (state is BreakerState.OPEN)
+        assert words in caplog.text
+        assert "hunter2" not in caplog.text
+        assert caplog.text.count(words) <= 3
+
+
+@pytest.mark.parametrize("scene", [_refused, _hung, _wrong_password, _loading, _replica, _cluster_down, _moved, _full])
+def test_a_write_goes_through_whatever_the_trouble(scene: Scene, tmp_path: Path) -> None:
+    """Begin and end never raise; what could not be delivered is owed."""
+    with scene(tmp_path) as protocol:
+        protocol.end(KEY, protocol.begin(KEY))
+
+        counts = protocol.region.counts()
+        assert counts["owed"] + counts["invalidated"] == 1
+
+
+def test_a_full_server_still_answers_hits(tmp_path: Path) -> None:
+    """Out of memory stops new entries, not the ones that are there."""
+    with ValkeyServer(tmp_path, options=("--maxmemory-policy", "noeviction")) as server:
+        protocol = _engine(server.url)
+        fetch(protocol, Computation("stored"))
+        Redis.from_url(server.url).config_set("maxmemory", "1")
+
+        assert fetch(protocol, Computation("db")).value == "stored"
+        protocol.end(KEY, protocol.begin(KEY))
+        assert fetch(protocol, Computation("db")).value == "db"
+
+
+def test_a_pool_run_dry_is_no_server_failure(valkey: ValkeyServer) -> None:
+    """Too few connections for the threads: bypassed, counted, and the breaker stays closed."""
+    protocol = engine(valkey.url, timeout=0.1, connections=1)
+    taken = protocol.client.connection_pool.get_connection()
+    try:
+        answer = fetch(protocol, Computation("db"))
+    finally:
+        protocol.client.connection_pool.release(taken)
+
+    assert (answer.value, answer.detail) == ("db", "redis-pool-exhausted")
+    assert protocol.breaker.state is BreakerState.CLOSED
+    assert fetch(protocol, Computation()).outcome is Outcome.STORED

@@ -1,0 +1,72 @@
+"""Those who call the database over HTTP, as the app or an attacker would: users with a token, and nobody."""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from local.supabase import SupabaseServer
+
+_numbers: Final = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One caller of Supabase's REST interface.
+
+    Attributes:
+        http: speaks to the REST interface with this caller's key and token.
+        id: the user's id; empty for an anonymous caller.
+
+    """
+
+    http: httpx.Client
+    id: str = ""
+
+    def rpc(self, function: str, **arguments: object) -> httpx.Response:
+        """Call a database function, named arguments only."""
+        return self.http.post(f"/rpc/{function}", json=arguments)
+
+    def gets(self, function: str, **arguments: object) -> Any:  # noqa: ANN401 - whatever JSON the function returns
+        """Call a database function that must succeed and return what it returned."""
+        response = self.rpc(function, **arguments)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def creates(self, *, deal: Mapping[str, Any] | None = None, **product: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Create a deal with `create_product` and return its list entry; the title is made up when not given."""
+        answer = self.gets("create_product", p_product={"title": "A product", **product}, p_deal=deal or {})
+        entry: dict[str, Any] = answer["deal"]
+        return entry
+
+    def lists(self, **arguments: object) -> list[dict[str, Any]]:
+        """Return the entries of one (large) page of `list_deals`."""
+        items: list[dict[str, Any]] = self.gets("list_deals", **{"p_limit": 1000, **arguments})["items"]
+        return items
+
+    def reads_stats(self) -> dict[str, int]:
+        """Return this user's own stats."""
+        stats: dict[str, int] = self.gets("get_asin_stats", p_user_id=self.id)
+        return stats
+
+
+def caller_with(supabase: SupabaseServer, token: str, *, user_id: str = "") -> Caller:
+    """Return a caller that presents `token`; the publishable key is the token of somebody who is not signed in."""
+    headers = {"apikey": supabase.publishable_key}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    return Caller(httpx.Client(base_url=f"{supabase.url}/rest/v1", headers=headers, timeout=30), user_id)
+
+
+def sign_up(supabase: SupabaseServer) -> Caller:
+    """Create a new user through the public sign-up and return them, signed in."""
+    answer = httpx.post(
+        f"{supabase.url}/auth/v1/signup",
+        json={"email": f"caller-{next(_numbers)}@example.com", "password": "correct-horse-battery"},
+        headers={"apikey": supabase.publishable_key},
+        timeout=30,
+    )
+    assert answer.status_code == 200, answer.text
+    return caller_with(supabase, answer.json()["access_token"], user_id=answer.json()["user"]["id"])

@@ -1,0 +1,92 @@
+"""A `make run` under test: started, watched from outside, ended in any way."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from local import ROOT
+from local.processes import wait_until
+
+START_SECONDS: Final = 90.0
+STOP_SECONDS: Final = 15.0
+
+
+class LocalRun:
+    """`python -m local run` on a directory of its own; inside a `with` block it is running."""
+
+    def __init__(self, directory: Path, *, port: int = 0, environment: Mapping[str, str] | None = None) -> None:
+        """Describe the run; 0 lets it choose from the usual port on."""
+        self.directory = directory
+        self._command = [sys.executable, "-m", "local", "run", "--directory", str(directory)]
+        self._command += ["--port", str(port)] if port else []
+        self._environment = {"PATH": os.environ["PATH"], **(environment or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+        self.output = directory.with_suffix(".out")
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The supervisor."""
+        assert self._process is not None
+        return self._process
+
+    @property
+    def announced(self) -> Any:  # noqa: ANN401 - JSON
+        """What stack.json says now."""
+        return json.loads((self.directory / "stack.json").read_text())
+
+    def spawn(self) -> Self:
+        """Start the supervisor without waiting for anything."""
+        with self.output.open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
+                self._command, cwd=ROOT, env=self._environment, stdout=output, stderr=output, start_new_session=True
+            )
+        return self
+
+    def is_announced(self) -> bool:
+        """Say whether this very run has written stack.json."""
+        file = self.directory / "stack.json"
+        return file.exists() and self.announced["pids"]["supervisor"] == self.process.pid
+
+    def end(self, number: signal.Signals) -> int:
+        """Send a signal to the supervisor and return its exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(STOP_SECONDS)
+
+    def __enter__(self) -> Self:
+        """Start, and wait until stack.json says that everything answers."""
+        self.spawn()
+        wait_until(lambda: self.is_announced() or self.process.poll() is not None, seconds=START_SECONDS)
+        assert self.process.poll() is None, self.output.read_text()
+        assert self.is_announced(), self.output.read_text()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop, unless the test did."""
+        if self.process.poll() is None:
+            self.end(signal.SIGTERM)
+
+
+def family(pid: int) -> set[int]:
+    """Return the process and all its living descendants."""
+    listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True)  # noqa: S607
+    rows = [line.split() for line in listing.stdout.splitlines()]
+    parents = {int(child): int(parent) for child, parent, state in rows if not state.startswith("Z")}
+    found = {pid} & parents.keys()
+    while True:
+        more = {child for child, parent in parents.items() if parent in found} - found
+        if not more:
+            return found
+        found |= more
+
+
+def all_gone(pids: set[int]) -> bool:
+    """Say whether none of the processes lives; a zombie does not."""
+    return not set().union(*(family(pid) for pid in pids))
