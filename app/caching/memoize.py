@@ -28,7 +28,7 @@ class Memoized(Generic[P, R]):
     """A function whose results live in the cache under a key made of its arguments. Call it as the function itself."""
 
     def __init__(
-        self, cache: "Cache", function: Callable[P, R], *, key: Callable[P, str], policy: Callable[[int], Policy[R]]
+        self, cache: "Cache", function: Callable[P, R], *, key: Callable[..., str], policy: Callable[[int], Policy[R]]
     ) -> None:
         """Wrap `function`; `policy` makes the policy from the backend's default timeout. See `Cache.memoize`."""
         functools.update_wrapper(self, function)
@@ -66,8 +66,8 @@ class Cache(flask_caching.Cache):
         self,
         timeout: int | None = None,
         *,
-        key: Callable[P, str] | None = None,
-        codec: Codec[R] | None = None,
+        key: Callable[..., str] | None = None,
+        codec: Codec[Any] | None = None,
         failing_with: type[Exception] | None = None,
     ) -> Callable[[Callable[P, R]], Memoized[P, R]]:
         """Memoize the decorated function for `timeout` seconds.
@@ -84,7 +84,7 @@ class Cache(flask_caching.Cache):
 
         """
 
-        def policy(default_timeout: int) -> Policy[R]:
+        def policy(default_timeout: int) -> Policy[Any]:
             ttl = default_timeout if timeout is None else timeout
             return Policy(codec=codec or JsonCodec(), ttl=ttl, failing_with=failing_with)
 

@@ -4,6 +4,7 @@ import logging
 import pickle
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +74,13 @@ def test_a_planted_pickle_is_never_executed(protocol: LeaseProtocol, spy: Spy, t
 @pytest.mark.parametrize("kind", ["list", "hash", "set", "stream"])
 def test_another_data_type_is_dropped(kind: str, protocol: LeaseProtocol, spy: Spy) -> None:
     """A key of another type breaks no command of the protocol."""
-    plant = {
-        "list": lambda: spy.redis.rpush(KEY, "x"),
-        "hash": lambda: spy.redis.hset(KEY, "x", "y"),
-        "set": lambda: spy.redis.sadd(KEY, "x"),
-        "stream": lambda: spy.redis.xadd(KEY, {"x": "y"}),
-    }[kind]
+    plants: dict[str, Callable[[], Any]] = {
+        "list": partial(spy.redis.rpush, KEY, "x"),
+        "hash": partial(spy.redis.hset, KEY, "x", "y"),
+        "set": partial(spy.redis.sadd, KEY, "x"),
+        "stream": partial(spy.redis.xadd, KEY, {"x": "y"}),
+    }
+    plant = plants[kind]
     plant()
 
     first, second = (fetch(protocol, Computation("db")) for _ in range(2))
