@@ -58,6 +58,12 @@ def _redis_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _addresses(value: str) -> str:
+    if not all(re.fullmatch(r"\s*[^\s:,]+:\d{1,5}\s*", address) for address in value.split(",")):
+        raise ValueError("must be host:port,host:port,…, for example sentinel-1:26379,sentinel-2:26379")
+    return value
+
+
 Unset = BeforeValidator(_empty_is_unset)
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
@@ -76,6 +82,10 @@ class Settings(BaseSettings):
     supabase_jwt_issuer: Annotated[str | None, Unset] = None
     supabase_timeout: Seconds = 8.0
     redis_url: Annotated[Annotated[SecretStr, AfterValidator(_redis_url)] | None, Unset] = None
+    redis_cluster: bool = False
+    redis_sentinels: Annotated[Annotated[str, AfterValidator(_addresses)] | None, Unset] = None
+    redis_sentinel_master: Annotated[str | None, Unset] = Field(default=None, validate_default=True)
+    redis_password: Annotated[SecretStr | None, Unset] = None
     redis_max_connections: int = Field(default=10, ge=1, le=1000)
     redis_timeout: Seconds = 2.0
     cache_ttl: int = Field(default=10, ge=1, le=3600)
@@ -105,6 +115,13 @@ class Settings(BaseSettings):
             raise ValueError("is shorter than the 32 bytes HS256 needs; copy it whole from the Supabase dashboard")
         return value
 
+    @field_validator("redis_sentinel_master")
+    @classmethod
+    def _with_sentinels(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("redis_sentinels") and not value:
+            raise ValueError("is not set, but REDIS_SENTINELS is; give the name the sentinels know the master by")
+        return value
+
     @field_validator("threads")
     @classmethod
     def _within_pool(cls, value: int, info: ValidationInfo) -> int:
@@ -112,6 +129,12 @@ class Settings(BaseSettings):
         if pool is not None and value > pool:
             raise ValueError(f"must not exceed REDIS_MAX_CONNECTIONS ({pool}), or threads would queue for connections")
         return value
+
+    @property
+    def sentinels(self) -> list[tuple[str, int]]:
+        """Host and port of each sentinel."""
+        pairs = [address.strip().rsplit(":", 1) for address in (self.redis_sentinels or "").split(",") if address]
+        return [(host, int(port)) for host, port in pairs]
 
     @property
     def in_production(self) -> bool:

@@ -60,11 +60,11 @@ def _flask_config(settings: Settings) -> dict[str, object]:
 
 def _cache_config(settings: Settings) -> dict[str, object]:
     common: dict[str, object] = {"CACHE_DEFAULT_TIMEOUT": settings.cache_ttl, "CACHE_KEY_PREFIX": "asin_stats:"}
-    if settings.redis_url is None:
+    if settings.redis_url is None and not settings.sentinels:
         return common | {"CACHE_TYPE": "NullCache", "CACHE_NO_NULL_WARNING": True}
     incarnation = Incarnation()
     client = connection.connect(
-        settings.redis_url.get_secret_value(),
+        _topology(settings),
         incarnation,
         max_connections=settings.redis_max_connections,
         timeout=settings.redis_timeout,
@@ -73,6 +73,16 @@ def _cache_config(settings: Settings) -> dict[str, object]:
         "CACHE_TYPE": "app.caching.backend.LeaseBackend",
         "CACHE_OPTIONS": {"protocol": LeaseProtocol(client, incarnation, region=process_region)},
     }
+
+
+def _topology(settings: Settings) -> connection.Topology:
+    return connection.Topology(
+        url=settings.redis_url.get_secret_value() if settings.redis_url else "",
+        cluster=settings.redis_cluster,
+        sentinels=settings.sentinels,
+        master=settings.redis_sentinel_master or "",
+        password=settings.redis_password.get_secret_value() if settings.redis_password else None,
+    )
 
 
 def _database(settings: Settings) -> Database:

@@ -48,9 +48,8 @@ class LeaseBackend(BaseCache):
         """Return the values in the order of the keys, None where there is none; one round trip."""
         if not keys:
             return []
-        names = [self.key_prefix + key for key in keys]
         nothing: list[bytes | None] = [None] * len(keys)
-        found = self._call(lambda: cast("list[bytes | None]", self._client.mget(names)), nothing)
+        found = self._call(lambda: self._fetch(keys), nothing)
         return [self._decode(payload) for payload in found]
 
     def has(self, key: str) -> bool:
@@ -102,6 +101,13 @@ class LeaseBackend(BaseCache):
 
         """
         return self._client.scan_iter(match=re.sub(r"([*?\[\]\\])", r"\\\1", self.key_prefix) + "*", count=1000)
+
+    def _fetch(self, keys: tuple[str, ...]) -> list[bytes | None]:
+        pipeline = self._client.pipeline(transaction=False)  # unlike MGET it may span the slots of a cluster
+        for key in keys:
+            pipeline.get(self.key_prefix + key)
+        replies = pipeline.execute(raise_on_error=False)
+        return [reply if isinstance(reply, bytes) else None for reply in replies]
 
     def _store(
         self,

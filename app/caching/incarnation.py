@@ -27,8 +27,12 @@ class Incarnation:
         """Monotonic seconds of the last time an unknown server answered; values stored before are not believed."""
 
     def meet(self, connection: Connection) -> None:
-        """Set up a new connection (redis-py's `redis_connect_func`) and note whose it is."""
+        """Set up a new connection (redis-py's `redis_connect_func`) and ask whose it is."""
         connection.on_connect()  # type: ignore[no-untyped-call]  # redis-py leaves these two untyped
+        self.ask(connection)
+
+    def ask(self, connection: Connection) -> None:
+        """Ask the server behind a connection that is set up who it is, and note it."""
         with suppress(ResponseError):  # a Redis user without the right to INFO: nothing can be told apart
             connection.send_command("INFO", "server", check_health=False)  # type: ignore[no-untyped-call]
             reply = connection.read_response(disable_decoding=True)

@@ -8,6 +8,7 @@ from typing import Any
 from redis import Redis
 
 from app.caching.backend import LeaseBackend
+from app.caching.connection import is_cluster
 from app.caching.guard import CacheUnavailableError
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import LEASE, state_name
@@ -67,7 +68,7 @@ def server_report(protocol: LeaseProtocol) -> ServerReport:
     except CacheUnavailableError:
         return ServerReport(connected=False)
     try:
-        info: dict[str, Any] = protocol.guard.call(protocol.client.info)
+        info = protocol.guard.call(lambda: _info(protocol.client))
     except CacheUnavailableError:  # a Redis user without the right to INFO
         info = {}
     return ServerReport(
@@ -100,8 +101,13 @@ def sample_entries(backend: LeaseBackend, most: int) -> list[tuple[str, EntryRep
 
 
 def pool_report(client: Redis) -> dict[str, int]:
-    """Return how many connections the pool may hold."""
-    return {"max_connections": client.connection_pool.max_connections}
+    """Return how many connections the pool may hold; nothing for a cluster, which has one pool for each node."""
+    return {"max_connections": client.connection_pool.max_connections} if not is_cluster(client) else {}
+
+
+def _info(client: Redis) -> dict[str, Any]:
+    info: dict[str, Any] = client.info()
+    return dict(next(iter(info.values()))) if is_cluster(client) else info  # a cluster answers by node: one will do
 
 
 def _ask(protocol: LeaseProtocol, key: str) -> tuple[bytes | Exception, int, int]:

@@ -15,9 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from redis import Redis
+from redis.commands.core import Script
+
 from app.caching.breaker import CircuitBreaker
 from app.caching.codec import Policy
-from app.caching.connection import RedisClient
+from app.caching.connection import is_cluster
 from app.caching.guard import REDIS_ERRORS, CacheUnavailableError, Guard, Trouble
 from app.caching.incarnation import Incarnation
 from app.caching.shared import SharedRegion
@@ -45,7 +48,7 @@ class LeaseProtocol:
 
     def __init__(  # noqa: PLR0913 - what tests replace, each with its production default
         self,
-        client: RedisClient,
+        client: Redis,
         incarnation: Incarnation,
         *,
         region: SharedRegion | None = None,
@@ -69,9 +72,8 @@ class LeaseProtocol:
         self.breaker = CircuitBreaker(ping=self._ping, deliver=self._deliver, region=self.region)
         self.guard = Guard(self.breaker, self.region)
         folder = Path(__file__).parent / "lua"
-        self._scripts: dict[str, Callable[..., Any]] = {
-            file.stem: client.register_script(file.read_text("utf-8")) for file in sorted(folder.glob("*.lua"))
-        }
+        # Not `client.register_script`: that would make a cluster client look for its nodes now.
+        self._scripts = {file.stem: Script(client, file.read_bytes()) for file in sorted(folder.glob("*.lua"))}
 
     def fetch(self, key: str, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:
         """Return the entry's value, or compute it: once per herd, stored if no writer interferes.
@@ -124,7 +126,13 @@ class LeaseProtocol:
             redis.RedisError: what the server or the connection answered.
 
         """
-        return sum(self._scripts["end"]((key,), ("",)) for key in keys)
+        script = self._scripts["end"]
+        if is_cluster(self.client):  # it takes no scripts in a pipeline
+            return sum(script((key,), ("",)) for key in keys)
+        pipeline = self.client.pipeline(transaction=False)
+        for key in keys:
+            script((key,), ("",), client=pipeline)
+        return sum(pipeline.execute())
 
     def _settle(self, key: str) -> tuple[Value | Granted | Failed | Bypass, bool]:
         """Read until there is something to act on; wait at most `timing.wait` for another reader's lease."""

@@ -21,10 +21,10 @@ MAX_BULK = 1000
 
 
 def _asin(value: str) -> str:
-    asin = value.upper()
-    if not re.fullmatch(r"[A-Z0-9]{10}", asin, re.ASCII):
+    # Checked before the change of case: it turns other letters into A-Z (a sharp s into SS).
+    if not re.fullmatch(r"[A-Za-z0-9]{10}", value):
         raise PydanticCustomError("asin", "An ASIN is exactly 10 letters A-Z or digits")
-    return asin
+    return value.upper()
 
 
 def _upc(value: str) -> str:
@@ -132,7 +132,7 @@ class ListQuery(BaseModel):
     search: Annotated[str, _text(at_least=2, at_most=200), Storable] | None = None
     sort: Sort = "-created_at"
     limit: int = Field(default=50, ge=1, le=200)
-    cursor: str | None = Field(default=None, max_length=4000)
+    cursor: str | None = Field(default=None, min_length=1, max_length=4000)
 
 
 class DeleteQuery(BaseModel):

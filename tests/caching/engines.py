@@ -9,7 +9,7 @@ from typing import Any, Final
 from redis import Redis
 
 from app.caching.codec import JsonCodec, Policy
-from app.caching.connection import connect
+from app.caching.connection import Topology, connect
 from app.caching.incarnation import Incarnation
 from app.caching.protocol import LeaseProtocol, Timing
 from app.caching.shared import SharedRegion
@@ -27,7 +27,7 @@ POLICY: Final[Policy[Any]] = Policy(codec=JsonCodec(), ttl=10, failing_with=Trou
 
 
 def engine(  # noqa: PLR0913 - what tests vary
-    url: str,
+    where: str | Topology,
     *,
     timeout: float = 2.0,
     connections: int = 10,
@@ -40,7 +40,8 @@ def engine(  # noqa: PLR0913 - what tests vary
     With `meet` the server is an old acquaintance, so that what tests plant is believed.
     """
     incarnation = Incarnation()
-    client = connect(url, incarnation, max_connections=connections, timeout=timeout)
+    topology = Topology(url=where) if isinstance(where, str) else where
+    client = connect(topology, incarnation, max_connections=connections, timeout=timeout)
     if meet:
         client.ping()
         incarnation.first_met = 0.0

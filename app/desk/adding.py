@@ -1,0 +1,79 @@
+"""Add a product with its deal."""
+
+from http import HTTPStatus
+from typing import Final
+
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from pydantic import ValidationError
+
+from app.auth import current_user
+from app.database import DatabaseRefusalError
+from app.desk.blueprint import desk
+from app.desk.notices import Notice, leave
+from app.desk.sessions import signed_in
+from app.desk.wording import LABELS
+from app.products import repository
+from app.products.schemas import DealFields, NewProduct
+from app.products.stats import changing_stats
+
+# The rules are those of the API; here they are said the way the form's labels are.
+_MISTAKES: Final = {
+    "title": "Give the product a title of 1 to 500 characters.",
+    "brand": "A brand has at most 200 characters.",
+    "asin": "An ASIN is exactly 10 letters A to Z or digits, such as B08N5WRWNW.",
+    "upc": "A UPC or EAN is 8 to 14 digits, without spaces.",
+    "supplier": "A supplier's name has at most 200 characters.",
+    "buy_cost": "Write an amount from 0 to 1,000,000 with at most two decimals, such as 12.50.",
+    "moq": "Write a whole number from 1 to 1,000,000.",
+    "notes": "Notes have at most 5,000 characters.",
+}
+
+
+@desk.get("/desk/products/new")
+@signed_in
+def new_product() -> ResponseReturnValue:
+    """Show the empty form."""
+    return _form({})
+
+
+@desk.post("/desk/products/new")
+@signed_in
+def add_product() -> ResponseReturnValue:
+    """Create the product and its deal, or show the form again with each mistake beside its field."""
+    try:
+        new = NewProduct.model_validate_strings(_given())
+        with changing_stats(current_user.user_id):
+            made = repository.create_product(new)
+    except ValidationError as error:
+        fields = [str(mistake["loc"][0]) for mistake in error.errors(include_url=False, include_context=False)]
+        mistakes = {name: _MISTAKES.get(name, "Choose one of the offered values.") for name in fields}
+        return _form(mistakes), HTTPStatus.UNPROCESSABLE_ENTITY
+    except DatabaseRefusalError as error:
+        if error.status != HTTPStatus.CONFLICT:
+            raise
+        return _form({"form": error.message}), HTTPStatus.CONFLICT
+    leave(_notice(made))
+    return redirect(url_for("desk.dashboard"), HTTPStatus.SEE_OTHER)
+
+
+def _given() -> dict[str, str]:
+    """Return the fields that were filled in.
+
+    The stage is left out where it is the default, so that adding a known deal again does not set it back to that.
+    """
+    filled = {name: value for name in NewProduct.model_fields if (value := request.form.get(name, "").strip())}
+    if filled.get("stage") == DealFields.model_fields["stage"].default:
+        del filled["stage"]
+    return filled
+
+
+def _form(mistakes: dict[str, str]) -> str:
+    return render_template("new_product.html", given=request.form, mistakes=mistakes)
+
+
+def _notice(made: repository.Created) -> Notice:
+    product = made.deal["product"]
+    if not made.created:
+        return Notice(f"You already had “{product['title']}” from this supplier; its deal was updated.")
+    return Notice(f"“{product['title']}” was added. Status: {LABELS[product['asin_status']]}.")

@@ -1,0 +1,34 @@
+"""The blueprint the desk's views hang on, and what each of its responses carries."""
+
+from flask import Blueprint, Response, request
+
+from app.desk import notices, wording
+
+desk = Blueprint("desk", __name__, template_folder="templates", static_folder="static", static_url_path="/desk/static")
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+    ),
+    "Referrer-Policy": "same-origin",  # not less: over HTTPS the CSRF check wants to see our own pages as referrer
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@desk.after_request
+def _protect(response: Response) -> Response:
+    """Forbid framing and foreign content, and keep pages with somebody's data out of shared or later hands."""
+    response.headers.update(_HEADERS)
+    if request.endpoint != "desk.static":
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@desk.context_processor
+def _vocabulary() -> dict[str, object]:
+    """Give every template the words it shares with the others."""
+    return {"take_notice": notices.take, "labels": wording.LABELS, "stages": wording.STAGES}
+
+
+desk.add_app_template_filter(wording.day)
+desk.add_app_template_filter(wording.money)

@@ -1,0 +1,88 @@
+"""The dashboard: the five numbers, the cache behind them, and the list of deals."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from pydantic import ValidationError
+
+from app.auth import current_user
+from app.desk import wording
+from app.desk.blueprint import desk
+from app.desk.notices import MOST_UNDONE
+from app.desk.sessions import signed_in
+from app.products import repository
+from app.products.cache_report import cache_report
+from app.products.schemas import ListQuery
+from app.products.stats import asin_status_stats
+
+_PAGE_SIZE: Final = MOST_UNDONE  # so that whatever one page can delete, one click brings back
+_FILTERS: Final = ("asin_status", "stage", "favorite", "search", "sort", "cursor")
+_SORTS: Final = {
+    "-created_at": "Newest first",
+    "created_at": "Oldest first",
+    "title": "Title A to Z",
+    "-title": "Title Z to A",
+    "supplier": "Supplier A to Z",
+    "-supplier": "Supplier Z to A",
+    "buy_cost": "Lowest cost first",
+    "-buy_cost": "Highest cost first",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the visitor asked the list for; `mistake` says in words what of it was left out."""
+
+    query: ListQuery
+    mistake: str = ""
+
+    def url(self, **changes: str | None) -> str:
+        """Return the dashboard's address with some of the choice changed; back on the first page unless told."""
+        kept = self.query.model_dump(mode="json", include=set(_FILTERS) - {"cursor"}, exclude_defaults=True)
+        if kept.get("favorite"):
+            kept["favorite"] = "true"
+        asked = kept | changes
+        given: dict[str, Any] = {name: asked[name] for name in _FILTERS if asked.get(name)}
+        return url_for("desk.dashboard", **given)
+
+    @property
+    def is_filtered(self) -> bool:
+        """Say whether rows may be missing because they were not asked for."""
+        query = self.query
+        return any((query.asin_status, query.stage, query.favorite is not None, query.search))
+
+
+@desk.get("/")
+@signed_in
+def dashboard() -> ResponseReturnValue:
+    """Show the numbers, the cache and a page of the list; what cannot be read of the choice is left out and said."""
+    choice = _choice()
+    answer = asin_status_stats.lookup(current_user.user_id)
+    page = repository.list_deals(choice.query)
+    cache = cache_report(current_user.user_id)
+    shown = render_template(
+        "dashboard.html",
+        numbers=answer.value.document(),
+        provenance=wording.provenance(answer, lifetime=cache["default_ttl_seconds"]),
+        statuses=(wording.ALL, *wording.STATUSES),
+        choice=choice,
+        page=page,
+        cache=cache,
+        sorts=_SORTS,
+    )
+    return shown, HTTPStatus.UNPROCESSABLE_ENTITY if choice.mistake else HTTPStatus.OK
+
+
+def _choice() -> Choice:
+    asked = {name: value for name in _FILTERS if (value := request.args.get(name, "").strip())}
+    size = {"limit": _PAGE_SIZE}
+    try:
+        return Choice(ListQuery.model_validate(asked | size))
+    except ValidationError as error:
+        wrong = {mistake["loc"][0] for mistake in error.errors(include_url=False, include_context=False)}
+    understood = {name: value for name, value in asked.items() if name not in wrong}
+    mistake = "A search needs 2 to 200 characters." if "search" in wrong else "One filter was not understood."
+    return Choice(ListQuery.model_validate(understood | size), mistake)

@@ -1,0 +1,62 @@
+"""How the desk says things: names of statuses and stages, dates, money, and where the numbers came from."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final, get_args
+
+from app.caching import Answer, Outcome
+from app.products.schemas import Stage
+from app.products.stats import AsinStats
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One number of the breakdown: its name in the data, its name on the page, and what it counts."""
+
+    name: str
+    label: str
+    note: str
+
+
+ALL: Final = Status("all", "All products", "with at least one active deal")
+STATUSES: Final = (
+    Status("asin_found", "ASIN found", "matched to one listing"),
+    Status("needs_selection", "Needs selection", "several listings match"),
+    Status("needs_asin", "Needs ASIN", "a UPC, no listing yet"),
+    Status("manual_entry", "Manual entry", "neither ASIN nor UPC"),
+)
+STAGES: Final[tuple[str, ...]] = get_args(Stage)
+LABELS: Final = {status.name: status.label for status in STATUSES} | {stage: stage.capitalize() for stage in STAGES}
+
+_UNSTORED: Final = {
+    "no-redis": "no Redis is configured",
+    "writer-in-flight": "a change is being made",
+}
+
+
+def provenance(answer: Answer[AsinStats], *, lifetime: float) -> str:
+    """Say where the numbers came from and how old they are; `lifetime` is that of a new entry, in seconds."""
+    if answer.outcome in {Outcome.HIT, Outcome.COLLAPSED}:
+        age = max(0.0, lifetime - (lifetime if answer.ttl is None else answer.ttl))
+        return f"from Redis, {age:.0f} s old"
+    reason = _UNSTORED.get(answer.detail or "")
+    if reason is None and (answer.detail or "").startswith("redis-"):
+        reason = "Redis is away"
+    return f"fresh from the database: {reason}" if reason else "fresh from the database"
+
+
+def money(amount: str | None) -> str:
+    """Group the thousands of an amount; a dash for none."""
+    return "—" if amount is None else f"{Decimal(amount):,.2f}"
+
+
+def day(moment: str) -> str:
+    """Shorten an ISO 8601 moment to its day, such as 4 Nov 2026."""
+    parsed = datetime.fromisoformat(moment)
+    return f"{parsed.day} {parsed:%b %Y}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Put a number before a noun that takes a plain plural s."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

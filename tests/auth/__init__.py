@@ -1,0 +1,1 @@
+"""Tests of identity: keys, tokens, and who is calling."""

@@ -1,0 +1,63 @@
+"""The fixtures of the identity tests."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.auth.tokens import TokenVerifier
+from tests.auth.checking import EC_KEY, RSA_KEY, CountingRing
+from tests.auth.jwks import JwksServer
+from tests.auth.minting import AUDIENCE, ISSUER, SECRET, Clock
+from tests.auth.tiny_app import Operators, tiny_app
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[JwksServer]:
+    """Run an endpoint that publishes an EC and an RSA key."""
+    with JwksServer(EC_KEY.public_jwk, RSA_KEY.public_jwk) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def ring(server: JwksServer) -> CountingRing:
+    """Return the secret and the published keys together."""
+    return CountingRing(secret=SECRET, jwks_url=server.url)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return the wall clock of the verifier under test."""
+    return Clock()
+
+
+@pytest.fixture
+def verifier(ring: CountingRing, clock: Clock) -> TokenVerifier:
+    """Return a verifier as a hosted project has it: with an issuer."""
+    return TokenVerifier(ring, audience=AUDIENCE, issuer=ISSUER, wall_clock=clock)
+
+
+@pytest.fixture
+def operators() -> Operators:
+    """Return whom the application takes for operators."""
+    return Operators()
+
+
+@pytest.fixture
+def monotonic() -> Clock:
+    """Return the application's monotonic clock."""
+    return Clock(0)
+
+
+@pytest.fixture
+def app(operators: Operators, monotonic: Clock) -> Flask:
+    """Return the tiny application."""
+    return tiny_app(operators, monotonic)
+
+
+@pytest.fixture
+def client(app: Flask) -> Iterator[FlaskClient]:
+    """Open a browser."""
+    with app.test_client() as client:
+        yield client

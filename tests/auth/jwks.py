@@ -1,0 +1,101 @@
+"""A real key set endpoint on loopback that can be stopped, held, or made to answer nonsense."""
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Literal, Self
+
+_LONGEST_HOLD_SECONDS = 20.0
+
+
+class JwksServer:
+    """Serves `keys` as a JSON Web Key Set until told otherwise; `requests` counts what it was asked."""
+
+    def __init__(self, *keys: dict[str, Any]) -> None:
+        """Listen on a free port of loopback."""
+        self.keys = list(keys)
+        self.status = 200
+        self.body: bytes | None = None  # sent instead of the keys
+        self.drips: Literal["headers", "body"] | None = None  # answers begun now go on byte by byte
+        self.requests = 0
+        self._closing = threading.Event()
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        self._server = self._listen(0)
+        self.port: int = self._server.server_address[1]
+
+    @property
+    def url(self) -> str:
+        """The address of the key set."""
+        return f"http://127.0.0.1:{self.port}/auth/v1/.well-known/jwks.json"
+
+    def stop(self) -> None:
+        """Close the port: connections are refused from now on."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def start_again(self) -> None:
+        """Listen on the same port again."""
+        self._server = self._listen(self.port)
+
+    def document(self) -> bytes:
+        """Return what is to be sent now."""
+        return self.body if self.body is not None else json.dumps({"keys": self.keys}).encode()
+
+    def __enter__(self) -> Self:
+        """Serve while the block runs."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Let held requests go and stop."""
+        self._closing.set()
+        self.may_answer.set()
+        self.stop()
+
+    def _listen(self, port: int) -> ThreadingHTTPServer:
+        endpoint = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                endpoint.requests += 1
+                endpoint.may_answer.wait(_LONGEST_HOLD_SECONDS)
+                with contextlib.suppress(ConnectionError):  # the caller may have given up
+                    endpoint.answer(self)
+
+            def log_message(self, *_args: object) -> None:
+                """Keep the test output clean."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        return server
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        """Send what the endpoint was told to send."""
+        document, drips = self.document(), self.drips
+        request.send_response(self.status)
+        request.send_header("Content-Type", "application/json")
+        request.send_header("Content-Length", str(len(document) + (1_000_000 if drips else 0)))
+        if drips == "headers":
+            request.flush_headers()
+            request.wfile.write(b"X-Drop: ")
+        else:
+            request.end_headers()
+            request.wfile.write(document)
+        while drips and not self._closing.wait(0.1):
+            request.wfile.write(b" ")
+
+
+def eventually(condition: Callable[[], bool], *, within: float = 10.0) -> None:
+    """Wait until `condition` holds; fail when it does not within so many seconds."""
+    deadline = time.monotonic() + within
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, "the awaited condition never came true"
+        pause.wait(0.005)

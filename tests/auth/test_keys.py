@@ -1,0 +1,173 @@
+"""The keys tokens are checked with: fetched over real HTTP, rotated, shared, kept through an outage."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from app.auth.keys import KeyRing, KeysUnavailableError, UnknownKeyError
+from tests.auth.jwks import JwksServer, eventually
+from tests.auth.minting import SECRET, Clock, Signer, es256, rs256
+
+OLD = es256("old")
+NEW = es256("new")
+RSA = rs256("rsa")
+
+
+@pytest.fixture
+def server() -> Iterator[JwksServer]:
+    """Run a key set endpoint that publishes OLD and RSA."""
+    with JwksServer(OLD.public_jwk, RSA.public_jwk) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return the monotonic clock of the ring under test."""
+    return Clock(1000)
+
+
+@pytest.fixture
+def ring(server: JwksServer, clock: Clock) -> KeyRing:
+    """Return a ring that reads the endpoint and has asked nothing yet."""
+    return KeyRing(jwks_url=server.url, monotonic=clock)
+
+
+def knows(ring: KeyRing, signer: Signer) -> bool:
+    """Tell whether the ring has the signer's key."""
+    try:
+        return ring.find(algorithm=signer.algorithm, key_id=signer.key_id).key_id == signer.key_id
+    except UnknownKeyError:
+        return False
+
+
+def test_nothing_is_fetched_before_a_key_is_needed(server: JwksServer, ring: KeyRing) -> None:
+    """Building the ring is safe where the network is not there yet, as before a fork."""
+    assert server.requests == 0
+    assert knows(ring, OLD)
+    assert knows(ring, RSA)
+    assert server.requests == 1
+
+
+def test_a_new_key_is_found_after_rotation(server: JwksServer, ring: KeyRing, clock: Clock) -> None:
+    """The first token signed with it causes the fetch and is answered from it."""
+    assert knows(ring, OLD)
+    server.keys = [NEW.public_jwk, OLD.public_jwk]
+    clock.advance(60)
+    assert knows(ring, NEW)
+    assert knows(ring, OLD)
+    assert server.requests == 2
+
+
+def test_a_key_that_is_no_longer_published_is_forgotten(server: JwksServer, ring: KeyRing, clock: Clock) -> None:
+    """The set is taken over whole."""
+    assert knows(ring, OLD)
+    server.keys = [NEW.public_jwk]
+    clock.advance(60)
+    assert knows(ring, NEW)
+    assert not knows(ring, OLD)
+
+
+def test_an_unknown_key_id_refetches_at_most_once_a_minute(server: JwksServer, ring: KeyRing, clock: Clock) -> None:
+    """A stranger who invents key ids cannot make us flood the identity provider."""
+    assert knows(ring, OLD)
+    for attempt in range(50):
+        with pytest.raises(UnknownKeyError):
+            ring.find(algorithm="ES256", key_id=f"invented-{attempt}")
+    assert server.requests == 1
+    clock.advance(59.9)
+    assert not knows(ring, NEW)
+    assert server.requests == 1
+    clock.advance(0.1)
+    assert not knows(ring, NEW)
+    assert not knows(ring, NEW)
+    assert server.requests == 2
+
+
+def test_threads_that_need_the_first_set_share_one_fetch(server: JwksServer, ring: KeyRing) -> None:
+    """Eight requests at start cause one call, and all are answered from it."""
+    server.may_answer.clear()
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(knows, ring, OLD) for _ in range(8)]
+        eventually(lambda: server.requests == 1)
+        server.may_answer.set()
+        assert all(answer.result(timeout=10) for answer in answers)
+    assert server.requests == 1
+
+
+def test_a_known_key_is_found_while_a_fetch_hangs(server: JwksServer, ring: KeyRing, clock: Clock) -> None:
+    """Nobody queues behind somebody else's unknown key."""
+    assert knows(ring, OLD)
+    clock.advance(60)
+    server.may_answer.clear()
+    server.keys.append(NEW.public_jwk)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(knows, ring, NEW)
+        eventually(lambda: server.requests == 2)
+        assert all(knows(ring, OLD) for _ in range(100))
+        assert not waiting.done()
+        server.may_answer.set()
+        assert waiting.result(timeout=10)
+
+
+def test_keys_are_refreshed_behind_the_requests(server: JwksServer, ring: KeyRing, clock: Clock) -> None:
+    """After ten minutes a withdrawn key is noticed, and no request waits for that."""
+    assert knows(ring, OLD)
+    server.keys = [NEW.public_jwk]
+    server.may_answer.clear()
+    clock.advance(600)
+    assert knows(ring, OLD)
+    eventually(lambda: server.requests == 2)
+    server.may_answer.set()
+    eventually(lambda: not knows(ring, OLD))
+    assert knows(ring, NEW)
+    assert server.requests == 2
+
+
+def test_an_endpoint_that_is_down_from_the_start_makes_keys_unavailable(
+    server: JwksServer, ring: KeyRing, clock: Clock
+) -> None:
+    """That is not the caller's fault; five seconds later it is tried again."""
+    server.stop()
+    for _ in range(3):
+        with pytest.raises(KeysUnavailableError):
+            ring.find(algorithm="ES256", key_id="old")
+    server.start_again()
+    with pytest.raises(KeysUnavailableError):
+        ring.find(algorithm="ES256", key_id="old")
+    assert server.requests == 0
+    clock.advance(KeysUnavailableError.retry_after)
+    assert knows(ring, OLD)
+
+
+def test_the_last_good_keys_serve_while_the_endpoint_is_down(server: JwksServer, ring: KeyRing, clock: Clock) -> None:
+    """An outage of the identity provider signs nobody out."""
+    assert knows(ring, OLD)
+    server.stop()
+    for _ in range(5):
+        clock.advance(3600)
+        assert knows(ring, OLD)
+        assert not knows(ring, NEW)
+    server.start_again()
+
+
+def test_an_algorithm_never_finds_a_key_of_another_family(ring: KeyRing) -> None:
+    """The key decides what it can verify."""
+    for algorithm, key_id in [("RS256", "old"), ("ES256", "rsa"), ("HS256", "rsa"), ("none", "rsa"), ("RS256", None)]:
+        with pytest.raises(UnknownKeyError):
+            ring.find(algorithm=algorithm, key_id=key_id)
+
+
+def test_secret_and_key_set_serve_side_by_side(server: JwksServer) -> None:
+    """A project that moves to published keys has tokens of both kinds for a while."""
+    ring = KeyRing(secret=SECRET, jwks_url=server.url)
+    assert ring.find(algorithm="HS256", key_id="whatever").algorithm_name == "HS256"
+    assert server.requests == 0
+    assert knows(ring, RSA)
+
+
+@pytest.mark.parametrize("settings", [{}, {"secret": "", "jwks_url": ""}, {"secret": "x" * 31}])
+def test_a_ring_without_a_usable_key_is_refused_at_once(settings: dict[str, str]) -> None:
+    """At boot, not at the first request."""
+    with pytest.raises(ValueError, match="secret"):
+        KeyRing(**settings)  # type: ignore[arg-type]
