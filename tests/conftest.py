@@ -86,6 +86,13 @@ def seller(stack: Stack, server: AppServer) -> Iterator[Seller]:
         yield someone
 
 
+@pytest.fixture(scope="module")
+def seller_of_module(stack: Stack, server: AppServer) -> Iterator[Seller]:
+    """Return a user whom all tests of a module share, for tests that must not change anything."""
+    with new_seller(stack.supabase, server.url) as someone:
+        yield someone
+
+
 @pytest.fixture
 def other_seller(stack: Stack, server: AppServer) -> Iterator[Seller]:
     """Return another new user."""

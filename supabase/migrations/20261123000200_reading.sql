@@ -1,6 +1,6 @@
 -- What the application asks: the stats, lists, one product, and who is an operator.
--- They run as their caller, under RLS, unless they say why not. Errors are PTxyz SQLSTATEs, which PostgREST turns into the
--- HTTP status xyz.
+-- They run as their caller, under RLS, unless they say why not. Errors are PTxyz SQLSTATEs, which PostgREST turns
+-- into the HTTP status xyz.
 
 -- Who is calling; a PT401 when nobody is. Every function that answers about "the caller's" rows starts here.
 create function private.require_user() returns uuid

@@ -1,0 +1,163 @@
+"""Creating takes the user's existing product and deal where there is one, in one transaction, or refuses as a whole."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.callers import Caller
+
+
+def _answer(caller: Caller, product: dict[str, Any], deal: dict[str, Any] | None = None) -> dict[str, Any]:
+    answer: dict[str, Any] = caller.gets("create_product", p_product=product, p_deal=deal or {})
+    return answer
+
+
+def test_a_new_deal_comes_back_as_the_list_shows_it(alice: Caller) -> None:
+    """Every field of the entry, money as text with two decimals."""
+    product = {"asin": "B000000001", "upc": "012345678905", "title": "Lamp", "brand": "Lux", "multiple_asins": True}
+    deal = {"supplier": "Acme", "buy_cost": "12.5", "moq": 3, "stage": "contacted", "favorite": True, "notes": "n"}
+    answer = _answer(alice, product, deal)
+    assert answer["created"] is True
+    entry = answer["deal"]
+    assert [entry] == alice.lists()
+    shown = {key: entry["product"].pop(key) for key in ("id", "created_at", "updated_at")}
+    assert entry.pop("product") == {**product, "asin_status": "asin_found"}
+    assert entry.pop("product_id") == shown["id"]
+    assert {"id", "created_at", "updated_at"} == entry.keys() - deal.keys() - {"active", "deleted_at"}
+    assert {key: entry[key] for key in deal} == {**deal, "buy_cost": "12.50"}
+    assert (entry["active"], entry["deleted_at"]) == (True, None)
+
+
+def test_only_the_title_is_needed(alice: Caller) -> None:
+    """Everything else has a default, and without identifiers two products with one title are two products."""
+    first, second = (_answer(alice, {"title": "Lamp"})["deal"] for _ in range(2))
+    assert first["product_id"] != second["product_id"]
+    assert (first["supplier"], first["buy_cost"], first["moq"], first["stage"]) == ("", None, None, "new")
+    assert (first["favorite"], first["notes"], first["product"]["brand"]) == (False, "", "")
+
+
+@pytest.mark.parametrize("known_by", [{"asin": "B000000001"}, {"upc": "12345678"}])
+def test_an_existing_product_is_taken_and_only_completed(alice: Caller, known_by: dict[str, Any]) -> None:
+    """What it lacked is filled in; what the user wrote before stays."""
+    first = alice.creates(title="Lamp", **known_by)
+    again = {"asin": "B000000001", "upc": "12345678", "title": "Other", "brand": "Lux", "multiple_asins": True}
+    second = _answer(alice, again, {"supplier": "Acme"})
+    assert second["created"] is True
+    product = second["deal"]["product"]
+    assert product["id"] == first["product_id"]
+    assert (product["asin"], product["upc"], product["brand"]) == ("B000000001", "12345678", "Lux")
+    assert (product["title"], product["multiple_asins"]) == ("Lamp", False)
+    third = alice.creates(asin="B000000001", upc="99999999", brand="Nox", deal={"supplier": "Third"})
+    assert (third["product"]["upc"], third["product"]["brand"]) == ("12345678", "Lux")
+
+
+def test_an_existing_deal_is_updated_with_the_given_fields_only(alice: Caller) -> None:
+    """Same product, same supplier in another letter case: the fields given are written, the others kept."""
+    first = alice.creates(asin="B000000001", deal={"supplier": "Acme", "buy_cost": "5", "moq": 2, "notes": "n"})
+    second = _answer(alice, {"asin": "B000000001"}, {"supplier": "ACME", "buy_cost": None, "stage": "ordered"})
+    assert second["created"] is False
+    assert second["deal"]["id"] == first["id"]
+    assert (second["deal"]["buy_cost"], second["deal"]["stage"]) == (None, "ordered")
+    assert (second["deal"]["moq"], second["deal"]["notes"]) == (2, "n")
+
+
+def test_creating_a_deleted_deal_again_restores_it(alice: Caller) -> None:
+    """It is the same deal, active, counted again."""
+    first = alice.creates(asin="B000000001")
+    alice.gets("delete_deal", p_deal_id=first["id"])
+    second = _answer(alice, {"asin": "B000000001"})
+    assert (second["created"], second["deal"]["id"]) == (False, first["id"])
+    assert (second["deal"]["active"], second["deal"]["deleted_at"]) == (True, None)
+    assert alice.reads_stats()["all"] == 1
+
+
+def test_a_placeholder_is_no_asin(alice: Caller) -> None:
+    """It identifies nothing, two products may carry the same one, and a real ASIN replaces it."""
+    first = alice.creates(asin="PENDING_1", upc="12345678")
+    second = alice.creates(asin="PENDING_1")
+    assert first["product_id"] != second["product_id"]
+    assert first["product"]["asin_status"] == "needs_asin"
+    found = alice.creates(asin="B000000001", upc="12345678")
+    assert (found["product_id"], found["product"]["asin"]) == (first["product_id"], "B000000001")
+    assert alice.creates(asin="Unknown", upc="12345678")["product"]["asin"] == "B000000001"
+
+
+def test_contradicting_identifiers_are_a_conflict_that_changes_nothing(alice: Caller) -> None:
+    """An ASIN and a UPC of two products, and a UPC whose product has another ASIN, are the user's to resolve."""
+    by_asin = alice.creates(asin="B000000001", title="One")
+    by_upc = alice.creates(asin="B000000002", upc="12345678", title="Two")
+    before = alice.lists()
+    two = alice.rpc("create_product", p_product={"asin": "B000000001", "upc": "12345678", "title": "x"}, p_deal={})
+    assert (two.status_code, two.json()["code"]) == (409, "PT409")
+    assert "two different products" in two.json()["message"]
+    assert two.json()["details"] == f'["{by_asin["product_id"]}", "{by_upc["product_id"]}"]'
+    other = alice.rpc("create_product", p_product={"asin": "B000000003", "upc": "12345678", "title": "x"}, p_deal={})
+    assert (other.status_code, other.json()["code"]) == (409, "PT409")
+    assert "another ASIN, B000000002" in other.json()["message"]
+    assert alice.lists() == before
+
+
+@pytest.mark.parametrize(
+    ("product", "deal", "detail"),
+    [
+        ({}, {}, "title"),
+        ({"title": ""}, {}, "products_title_check"),
+        ({"title": "x" * 501}, {}, "products_title_check"),
+        ({"title": "x", "asin": "b000000001"}, {}, "products_asin_check"),
+        ({"title": "x", "asin": "B00000000"}, {}, "products_asin_check"),
+        ({"title": "x", "asin": "B000000001\n"}, {}, "products_asin_check"),
+        ({"title": "x", "upc": "1234567"}, {}, "products_upc_check"),
+        ({"title": "x", "upc": "123456789012345"}, {}, "products_upc_check"),
+        ({"title": "x", "brand": None}, {}, "brand"),
+        ({"title": "x", "user_id": "me"}, {}, "user_id"),
+        ({"title": "x"}, {"buy_cost": "-0.01"}, "deals_buy_cost_check"),
+        ({"title": "x"}, {"buy_cost": "NaN"}, "deals_buy_cost_check"),
+        ({"title": "x"}, {"buy_cost": "12,50"}, "12,50"),
+        ({"title": "x"}, {"buy_cost": "1e30"}, "overflow"),
+        ({"title": "x"}, {"moq": 0}, "deals_moq_check"),
+        ({"title": "x"}, {"moq": 2**31}, "integer"),
+        ({"title": "x"}, {"stage": "lost"}, "deals_stage_check"),
+        ({"title": "x"}, {"stage": None}, "stage"),
+        ({"title": "x"}, {"supplier": "x" * 201}, "deals_supplier_check"),
+        ({"title": "x"}, {"notes": "x" * 5001}, "deals_notes_check"),
+        ({"title": "x"}, {"suplier": "Acme"}, "suplier"),
+        ({"title": "x"}, {"active": False}, "active"),
+    ],
+)
+def test_a_bad_value_is_refused_by_name_and_leaves_nothing(
+    alice: Caller, product: dict[str, Any], deal: dict[str, Any], detail: str
+) -> None:
+    """A refused deal takes its new product back with it: it is one transaction."""
+    refusal = alice.rpc("create_product", p_product=product, p_deal=deal)
+    assert (refusal.status_code, refusal.json()["code"]) == (422, "PT422")
+    assert detail in refusal.json()["details"]
+    assert alice.http.get("/products").json() == []
+
+
+@pytest.mark.parametrize("body", [None, [], "x", 1])
+def test_what_is_not_an_object_is_refused(alice: Caller, body: object) -> None:
+    """JSON of another kind is a bad request, not a server error; a bare string does not even get to the function."""
+    for arguments in ({"p_product": body, "p_deal": {}}, {"p_product": {"title": "x"}, "p_deal": body}):
+        assert alice.rpc("create_product", **arguments).status_code in {400, 422}
+
+
+def test_the_largest_values_the_api_accepts_are_stored(alice: Caller) -> None:
+    """Nothing that passes the API's validation fails here."""
+    entry = alice.creates(
+        asin="9999999999",
+        upc="1" * 14,
+        title="é" * 500,
+        brand="é" * 200,
+        deal={"supplier": "é" * 200, "buy_cost": "1000000.00", "moq": 2**31 - 1, "notes": "é" * 5000},
+    )
+    assert (entry["buy_cost"], len(entry["notes"])) == ("1000000.00", 5000)
+
+
+def test_identical_creates_at_once_make_one_deal(alice: Caller) -> None:
+    """Exactly one of them created it; the others found it."""
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: _answer(alice, {"asin": "B000000001", "title": "Lamp"}), range(8)))
+    assert sorted(answer["created"] for answer in answers) == [False] * 7 + [True]
+    assert len({answer["deal"]["id"] for answer in answers}) == 1
+    assert len(alice.lists()) == 1

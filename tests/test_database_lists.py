@@ -1,0 +1,155 @@
+"""Lists: every filter, every order, exact paging, and searches that mean every character literally."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from local.stack import Stack
+from tests.callers import Caller
+
+_SORTS = ["created_at", "title", "buy_cost", "supplier"]
+
+
+@pytest.fixture
+def catalogue(stack: Stack, alice: Caller) -> list[dict[str, Any]]:
+    """Return 30 deals with many equal titles, suppliers, costs and times; some a microsecond apart, some deleted."""
+    for number in range(30):
+        deal = {
+            "supplier": ["acme", "Acme Ltd", "bolt", "", "Zed"][number % 5],
+            "buy_cost": [None, "0", "7.50", "7.50", "120.00", "1000000"][number % 6],
+            "stage": ["new", "ordered"][number % 2],
+            "favorite": number % 7 == 0,
+        }
+        alice.creates(title=["lamp", "Lamp", "Zebra", "apple"][number % 4], asin=f"B0000000{number:02}", deal=deal)
+    stack.supabase.sql(
+        "update deals d set created_at = '2026-01-01T00:00:00Z'::timestamptz + (n.n / 3) * interval '1 microsecond'"
+        " from (select id, row_number() over (order by id) as n from deals where user_id = $1) n where n.id = d.id",
+        alice.id,
+    )
+    for entry in alice.lists(p_search="B00000002"):
+        alice.gets("delete_deal", p_deal_id=entry["id"])
+    return [*alice.lists(), *alice.lists(p_active=False)]
+
+
+def _pages(caller: Caller, **arguments: object) -> Iterator[list[dict[str, Any]]]:
+    """Follow `next` from page to page until there is none."""
+    after: dict[str, object] = {}
+    while True:
+        page = caller.gets("list_deals", **arguments, **after)
+        yield page["items"]
+        if page["next"] is None:
+            return
+        after = {"p_after_value": page["next"]["value"], "p_after_id": page["next"]["id"]}
+
+
+def _key(entry: dict[str, Any], sort: str, *, unknown: Decimal) -> tuple[Any, str]:
+    """Return what `sort` orders by: text without case, money as a number, then the id."""
+    value = entry["product"]["title"] if sort == "title" else entry[sort]
+    if sort == "buy_cost":
+        value = unknown if value is None else Decimal(value)
+    return (value.lower() if sort in {"title", "supplier"} else value, entry["id"])
+
+
+@pytest.mark.parametrize("active", [True, False])
+@pytest.mark.parametrize("sort", [*_SORTS, *(f"-{sort}" for sort in _SORTS)])
+def test_paging_meets_every_deal_once_in_order(
+    alice: Caller, catalogue: list[dict[str, Any]], sort: str, *, active: bool
+) -> None:
+    """With ties and unknown costs (last both ways), whatever the page size, also when the last page is just full."""
+    down = sort.startswith("-")
+    unknown = Decimal(-1 if down else "Infinity")
+    wanted = sorted(
+        (entry for entry in catalogue if entry["active"] is active),
+        key=lambda entry: _key(entry, sort.removeprefix("-"), unknown=unknown),
+        reverse=down,
+    )
+    assert len(wanted) == (20 if active else 10)
+    for limit in (3, 5, 10, 1000):
+        pages = list(_pages(alice, p_sort=sort, p_limit=limit, p_active=active))
+        assert [entry["id"] for page in pages for entry in page] == [entry["id"] for entry in wanted]
+        assert len(pages) == -(-len(wanted) // limit)
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_a_deal_that_appears_or_goes_between_pages_disturbs_no_other(alice: Caller) -> None:
+    """The cursor is a place, not a count: nothing is repeated or skipped, even when the cursor's own deal is gone."""
+    before = [entry["id"] for entry in alice.lists(p_sort="title")]
+    first = alice.gets("list_deals", p_sort="title", p_limit=5)
+    alice.creates(title="aaaa: sorts before everything")
+    alice.gets("delete_deal", p_deal_id=first["items"][-1]["id"], p_hard=True)
+    after = {"p_after_value": first["next"]["value"], "p_after_id": first["next"]["id"]}
+    rest = alice.lists(p_sort="title", **after)
+    assert [entry["id"] for entry in first["items"] + rest] == before
+
+
+def test_filters_combine(alice: Caller, catalogue: list[dict[str, Any]]) -> None:
+    """Each narrows, null means no filter, and together they mean all of them."""
+    active = {entry["id"]: entry for entry in catalogue if entry["active"]}
+
+    def ids(**filters: object) -> set[str]:
+        return {entry["id"] for entry in alice.lists(**filters)}
+
+    ordered = {key for key, entry in active.items() if entry["stage"] == "ordered"}
+    favorite = {key for key, entry in active.items() if entry["favorite"]}
+    assert ids(p_stage=None, p_favorite=None, p_search=None, p_asin_status=None) == set(active)
+    assert ids(p_stage="ordered") == ordered
+    assert ids(p_favorite=True) == favorite
+    assert ids(p_favorite=False) == set(active) - favorite
+    assert ids(p_stage="ordered", p_favorite=True, p_asin_status="asin_found") == ordered & favorite
+    assert favorite & ordered
+    assert ids(p_asin_status="needs_asin") == set()
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("LAMP", {"a", "b"}),
+        ("lux", {"c"}),
+        ("b00percent", {"a"}),
+        ("0123", {"b"}),
+        ("acme", {"b"}),
+        ("élan", {"c"}),
+        ("50% off", {"a"}),
+        ("%", {"a"}),
+        ("_", {"b"}),
+        ("\\", {"c"}),
+        ("\\%", set()),
+        ("'; drop table deals; --", set()),
+        ("%s", set()),
+        ("$1", set()),
+        ("lampacme", set()),
+    ],
+)
+def test_a_search_is_a_literal_part_of_any_field_in_any_case(alice: Caller, search: str, found: set[str]) -> None:
+    """Title, brand, ASIN, UPC and supplier are searched, each by itself; wildcards and escapes are just characters."""
+    alice.creates(title="Lamp 50% off", asin="B00PERCENT", deal={"notes": "a"})
+    alice.creates(title="Lamp", brand="un_der", upc="0012345678", deal={"supplier": "Acme", "notes": "b"})
+    alice.creates(title="back\\slash", brand="Lux ÉLAN", deal={"notes": "c"})
+    assert {entry["notes"] for entry in alice.lists(p_search=search)} == found
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"p_sort": "notes"},
+        {"p_sort": "--title"},
+        {"p_sort": "title; drop table deals"},
+        {"p_sort": None},
+        {"p_limit": 0},
+        {"p_limit": 1001},
+        {"p_limit": None},
+        {"p_active": None},
+        {"p_after_value": "2026-01-01"},
+        {"p_after_id": "00000000-0000-0000-0000-000000000000"},
+        {"p_after_value": "not a time", "p_after_id": "00000000-0000-0000-0000-000000000000"},
+        {"p_after_value": "lamp", "p_after_id": "00000000-0000-0000-0000-000000000000", "p_sort": "buy_cost"},
+    ],
+)
+def test_a_list_that_makes_no_sense_is_a_bad_request(alice: Caller, arguments: dict[str, object]) -> None:
+    """Unknown sorts, limits out of range and cursors of another sort are refused with a reason."""
+    alice.creates()
+    refusal = alice.rpc("list_deals", **arguments)
+    assert (refusal.status_code, refusal.json()["code"]) == (400, "PT400")
+    assert refusal.json()["message"]
