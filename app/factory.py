@@ -1,12 +1,14 @@
 """Put the application together: the only module that knows every room."""
 
+from dataclasses import replace
+
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
 from app import auth, commands, desk, problems, telemetry
 from app.caching import connection
 from app.caching.incarnation import Incarnation
-from app.caching.protocol import LeaseProtocol
+from app.caching.protocol import LeaseProtocol, Timing
 from app.caching.shared import process_region
 from app.database import Database
 from app.diagnostics.views import diagnostics
@@ -62,7 +64,8 @@ def _cache_config(settings: Settings) -> dict[str, object]:
     common: dict[str, object] = {"CACHE_DEFAULT_TIMEOUT": settings.cache_ttl, "CACHE_KEY_PREFIX": "asin_stats:"}
     if settings.redis_url is None and not settings.sentinels:
         return common | {"CACHE_TYPE": "NullCache", "CACHE_NO_NULL_WARNING": True}
-    incarnation = Incarnation()
+    incarnation, timing = Incarnation(), Timing()
+    timing = replace(timing, owed=max(timing.owed, timing.lease + settings.cache_ttl))
     client = connection.connect(
         _topology(settings),
         incarnation,
@@ -71,7 +74,7 @@ def _cache_config(settings: Settings) -> dict[str, object]:
     )
     return common | {
         "CACHE_TYPE": "app.caching.backend.LeaseBackend",
-        "CACHE_OPTIONS": {"protocol": LeaseProtocol(client, incarnation, region=process_region)},
+        "CACHE_OPTIONS": {"protocol": LeaseProtocol(client, incarnation, region=process_region, timing=timing)},
     }
 
 

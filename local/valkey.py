@@ -46,11 +46,16 @@ class ValkeyServer(Server):
         """Its address, as REDIS_URL wants it."""
         return f"redis://{LOOPBACK}:{self.port}/0"
 
+    @staticmethod
+    def binary() -> str:
+        """Return the path of the server program."""
+        return str(get_binary_path())
+
     def _spawn(self, port: int) -> ChildProcess:
         self._directory.mkdir(parents=True, exist_ok=True)
         network = ("--port", str(port), "--bind", LOOPBACK)
         return ChildProcess(
-            [get_binary_path(), *network, *_SETTINGS, *self._options],
+            [self.binary(), *network, *_SETTINGS, *self._options],
             environment={"PATH": os.defpath},
             directory=self._directory,
             log=self._log,

@@ -108,7 +108,7 @@ class _LazyCluster:
             raise RedisConnectionError("the cluster's nodes are still being looked for")
         try:
             self._client = self._client or RedisCluster.from_url(
-                self._url, retry=None, cluster_error_retry_attempts=1, **self._options
+                self._url, retry=Retry(NoBackoff(), 1), **self._options
             )
         finally:
             self._lock.release()

@@ -36,11 +36,16 @@ _DROPPED = {"poison", "wrong-type", "outlived"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """How long things may take, in seconds: lease > wait > p99 of the computation; writer > the slowest commit."""
+    """How long things may take, in seconds.
+
+    lease > wait > p99 of the computation; writer > the slowest commit; owed > lease + the longest TTL: after it nothing
+    that was computed before a change can be left in Redis.
+    """
 
     lease: float = 5.0
     wait: float = 2.0
     writer: float = 30.0
+    owed: float = 30.0
 
 
 class LeaseProtocol:
@@ -113,7 +118,7 @@ class LeaseProtocol:
             self._run("end", key, token)
         except CacheUnavailableError:
             self.region.count("owed")
-            self.breaker.owe(key, token, lifetime=self.timing.writer)
+            self.breaker.owe(key, token, lifetime=self.timing.owed)
             logger.debug("cache invalidation owed %s", key)
         else:
             self.region.count("invalidated")

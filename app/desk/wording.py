@@ -31,6 +31,7 @@ LABELS: Final = {status.name: status.label for status in STATUSES} | {stage: sta
 
 _UNSTORED: Final = {
     "no-redis": "no Redis is configured",
+    "owed": "Redis has not heard of the last change yet",
     "writer-in-flight": "a change is being made",
 }
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import current_app
 
 from app.auth import current_user
-from app.database import Database, DatabaseRefusalError, DatabaseUnavailableError
+from app.database import Database, DatabaseRefusalError, DatabaseUnavailableError, OutcomeUnknownError
 from app.problems import FieldError, Problem
 from app.products import cursors
 from app.products.schemas import BulkAction, DealFields, ListQuery, NewProduct, ProductFields
@@ -52,38 +52,52 @@ def list_deals(query: ListQuery) -> Page:
             p_limit=query.limit,
             p_after_value=after.value if after else None,
             p_after_id=str(after.id) if after else None,
-        )
+        ),
+        "items",
+        "next",
     )
-    end = found["next"]
+    end = found["next"] and _document(found["next"], "value", "id")
     cursor = cursors.encode(cursors.Position(end["value"], UUID(end["id"])), sort=query.sort) if end else None
     return Page(found["items"], cursor)
 
 
 def create_product(new: NewProduct) -> Created:
     """Create a product and its deal, or update the deal the user already has for it; one transaction."""
-    made = _document(_change("create_product", p_product=new.product(), p_deal=new.deal()))
-    return Created(made["deal"], created=made["created"])
+    made = _done(_change("create_product", p_product=new.product(), p_deal=new.deal()), "created", "deal")
+    return Created(_done(made["deal"], "id", "product_id"), created=made["created"])
 
 
 def get_product(product_id: UUID) -> Document:
     """Return a product with its deals. Raises Problem (404)."""
-    return _found(_read("get_product", p_product_id=str(product_id)), "product")
+    found = _read("get_product", p_product_id=str(product_id))
+    if found is None:
+        raise _missing("product")
+    return _document(found, "id", "deals")
 
 
 def update_product(product_id: UUID, changes: ProductFields) -> Document:
     """Change the given fields of a product and return it. Raises Problem (404)."""
-    return _found(_change("update_product", p_product_id=str(product_id), p_changes=changes.given()), "product")
+    changed = _change("update_product", p_product_id=str(product_id), p_changes=changes.given())
+    if changed is None:
+        raise _missing("product")
+    return _done(changed, "id", "deals")
 
 
 def update_deal(deal_id: UUID, changes: DealFields) -> Document:
     """Change the given fields of a deal and return it. Raises Problem (404)."""
-    return _found(_change("update_deal", p_deal_id=str(deal_id), p_changes=changes.given()), "deal")
+    changed = _change("update_deal", p_deal_id=str(deal_id), p_changes=changes.given())
+    if changed is None:
+        raise _missing("deal")
+    return _done(changed, "id", "product")
 
 
 def delete_deal(deal_id: UUID, *, hard: bool) -> None:
     """Put a deal away, or remove it for good (and its product with the last one). Raises Problem (404)."""
-    if _change("delete_deal", p_deal_id=str(deal_id), p_hard=hard) is not True:
+    deleted = _change("delete_deal", p_deal_id=str(deal_id), p_hard=hard)
+    if deleted is False:
         raise _missing("deal")
+    if deleted is not True:
+        raise OutcomeUnknownError
 
 
 def bulk_deals(bulk: BulkAction) -> int:
@@ -95,7 +109,7 @@ def bulk_deals(bulk: BulkAction) -> int:
     """
     ids = [str(deal_id) for deal_id in bulk.deal_ids]
     try:
-        changed = _document(_change("bulk_deals", p_action=bulk.action, p_deal_ids=ids, p_stage=bulk.stage))
+        changed = _done(_change("bulk_deals", p_action=bulk.action, p_deal_ids=ids, p_stage=bulk.stage), "changed")
     except DatabaseRefusalError as error:
         if error.status != 404:
             raise
@@ -121,16 +135,19 @@ def _database() -> Database:
     return database
 
 
-def _document(result: object) -> Document:
-    if not isinstance(result, dict):
+def _document(answer: object, *names: str) -> Document:
+    """Return an answer that holds these members; a gateway may put anything into a 200."""
+    if not isinstance(answer, dict) or not answer.keys() >= set(names):
         raise DatabaseUnavailableError("The database gave an answer nobody can read. Please try again.")
-    return result
+    return answer
 
 
-def _found(result: object, kind: str) -> Document:
-    if result is None:
-        raise _missing(kind)
-    return _document(result)
+def _done(answer: object, *names: str) -> Document:
+    """Return the answer to a change; when it is none, nobody knows whether the change happened."""
+    try:
+        return _document(answer, *names)
+    except DatabaseUnavailableError:
+        raise OutcomeUnknownError from None
 
 
 def _missing(kind: str) -> Problem:

@@ -1,39 +1,58 @@
-"""A Valkey of the engine tests' own: they pause it, kill it and fill it up."""
+"""Servers of the engine tests' own: they pause them, kill them and fill them up."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 
 import pytest
+from redis import Redis
 
 from app.caching.protocol import LeaseProtocol
 from local.valkey import ValkeyServer
 from tests.caching.engines import Spy, engine
+from tests.caching.places import PLACES, Place
+
+
+@pytest.fixture(scope="session")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Place]]:
+    """Return a function that starts the named kind of Redis the first time it is asked for."""
+    with ExitStack() as running:
+        yield cache(lambda kind: running.enter_context(PLACES[kind](tmp_path_factory.mktemp("place"))))
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, places: Callable[[str], Place]) -> Place:
+    """Lend one kind of Redis, empty: Valkey 9 unless the test is parametrized with others."""
+    found = places(getattr(request, "param", "Valkey 9"))
+    found.look().flushall()
+    return found
+
+
+@pytest.fixture
+def protocol(place: Place) -> LeaseProtocol:
+    """Return an engine on that place."""
+    return engine(place.topology)
+
+
+@pytest.fixture
+def spy(place: Place) -> Spy:
+    """Return eyes on that place."""
+    return Spy(place.look)
 
 
 @pytest.fixture(scope="session")
 def engine_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """One Valkey for all engine tests."""
+    """One Valkey for all tests that break it."""
     with ValkeyServer(tmp_path_factory.mktemp("engine-valkey")) as server:
         yield server
 
 
 @pytest.fixture
 def valkey(engine_valkey: ValkeyServer) -> Iterator[ValkeyServer]:
-    """Lend the engine tests' Valkey, empty; a test may break it, it is mended afterwards."""
+    """Lend a Valkey, empty; a test may break it, it is mended afterwards."""
     if not engine_valkey.is_running():
         engine_valkey.restart()
-    Spy(engine_valkey.url).redis.flushall()
+    Redis.from_url(engine_valkey.url).flushall()
     yield engine_valkey
     if engine_valkey.is_running():
         engine_valkey.resume()
-
-
-@pytest.fixture
-def protocol(valkey: ValkeyServer) -> LeaseProtocol:
-    """Return an engine on that Valkey."""
-    return engine(valkey.url)
-
-
-@pytest.fixture
-def spy(valkey: ValkeyServer) -> Spy:
-    """Eyes on that Valkey."""
-    return Spy(valkey.url)

@@ -11,6 +11,9 @@ from app.caching.protocol import LeaseProtocol
 from local.processes import wait_until
 from local.valkey import ValkeyServer
 from tests.caching.engines import Computation, Spy, engine, fetch
+from tests.caching.places import PLACES
+
+everywhere = pytest.mark.parametrize("place", PLACES, indirect=True)
 
 PREFIX = "asin_stats:"
 
@@ -56,6 +59,7 @@ def test_what_is_set_is_got(backend: LeaseBackend, value: object) -> None:
     assert backend.has("key")
 
 
+@everywhere
 def test_nothing_is_none(backend: LeaseBackend) -> None:
     """An absent key is None, and nothing to delete."""
     assert backend.get("absent") is None
@@ -63,6 +67,7 @@ def test_nothing_is_none(backend: LeaseBackend) -> None:
     assert backend.delete("absent") is False
 
 
+@everywhere
 def test_set_overwrites_and_add_does_not(backend: LeaseBackend) -> None:
     """`add` stores only where nothing is."""
     assert backend.add("key", 1) is True
@@ -85,6 +90,7 @@ def test_timeouts_are_seconds_and_zero_is_for_good(backend: LeaseBackend, spy: S
     assert commands == ["SET"]
 
 
+@everywhere
 def test_an_entry_runs_out(backend: LeaseBackend) -> None:
     """After its timeout it is gone."""
     backend.set("key", 1, timeout=1)
@@ -92,6 +98,7 @@ def test_an_entry_runs_out(backend: LeaseBackend) -> None:
     assert wait_until(lambda: backend.get("key") is None, seconds=3)
 
 
+@everywhere
 def test_many_at_once(backend: LeaseBackend) -> None:
     """Order is kept, absent ones are None, and deletion says what went."""
     assert backend.set_many({"a": 1, "b": 2}) == ["a", "b"]
@@ -102,6 +109,7 @@ def test_many_at_once(backend: LeaseBackend) -> None:
     assert backend.get_many("a", "b") == [None, None]
 
 
+@everywhere
 def test_counting(backend: LeaseBackend) -> None:
     """`inc` and `dec` are atomic, start at zero and refuse what is no integer."""
     assert backend.inc("n") == 1
@@ -120,6 +128,7 @@ def test_what_json_cannot_hold_is_not_stored(backend: LeaseBackend) -> None:
         assert not backend.has("key")
 
 
+@everywhere
 def test_garbage_is_nothing(backend: LeaseBackend, spy: Spy) -> None:
     """What we did not write is not handed to anybody."""
     for payload in (b"\x80\x04.", b"NaN", b"\xff"):
@@ -139,6 +148,7 @@ def test_leases_and_tombstones_are_not_values(backend: LeaseBackend) -> None:
     assert not backend.has("key")
 
 
+@everywhere
 def test_clear_takes_our_entries_and_nobody_else_s(backend: LeaseBackend, spy: Spy) -> None:
     """Another application in the same database keeps its keys, and writers in flight their tombstones."""
     spy.redis.set("foreign", "x")
@@ -176,6 +186,7 @@ def test_trouble_is_neutral(valkey: ValkeyServer) -> None:
     assert isinstance(backend, BaseCache)
 
 
+@everywhere
 def test_memoize_as_people_know_it(cache: Cache) -> None:
     """Arguments by position, by name and by default are one entry; other arguments another."""
     calls: list[tuple[int, str]] = []
@@ -210,6 +221,7 @@ def test_delete_memoized_needs_the_arguments(cache: Cache) -> None:
     assert double.make_cache_key(4) == "asin_stats:4"
 
 
+@everywhere
 def test_each_writer_ends_itself(cache: Cache, spy: Spy) -> None:
     """Inside `writing`, delete_memoized takes exactly this write out of the tombstone."""
 

@@ -9,10 +9,13 @@ from app.caching.codec import JsonCodec, Policy
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import Outcome
 from local.processes import wait_until
-from local.valkey import ValkeyServer
 from tests.caching.engines import KEY, QUICK, Computation, Spy, TroubleError, engine, fetch, fetching
+from tests.caching.places import PLACES, Place
+
+everywhere = pytest.mark.parametrize("place", PLACES, indirect=True)
 
 
+@everywhere
 def test_a_value_is_stored_as_json_with_its_ttl(protocol: LeaseProtocol, spy: Spy) -> None:
     """What a miss stores is readable by anybody and runs out."""
     answer = fetch(protocol, Computation({"all": 3}))
@@ -22,6 +25,7 @@ def test_a_value_is_stored_as_json_with_its_ttl(protocol: LeaseProtocol, spy: Sp
     assert 9_000 < spy.redis.pttl(KEY) <= 10_000
 
 
+@everywhere
 def test_a_hit_computes_nothing_and_tells_the_remaining_life(protocol: LeaseProtocol, spy: Spy) -> None:
     """A stored value is the answer."""
     spy.plants({"all": 7}, seconds=5)
@@ -34,6 +38,7 @@ def test_a_hit_computes_nothing_and_tells_the_remaining_life(protocol: LeaseProt
     assert 4 < answer.ttl <= 5
 
 
+@everywhere
 def test_a_herd_computes_once(protocol: LeaseProtocol) -> None:
     """Readers that miss together wait for the one that holds the lease."""
     compute = Computation()
@@ -48,6 +53,7 @@ def test_a_herd_computes_once(protocol: LeaseProtocol) -> None:
     assert first[0].outcome is Outcome.STORED
 
 
+@everywhere
 def test_who_waits_too_long_computes_and_stores_nothing(protocol: LeaseProtocol, spy: Spy) -> None:
     """A stuck computation holds nobody up for longer than the wait time."""
     stuck, own = Computation("stuck"), Computation("own")
@@ -58,6 +64,7 @@ def test_who_waits_too_long_computes_and_stores_nothing(protocol: LeaseProtocol,
     assert (answer.value, answer.outcome, answer.detail) == ("own", Outcome.BYPASS, "wait-timeout")
 
 
+@everywhere
 def test_a_late_fill_never_overwrites_a_newer_delete(protocol: LeaseProtocol, spy: Spy) -> None:
     """A reader that computed before a change cannot store after it."""
     with fetching(protocol, Computation("old")) as late:
@@ -67,6 +74,7 @@ def test_a_late_fill_never_overwrites_a_newer_delete(protocol: LeaseProtocol, sp
     assert spy.raw() is None
 
 
+@everywhere
 def test_a_late_fill_never_overwrites_a_newer_fill(protocol: LeaseProtocol, spy: Spy) -> None:
     """Nor after the change was already read and stored by another."""
     with fetching(protocol, Computation("old")) as late:
@@ -77,6 +85,7 @@ def test_a_late_fill_never_overwrites_a_newer_fill(protocol: LeaseProtocol, spy:
     assert spy.raw() == b'"new"'
 
 
+@everywhere
 def test_nothing_is_stored_while_a_writer_is_in_flight(protocol: LeaseProtocol, spy: Spy) -> None:
     """Between begin and end readers compute for themselves: the database may be before or after the commit."""
     spy.plants("before")
@@ -89,6 +98,7 @@ def test_nothing_is_stored_while_a_writer_is_in_flight(protocol: LeaseProtocol, 
     assert spy.raw() is None
 
 
+@everywhere
 def test_the_tombstone_stands_until_the_last_writer_is_done(protocol: LeaseProtocol, spy: Spy) -> None:
     """One writer's end must not open the entry while another may still commit."""
     first, second = protocol.begin(KEY), protocol.begin(KEY)
@@ -101,6 +111,7 @@ def test_the_tombstone_stands_until_the_last_writer_is_done(protocol: LeaseProto
     assert fetch(protocol, Computation()).outcome is Outcome.STORED
 
 
+@everywhere
 def test_an_invalidation_without_a_writer_respects_writers_in_flight(protocol: LeaseProtocol) -> None:
     """An operator's flush or a foreign delete_memoized must not take a tombstone away."""
     protocol.begin(KEY)
@@ -110,6 +121,7 @@ def test_an_invalidation_without_a_writer_respects_writers_in_flight(protocol: L
     assert fetch(protocol, Computation()).detail == "writer-in-flight"
 
 
+@everywhere
 def test_a_writer_that_never_ends_blocks_only_until_its_deadline(protocol: LeaseProtocol) -> None:
     """A killed worker, or an unknown outcome, costs the deadline and no more."""
     protocol.begin(KEY)
@@ -117,9 +129,10 @@ def test_a_writer_that_never_ends_blocks_only_until_its_deadline(protocol: Lease
     assert wait_until(lambda: fetch(protocol, Computation()).outcome is Outcome.STORED, seconds=QUICK.writer + 2)
 
 
-def test_an_expired_writer_does_not_outlive_a_younger_one(valkey: ValkeyServer, spy: Spy) -> None:
+@everywhere
+def test_an_expired_writer_does_not_outlive_a_younger_one(place: Place, spy: Spy) -> None:
     """The younger writer's end opens the entry although the dead one never ended."""
-    short, long = engine(valkey.url), engine(valkey.url)
+    short, long = engine(place.topology), engine(place.topology)
     short.timing = QUICK.__class__(lease=1, wait=0.4, writer=0.05)
     short.begin(KEY)
     token = long.begin(KEY)
@@ -139,6 +152,7 @@ def _first_deadline(spy: Spy) -> int:
     return min(int(writer.split(b"@")[1]) for writer in (spy.raw() or b"").removeprefix(b"dirty:").split(b","))
 
 
+@everywhere
 def test_a_reader_that_died_with_the_lease_blocks_only_until_it_runs_out(protocol: LeaseProtocol, spy: Spy) -> None:
     """After the lease time somebody else computes and stores."""
     spy.plants(b"lease:of-the-dead", seconds=QUICK.lease)
@@ -146,6 +160,7 @@ def test_a_reader_that_died_with_the_lease_blocks_only_until_it_runs_out(protoco
     assert wait_until(lambda: fetch(protocol, Computation()).outcome is Outcome.STORED, seconds=QUICK.lease + 2)
 
 
+@everywhere
 def test_a_private_failure_gives_the_lease_back(protocol: LeaseProtocol, spy: Spy) -> None:
     """An error that concerns only this caller must not keep others waiting."""
     with pytest.raises(ValueError, match="mine"):
@@ -154,6 +169,7 @@ def test_a_private_failure_gives_the_lease_back(protocol: LeaseProtocol, spy: Sp
     assert spy.raw() is None
 
 
+@everywhere
 def test_a_shared_failure_is_shared_for_one_wait_time(protocol: LeaseProtocol) -> None:
     """A dead database is asked once per wait time, whatever the herd; everybody else is told at once."""
     failing = Computation(error=TroubleError())
@@ -173,6 +189,7 @@ def _recovers(protocol: LeaseProtocol) -> bool:
         return False
 
 
+@everywhere
 def test_a_failure_yields_to_a_writer(protocol: LeaseProtocol) -> None:
     """A change is news: whoever reads after it asks the database again."""
     with pytest.raises(TroubleError):
@@ -183,6 +200,7 @@ def test_a_failure_yields_to_a_writer(protocol: LeaseProtocol) -> None:
     assert fetch(protocol, Computation()).outcome is Outcome.STORED
 
 
+@everywhere
 def test_what_json_cannot_hold_is_answered_but_not_stored(protocol: LeaseProtocol, spy: Spy) -> None:
     """The same shape comes back on hit and miss, or nothing is stored."""
     for value in ((1, 2), {1: 2}, float("nan"), object()):
@@ -192,6 +210,7 @@ def test_what_json_cannot_hold_is_answered_but_not_stored(protocol: LeaseProtoco
         assert spy.raw() is None
 
 
+@everywhere
 def test_the_ttl_is_kept(protocol: LeaseProtocol, spy: Spy) -> None:
     """An entry runs out by itself."""
     brief = Policy(codec=JsonCodec(), ttl=0.05)
@@ -200,16 +219,27 @@ def test_the_ttl_is_kept(protocol: LeaseProtocol, spy: Spy) -> None:
     assert wait_until(lambda: spy.raw() is None, seconds=2)
 
 
+@everywhere
 def test_threads_share_one_engine(protocol: LeaseProtocol) -> None:
-    """More threads than connections queue for them; nobody fails."""
-    barrier = threading.Barrier(20)
-
-    def hit(number: int) -> Outcome:
-        barrier.wait(5)
-        return fetch(protocol, Computation(number), key=f"{KEY}:{number % 3}").outcome
-
-    with ThreadPoolExecutor(20) as threads:
-        outcomes = list(threads.map(hit, range(20)))
+    """As many threads as connections: nobody is turned away."""
+    outcomes = _together(protocol, 10)
 
     assert outcomes.count(Outcome.STORED) == 3
     assert Outcome.BYPASS not in outcomes
+
+
+@pytest.mark.parametrize("place", ["Valkey 9", "Unix socket", "TLS"], indirect=True)
+def test_more_threads_than_connections_queue(protocol: LeaseProtocol) -> None:
+    """A pool that is empty for a moment makes a thread wait, not fail."""
+    assert Outcome.BYPASS not in _together(protocol, 30)
+
+
+def _together(protocol: LeaseProtocol, threads: int) -> list[Outcome]:
+    barrier = threading.Barrier(threads)
+
+    def read(number: int) -> Outcome:
+        barrier.wait(5)
+        return fetch(protocol, Computation(number), key=f"{KEY}:{number % 3}").outcome
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(read, range(threads)))
