@@ -18,6 +18,7 @@ workers = _settings.web_concurrency
 threads = _settings.threads  # at most REDIS_MAX_CONNECTIONS, so that no thread queues for a connection
 timeout = 60  # seconds a worker may be silent
 graceful_timeout = 20  # seconds for requests in flight on SIGTERM
+limit_request_line = 8190  # bytes: the cursor of a list by title carries a title of up to 500 characters
 keepalive = 5  # seconds an idle client connection is kept
 max_requests = 0
 control_socket_disable = True  # it would live in HOME, and a second server would take it over
