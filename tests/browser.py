@@ -1,0 +1,57 @@
+"""A real Chromium for the tests: the one from npm on x86-64 Linux, elsewhere the one Playwright has installed."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from playwright.sync_api import Browser, sync_playwright
+
+from local import ROOT
+from local.npm import NODE
+
+_PACKAGE: Final = ROOT / "node_modules" / "@sparticuz" / "chromium"
+_UNPACK: Final = (
+    "import chromium from '@sparticuz/chromium'; chromium.setGraphicsMode = false; await chromium.executablePath();"
+)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run a headless Chromium inside the block."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_executable())
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def _executable() -> Path | None:
+    """Return the unpacked Chromium, None where there is no package for this machine."""
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        return None
+    version = json.loads((_PACKAGE / "package.json").read_text())["version"]
+    unpacked = ROOT / ".local" / f"chromium-{version}"
+    if not unpacked.exists():
+        _unpack(unpacked)
+    return unpacked / "chromium"
+
+
+def _unpack(target: Path) -> None:
+    """Unpack the package's binary; the rename at the end makes a half-written one impossible."""
+    target.parent.mkdir(mode=0o700, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix="chromium-") as folder:
+        unpacked = Path(folder) / "unpacked"
+        unpacked.mkdir()
+        command = [str(NODE), "--input-type=module", "--eval", _UNPACK]
+        environment = {"PATH": os.defpath, "TMPDIR": str(unpacked)}
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=60)  # noqa: S603 - our own words
+        if not target.exists():  # another test run may have been faster
+            unpacked.rename(target)

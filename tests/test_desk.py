@@ -1,0 +1,219 @@
+"""The desk's pages, as a browser without JavaScript gets them from gunicorn."""
+
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from local.application import AppServer
+from local.processes import wait_until
+from tests.sellers import Seller
+from tests.visitors import Visitor, new_visitor
+
+
+@pytest.fixture
+def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
+    """Return `seller` at the desk, signed in."""
+    with new_visitor(server.url) as someone:
+        someone.signs_in(seller)
+        yield someone
+
+
+def _ids(seller: Seller, *titles: str) -> list[str]:
+    return [str(seller.creates(title=title)["id"]) for title in titles]
+
+
+def test_the_numbers_say_where_they_came_from(visitor: Visitor, seller: Seller, redis: Redis) -> None:
+    """The first look computes, the second finds the entry in Redis and says how old it is."""
+    redis.delete(seller.key)
+    visitor.opens("/")
+    assert "fresh from the database" in visitor.page
+    visitor.opens("/")
+    assert "from Redis, 0 s old" in visitor.page
+    assert wait_until(lambda: "from Redis, 2 s old" in visitor.opens("/").text, seconds=10)
+
+
+def test_the_cache_panel_shows_the_seller_s_own_entry(visitor: Visitor, seller: Seller) -> None:
+    """Server, key, remaining life and hit rates, in words."""
+    visitor.opens("/")
+    for words in ("Redis connected", "valkey", seller.key, "your numbers are stored", "s left", "closed", "hit rate"):
+        assert words in visitor.page
+
+
+def test_adding_a_product_changes_its_number_at_once(visitor: Visitor, seller: Seller) -> None:
+    """The cached numbers are gone by the time the next page is shown."""
+    assert visitor.numbers == {"all": 0, "asin_found": 0, "needs_selection": 0, "needs_asin": 0, "manual_entry": 0}
+    visitor.opens("/desk/products/new")
+    added = visitor.submits(
+        "/desk/products/new",
+        title="Desk lamp",
+        asin="b000000001",
+        supplier="Acme",
+        buy_cost="1234.5",
+        moq="6",
+        stage="new",
+    )
+    assert (added.status_code, added.headers["Location"]) == (303, "/")
+    visitor.follows(added)
+    assert visitor.numbers["asin_found"] == visitor.numbers["all"] == 1
+    assert "fresh from the database" in visitor.page
+    assert "“Desk lamp” was added. Status: ASIN found." in visitor.page
+    for shown in ("B000000001", "Acme", "1,234.50"):
+        assert shown in visitor.page
+    assert visitor.opens("/").text.count("was added") == 0, "a notice is shown once"
+    assert seller.lists()[0]["moq"] == 6
+
+
+def test_adding_a_known_deal_keeps_what_the_form_does_not_say(visitor: Visitor, seller: Seller) -> None:
+    """The stage and the favorite mark survive: the untouched form must not set them back."""
+    seller.creates(title="Known", upc="12345678", stage="ordered", favorite=True)
+    visitor.follows(visitor.submits("/desk/products/new", title="Known", upc="12345678", moq="3", stage="new"))
+    assert "You already had “Known” from this supplier; its deal was updated." in visitor.page
+    deal = seller.lists()[0]
+    assert (deal["stage"], deal["favorite"], deal["moq"]) == ("ordered", True, 3)
+
+
+def test_each_mistake_stands_beside_its_field_and_nothing_typed_is_lost(visitor: Visitor, seller: Seller) -> None:
+    """Title, ASIN, UPC, cost and quantity are explained; the good fields keep their values; nothing is saved."""
+    typed = {"title": " ", "asin": "b0<script>", "upc": "1", "buy_cost": "12,50", "moq": "0", "supplier": "Acme & Sons"}
+    answer = visitor.submits("/desk/products/new", **typed, favorite="true", stage="ordered")
+    assert answer.status_code == 422
+    for name in ("title", "asin", "upc", "buy_cost", "moq"):
+        assert f'id="{name}-mistake"' in answer.text
+        assert f'aria-describedby="{name}-mistake"' in answer.text
+    assert "5 fields need another look" in answer.text
+    assert 'id="supplier-mistake"' not in answer.text
+    for kept in (
+        'value="b0&lt;script&gt;"',
+        'value="12,50"',
+        'value="Acme &amp; Sons"',
+        '"ordered" selected',
+        " checked>",
+    ):
+        assert kept in answer.text
+    assert seller.lists() == []
+
+
+def test_an_asin_and_a_upc_of_two_products_are_refused_in_words(visitor: Visitor, seller: Seller) -> None:
+    """The database's refusal comes back on the form."""
+    seller.creates(asin="B000000001")
+    seller.creates(upc="12345678")
+    answer = visitor.submits("/desk/products/new", title="Both", asin="B000000001", upc="12345678")
+    assert answer.status_code == 409
+    assert "belong to two different products" in answer.text
+    assert 'value="Both"' in answer.text
+
+
+def test_deleted_deals_come_back_with_one_click(visitor: Visitor, seller: Seller) -> None:
+    """The notice offers the undo; the numbers follow both ways."""
+    ids = _ids(seller, "One", "Two", "Three")
+    visitor.opens("/")
+    visitor.follows(visitor.submits("/desk/deals", action="delete", deal_ids=ids[:2], back="/"))
+    assert "2 deals deleted." in visitor.page
+    assert visitor.titles == ["Three"]
+    assert visitor.numbers["all"] == 1
+    assert all(f'name="deal_ids" value="{deal_id}"' in visitor.page for deal_id in ids[:2])
+    visitor.follows(visitor.submits("/desk/deals", action="restore", deal_ids=ids[:2], back="/"))
+    assert "2 deals brought back." in visitor.page
+    assert sorted(visitor.titles) == ["One", "Three", "Two"]
+    assert visitor.numbers["all"] == 3
+
+
+def test_a_whole_page_can_be_deleted_and_undone(visitor: Visitor, seller: Seller) -> None:
+    """Fifty deals fit into the notice, although the session is a cookie of at most 4 KB."""
+    _ids(seller, *(f"Product {number}" for number in range(51)))
+    visitor.opens("/")
+    assert len(visitor.titles) == 50
+    page = [deal["id"] for deal in seller.lists(limit=50)]
+    answer = visitor.submits("/desk/deals", action="delete", deal_ids=page, back="/")
+    assert len(answer.headers["Set-Cookie"]) < 4000
+    visitor.follows(answer)
+    assert visitor.page.count('<input type="hidden" name="deal_ids"') == 50
+
+
+def test_one_deal_is_deleted_and_marked_by_its_own_buttons(visitor: Visitor, seller: Seller) -> None:
+    """Both lead back to the page they were on."""
+    (deal_id,) = _ids(seller, "One")
+    marked = visitor.submits(f"/desk/deals/{deal_id}/favorite", back="/?stage=new")
+    assert marked.headers["Location"] == "/?stage=new"
+    assert seller.lists()[0]["favorite"] is True
+    visitor.opens("/?favorite=true")
+    assert visitor.titles == ["One"]
+    visitor.follows(visitor.submits(f"/desk/deals/{deal_id}/delete", back="/"))
+    assert "1 deal deleted." in visitor.page
+    assert seller.stats()["all"] == 0
+
+
+def test_ticked_deals_move_to_a_stage(visitor: Visitor, seller: Seller) -> None:
+    """All of them, and the list can be filtered by it."""
+    ids = _ids(seller, "One", "Two", "Three")
+    visitor.follows(visitor.submits("/desk/deals", action="move", stage="ordered", deal_ids=ids[1:], back="/"))
+    assert "2 deals moved to Ordered." in visitor.page
+    visitor.opens("/?stage=ordered&sort=title")
+    assert visitor.titles == ["Three", "Two"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"action": "delete"}, "Tick at least one deal first."),
+        ({"action": "explode", "deal_ids": ["own"]}, "not one of the desk"),
+        ({"action": "move", "stage": "moon", "deal_ids": ["own"]}, "not one of the desk"),
+        (
+            {"action": "delete", "deal_ids": ["own", "foreign"]},
+            "Some of these deals do not exist; nothing was changed.",
+        ),
+        ({"action": "delete", "deal_ids": ["own", "x"]}, "not one of the desk"),
+    ],
+)
+def test_a_change_that_cannot_be_made_changes_nothing(
+    visitor: Visitor, seller: Seller, other_seller: Seller, fields: dict[str, str | list[str]], words: str
+) -> None:
+    """The list comes back unchanged and says why; another user's deal does not exist."""
+    ids = {"own": _ids(seller, "Mine")[0], "foreign": _ids(other_seller, "Theirs")[0]}
+    named = {"deal_ids": [ids.get(name, name) for name in fields.get("deal_ids", [])]}
+    visitor.follows(visitor.submits("/desk/deals", **fields | named, back="/"))
+    assert words in visitor.page
+    assert visitor.titles == ["Mine"]
+    assert len(other_seller.lists()) == 1
+
+
+def test_paging_shows_every_deal_once(visitor: Visitor, seller: Seller) -> None:
+    """Next leads on in the chosen order, back to the first page from everywhere."""
+    expected = [f"Product {number:03}" for number in range(70)]
+    _ids(seller, *expected)
+    visitor.opens("/?sort=title")
+    seen = visitor.titles
+    assert "First page" not in visitor.page
+    following = visitor.page.split('rel="next" href="')[1].split('"')[0].replace("&amp;", "&")
+    visitor.opens(following)
+    assert seen + visitor.titles == expected
+    assert 'href="/?sort=title">' in visitor.page.split('aria-label="Pages"')[1]
+    assert 'rel="next"' not in visitor.page
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [("search=x", "A search needs 2 to 200 characters."), ("stage=moon&sort=title", "One filter was not understood.")],
+)
+def test_a_filter_that_means_nothing_is_left_out_and_said(
+    visitor: Visitor, seller: Seller, query: str, words: str
+) -> None:
+    """The rest of the page is there."""
+    _ids(seller, "One")
+    answer = visitor.opens(f"/?{query}")
+    assert answer.status_code == 422
+    assert words in answer.text
+    assert visitor.titles == ["One"]
+
+
+def test_a_card_filters_by_its_status_and_keeps_nothing_else(visitor: Visitor, seller: Seller) -> None:
+    """Its number and its list speak of the same products."""
+    seller.creates(title="Has it", asin="B000000001")
+    seller.creates(title="Has a UPC", upc="12345678")
+    visitor.opens("/?search=nothing&sort=title")
+    assert "No deal matches." in visitor.page
+    assert 'href="/?asin_status=needs_asin&amp;sort=title"' in visitor.page
+    visitor.opens("/?asin_status=needs_asin&sort=title")
+    assert visitor.titles == ["Has a UPC"]
+    assert 'class="card needs_asin" href="/?asin_status=needs_asin&amp;sort=title" aria-current="true"' in visitor.page

@@ -1,0 +1,119 @@
+"""The desk in a real Chromium, from signing in to signing out."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from local.application import AppServer
+from tests.browser import chromium
+from tests.sellers import PASSWORD, Seller
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Return a Chromium for the tests of this module."""
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Browser, server: AppServer) -> Iterator[Page]:
+    """Return a page of a fresh profile; whatever the browser complains about fails the test."""
+    complaints: list[str] = []
+    with browser.new_context(base_url=server.url) as context:
+        fresh = context.new_page()
+        fresh.on("console", lambda message: complaints.append(message.text))
+        fresh.on("pageerror", lambda error: complaints.append(str(error)))
+        fresh.on("request", lambda request: complaints.append(request.url) if server.url not in request.url else None)
+        yield fresh
+    assert complaints == []
+
+
+def _sign_in(page: Page, seller: Seller) -> None:
+    page.goto("/")
+    page.get_by_label("E-mail address").fill(seller.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def _expect_numbers(page: Page, **numbers: int) -> None:
+    for status, number in numbers.items():
+        expect(page.locator(f"[data-status={status}]")).to_have_text(str(number))
+
+
+def test_a_seller_adds_a_product_and_sees_the_number_change(page: Page, seller: Seller) -> None:
+    """From the database, from Redis, changed, and from the database again: no stale number in between."""
+    seller.creates(title="Was here before", upc="12345678")
+    _sign_in(page, seller)
+    expect(page.get_by_text("fresh from the database")).to_be_visible()
+    _expect_numbers(page, all=1, needs_asin=1, asin_found=0)
+    page.reload()
+    expect(page.get_by_text("from Redis")).to_be_visible()
+
+    page.get_by_role("link", name="Add product").click()
+    page.get_by_label("Title").fill("Desk lamp")
+    page.get_by_label("ASIN", exact=True).fill("b000000001")
+    page.get_by_role("button", name="Add product").click()
+    expect(page.get_by_role("status").first).to_contain_text("“Desk lamp” was added. Status: ASIN found.")
+    expect(page.get_by_text("fresh from the database")).to_be_visible()
+    _expect_numbers(page, all=2, needs_asin=1, asin_found=1)
+    page.reload()
+    expect(page.get_by_text("from Redis")).to_be_visible()
+    _expect_numbers(page, all=2, asin_found=1)
+
+
+def test_a_seller_deletes_undoes_moves_and_signs_out(page: Page, seller: Seller) -> None:
+    """The buttons of a row, those of the ticked rows, the filter cards, and the way out."""
+    for title in ("Alpha", "Beta", "Gamma"):
+        seller.creates(title=title)
+    _sign_in(page, seller)
+    page.get_by_role("button", name="Delete: Beta").click()
+    expect(page.get_by_role("rowheader", name="Beta")).to_have_count(0)
+    _expect_numbers(page, all=2)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("rowheader", name="Beta")).to_be_visible()
+    _expect_numbers(page, all=3)
+
+    page.get_by_label("All on this page").check()
+    page.get_by_role("checkbox", name="Gamma").uncheck()
+    expect(page.get_by_text("2 ticked:")).to_be_visible()
+    page.get_by_label("Stage to move to").select_option("ordered")
+    page.get_by_role("button", name="Move").click()
+    expect(page.get_by_text("2 deals moved to Ordered.")).to_be_visible()
+    page.get_by_role("search").get_by_label("Stage").select_option("ordered")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_role("rowheader")).to_have_count(2)
+    page.get_by_role("link", name="Manual entry").click()
+    expect(page.get_by_role("rowheader")).to_have_count(3)
+
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_text("You are signed out.")).to_be_visible()
+    page.goto("/")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [360, 800, 1280])
+def test_nothing_sticks_out_of_the_screen(page: Page, seller: Seller, width: int) -> None:
+    """A long word and many columns fit on a phone, a tablet and a desktop."""
+    seller.creates(title="W" * 300, supplier="S" * 200, upc="12345678901234", asin="B000000001", buy_cost="999999.99")
+    page.set_viewport_size({"width": width, "height": 800})
+    _sign_in(page, seller)
+    expect(page.get_by_role("rowheader")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_keyboard_is_enough(page: Page, seller: Seller) -> None:
+    """Sign in, skip to the content, reach the add form and submit it without a pointer."""
+    page.goto("/sign-in")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.get_by_label("E-mail address").focus()
+    page.keyboard.type(seller.email)
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Add product").press("Enter")
+    page.get_by_label("Title").press("x")
+    page.keyboard.press("Enter")
+    _expect_numbers(page, manual_entry=1)

@@ -1,0 +1,68 @@
+"""What the desk must never do: mix up sellers, run what they type, be framed, or speak JSON to people."""
+
+import html
+from collections.abc import Iterator
+
+import pytest
+
+from local.application import AppServer
+from tests.sellers import Seller
+from tests.visitors import Visitor, new_visitor
+
+
+@pytest.fixture
+def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
+    """Return `seller` at the desk, signed in."""
+    with new_visitor(server.url) as someone:
+        someone.signs_in(seller)
+        yield someone
+
+
+def test_no_seller_ever_sees_another_s_data(server: AppServer, seller: Seller, other_seller: Seller) -> None:
+    """Two sellers side by side in one worker: numbers, lists and cache entries stay apart."""
+    seller.creates(title="Alpha")
+    other_seller.creates(title="Beta")
+    other_seller.creates(title="Gamma")
+    with new_visitor(server.url) as first, new_visitor(server.url) as second:
+        first.signs_in(seller)
+        second.signs_in(other_seller)
+        for _ in range(3):
+            first.opens("/")
+            second.opens("/")
+            assert (first.titles, first.numbers["all"]) == (["Alpha"], 1)
+            assert (second.titles, second.numbers["all"]) == (["Gamma", "Beta"], 2)
+            assert other_seller.key not in first.page
+
+
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7 * 7 }}"])
+def test_what_sellers_type_is_shown_as_text(visitor: Visitor, text: str) -> None:
+    """In the notice, the list, the form and the search field alike."""
+    visitor.follows(visitor.submits("/desk/products/new", title=text, brand=text, supplier=text))
+    assert f"“{text}” was added" in html.unescape(visitor.page)
+    assert visitor.titles == [text]
+    assert "<script>alert" not in visitor.page
+    assert "<img src=x" not in visitor.page
+    found = visitor.http.get("/", params={"search": text}).text
+    assert "<script>alert" not in found
+    assert "<img src=x" not in found
+
+
+@pytest.mark.parametrize("path", ["/", "/desk/products/new", "/sign-in", "/?cursor=junk", "/desk/static/desk.css"])
+def test_every_page_forbids_foreign_content_and_framing(visitor: Visitor, path: str) -> None:
+    """Error pages and static files too; pages with data are kept nowhere."""
+    headers = visitor.opens(path).headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert ("no-store" in headers["Cache-Control"]) is not path.startswith("/desk/static")
+
+
+def test_errors_of_the_desk_are_pages_and_those_of_the_api_documents(visitor: Visitor) -> None:
+    """Same app, same session, two audiences."""
+    page = visitor.opens("/?cursor=junk")
+    assert (page.status_code, page.headers["Content-Type"]) == (422, "text/html; charset=utf-8")
+    document = visitor.http.get("/products?cursor=junk")
+    assert (document.status_code, document.headers["Content-Type"]) == (422, "application/problem+json")

@@ -1,0 +1,98 @@
+"""The visitors of the desk: they have a browser's cookies and follow its forms, without the browser."""
+
+import html
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from flask import Flask
+from flask.sessions import SecureCookieSessionInterface
+
+from tests.sellers import PASSWORD, Seller
+
+_COOKIE = "asin_desk"
+
+
+@dataclass(slots=True)
+class Visitor:
+    """Somebody at the desk.
+
+    Attributes:
+        http: speaks to the app and keeps its cookies; follows no redirects by itself.
+        page: the last page seen, as HTML.
+
+    """
+
+    http: httpx.Client
+    page: str = ""
+
+    def opens(self, path: str) -> httpx.Response:
+        """Go to a page of the desk."""
+        return self._sees(self.http.get(path))
+
+    def submits(self, path: str, **fields: str | list[str]) -> httpx.Response:
+        """Send a form with the CSRF token of the last page."""
+        return self._sees(self.http.post(path, data={"csrf_token": self.csrf_token, **fields}))
+
+    def follows(self, answer: httpx.Response) -> httpx.Response:
+        """Go where `answer` redirects to."""
+        assert answer.is_redirect, answer.text
+        return self.opens(answer.headers["Location"])
+
+    def signs_in(self, seller: Seller) -> httpx.Response:
+        """Sign in as `seller` and go where that leads."""
+        self.opens("/sign-in")
+        return self.follows(self.submits("/sign-in", email=seller.email, password=PASSWORD))
+
+    @property
+    def csrf_token(self) -> str:
+        """The token in the forms of the last page; empty when it has none."""
+        found = re.search(r'name="csrf_token" value="([^"]+)"', self.page)
+        return found[1] if found else ""
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The five numbers of the last page."""
+        return {
+            name: int(number.replace(",", ""))
+            for name, number in re.findall(r'data-status="(\w+)">([\d,]+)<', self.page)
+        }
+
+    @property
+    def titles(self) -> list[str]:
+        """The titles in the list of the last page, from top to bottom."""
+        return [
+            html.unescape(title)
+            for title in re.findall(r'name="deal_ids" value="[^"]+" aria-label="([^"]*)"', self.page)
+        ]
+
+    def session(self, app: Flask) -> dict[str, Any]:
+        """Return what the session cookie holds, read with the key of `app`."""
+        entries: dict[str, Any] = _signer(app).loads(self.http.cookies[_COOKIE])
+        return entries
+
+    def takes_session(self, app: Flask, **entries: object) -> None:
+        """Replace the session cookie by one with these entries, signed with the key of `app`."""
+        self.http.cookies.clear()
+        self.http.cookies.set(_COOKIE, str(_signer(app).dumps(entries)), domain=self.http.base_url.host)
+
+    def _sees(self, answer: httpx.Response) -> httpx.Response:
+        if answer.headers.get("Content-Type", "").startswith("text/html") and not answer.is_redirect:
+            self.page = answer.text
+        return answer
+
+
+@contextmanager
+def new_visitor(app_url: str) -> Iterator[Visitor]:
+    """Let somebody who is not signed in visit the desk of the app at `app_url` inside the block."""
+    with httpx.Client(base_url=app_url, timeout=30) as http:
+        yield Visitor(http)
+
+
+def _signer(app: Flask) -> Any:  # noqa: ANN401 - itsdangerous' serializer
+    signer = SecureCookieSessionInterface().get_signing_serializer(app)
+    assert signer is not None
+    return signer
