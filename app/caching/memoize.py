@@ -84,6 +84,7 @@ class Cache(flask_caching.Cache):
 
         """
 
+        @functools.cache
         def policy(default_timeout: int) -> Policy[Any]:
             ttl = default_timeout if timeout is None else timeout
             return Policy(codec=codec or JsonCodec(), ttl=ttl, failing_with=failing_with)

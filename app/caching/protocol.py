@@ -8,21 +8,19 @@ in the entry, our own measurement of the alternatives (docs/cache-protocol.md).
 """
 
 import logging
-import secrets
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from redis import Redis
-from redis.commands.core import Script
 
 from app.caching.breaker import CircuitBreaker
 from app.caching.codec import Policy
-from app.caching.connection import is_cluster
 from app.caching.guard import REDIS_ERRORS, CacheUnavailableError, Guard, Trouble
 from app.caching.incarnation import Incarnation
+from app.caching.scripts import run, run_for_all
 from app.caching.shared import SharedRegion
 from app.caching.states import FAILURE, Answer, Bypass, Failed, Granted, Leased, Outcome, Value
 
@@ -76,9 +74,6 @@ class LeaseProtocol:
         self._incarnation, self._sleep, self._clock = incarnation, sleep, clock
         self.breaker = CircuitBreaker(ping=self._ping, deliver=self._deliver, region=self.region)
         self.guard = Guard(self.breaker, self.region)
-        folder = Path(__file__).parent / "lua"
-        # Not `client.register_script`: that would make a cluster client look for its nodes now.
-        self._scripts = {file.stem: Script(client, file.read_bytes()) for file in sorted(folder.glob("*.lua"))}
 
     def fetch(self, key: str, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:
         """Return the entry's value, or compute it: once per herd, stored if no writer interferes.
@@ -131,13 +126,7 @@ class LeaseProtocol:
             redis.RedisError: what the server or the connection answered.
 
         """
-        script = self._scripts["end"]
-        if is_cluster(self.client):  # it takes no scripts in a pipeline
-            return sum(script((key,), ("",)) for key in keys)
-        pipeline = self.client.pipeline(transaction=False)
-        for key in keys:
-            script((key,), ("",), client=pipeline)
-        return sum(pipeline.execute())
+        return sum(run_for_all(self.client, "end", keys, ""))
 
     def _settle(self, key: str) -> tuple[Value | Granted | Failed | Bypass, bool]:
         """Read until there is something to act on; wait at most `timing.wait` for another reader's lease."""
@@ -228,7 +217,7 @@ class LeaseProtocol:
             logger.debug("lease on %s left to run out", key)
 
     def _run(self, script: str, key: str, *arguments: str | bytes | int) -> Any:  # noqa: ANN401 - a Redis reply
-        return self.guard.call(lambda: self._scripts[script]((key,), arguments))
+        return self.guard.call(lambda: run(self.client, script, key, *arguments))
 
     def _ping(self) -> bool:
         try:
@@ -239,7 +228,7 @@ class LeaseProtocol:
     def _deliver(self, key: str, token: str) -> bool:
         """Send an owed end past the breaker, which is still open."""
         try:
-            self._scripts["end"]((key,), (token,))
+            run(self.client, "end", key, token)
         except REDIS_ERRORS as error:
             self.guard.note(error)
             return False
@@ -248,7 +237,7 @@ class LeaseProtocol:
 
 
 def _token() -> str:
-    return secrets.token_hex(8)
+    return os.urandom(8).hex()  # from the kernel: a counter would go on alike in two forked workers
 
 
 def _ms(seconds: float) -> int:
