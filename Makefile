@@ -3,7 +3,7 @@
 # Nothing is written outside the checkout but the package caches.
 
 .DEFAULT_GOAL := help
-.PHONY: help run stack test check lint format lock clean
+.PHONY: help run stack test check lint bench format lock clean
 
 PORT ?= 8000
 UV := uv==0.13.9
@@ -33,6 +33,9 @@ lint: .venv/complete.stamp  ## Check style, types and the direction of imports.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: .venv/complete.stamp  ## Measure what the cache costs; prints ratios.
+	$(BIN)/python -m benchmarks.engine
 
 format: .venv/complete.stamp  ## Rewrite the code in the one style.
 	$(BIN)/ruff check --fix .

@@ -5,15 +5,13 @@ from dataclasses import replace
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
-from app import auth, commands, desk, problems, telemetry
+from app import auth, commands, desk, diagnostics, problems, products, telemetry
 from app.caching import connection
 from app.caching.incarnation import Incarnation
 from app.caching.protocol import LeaseProtocol, Timing
 from app.caching.shared import process_region
 from app.database import Database
-from app.diagnostics.views import diagnostics
 from app.extensions import cache, csrf
-from app.products.views import products
 from config import Settings, load_settings
 
 
@@ -35,10 +33,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     auth.init_app(
         app, verifier=_verifier(settings), is_operator=lambda token: database.read(token, "is_operator", {}) is True
     )
-    for room in (telemetry, problems, commands, desk):
+    for room in (telemetry, problems, products, diagnostics, commands, desk):
         room.init_app(app)
-    for blueprint in (products, diagnostics):
-        app.register_blueprint(blueprint)
     return app
 
 

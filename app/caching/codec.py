@@ -59,9 +59,13 @@ class JsonCodec:
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise ValueError("payload too long")
         try:
-            return _DECODER.decode(payload.decode())
+            text = payload.decode()
+            value, end = _DECODER.raw_decode(text)
         except RecursionError:
             raise ValueError("payload nested too deeply") from None
+        if end != len(text):
+            raise ValueError("something follows the value")
+        return value
 
 
 def _refuse(constant: str) -> None:

@@ -1,13 +1,13 @@
 """The states of an entry and the answers the engine gives, as types.
 
-An entry is one Redis string: absent, a value (JSON), a lease (`lease:<token>`: one reader is computing) or a tombstone
+An entry is one Redis string: absent, a value (JSON), a lease (`lease:<token>`: one reader is computing), a tombstone
 (`dirty:<token>@<deadline ms>,…`: these writers are in flight) or a failure (`fail:`: a reader could not compute it just
 now). No JSON text starts with one of these words, so they cannot be mistaken for a value.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 LEASE = b"lease:"
 TOMBSTONE = b"dirty:"
@@ -31,8 +31,7 @@ class Outcome(StrEnum):
     """Computed without the cache; `Answer.detail` says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[R]):
+class Answer(NamedTuple, Generic[R]):
     """What a memoized function returned and where from.
 
     `ttl` is the remaining life of the stored entry in seconds, or None when nothing is stored. `detail` is the reason
@@ -45,8 +44,7 @@ class Answer(Generic[R]):
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """A stored payload, its remaining life (seconds; negative: it never expires), and when we asked (monotonic s)."""
 
     payload: bytes

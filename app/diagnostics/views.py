@@ -3,18 +3,17 @@
 from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, current_app
+from flask import current_app
 from flask.typing import ResponseReturnValue
 
 from app.auth import current_user, login_required, operator_required
 from app.caching import LeaseBackend
 from app.caching.inspect import EntryReport, pool_report, sample_entries, server_report
 from app.database import Database, DatabaseUnavailableError
+from app.diagnostics.blueprint import diagnostics
 from app.extensions import cache
 from app.problems import RETRY_AFTER_SECONDS
 from app.products.cache_report import cache_report
-
-diagnostics = Blueprint("diagnostics", __name__)
 
 _SAMPLE = 100
 

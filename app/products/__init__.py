@@ -1,1 +1,12 @@
 """Products and deals: the API, the memoized status breakdown, and the one caller of their tables."""
+
+from flask import Flask
+
+from app.products.views import products
+
+__all__ = ["init_app"]
+
+
+def init_app(app: Flask) -> None:
+    """Give `app` the products API."""
+    app.register_blueprint(products)

@@ -1,12 +1,12 @@
 """The ASIN status breakdown: the memoized function, its key, and what every change to products must wrap itself in."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 from uuid import UUID
 
+from app.caching.codec import JsonCodec
 from app.database import DatabaseUnavailableError, OutcomeUnknownError
 from app.extensions import cache
 from app.products import repository
@@ -43,17 +43,17 @@ class AsinStats:
         return {"all": numbers.pop("total"), **numbers}
 
 
+_JSON = JsonCodec()
+
+
 class _StatsCodec:
     """The stored form is the JSON a client gets: readable in Redis, and worthless to whoever plants something else."""
 
     def encode(self, value: AsinStats) -> bytes:
-        return json.dumps(value.document(), separators=(",", ":")).encode()
+        return _JSON.encode(value.document())
 
     def decode(self, payload: bytes) -> AsinStats:
-        try:
-            return AsinStats.parse(json.loads(payload))
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
+        return AsinStats.parse(_JSON.decode(payload))
 
 
 def _key(user_id: str) -> str:
