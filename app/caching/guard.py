@@ -8,21 +8,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TypeVar
 
-from redis.exceptions import (
-    AskError,
-    AuthenticationError,
-    AuthorizationError,
-    BusyLoadingError,
-    ClusterError,
-    ConnectionError,  # noqa: A004 - redis-py's own name, used qualified nowhere else
-    MaxConnectionsError,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisClusterException,
-    RedisError,
-    TimeoutError,  # noqa: A004 - same
-)
+from redis import exceptions as errors
 
 from app.caching.breaker import CircuitBreaker
 from app.caching.shared import SharedRegion
@@ -82,26 +68,26 @@ _BY_CODE = {
 }
 # Order matters: redis-py derives several of these from ConnectionError.
 _BY_TYPE: tuple[tuple[type[BaseException], Trouble], ...] = (
-    (AuthenticationError, Trouble.AUTHENTICATION),
-    (AuthorizationError, Trouble.AUTHENTICATION),
-    (BusyLoadingError, Trouble.LOADING),
-    (MaxConnectionsError, Trouble.POOL),
-    (ReadOnlyError, Trouble.READ_ONLY),
-    (NoPermissionError, Trouble.PERMISSION),
-    (OutOfMemoryError, Trouble.MEMORY),
-    (RedisClusterException, Trouble.CLUSTER),
-    (ClusterError, Trouble.CLUSTER),
-    (AskError, Trouble.CLUSTER),
-    (TimeoutError, Trouble.TIMEOUT),
-    (ConnectionError, Trouble.CONNECTION),
+    (errors.AuthenticationError, Trouble.AUTHENTICATION),
+    (errors.AuthorizationError, Trouble.AUTHENTICATION),
+    (errors.BusyLoadingError, Trouble.LOADING),
+    (errors.MaxConnectionsError, Trouble.POOL),
+    (errors.ReadOnlyError, Trouble.READ_ONLY),
+    (errors.NoPermissionError, Trouble.PERMISSION),
+    (errors.OutOfMemoryError, Trouble.MEMORY),
+    (errors.RedisClusterException, Trouble.CLUSTER),
+    (errors.ClusterError, Trouble.CLUSTER),
+    (errors.AskError, Trouble.CLUSTER),
+    (errors.TimeoutError, Trouble.TIMEOUT),
+    (errors.ConnectionError, Trouble.CONNECTION),
     (OSError, Trouble.CONNECTION),
 )
-REDIS_ERRORS = (RedisError, RedisClusterException, OSError)
+REDIS_ERRORS = (errors.RedisError, errors.RedisClusterException, OSError)
 
 
 def classify(error: BaseException) -> Trouble:
     """Name the trouble behind an exception of redis-py."""
-    if isinstance(error, ConnectionError) and isinstance(error.__context__, queue.Empty):
+    if isinstance(error, errors.ConnectionError) and isinstance(error.__context__, queue.Empty):
         return Trouble.POOL  # BlockingConnectionPool raises a plain ConnectionError when it runs dry
     for kind, trouble in _BY_TYPE:
         if isinstance(error, kind):
