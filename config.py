@@ -170,7 +170,7 @@ def _lines(error: ValidationError) -> list[str]:
     lines = []
     for mistake in error.errors(include_url=False, include_input=False):
         name = str(mistake["loc"][0]).upper()
-        if mistake["type"] == "missing":
+        if mistake["type"] in {"missing", "too_short", "string_too_short"}:
             lines.append(f"{name}: is not set; .env.example says what it is")
         else:
             message = mistake["msg"].removeprefix("Value error, ")

@@ -3,7 +3,10 @@
 import sys
 from typing import Any
 
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+
 from app.caching.shared import process_region  # before the fork: the workers are to share it
+from app.telemetry import configure_logging
 from config import ConfigurationError, load_settings
 
 try:
@@ -23,6 +26,17 @@ keepalive = 5  # seconds an idle client connection is kept
 max_requests = 0
 control_socket_disable = True  # it would live in HOME, and a second server would take it over
 accesslog = None
+
+
+class logger_class(Logger):  # type: ignore[misc]  # noqa: N801 - gunicorn's name for the setting
+    """Send gunicorn's own lines through the application's log, so that every line has the same form."""
+
+    def setup(self, cfg: object) -> None:
+        """Set the logs up; gunicorn calls it in the master, before the first worker."""
+        super().setup(cfg)
+        configure_logging(level=_settings.log_level, as_json=_settings.logs_json)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
 
 
 def post_fork(server: object, worker: Any) -> None:  # noqa: ANN401, ARG001 - gunicorn's hook, which ships no types

@@ -115,6 +115,11 @@ class Database:
         with contextlib.suppress(AuthError, httpx.HTTPError):
             self._gotrue().admin.sign_out(access_token, "local")
 
+    def close(self) -> None:
+        """Close the connections; for whoever outlives an application, as tests do."""
+        self._rest.close()
+        self._auth.close()
+
     def _call(
         self, token: str | None, function: str, arguments: Mapping[str, Any], *, lost: type[DatabaseUnavailableError]
     ) -> Any:  # noqa: ANN401 - any JSON

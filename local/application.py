@@ -21,6 +21,7 @@ class AppServer(Server):
     """gunicorn with `wsgi:app` and gunicorn.conf.py; it is ready when `GET /healthz` answers 200."""
 
     name: ClassVar[str] = "gunicorn"
+    application: ClassVar[str] = "wsgi:app"
     stop_seconds: ClassVar[float] = 5  # requests in flight are finished, idle keep-alive connections are not waited for
 
     def __init__(
@@ -59,7 +60,7 @@ class AppServer(Server):
         # We open the socket and hand it over: whoever answers on this port is this very process.
         with socket.create_server((LOOPBACK, port)) as listener:
             return ChildProcess(
-                [sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}", "wsgi:app"],
+                [sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}", self.application],
                 environment={**self._environment, "PORT": str(port)},
                 directory=ROOT,
                 log=self._log,

@@ -7,12 +7,11 @@ import pytest
 from flask import Flask
 from redis import Redis
 
-from app.factory import create_app
 from config import Settings
 from local.application import AppServer
 from local.stack import Stack
 from tests.callers import Caller, caller_with, sign_up
-from tests.sellers import Seller, app_environment, make_operator, new_seller
+from tests.sellers import Seller, all_workers_serve, app_environment, make_operator, new_seller, running_app
 
 
 @pytest.fixture(scope="session")
@@ -54,9 +53,10 @@ def settings(stack: Stack) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def app(settings: Settings) -> Flask:
+def app(settings: Settings) -> Iterator[Flask]:
     """Return the app in this process, the real servers behind it."""
-    return create_app(settings)
+    with running_app(settings) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +69,7 @@ def server_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(stack: Stack, server_log: Path) -> Iterator[AppServer]:
     """Run the app under gunicorn, with two workers."""
     with AppServer(app_environment(stack), workers=2, log=server_log) as running:
+        assert all_workers_serve(server_log, workers=2)
         yield running
 
 

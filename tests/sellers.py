@@ -4,10 +4,15 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from flask import Flask
 
+from app.factory import create_app
+from config import Settings
+from local.processes import wait_until
 from local.stack import Stack
 from local.supabase import SupabaseServer
 
@@ -128,3 +133,21 @@ def app_environment(stack: Stack, **changes: str) -> dict[str, str]:
         "LOG_FORMAT": "json",
         **changes,
     }
+
+
+def all_workers_serve(log: Path, *, workers: int) -> bool:
+    """Wait until each worker of the app that logs to `log` has met its Redis; say whether that happened.
+
+    A worker believes no entry that is older than its own first sight of the server.
+    """
+    return wait_until(lambda: log.read_text().count("Redis connected successfully") >= workers, seconds=30)
+
+
+@contextmanager
+def running_app(settings: Settings) -> Iterator[Flask]:
+    """Let an app in this process live inside the block, and close its connections."""
+    app = create_app(settings)
+    try:
+        yield app
+    finally:
+        app.extensions["database"].close()

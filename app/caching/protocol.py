@@ -72,8 +72,8 @@ class LeaseProtocol:
         """
         self.client, self.timing, self.region = client, timing or Timing(), region or SharedRegion()
         self._incarnation, self._sleep, self._clock = incarnation, sleep, clock
-        self.breaker = CircuitBreaker(ping=self._ping, deliver=self._deliver, region=self.region)
-        self.guard = Guard(self.breaker, self.region)
+        self.breaker = CircuitBreaker(ping=self._ping, deliver=self._deliver, region=self.region, clock=clock)
+        self.guard = Guard(self.breaker, self.region, clock=clock)
 
     def fetch(self, key: str, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:
         """Return the entry's value, or compute it: once per herd, stored if no writer interferes.

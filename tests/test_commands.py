@@ -1,0 +1,204 @@
+"""`flask cache …` as an operator types it: a process of its own, with nothing but the settings in its environment."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from redis import Redis
+
+from local import ROOT
+from local.server import free_port
+from local.valkey import ValkeyServer
+
+_PASSWORD = "pw-that-must-not-be-shown"
+_KEY = "publishable-key-that-must-not-be-shown"
+_NUMBERS = '{"all":1,"asin_found":1,"needs_selection":0,"needs_asin":0,"manual_entry":0}'
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of the error output."""
+        return self.err.splitlines()
+
+
+def flask(*arguments: str, redis_url: str | None) -> Ran:
+    """Run `flask cache …` in the project's directory; FLASK_APP is not set."""
+    environment = {"PATH": os.environ["PATH"], "SUPABASE_URL": "http://127.0.0.1:1", "SUPABASE_KEY": _KEY}
+    ran = subprocess.run(  # noqa: S603 - our own command
+        [Path(sys.executable).with_name("flask"), "cache", *arguments],
+        cwd=ROOT,
+        env={**environment, "REDIS_URL": redis_url or ""},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in ran.stderr + ran.stdout
+    assert not [secret for secret in (_PASSWORD, _KEY) if secret in ran.stderr + ran.stdout]
+    return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """Run a Valkey with a password."""
+    with ValkeyServer(tmp_path_factory.mktemp("valkey"), options=("--requirepass", _PASSWORD)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def url(valkey: ValkeyServer) -> str:
+    """Return its REDIS_URL."""
+    return f"redis://:{_PASSWORD}@127.0.0.1:{valkey.port}/0"
+
+
+@pytest.fixture
+def contents(url: str) -> Iterator[Redis]:
+    """Return a client of it that finds it empty."""
+    with Redis.from_url(url, decode_responses=True) as client:
+        client.flushall()
+        yield client
+
+
+def test_status_prints_a_table_for_people(contents: Redis, url: str) -> None:
+    """The server, how much it holds for us, and one user's entry when asked."""
+    user = uuid4()
+    contents.set(f"asin_stats:{user}", _NUMBERS, px=9_000)
+    contents.set("session:x", "1")
+    ran = flask("status", "--user", str(user).upper(), redis_url=url)
+    assert (ran.status, ran.err) == (0, "")
+    rows = dict(line.split("  ", 1) for line in ran.out.splitlines())
+    shown = {name: value.strip() for name, value in rows.items()}
+    assert shown["server"].startswith("valkey 9.")
+    assert (shown["entries"], shown["state"], shown["cache key"]) == ("1", "value", f"asin_stats:{user}")
+    assert len({len(line) - len(line.split("  ", 1)[1].lstrip()) for line in ran.out.splitlines()}) == 1, "one column"
+
+
+def test_status_prints_json_for_scripts(contents: Redis, url: str) -> None:
+    """One document with the same facts, and nothing else on standard output."""
+    user = uuid4()
+    contents.set(f"asin_stats:{user}", _NUMBERS, px=9_000)
+    ran = flask("status", "--user", str(user), "--json", redis_url=url)
+    document = json.loads(ran.out)
+    assert (ran.status, document["entries"], document["state"], document["size_bytes"]) == (
+        0,
+        1,
+        "value",
+        len(_NUMBERS),
+    )
+    assert 0 < document["ttl_seconds"] <= 9
+    assert document["default_ttl_seconds"] == 10
+    assert set(document) >= {"server", "latency_ms", "memory", "server_hit_rate_percent", "cache_key"}
+
+
+def test_flush_drops_one_users_entry(app: Flask, redis: Redis) -> None:
+    """And says how many that were: one, then none."""
+    mine, other = f"asin_stats:{uuid4()}", f"asin_stats:{uuid4()}"
+    for key in (mine, other):
+        redis.set(key, _NUMBERS, px=60_000)
+    runs = [app.test_cli_runner().invoke(args=["cache", "flush", "--user", mine[11:]]) for _ in range(2)]
+    assert [(ran.exit_code, ran.output) for ran in runs] == [(0, "1 entry dropped\n"), (0, "0 entries dropped\n")]
+    assert (redis.exists(mine), redis.exists(other)) == (0, 1)
+
+
+def test_flush_all_drops_a_hundred_thousand_entries_without_holding_the_server_up(contents: Redis, url: str) -> None:
+    """Ours alone: what others keep in the same database stays, also under a similar name."""
+    contents.eval("for i = 1, 100000 do redis.call('SET', 'asin_stats:' .. i, '{}', 'EX', 600) end", 0)
+    foreign = {"session:x": "1", "asin_stats": "2", "xasin_stats:1": "3", "ASIN_STATS:1": "4"}
+    contents.mset(foreign)
+    contents.slowlog_reset()
+    contents.config_resetstat()
+    ran = flask("flush", "--all", "--yes", redis_url=url)
+    assert (ran.status, ran.out, ran.err) == (0, "100000 entries dropped\n", "")
+    assert {key: contents.get(key) for key in contents.keys()} == foreign  # noqa: SIM118 - not a dict
+    longest = max([entry["duration"] for entry in contents.slowlog_get(128)], default=0)
+    assert longest < 100_000, "microseconds of one command"
+    commands = contents.info("commandstats")
+    assert not {"cmdstat_flushdb", "cmdstat_flushall", "cmdstat_del"} & set(commands)
+
+
+def test_flush_all_asks_first(app: Flask, redis: Redis) -> None:
+    """Only yes is yes; without a terminal to answer it is no."""
+    redis.set("asin_stats:x", "{}", px=60_000)
+    for typed, status, left in (("n\n", 1, 1), ("", 1, 1), ("y\n", 0, 0)):
+        ran = app.test_cli_runner().invoke(args=["cache", "flush", "--all"], input=typed)
+        assert "Drop all cached breakdowns?" in ran.output
+        assert (ran.exit_code, redis.exists("asin_stats:x")) == (status, left)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("flush",),
+        ("flush", "--all", "--user", str(uuid4())),
+        ("flush", "--user", "everybody"),
+        ("status", "--user", "5"),
+        ("status", "--loud"),
+        ("explode",),
+    ],
+)
+def test_a_wrong_call_is_status_2_with_the_usage(app: Flask, redis: Redis, arguments: tuple[str, ...]) -> None:
+    """And changes nothing."""
+    redis.set("asin_stats:x", "{}", px=9_000)
+    ran = app.test_cli_runner().invoke(args=["cache", *arguments])
+    lines = ran.stderr.splitlines()
+    assert (ran.exit_code, ran.stdout, lines[0][:7], lines[-1][:7]) == (2, "", "Usage: ", "Error: ")
+    assert redis.exists("asin_stats:x")
+
+
+def test_help_explains_both_commands(app: Flask) -> None:
+    """Every option with its words, and the exit statuses."""
+    runner = app.test_cli_runner()
+    assert {"status", "flush"} <= set(runner.invoke(args=["cache", "--help"]).stdout.split())
+    for command, options in (("status", {"--user", "--json"}), ("flush", {"--user", "--all", "--yes"})):
+        shown = runner.invoke(args=["cache", command, "--help"])
+        assert shown.exit_code == 0
+        assert options <= set(shown.stdout.split())
+        assert "Exits 0" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("trouble", "command", "words"),
+    [
+        ("none configured", ("status", "--json"), "REDIS_URL"),
+        ("not running", ("flush", "--all", "--yes"), "refused or lost"),
+        ("wrong password", ("status",), "password in REDIS_URL"),
+    ],
+)
+def test_without_redis_it_is_status_1_with_one_clear_line(
+    valkey: ValkeyServer, trouble: str, command: tuple[str, ...], words: str
+) -> None:
+    """Which says what to look at."""
+    urls = {
+        "none configured": None,
+        "not running": f"redis://:{_PASSWORD}@127.0.0.1:{free_port()}/0",
+        "wrong password": f"redis://:{_PASSWORD}x@127.0.0.1:{valkey.port}/0",
+    }
+    ran = flask(*command, redis_url=urls[trouble])
+    assert (ran.status, ran.out, len(ran.lines)) == (1, "", 1)
+    assert words in ran.err
+
+
+def test_a_server_that_hangs_is_given_up(valkey: ValkeyServer, url: str) -> None:
+    """After the Redis timeout."""
+    valkey.pause()
+    try:
+        ran = flask("status", redis_url=url)
+    finally:
+        valkey.resume()
+    assert (ran.status, ran.lines) == (1, ["Redis could not be asked: no answer within the timeout."])

@@ -1,0 +1,195 @@
+"""The settings: every mistake at once, one line each, no value repeated, no traceback; and what is true without any."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from config import ConfigurationError, Settings, load_settings
+from local import ROOT
+from local.stack import Stack
+from tests.sellers import app_environment
+
+_GOOD = {"SUPABASE_URL": "https://project.supabase.co", "SUPABASE_KEY": "sb_publishable_x"}
+_STRONG = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Stand in an empty folder with an environment that sets nothing of ours."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def _set(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+
+
+def _mistakes(monkeypatch: pytest.MonkeyPatch, **values: str) -> list[str]:
+    _set(monkeypatch, **{**_GOOD, **values})
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert "\n".join(caught.value.mistakes) == str(caught.value)
+    return caught.value.mistakes
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        *(("SUPABASE_URL", value, "must be a URL like https://")
+          for value in ("", "project.supabase.co", "ftp://host", "https://")),
+        ("SUPABASE_KEY", "", "is not set; .env.example says what it is"),
+        ("SUPABASE_JWT_SECRET", "too-short-to-be-it", "32 bytes"),
+        ("SUPABASE_JWT_AUDIENCE", "", "is not set; .env.example says what it is"),
+        *(("SUPABASE_TIMEOUT", value, "") for value in ("0", "-1", "nan", "inf", "soon", "")),
+        *(("REDIS_URL", value, "must start with redis://") for value in ("localhost:6379", "http://localhost", "x")),
+        ("REDIS_URL", "redis://", "names no host"),
+        ("REDIS_URL", "redis://:pass@word@host:6379/0", "@ as %40"),
+        ("REDIS_URL", "redis://:pass#word@host:6379/0", "# as %23"),
+        ("REDIS_URL", "redis://:pass?word@host:6379/0", "? as %3F"),
+        ("REDIS_URL", "redis://:pass/word@host:6379/0", "/ as %2F"),
+        ("REDIS_URL", "redis://host:port/0", "no valid port"),
+        ("REDIS_URL", "redis://host:70000/0", "no valid port"),
+        ("REDIS_URL", "redis://host:6379/cache", "database number"),
+        *(("REDIS_TIMEOUT", value, "") for value in ("0", "-2", "nan", "two")),
+        *(("CACHE_TTL", value, "") for value in ("ten", "0", "-10", "1.5", "3601", "")),
+        *(("REDIS_MAX_CONNECTIONS", value, "") for value in ("0", "many")),
+        ("THREADS", "11", "must not exceed REDIS_MAX_CONNECTIONS (10)"),
+        ("LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+        ("LOG_FORMAT", "xml", "'json' or 'text'"),
+        ("APP_ENV", "prod", "'development' or 'production'"),
+        ("PORT", "70000", "65535"),
+        ("WEB_CONCURRENCY", "0", ""),
+        ("SECRET_KEY", "", "must not be empty"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_line_that_names_the_variable_and_not_its_value(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    """And says what to do."""
+    (line,) = _mistakes(monkeypatch, **{name: value})
+    assert line.startswith(f"{name}: ")
+    assert words in line
+    assert "\n" not in line
+    assert len(value) < 9 or value not in line
+
+
+@pytest.mark.parametrize("key", [None, "short", "a" * 64, "development-only-secret-key-not-for-production"])
+def test_a_weak_key_is_refused_in_production_alone(monkeypatch: pytest.MonkeyPatch, key: str | None) -> None:
+    """With the command that makes a good one."""
+    given = {} if key is None else {"SECRET_KEY": key}
+    (line,) = _mistakes(monkeypatch, APP_ENV="production", **given)
+    assert line.startswith("SECRET_KEY: is too weak for production; make one with: python -c ")
+    monkeypatch.setenv("APP_ENV", "development")
+    assert load_settings().secret_key.get_secret_value()
+
+
+def test_all_mistakes_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not one per attempt."""
+    lines = _mistakes(monkeypatch, SUPABASE_KEY="", REDIS_URL="redis://:p@ss@h:1/0", CACHE_TTL="ten", THREADS="99",
+                      APP_ENV="production")  # fmt: skip
+    assert {line.split(":")[0] for line in lines} == {"SUPABASE_KEY", "REDIS_URL", "CACHE_TTL", "THREADS", "SECRET_KEY"}
+    monkeypatch.delenv("SUPABASE_URL")
+    monkeypatch.delenv("SUPABASE_KEY")
+    missing = [line for line in _mistakes_of_environment() if "is not set; .env.example says what it is" in line]
+    assert {line.split(":")[0] for line in missing} == {"SUPABASE_URL", "SUPABASE_KEY"}
+
+
+def _mistakes_of_environment() -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    return caught.value.mistakes
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://localhost", "redis://localhost:6379", "redis://localhost:6379/0", "rediss://:p%40ss%23@host:6380/1",
+     "redis://user:word@10.0.0.1:6379/0", "redis://[::1]:6379/0", "unix:///run/redis.sock?db=0", ""],
+)  # fmt: skip
+def test_every_usual_form_of_redis_url_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Empty is none."""
+    _set(monkeypatch, **_GOOD, REDIS_URL=url)
+    taken = load_settings().redis_url
+    assert (taken.get_secret_value() if taken else "") == url
+
+
+def test_the_defaults_need_two_variables_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of ten seconds, pools and timeouts as documented, and readable logs."""
+    _set(monkeypatch, **_GOOD)
+    settings = load_settings()
+    assert (settings.app_env, settings.in_production, settings.logs_json) == ("development", False, False)
+    assert (settings.cache_ttl, settings.redis_timeout, settings.redis_max_connections) == (10, 2.0, 10)
+    assert (settings.redis_url, settings.supabase_jwt_secret, settings.supabase_timeout) == (None, None, 8.0)
+    assert settings.threads <= settings.redis_max_connections
+    _set(monkeypatch, APP_ENV="production", SECRET_KEY=_STRONG)
+    assert load_settings().logs_json
+
+
+def test_the_settings_do_not_change_and_do_not_show_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever prints or logs them gives nothing away."""
+    secrets = {"SECRET_KEY": _STRONG, "SUPABASE_KEY": "sb_publishable_zzz", "REDIS_URL": "redis://:zzz@host:1/0",
+               "SUPABASE_JWT_SECRET": f"zzz{_STRONG}"}  # fmt: skip
+    _set(monkeypatch, **{**_GOOD, **secrets})
+    settings = load_settings()
+    with pytest.raises(ValidationError):
+        settings.cache_ttl = 60  # type: ignore[misc]
+    assert not [value for value in ("zzz", _STRONG) if value in f"{settings!r} {settings} {settings.model_dump()}"]
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`.env` in the working directory fills in what the environment does not say."""
+    lines = [*(f"{name}={value}" for name, value in _GOOD.items()), "CACHE_TTL=20", 'LOG_LEVEL="DEBUG"', "OTHER=1"]
+    (tmp_path / ".env").write_text("\n".join(lines))
+    monkeypatch.setenv("CACHE_TTL", "30")
+    settings = load_settings()
+    assert (settings.cache_ttl, settings.log_level, settings.supabase_url) == (30, "DEBUG", _GOOD["SUPABASE_URL"])
+
+
+def _run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name(str(command[0]))
+    ran = subprocess.run(  # noqa: S603 - our own command
+        [program, *command[1:]],
+        cwd=cwd,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in ran.stdout + ran.stderr
+    return ran
+
+
+@pytest.mark.parametrize("command", [("gunicorn", "wsgi:app"), ("flask", "cache", "status")], ids=" ".join)
+def test_a_wrong_environment_ends_the_start_with_the_lines_alone(command: tuple[str, ...]) -> None:
+    """Status 1 and nothing else on either output: neither a secret nor a second attempt."""
+    ran = _run(*command, cwd=ROOT, **{**_GOOD, "REDIS_URL": "redis://:secret@word@h:1/0", "CACHE_TTL": "ten"})
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert [line.split(":")[0] for line in ran.stderr.splitlines()] == ["REDIS_URL", "CACHE_TTL"]
+    assert "secret" not in ran.stderr
+
+
+def test_a_file_is_enough_to_run(stack: Stack, tmp_path: Path) -> None:
+    """`.env` in the working directory, an empty environment, and `FLASK_APP` unknown to anybody."""
+    (tmp_path / ".env").write_text("\n".join(f"{name}={value}" for name, value in app_environment(stack).items()))
+    ran = _run("flask", "--app", ROOT / "wsgi.py", "cache", "status", cwd=tmp_path)
+    assert (ran.returncode, "valkey" in ran.stdout, ran.stderr) == (0, True, "")
+
+
+def test_the_example_names_every_variable_with_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no other; each is explained above its line."""
+    text = (ROOT / ".env.example").read_text("utf-8")
+    shown = dict(re.findall(r"^#?([A-Z][A-Z_]+)=(.*)$", text, re.MULTILINE))
+    assert set(shown) == {name.upper() for name in Settings.model_fields}
+    for name in shown:
+        assert re.search(rf"^# .+\n(#?[A-Z_]+=.*\n)*#?{name}=", text, re.MULTILINE), name
+    _set(monkeypatch, **_GOOD)
+    defaults = load_settings()
+    _set(monkeypatch, **shown | _GOOD)
+    assert load_settings() == defaults

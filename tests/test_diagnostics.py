@@ -1,0 +1,224 @@
+"""The diagnostics endpoints: exact, discreet, quick, and standing when what they report on has fallen."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from redis import Redis
+
+from app.caching.inspect import INFO_FIELDS
+from config import Settings
+from local.application import AppServer
+from local.processes import wait_until
+from local.stack import Stack
+from local.valkey import ValkeyServer
+from tests.problems import problem
+from tests.proxy import Fault, SupabaseProxy, http_answer
+from tests.sellers import (
+    CACHE_STATUS,
+    STATS,
+    Seller,
+    all_workers_serve,
+    app_environment,
+    make_operator,
+    new_seller,
+    running_app,
+)
+
+_REDIS = "/diagnostics/redis"
+_QUICK = 2.5  # seconds, as promised; REDIS_TIMEOUT is 2
+
+
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """Run a Valkey of our own, to be killed and paused."""
+    with ValkeyServer(tmp_path_factory.mktemp("valkey")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def proxy(stack: Stack) -> Iterator[SupabaseProxy]:
+    """Stand between the app and Supabase."""
+    with SupabaseProxy(stack.supabase.url) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def own_app(
+    stack: Stack, valkey: ValkeyServer, proxy: SupabaseProxy, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AppServer]:
+    """Run an app of our own on them."""
+    environment = app_environment(stack, REDIS_URL=valkey.url, SUPABASE_URL=proxy.url)
+    log = tmp_path_factory.mktemp("own") / "gunicorn.log"
+    with AppServer(environment, workers=2, log=log) as running:
+        assert all_workers_serve(log, workers=2)
+        yield running
+
+
+@pytest.fixture
+def watcher(stack: Stack, own_app: AppServer, valkey: ValkeyServer, proxy: SupabaseProxy) -> Iterator[Seller]:
+    """Return an operator of that app; when they are done, everything runs again and is connected."""
+    with new_seller(stack.supabase, own_app.url) as someone:
+        make_operator(stack.supabase, someone)
+        assert someone.http.get(_REDIS).status_code == 200
+        yield someone
+        proxy.fault = None
+        if not valkey.is_running():
+            valkey.start()
+        valkey.resume()
+        assert wait_until(lambda: all(_connected(someone) for _ in range(8)), seconds=10)
+
+
+def _connected(someone: Seller) -> bool:
+    return bool(someone.cache_status()["redis"]["connected"])
+
+
+def _timed(someone: Seller, path: str) -> tuple[httpx.Response, float]:
+    started = time.monotonic()
+    return someone.http.get(path), time.monotonic() - started
+
+
+def test_cache_status_has_exactly_the_documented_form(watcher: Seller) -> None:
+    """Every member, of the right type, with sensible values."""
+    assert watcher.stats() == watcher.stats()
+    answer = watcher.http.get(CACHE_STATUS)
+    document = answer.json()
+    assert _shape(document) == {
+        "redis": {
+            "enabled": bool, "connected": bool, "server": str, "latency_ms": float, "hit_rate": float,
+            "keyspace_hits": int, "keyspace_misses": int,
+            "memory_usage": {"used_memory": int, "used_memory_human": str, "used_memory_peak_human": str,
+                             "maxmemory_policy": str},
+        },
+        "app": {"hits": int, "misses": int, "hit_rate": float, "since": str},
+        "breaker": {"state": str, "owed": int},
+        "cache_key": str, "user_cached": bool, "state": str, "ttl_seconds": float, "default_ttl_seconds": int,
+        "size_bytes": int,
+    }  # fmt: skip
+    assert document["cache_key"] == f"asin_stats:{watcher.id}"
+    assert (document["user_cached"], document["state"], document["breaker"]["state"]) == (True, "value", "closed")
+    assert 0 < document["ttl_seconds"] <= document["default_ttl_seconds"] == 10
+    assert document["size_bytes"] == len(watcher.reads_stats().text.strip())
+    assert document["redis"]["server"].startswith("valkey 9.")
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def _shape(value: object) -> object:
+    return {name: _shape(inner) for name, inner in value.items()} if isinstance(value, dict) else type(value)
+
+
+def test_the_states_of_an_entry_are_told_apart(seller: Seller, redis: Redis) -> None:
+    """And a look changes none of them."""
+    assert (seller.cache_status()["state"], seller.cache_status()["ttl_seconds"]) == ("absent", None)
+    for stored, state in ((b"lease:x", "lease"), (b"dirty:x@99999999999999", "tombstone"), (b"{}", "value")):
+        redis.set(seller.key, stored, px=9_000)
+        document = seller.cache_status()
+        assert (document["state"], document["user_cached"]) == (state, state == "value")
+        assert redis.get(seller.key) == stored
+
+
+def test_the_apps_own_counts_are_those_of_all_workers(watcher: Seller) -> None:
+    """Ten reads are one miss and nine hits, whichever worker answered, and looking counts for nothing."""
+    before = watcher.cache_status()["app"]
+    for _ in range(10):
+        watcher.reads_stats()
+    after = watcher.cache_status()["app"]
+    assert (after["misses"] - before["misses"], after["hits"] - before["hits"]) == (1, 9)
+
+
+def test_only_operators_see_the_redis_report(seller: Seller, operator: Seller, server: AppServer) -> None:
+    """401 for nobody, 403 for sellers."""
+    problem(httpx.get(f"{server.url}{_REDIS}"), 401)
+    assert "info" not in problem(seller.http.get(_REDIS), 403)
+    document = operator.http.get(_REDIS).json()
+    assert set(document) == {
+        "enabled", "connected", "server", "latency_ms", "info", "entries", "breaker", "pool", "counters",
+    }  # fmt: skip
+
+
+def test_the_report_shows_whitelisted_fields_and_entries_only(watcher: Seller, valkey: ValkeyServer) -> None:
+    """No path, address, process id or run id; entries by key and state, never by content; no stranger's key."""
+    watcher.reads_stats()
+    with Redis.from_url(valkey.url, decode_responses=True) as client:
+        client.set("session:of-somebody-else", "x", px=60_000)
+        info: dict[str, Any] = client.info("everything")
+    answer = watcher.http.get(_REDIS)
+    document = answer.json()
+    assert set(document["info"]) <= set(INFO_FIELDS)
+    hidden = ("executable", "config_file", "run_id", "master_replid", "os", "gcc_version", "tcp_port", "process_id")
+    assert not set(hidden) & set(document["info"])
+    values = [str(info[name]) for name in ("executable", "run_id", "master_replid", "os", "gcc_version", "tcp_port")]
+    assert not [value for value in values if value in answer.text]
+    (entry,) = [entry for entry in document["entries"] if entry["key"] == watcher.key]
+    assert (entry["state"], set(entry)) == ("value", {"key", "state", "ttl_seconds", "size_bytes"})
+    assert all(found["key"].startswith("asin_stats:") for found in document["entries"])
+
+
+@pytest.mark.parametrize("how", ["killed", "paused"])
+def test_when_redis_is_gone_the_reports_say_so_and_quickly(watcher: Seller, valkey: ValkeyServer, how: str) -> None:
+    """200, connected false, within 2.5 s even when it hangs; every worker, every endpoint; and back again."""
+    watcher.reads_stats()
+    valkey.kill() if how == "killed" else valkey.pause()
+    for path in (CACHE_STATUS, _REDIS, "/readyz") * 2:
+        answer, seconds = _timed(watcher, path)
+        assert (answer.status_code, seconds < _QUICK) == (200, True), (path, answer.text, seconds)
+        redis = answer.json() if path == _REDIS else answer.json()["redis"]
+        assert (redis["enabled"], redis["connected"]) == (True, False)
+    document = watcher.cache_status()
+    assert (document["user_cached"], document["state"], document["breaker"]["state"]) == (False, None, "open")
+    assert watcher.stats()["all"] == 0
+
+
+def test_healthz_touches_nothing(watcher: Seller, stack: Stack, valkey: ValkeyServer) -> None:
+    """It answers at once while both servers hang, without an identity."""
+    valkey.pause()
+    stack.supabase.pause()
+    try:
+        for _ in range(4):
+            answer, seconds = _timed(watcher, "/healthz")
+            assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+            assert seconds < 0.5
+    finally:
+        stack.supabase.resume()
+
+
+def test_readiness_is_the_databases_alone(watcher: Seller, valkey: ValkeyServer, proxy: SupabaseProxy) -> None:
+    """503 with Retry-After when it is down, and only then; Redis is reported beside it."""
+    ready = httpx.get(watcher.http.base_url.join("/readyz"))
+    assert ready.status_code == 200
+    assert _shape(ready.json()) == {
+        "status": str,
+        "redis": {"enabled": bool, "connected": bool, "latency_ms": float},
+        "database": {"connected": bool, "latency_ms": float},
+    }
+    page = http_answer("200 OK", b"<html>Our gateway is under maintenance</html>", media_type="text/html")
+    for fault in (Fault(lambda _: b"", arrives=False), Fault(lambda _: page)):
+        proxy.fault = fault
+        answer = watcher.http.get("/readyz")
+        assert (answer.status_code, answer.json()["database"]) == (503, {"connected": False})
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert answer.json()["redis"]["connected"] is True
+    proxy.fault = None
+    valkey.kill()
+    assert watcher.http.get("/readyz").status_code == 200
+
+
+def test_without_a_redis_url_everything_says_that_there_is_none(settings: Settings, operator: Seller) -> None:
+    """The whole answer is there, the numbers come from the database, and nothing is called connected."""
+    with running_app(settings.model_copy(update={"redis_url": None})) as app:
+        client = app.test_client()
+        headers = {"Authorization": f"Bearer {operator.token}"}
+        none = {"enabled": False, "connected": False}
+        assert client.get(_REDIS, headers=headers).get_json() == none
+        assert client.get("/readyz").get_json()["redis"] == none
+        document = client.get(CACHE_STATUS, headers=headers).get_json()
+        assert set(document) == set(operator.cache_status())
+        assert (document["redis"], document["user_cached"], document["state"]) == (none, False, None)
+        for _ in range(2):
+            assert (
+                client.get(STATS, headers=headers).headers["Cache-Status"] == "asin-stats; fwd=bypass; detail=no-redis"
+            )
+        created = client.post("/products", json={"title": "x"}, headers=headers)
+        assert (created.status_code, client.get(STATS, headers=headers).get_json()["all"]) == (201, 1)

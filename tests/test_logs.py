@@ -1,0 +1,127 @@
+"""What the log holds: lines a machine can read, one request's lines tied together, and nobody's secrets."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from local.application import AppServer
+from local.processes import wait_until
+from local.server import free_port
+from local.stack import Stack
+from tests.sellers import PASSWORD, STATS, Seller, app_environment, new_seller
+from tests.visitors import new_visitor
+
+_SECRET_KEY = "0123456789abcdef0123456789abcdef-key"
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file the app in production logs to."""
+    return tmp_path_factory.mktemp("production") / "gunicorn.log"
+
+
+@pytest.fixture(scope="module")
+def production(stack: Stack, log: Path) -> Iterator[AppServer]:
+    """Run the app as in production, but for the level."""
+    environment = app_environment(stack, APP_ENV="production", SECRET_KEY=_SECRET_KEY, LOG_FORMAT="")
+    with AppServer(environment, workers=2, log=log) as running:
+        yield running
+
+
+@pytest.fixture
+def customer(stack: Stack, production: AppServer) -> Iterator[Seller]:
+    """Return a user of that app."""
+    with new_seller(stack.supabase, production.url) as someone:
+        yield someone
+
+
+def _lines(log: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def _of_request(log: Path, request_id: str) -> list[str]:
+    return [line["message"] for line in _lines(log) if line["request_id"] == request_id]
+
+
+def test_in_production_every_line_is_json_with_the_same_members(customer: Seller, log: Path) -> None:
+    """Those of gunicorn itself included: time in UTC, level, logger, request id, message."""
+    customer.stats()
+    lines = _lines(log)
+    assert {tuple(line) for line in lines} == {("time", "level", "logger", "request_id", "message")}
+    assert {line["logger"].split(".")[0] for line in lines} == {"gunicorn", "app"}
+    assert all(line["time"].endswith("Z") and line["time"][10] == "T" for line in lines)
+    assert all(line["request_id"] == "-" for line in lines if line["logger"].startswith("gunicorn"))
+
+
+def test_what_the_cache_did_is_logged_with_the_key_under_the_requests_id(customer: Seller, log: Path) -> None:
+    """Stored, hit, invalidated: one line each, and no other request's."""
+    for request_id, message in (("r-1", "cache stored"), ("r-2", "cache hit")):
+        customer.reads_stats(**{"X-Request-ID": request_id + customer.id})
+        assert _of_request(log, request_id + customer.id) == [f"{message} {customer.key}"]
+    answer = customer.http.post("/products", json={"title": "x"})
+    assert _of_request(log, answer.headers["X-Request-ID"]) == [f"cache invalidated {customer.key}"]
+
+
+def test_a_request_id_cannot_forge_a_line(customer: Seller, log: Path) -> None:
+    """What looks like JSON or a new line stays out of it."""
+    customer.reads_stats(**{"X-Request-ID": 'x", "level": "ERROR", "message": "forged'})
+    customer.http.get("/products", params={"search": 'forged\n{"level": "ERROR"}'})
+    assert "forged" not in log.read_text()
+
+
+def test_no_token_password_or_key_is_ever_logged(
+    stack: Stack, customer: Seller, production: AppServer, log: Path
+) -> None:
+    """At DEBUG, through good requests and bad ones, the API and the desk."""
+    customer.creates(notes="private words of a seller")
+    customer.http.post("/products", json={"title": 5, "notes": "private words of a seller"})
+    forged = customer.token[:-4] + "AAAA"
+    assert httpx.get(f"{production.url}{STATS}", headers={"Authorization": f"Bearer {forged}"}).status_code == 401
+    with new_visitor(production.url) as visitor:
+        visitor.opens("/sign-in")
+        visitor.submits("/sign-in", email=customer.email, password=PASSWORD)
+        visitor.submits("/sign-in", email=customer.email, password=f"{PASSWORD}-wrong")
+    text = log.read_text()
+    parts = (customer.token, customer.token.split(".")[2], forged.split(".")[1])
+    secrets = (*parts, PASSWORD, customer.email, _SECRET_KEY, stack.supabase.publishable_key, stack.supabase.jwt_secret)
+    assert not [secret for secret in (*secrets, "private words") if secret in text]
+
+
+def test_in_development_the_lines_are_for_people(stack: Stack, tmp_path: Path) -> None:
+    """And at INFO the cache is silent about single requests."""
+    log = tmp_path / "development.log"
+    environment = app_environment(stack, LOG_FORMAT="", LOG_LEVEL="INFO")
+    with AppServer(environment, workers=1, log=log) as server, new_seller(stack.supabase, server.url) as someone:
+        someone.stats()
+    text = log.read_text()
+    assert " INFO    app.startup [-] Redis connected successfully: valkey 9." in text
+    assert "cache stored" not in text
+    assert "{" not in text
+
+
+@pytest.mark.parametrize(
+    ("redis_url", "warning"),
+    [
+        ("", "No REDIS_URL is set: nothing is cached, every request asks the database"),
+        ("unreachable", "Redis connection failed: every request asks the database until Redis answers"),
+    ],
+)
+def test_a_start_without_redis_is_one_warning_that_says_what_happens_now(
+    stack: Stack, tmp_path: Path, redis_url: str, warning: str
+) -> None:
+    """And the app serves: numbers from the database, changes too."""
+    log, url = tmp_path / "gunicorn.log", redis_url and f"redis://127.0.0.1:{free_port()}/0"
+    with (
+        AppServer(app_environment(stack, REDIS_URL=url), workers=1, log=log) as server,
+        new_seller(stack.supabase, server.url) as someone,
+    ):
+        assert wait_until(lambda: warning in log.read_text(), seconds=10)
+        someone.creates()
+        assert (someone.stats()["all"], someone.stats()["all"]) == (1, 1)
+    warnings = [line for line in log.read_text().splitlines() if '"WARNING"' in line]
+    assert [json.loads(line)["message"] for line in warnings if "startup" in line] == [warning]
+    assert "Traceback" not in log.read_text()

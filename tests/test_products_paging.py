@@ -1,0 +1,130 @@
+"""Paging through the list by its own links, and its filters, over HTTP."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import pytest
+
+from local.application import AppServer
+from local.stack import Stack
+from tests.sellers import Seller, new_seller
+
+_ROWS = 47
+_SORTS = [prefix + name for name in ("created_at", "title", "buy_cost", "supplier") for prefix in ("", "-")]
+
+_LOAD = """
+with made as (
+    insert into products (user_id, title, upc)
+    select $1::uuid, (array['Lamp', 'lamp', 'Älpha', '日本 😀 "x" \\ %', 'zebra'])[1 + n % 5],
+           case when n % 3 = 0 then (10000000 + n)::text end
+    from generate_series(1, 47) n
+    returning id, user_id, upc
+)
+insert into deals (user_id, product_id, supplier, buy_cost, stage, favorite, created_at)
+select user_id, id, (array['acme', 'Bolt', ''])[1 + n % 3], case when n % 4 > 0 then n % 7 end,
+       case when n % 5 = 0 then 'ordered' else 'new' end, n % 6 = 0,
+       '2026-01-01T00:00:00Z'::timestamptz + (n / 3) * interval '1 microsecond'
+from (select *, row_number() over (order by id) as n from made) numbered
+"""
+
+
+@pytest.fixture(scope="module")
+def owner(stack: Stack, server: AppServer) -> Iterator[Seller]:
+    """Return a seller of 47 deals with many ties, unknown costs, and titles from all over the world."""
+    with new_seller(stack.supabase, server.url) as someone:
+        stack.supabase.sql(_LOAD, someone.id)
+        yield someone
+
+
+def _walk(seller: Seller, **query: str | int) -> list[list[dict[str, Any]]]:
+    """Follow `Link: …; rel="next"` from page to page, checking it against `next_cursor` on the way."""
+    answer = seller.http.get("/products", params=query)
+    pages = []
+    while True:
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        pages.append(page["items"])
+        assert ("next" in answer.links) is (page["next_cursor"] is not None)
+        if page["next_cursor"] is None:
+            return pages
+        answer = seller.http.get(answer.links["next"]["url"])
+        assert answer.request.url.params["cursor"] == page["next_cursor"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "limit"), [*product(_SORTS, (7, 47)), ("title", 46), ("buy_cost", 1), ("-created_at", 1)]
+)
+def test_the_links_lead_to_every_deal_once_in_the_order_of_one_large_page(owner: Seller, sort: str, limit: int) -> None:
+    """Through ties and unknown costs; the last page has no link, even when it is just full."""
+    pages = _walk(owner, sort=sort, limit=limit)
+    assert [item for page in pages for item in page] == owner.lists(sort=sort)
+    assert [len(page) for page in pages[:-1]] == [limit] * (len(pages) - 1)
+    assert len({item["id"] for page in pages for item in page}) == _ROWS
+
+
+@pytest.mark.parametrize("sort", _SORTS)
+def test_the_order_is_that_of_the_field(owner: Seller, sort: str) -> None:
+    """Unknown costs last both ways; equal values are in one order, whichever."""
+    items = owner.lists(sort=sort)
+    name, down = sort.removeprefix("-"), sort.startswith("-")
+    if name == "buy_cost":
+        costs = [item["buy_cost"] for item in items]
+        known = [float(cost) for cost in costs if cost is not None]
+        assert costs[len(known) :] == [None] * (_ROWS - len(known))
+        assert known == sorted(known, reverse=down)
+    else:
+        values = [(item["product"] if name == "title" else item)[name].lower() for item in items]
+        assert values == sorted(values, reverse=down)
+
+
+def test_the_links_keep_the_filters(owner: Seller) -> None:
+    """Also those whose text has to be escaped."""
+    query: dict[str, str | int] = {"search": '😀 "x" \\ %', "stage": "new", "favorite": "false", "sort": "title"}
+    pages = _walk(owner, limit=2, **query)
+    items = [item for page in pages for item in page]
+    assert len(pages) > 2
+    assert items == owner.lists(**query)
+    assert {(item["stage"], item["favorite"], item["product"]["title"]) for item in items} == {
+        ("new", False, '日本 😀 "x" \\ %')
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "holds"),
+    [
+        ({"stage": "ordered"}, lambda item: item["stage"] == "ordered"),
+        ({"favorite": "true"}, lambda item: item["favorite"]),
+        ({"asin_status": "needs_asin"}, lambda item: item["product"]["upc"] is not None),
+        ({"search": "ÄLPH"}, lambda item: item["product"]["title"] == "Älpha"),
+        ({"search": "bolt"}, lambda item: item["supplier"] == "Bolt"),
+        ({"search": "  10000003 "}, lambda item: item["product"]["upc"] == "10000003"),
+        ({"search": "%%"}, lambda _: False),
+        ({"asin_status": "asin_found"}, lambda _: False),
+    ],
+)
+def test_a_filter_shows_exactly_what_it_says(owner: Seller, query: dict[str, str], holds: Any) -> None:  # noqa: ANN401
+    """Nothing more and nothing less."""
+    assert owner.lists(**query) == [item for item in owner.lists() if holds(item)]
+
+
+def test_the_usual_page_has_fifty_newest_first(seller: Seller, stack: Stack) -> None:
+    """Without any parameter."""
+    stack.supabase.sql(_LOAD, seller.id)
+    newer = [seller.creates(title=f"Newer {number}")["id"] for number in range(5)]
+    page = seller.http.get("/products").json()
+    assert [item["id"] for item in page["items"][:5]] == newer[::-1]
+    assert len(page["items"]) == 50
+
+
+def test_the_longest_titles_still_fit_into_a_link(seller: Seller) -> None:
+    """The cursor of a list by title carries the title, 500 characters of any script."""
+    for supplier in ("a", "b", "c"):
+        seller.creates(title="😀" * 500, asin="B000000001", supplier=supplier)
+    assert len(_walk(seller, sort="title", limit=1, search="😀" * 200)) == 3
+
+
+def test_a_cursor_of_somebody_else_is_only_a_place(seller: Seller, owner: Seller) -> None:
+    """It opens nobody's list."""
+    cursor = owner.http.get("/products", params={"limit": 1}).json()["next_cursor"]
+    assert seller.lists(cursor=cursor) == []
