@@ -163,6 +163,8 @@ def load_settings() -> Settings:
         return Settings.read()
     except ValidationError as error:
         raise ConfigurationError(_lines(error)) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError([".env: is not UTF-8 text; save it as that"]) from None
 
 
 def _lines(error: ValidationError) -> list[str]:

@@ -21,7 +21,8 @@ from supabase_auth.types import AuthResponse
 # Node closes idle connections after about 6 s; reusing one at that moment fails the request.
 _KEEPALIVE_SECONDS = 4.0
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-_SQLSTATE = re.compile(r"[0-9A-Z]{5}")
+# Any SQLSTATE but those that leave the outcome open: 08… (connection lost) and 40003 (completion unknown).
+_ROLLED_BACK = re.compile(r"(?!08|40003)[0-9A-Z]{5}")
 # PostgREST answers these SQLSTATEs with a status; Supabase Lite answers some of them with another.
 _STATUS_BY_CODE = {"23505": 409, "42501": 403}
 
@@ -174,7 +175,7 @@ def _raise_for_status(response: httpx.Response) -> None:
         code, message = str(problem["code"]), str(problem["message"])
     except (ValueError, KeyError, TypeError):
         raise _NoAnswerError from None
-    if response.status_code >= 500 and not _SQLSTATE.fullmatch(code):
+    if response.status_code >= 500 and not _ROLLED_BACK.fullmatch(code):
         raise _NoAnswerError
     details = problem.get("details")
     status = _STATUS_BY_CODE.get(code, response.status_code)

@@ -111,7 +111,9 @@ def refused(error: DatabaseRefusalError) -> Problem:
     if error.status >= 500:
         logger.error("the database refused with SQLSTATE %s", error.code)
         return Problem(503, "The database could not do this now.", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
-    return Problem(error.status, error.message)
+    # The database's clock may find a token expired that ours still took.
+    challenge = {"WWW-Authenticate": 'Bearer realm="asin-desk", error="invalid_token"'} if error.status == 401 else None
+    return Problem(error.status, error.message, headers=challenge)
 
 
 def _http_error(error: HTTPException) -> Response:

@@ -182,6 +182,14 @@ def test_a_file_is_enough_to_run(stack: Stack, tmp_path: Path) -> None:
     assert (ran.returncode, "valkey" in ran.stdout, ran.stderr) == (0, True, "")
 
 
+def test_a_file_in_another_encoding_is_one_clear_line(tmp_path: Path) -> None:
+    """Not a traceback about bytes."""
+    (tmp_path / ".env").write_bytes("SUPABASE_KEY=schlüssel\n".encode("latin-1"))
+
+    with pytest.raises(ConfigurationError, match=r"^\.env: is not UTF-8 text"):
+        load_settings()
+
+
 def test_the_example_names_every_variable_with_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
     """And no other; each is explained above its line."""
     text = (ROOT / ".env.example").read_text("utf-8")

@@ -1,5 +1,6 @@
 """Database trouble is 503 with Retry-After: never zeros, never an old number, never a 500, and no change is denied."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -164,6 +165,32 @@ def test_a_lost_answer_leaves_the_tombstone_standing(someone: Seller, proxy: Sup
         answer = someone.reads_stats()
         assert "fwd=bypass; detail=writer-in-flight" in answer.headers["Cache-Status"]
         assert answer.json()["asin_found"] == 1
+
+
+def _refuses(status: str, code: str) -> Fault:
+    return _says(status, json.dumps({"code": code, "message": "words of the database"}).encode())
+
+
+@pytest.mark.parametrize(("code", "state"), [("40003", "tombstone"), ("08007", "tombstone"), ("40001", "absent")])
+def test_only_an_error_that_rolled_back_ends_the_change(
+    someone: Seller, proxy: SupabaseProxy, code: str, state: str
+) -> None:
+    """Some SQLSTATEs say that even the database does not know whether it committed; the tombstone stands then."""
+    proxy.fault = _refuses("500 Internal Server Error", code)
+    _is_trouble(_WRITES["create"](someone, {}))
+    proxy.fault = None
+
+    assert someone.cache_status()["state"] == state
+
+
+def test_a_token_that_only_the_database_finds_expired_is_a_401(someone: Seller, proxy: SupabaseProxy) -> None:
+    """With a challenge, as every 401."""
+    proxy.fault = _refuses("401 Unauthorized", "PGRST301")
+
+    answer = someone.reads_stats()
+
+    assert problem(answer, 401)
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
 
 
 def test_a_change_that_never_left_changed_nothing_and_says_so(

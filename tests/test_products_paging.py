@@ -15,17 +15,17 @@ _SORTS = [prefix + name for name in ("created_at", "title", "buy_cost", "supplie
 
 _LOAD = """
 with made as (
-    insert into products (user_id, title, upc)
-    select $1::uuid, (array['Lamp', 'lamp', 'Älpha', '日本 😀 "x" \\ %', 'zebra'])[1 + n % 5],
+    insert into products (user_id, brand, title, upc)
+    select $1::uuid, n::text, (array['Lamp', 'lamp', 'Älpha', '日本 😀 "x" \\ %', 'zebra'])[1 + n % 5],
            case when n % 3 = 0 then (10000000 + n)::text end
     from generate_series(1, 47) n
-    returning id, user_id, upc
+    returning id, user_id, brand::int as n
 )
 insert into deals (user_id, product_id, supplier, buy_cost, stage, favorite, created_at)
 select user_id, id, (array['acme', 'Bolt', ''])[1 + n % 3], case when n % 4 > 0 then n % 7 end,
        case when n % 5 = 0 then 'ordered' else 'new' end, n % 6 = 0,
        '2026-01-01T00:00:00Z'::timestamptz + (n / 3) * interval '1 microsecond'
-from (select *, row_number() over (order by id) as n from made) numbered
+from made
 """
 
 
