@@ -9,7 +9,7 @@ from redis import Redis
 
 from app.caching.protocol import LeaseProtocol
 from local.valkey import ValkeyServer
-from tests.caching.engines import Spy, engine
+from tests.caching.engines import PATIENT, Spy, engine
 from tests.caching.places import PLACES, Place
 
 
@@ -32,6 +32,12 @@ def place(request: pytest.FixtureRequest, places: Callable[[str], Place]) -> Pla
 def protocol(place: Place) -> LeaseProtocol:
     """Return an engine on that place."""
     return engine(place.topology)
+
+
+@pytest.fixture
+def patient(place: Place) -> LeaseProtocol:
+    """Return an engine on that place in which nobody gives up waiting."""
+    return engine(place.topology, timeout=30, timing=PATIENT)
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from app.caching.states import Answer
 
 KEY: Final = "asin_stats:00000000-0000-4000-8000-000000000001"
 QUICK: Final = Timing(lease=1.0, wait=0.4, writer=1.5, owed=1.5)
+PATIENT: Final = Timing(lease=60, wait=50, writer=60, owed=60)
+"""For tests in which nobody may give up, however slow the machine is at the moment."""
 
 
 class TroubleError(Exception):

@@ -39,12 +39,12 @@ def test_a_hit_computes_nothing_and_tells_the_remaining_life(protocol: LeaseProt
 
 
 @everywhere
-def test_a_herd_computes_once(protocol: LeaseProtocol) -> None:
+def test_a_herd_computes_once(patient: LeaseProtocol) -> None:
     """Readers that miss together wait for the one that holds the lease."""
     compute = Computation()
-    with fetching(protocol, compute) as first, ThreadPoolExecutor(8) as threads:
-        others = [threads.submit(fetch, protocol, compute) for _ in range(8)]
-        assert wait_until(lambda: protocol.region.counts()["waits"] == 8, seconds=5)
+    with fetching(patient, compute) as first, ThreadPoolExecutor(8) as threads:
+        others = [threads.submit(fetch, patient, compute) for _ in range(8)]
+        assert wait_until(lambda: patient.region.counts()["waits"] == 8, seconds=5)
         compute.release.set()
         outcomes = {other.result().outcome for other in others}
 
@@ -220,18 +220,18 @@ def test_the_ttl_is_kept(protocol: LeaseProtocol, spy: Spy) -> None:
 
 
 @everywhere
-def test_threads_share_one_engine(protocol: LeaseProtocol) -> None:
+def test_threads_share_one_engine(patient: LeaseProtocol) -> None:
     """As many threads as connections: nobody is turned away."""
-    outcomes = _together(protocol, 10)
+    outcomes = _together(patient, 10)
 
     assert outcomes.count(Outcome.STORED) == 3
     assert Outcome.BYPASS not in outcomes
 
 
 @pytest.mark.parametrize("place", ["Valkey 9", "Unix socket", "TLS"], indirect=True)
-def test_more_threads_than_connections_queue(protocol: LeaseProtocol) -> None:
+def test_more_threads_than_connections_queue(patient: LeaseProtocol) -> None:
     """A pool that is empty for a moment makes a thread wait, not fail."""
-    assert Outcome.BYPASS not in _together(protocol, 30)
+    assert Outcome.BYPASS not in _together(patient, 30)
 
 
 def _together(protocol: LeaseProtocol, threads: int) -> list[Outcome]:
