@@ -190,6 +190,7 @@ class LeaseProtocol:
         return Answer(value, Outcome.COLLAPSED if waited else Outcome.HIT, ttl=seen.left)
 
     def _fill(self, key: str, token: str, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:
+        started = self._clock()
         try:
             value = compute()
         except BaseException as error:
@@ -203,11 +204,12 @@ class LeaseProtocol:
         except (TypeError, ValueError):
             self._try("abandon", key, token)
             return Answer(value, Outcome.BYPASS, detail="unserialisable")
+        left = policy.ttl - (self._clock() - started)  # or what preceded a new server could look younger than it
         try:
-            stored = self._run("fill", key, token, payload, _ms(policy.ttl))
+            stored = self._run("fill", key, token, payload, _ms(left))
         except CacheUnavailableError as error:
             return Answer(value, Outcome.BYPASS, detail=f"redis-{error.trouble.label}")
-        return Answer(value, Outcome.STORED, ttl=policy.ttl) if stored else Answer(value, Outcome.REJECTED)
+        return Answer(value, Outcome.STORED, ttl=round(left)) if stored else Answer(value, Outcome.REJECTED)
 
     def _try(self, script: str, key: str, *arguments: str | bytes | int) -> None:
         """Run a script whose failure costs nothing but time: the lease then runs out by itself."""
