@@ -68,7 +68,7 @@ def server_report(protocol: LeaseProtocol) -> ServerReport:
     except CacheUnavailableError:
         return ServerReport(connected=False)
     try:
-        info = protocol.guard.call(lambda: _info(protocol.client))
+        info: dict[str, Any] = protocol.guard.call(protocol.client.info)  # of one node, in a cluster
     except CacheUnavailableError:  # a Redis user without the right to INFO
         info = {}
     return ServerReport(
@@ -103,11 +103,6 @@ def sample_entries(backend: LeaseBackend, most: int) -> list[tuple[str, EntryRep
 def pool_report(client: Redis) -> dict[str, int]:
     """Return how many connections the pool may hold; nothing for a cluster, which has one pool for each node."""
     return {"max_connections": client.connection_pool.max_connections} if not is_cluster(client) else {}
-
-
-def _info(client: Redis) -> dict[str, Any]:
-    info: dict[str, Any] = client.info()
-    return dict(next(iter(info.values()))) if is_cluster(client) else info  # a cluster answers by node: one will do
 
 
 def _ask(protocol: LeaseProtocol, key: str) -> tuple[bytes | Exception, int, int]:

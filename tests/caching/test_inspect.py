@@ -1,0 +1,72 @@
+"""What diagnostics see of Redis, wherever it is."""
+
+import pytest
+
+from app.caching import LeaseBackend
+from app.caching.inspect import INFO_FIELDS, entry_report, sample_entries, server_report
+from app.caching.protocol import LeaseProtocol
+from local.valkey import ValkeyServer
+from tests.caching.engines import KEY, Computation, Spy, engine, fetch
+from tests.caching.places import PLACES
+
+everywhere = pytest.mark.parametrize("place", PLACES, indirect=True)
+
+
+@everywhere
+def test_a_server_is_reported_by_its_whitelisted_facts(protocol: LeaseProtocol) -> None:
+    """Name, version and latency; nothing that is not on the list."""
+    report = server_report(protocol)
+
+    assert report.connected
+    assert report.server is not None
+    assert report.server.startswith(("valkey 9", "redis 6.2"))
+    assert report.latency_ms is not None
+    assert set(report.info) <= set(INFO_FIELDS)
+
+
+@everywhere
+def test_each_state_of_an_entry_is_named(protocol: LeaseProtocol, spy: Spy) -> None:
+    """With its remaining life and size."""
+    absent = entry_report(protocol, KEY)
+    fetch(protocol, Computation({"all": 1}))
+    value = entry_report(protocol, KEY)
+    protocol.begin(KEY)
+    tombstone = entry_report(protocol, KEY)
+    spy.plants(b"lease:somebody")
+    lease = entry_report(protocol, KEY)
+    spy.plants(b"fail:")
+    failure = entry_report(protocol, KEY)
+    spy.redis.delete(KEY)
+    spy.redis.rpush(KEY, "x")
+    foreign = entry_report(protocol, KEY)
+
+    reports = [absent, value, tombstone, lease, failure, foreign]
+    assert [report and report.state for report in reports] == [
+        "absent", "value", "tombstone", "lease", "failure", "foreign"
+    ]  # fmt: skip
+    assert value is not None
+    assert value.size_bytes == len('{"all":1}')
+    assert value.ttl_seconds is not None
+    assert 9 < value.ttl_seconds <= 10
+
+
+@everywhere
+def test_a_sample_of_entries_is_listed(protocol: LeaseProtocol) -> None:
+    """By key, no more than asked for."""
+    backend = LeaseBackend(protocol, default_timeout=10, key_prefix="asin_stats:")
+    backend.set_many({"a": 1, "b": 2, "c": 3})
+
+    found = sample_entries(backend, 100)
+
+    assert [key for key, _ in found] == ["asin_stats:a", "asin_stats:b", "asin_stats:c"]
+    assert len(sample_entries(backend, 2)) == 2
+
+
+def test_a_server_that_is_gone_is_reported_not_raised(valkey: ValkeyServer) -> None:
+    """Diagnostics never become trouble."""
+    protocol = engine(valkey.url)
+    valkey.kill()
+
+    assert not server_report(protocol).connected
+    assert entry_report(protocol, KEY) is None
+    assert sample_entries(LeaseBackend(protocol, default_timeout=10, key_prefix="asin_stats:"), 10) == []
