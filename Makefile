@@ -3,9 +3,10 @@
 # Nothing is written outside the checkout but the package caches.
 
 .DEFAULT_GOAL := help
-.PHONY: help run stack test check lint bench format lock clean
+.PHONY: help run stack test check lint soak bench format lock clean
 
 PORT ?= 8000
+MINUTES ?= 10
 UV := uv==0.13.9
 
 # The first interpreter on PATH that is new enough.
@@ -33,6 +34,9 @@ lint: .venv/complete.stamp  ## Check style, types and the direction of imports.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+soak: .venv/complete.stamp node_modules/complete.stamp  ## Look for stale reads under load and faults for long (MINUTES=10).
+	SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -s --timeout 0 tests/freshness/test_faults.py tests/freshness/test_outage_cost.py
 
 bench: .venv/complete.stamp  ## Measure what the cache costs; prints ratios.
 	$(BIN)/python -m benchmarks.engine
