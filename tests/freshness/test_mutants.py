@@ -15,8 +15,8 @@ from tests.freshness.load import Load
 from tests.freshness.scene import QUICK, Scene, Stage
 from tests.sellers import Seller
 
-_DEADLINE: Final = 20.0  # seconds
-_FILL_DELAY: Final = 0.1  # seconds
+_DEADLINE: Final = 60.0  # seconds
+_FILL_DELAY: Final = 0.25  # seconds: long enough for a change to fit in
 
 Trouble = Callable[[Scene, Load, random.Random], None]
 
