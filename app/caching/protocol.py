@@ -8,7 +8,6 @@ in the entry, our own measurement of the alternatives (docs/cache-protocol.md).
 """
 
 import logging
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from app.caching.incarnation import Incarnation
 from app.caching.scripts import run, run_for_all
 from app.caching.shared import SharedRegion
 from app.caching.states import FAILURE, Answer, Bypass, Failed, Granted, Leased, Outcome, Value
+from app.identifiers import new_identifier
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ class LeaseProtocol:
 
         An unreachable Redis does not stop the write: `end` will then owe the delete.
         """
-        token = _token()
+        token = new_identifier()
         try:
             self._run("begin", key, token, _ms(self.timing.writer))
         except CacheUnavailableError:
@@ -148,7 +148,7 @@ class LeaseProtocol:
     def _read(self, key: str) -> Value | Granted | Leased | Failed | Bypass:
         if self.region.is_marked(key):
             return Bypass("owed")
-        token, started = _token(), self._clock()
+        token, started = new_identifier(), self._clock()
         try:
             reply = self._run("read", key, token, _ms(self.timing.lease))
         except CacheUnavailableError as error:
@@ -236,10 +236,6 @@ class LeaseProtocol:
             return False
         self.region.count("delivered")
         return True
-
-
-def _token() -> str:
-    return os.urandom(8).hex()  # from the kernel: a counter would go on alike in two forked workers
 
 
 def _ms(seconds: float) -> int:
