@@ -118,7 +118,7 @@ def test_a_debt_is_forgotten_when_nothing_old_can_be_left(valkey: ValkeyServer) 
 
 
 def _owes_one_after_another(protocol: LeaseProtocol) -> bool:
-    protocol.end(KEY)
+    protocol.end(f"{KEY}:last")  # no key of the next test: the debt is still to be delivered then
     return protocol.breaker.owed == 1
 
 
@@ -133,6 +133,42 @@ def test_a_lost_connection_is_mended_within_a_moment(valkey: ValkeyServer) -> No
 
     assert wait_until(lambda: _recovered(protocol), seconds=1)
     assert fetch(protocol, Computation()).outcome is Outcome.HIT
+
+
+def test_idle_connections_the_server_closed_are_mended_unnoticed(valkey: ValkeyServer) -> None:
+    """Nobody pays for what happened while nobody asked."""
+    protocol, moment = engine(valkey.url), time.monotonic() + 0.2
+    fetch(protocol, Computation("db"))
+    with Redis.from_url(valkey.url) as admin:
+        admin.client_kill_filter(_type="normal", skipme=True)
+    assert wait_until(lambda: time.monotonic() > moment, seconds=5)
+
+    assert fetch(protocol, Computation()).outcome is Outcome.HIT
+    assert _errors(protocol) == 0
+
+
+def test_one_broken_connection_makes_all_others_be_looked_at(
+    valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many were closed together, nobody is lent a second one unseen."""
+    monkeypatch.setattr("app.caching.connection._MOMENT", 60.0)
+    protocol = engine(valkey.url)
+    _use_at_once(protocol, connections=5)
+    with Redis.from_url(valkey.url) as admin:
+        admin.client_kill_filter(_type="normal", skipme=True)
+
+    assert fetch(protocol, Computation("db")).detail == "redis-connection"
+    _use_at_once(protocol, connections=5)
+
+
+def _use_at_once(protocol: LeaseProtocol, *, connections: int) -> None:
+    """Send a command through so many connections of the pool; raises redis.ConnectionError where one is closed."""
+    pool = protocol.client.connection_pool
+    taken = [pool.get_connection() for _ in range(connections)]
+    for connection in taken:
+        connection.send_command("PING")  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+        assert connection.read_response() == b"PONG"
+        pool.release(connection)
 
 
 def test_a_lease_granted_to_nobody_is_given_back(valkey: ValkeyServer) -> None:

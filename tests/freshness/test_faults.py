@@ -52,7 +52,7 @@ class Round:
 def test_nothing_that_goes_wrong_makes_a_read_stale(stage: Stage, dice: random.Random) -> None:
     """Everything a machine room has to offer, at random moments."""
     rounds = max(1, round(MINUTES))
-    with stage("ours", proxied=True, fill_delay=0.01, SUPABASE_TIMEOUT="2") as scene:
+    with stage("ours", proxied=True, fill_delay=0.01) as scene:
         memory = []
         for number in range(1, rounds + 1):
             done = _round(scene, dice, kills=number == rounds)
