@@ -1,6 +1,8 @@
 """Put the application together: the only module that knows every room."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import ParamSpec, TypeVar
 
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
@@ -14,6 +16,9 @@ from app.database import Database
 from app.extensions import cache, csrf
 from config import Settings, load_settings
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Return an application for `settings` (default: the environment's). Touches no network.
@@ -24,7 +29,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or load_settings()
     telemetry.configure_logging(level=settings.log_level, as_json=settings.logs_json)
-    app = Flask(__name__)
+    app = _Application(__name__)
     app.config.from_mapping(_flask_config(settings))
     app.json = _DocumentProvider(app)
     cache.init_app(app, config=_cache_config(settings))
@@ -36,6 +41,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     for room in (telemetry, problems, products, diagnostics, commands, desk):
         room.init_app(app)
     return app
+
+
+class _Application(Flask):
+    def ensure_sync(self, func: Callable[P, R]) -> Callable[P, R]:
+        return func  # no view of ours is a coroutine; Flask would look at each of them in each request
 
 
 class _DocumentProvider(DefaultJSONProvider):

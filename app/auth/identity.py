@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.local import LocalProxy
 
+from app.auth.cookies import UnopenedSessions
 from app.auth.keys import KeysUnavailableError
 from app.auth.memory import BoundedMemory
 from app.auth.tokens import Identity, InvalidTokenError, TokenVerifier
@@ -62,6 +63,7 @@ def init_app(
     monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
     """Give `app` its identity room; the arguments are those of `Auth`."""
+    app.session_interface = UnopenedSessions()
     app.extensions["auth"] = Auth(verifier=verifier, is_operator=is_operator, monotonic=monotonic)
 
 
@@ -110,7 +112,7 @@ def identify() -> Identity:
         Problem: 401 without good credentials, 403 without a good CSRF token, 503 while tokens cannot be checked.
 
     """
-    authorization = request.headers.get("Authorization")
+    authorization: str | None = request.environ.get("HTTP_AUTHORIZATION")
     if authorization is not None:
         return _verified(_bearer_token(authorization))
     token = session.get(SESSION_TOKEN)

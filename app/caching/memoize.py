@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import flask_caching
+from flask_caching.backends.base import BaseCache
 
 from app.caching.backend import LeaseBackend
 from app.caching.codec import Codec, JsonCodec, Policy
@@ -41,11 +42,10 @@ class Memoized(Generic[P, R]):
 
     def lookup(self, *args: P.args, **kwargs: P.kwargs) -> Answer[R]:
         """Return the result together with where it came from and how long it will live."""
-        return self._cache.protocol.fetch(
-            self.make_cache_key(*args, **kwargs),
-            lambda: self.uncached(*args, **kwargs),
-            self._policy(self._cache.cache.default_timeout),
-        )
+        backend = self._cache.cache
+        key = getattr(backend, "key_prefix", "") + self._key(*args, **kwargs)
+        policy = self._policy(backend.default_timeout)
+        return protocol_of(backend).fetch(key, lambda: self.uncached(*args, **kwargs), policy)
 
     def make_cache_key(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """Return the full key in Redis, prefix included. Raises TypeError for arguments the key cannot be made of."""
@@ -59,8 +59,7 @@ class Cache(flask_caching.Cache):
     @property
     def protocol(self) -> LeaseProtocol | NullProtocol:
         """The protocol of the current application's backend: its null twin where that backend is not ours."""
-        backend: object = self.cache
-        return backend.protocol if isinstance(backend, LeaseBackend) else _NULL
+        return protocol_of(self.cache)
 
     def memoize(  # type: ignore[override]  # no version keys: they cost round trips and lose deletes
         self,
@@ -116,6 +115,11 @@ class Cache(flask_caching.Cache):
             yield
         finally:
             _writers.reset(reset)
+
+
+def protocol_of(backend: BaseCache) -> LeaseProtocol | NullProtocol:
+    """Return the protocol behind a backend: its null twin where that backend is not ours."""
+    return backend.protocol if isinstance(backend, LeaseBackend) else _NULL
 
 
 def _named_key(function: Callable[P, R]) -> Callable[P, str]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Self
 from uuid import UUID
 
 from app.caching.codec import JsonCodec
@@ -39,8 +40,13 @@ class AsinStats:
 
     def document(self) -> dict[str, int]:
         """Return the JSON form."""
-        numbers: dict[str, Any] = asdict(self)
-        return {"all": numbers.pop("total"), **numbers}
+        return {
+            "all": self.total,
+            "asin_found": self.asin_found,
+            "needs_selection": self.needs_selection,
+            "needs_asin": self.needs_asin,
+            "manual_entry": self.manual_entry,
+        }
 
 
 _JSON = JsonCodec()
@@ -52,10 +58,13 @@ class _StatsCodec:
     def encode(self, value: AsinStats) -> bytes:
         return _JSON.encode(value.document())
 
-    def decode(self, payload: bytes) -> AsinStats:
+    @staticmethod
+    @lru_cache(maxsize=4096)  # the same few bytes come back with every hit until they change
+    def decode(payload: bytes) -> AsinStats:
         return AsinStats.parse(_JSON.decode(payload))
 
 
+@lru_cache(maxsize=4096)
 def _key(user_id: str) -> str:
     """Return the one canonical text of a user id, so that no two spellings are two entries."""
     return str(UUID(user_id))
