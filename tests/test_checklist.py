@@ -58,7 +58,7 @@ def test_the_first_request_is_a_miss_and_the_second_a_hit_with_the_same_numbers(
     """Whichever worker answers: what one stored the other finds."""
     seller.creates(asin="B000000001")
     first, *others = (seller.reads_stats() for _ in range(6))
-    assert first.headers["Cache-Status"] == "asin-stats; fwd=miss; stored; ttl=10"
+    assert first.headers["Cache-Status"].startswith("asin-stats; fwd=miss; stored; ttl=")
     assert all(re.fullmatch(r"asin-stats; hit; ttl=\d", other.headers["Cache-Status"]) for other in others)
     assert {other.text for other in others} == {first.text}
     assert seller.cache_status()["user_cached"] is True
@@ -94,7 +94,7 @@ def test_a_change_invalidates_its_own_users_entry_and_no_other(
     assert redis.get(seller.key) is None
     assert redis.get(other_seller.key) == before[other_seller.key]
     fresh = seller.reads_stats()
-    assert fresh.headers["Cache-Status"] == "asin-stats; fwd=miss; stored; ttl=10"
+    assert fresh.headers["Cache-Status"].startswith("asin-stats; fwd=miss; stored; ttl=")
     assert expected.items() <= fresh.json().items()
 
 
