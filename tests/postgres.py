@@ -66,20 +66,20 @@ class PostgresServer(Server):
             execute(superuser, project_sql())
         return self
 
-    def session(self, *, autocommit: bool = True) -> Session:
+    def session(self, *, autocommit: bool = True, database: str = "postgres") -> Session:
         """Connect as the superuser; close it, or use it as a context manager, which commits and closes."""
         return psycopg.connect(
             host=LOOPBACK,
             port=self.port,
             user="postgres",
-            dbname="postgres",
+            dbname=database,
             autocommit=autocommit,
             row_factory=dict_row,
         )
 
-    def migrate(self, migrations: Sequence[Path] = MIGRATIONS) -> None:
+    def migrate(self, migrations: Sequence[Path] = MIGRATIONS, *, database: str = "postgres") -> None:
         """Apply migrations, each in a transaction of its own."""
-        with self.session() as superuser:
+        with self.session(database=database) as superuser:
             for file in migrations:
                 with superuser.transaction():
                     execute(superuser, file.read_text())
