@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from local.supabase import SupabaseServer
-from tests.counting import COUNTED, Run, differences, recount, stats
+from tests.counters.oracle import COUNTED, Run, differences, recount, stats
 from tests.postgres import MIGRATIONS, PostgresServer, Session, execute, project_sql
 
 _TABLES: Final = 1

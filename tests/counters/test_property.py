@@ -1,20 +1,18 @@
 """Whatever two sessions at once do to products and deals: at each step the counters say what counting finds."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.stack import Stack
 from local.supabase import SqlError
-from tests.counting import differences, recount
-from tests.counting_statements import REFUSALS, Statement, statements
-from tests.lanes import Lane, come_to_rest, lanes
-from tests.postgres import PostgresServer, Session, execute, new_user
+from tests.counters.lanes import Lane, come_to_rest
+from tests.counters.oracle import differences, recount
+from tests.counters.statements import REFUSALS, Statement, statements
+from tests.postgres import Session, execute, new_user
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +79,6 @@ class Users:
         execute(session, become, "postgres", "")
 
 
-@pytest.fixture(scope="module")
-def both(postgres: PostgresServer) -> Iterator[tuple[Lane, Lane]]:
-    """Two sessions for all examples, as long-lived as those of a connection pool."""
-    with lanes(postgres) as opened:
-        yield opened
-
-
 def _play(step: Step, users: Users, both: tuple[Lane, Lane]) -> None:
     """Let a lane do a step, unless it still waits for the other one; then see what has come of everything."""
     lane, other = both[step.lane], both[1 - step.lane]
@@ -112,21 +103,22 @@ def _finish(both: tuple[Lane, Lane]) -> None:
         _meet(both)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(_steps, min_size=4, max_size=16))
 def test_counters_are_exact_after_every_step_of_two_sessions(
-    postgres: PostgresServer, both: tuple[Lane, Lane], steps: list[Step]
+    administrator: Session, pool: tuple[Lane, Lane], steps: list[Step]
 ) -> None:
     """Each session at each moment sees counters that fit the rows it sees; a recount finds nothing to repair."""
-    with postgres.session() as administrator:
-        users = Users(administrator)
-        for step in steps:
-            _play(step, users, both)
-        _finish(both)
-        with administrator.transaction():
-            assert users.wrong(administrator, alone=True) == []
-        execute(administrator, "delete from auth.users where id = any (%s)", list(users.ids.values()))
-        assert users.wrong(administrator, alone=False) == []
+    for lane in pool:
+        lane.reset()
+    users = Users(administrator)
+    for step in steps:
+        _play(step, users, pool)
+    _finish(pool)
+    with administrator.transaction():
+        assert users.wrong(administrator, alone=True) == []
+    execute(administrator, "delete from auth.users where id = any (%s)", list(users.ids.values()))
+    assert users.wrong(administrator, alone=False) == []
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -153,3 +145,4 @@ def test_counters_are_exact_on_the_embedded_database_too(stack: Stack, steps: li
                 raise
             run("rollback")
         assert differences(run, list(ids.values())) == []
+    assert [recount(run, user_id)["repaired"] for user_id in ids.values()] == [0, 0]

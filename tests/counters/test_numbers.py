@@ -1,0 +1,94 @@
+"""What the stats read and say, what repairs them, and who gets at them."""
+
+from typing import Final
+
+import psycopg
+import pytest
+from psycopg.errors import InsufficientPrivilege
+
+from tests.counters.lanes import Lane, become, come_to_rest, do
+from tests.counters.native import add_products, wrong
+from tests.counters.oracle import recount
+from tests.postgres import Session, acting_as, execute, new_user
+
+_ZERO: Final = {"all": 0, "asin_found": 0, "needs_selection": 0, "needs_asin": 0, "manual_entry": 0}
+
+
+def test_the_stats_touch_neither_products_nor_deals(
+    both: tuple[Lane, Lane], administrator: Session, seller: str
+) -> None:
+    """They are answered while somebody else holds both tables, so their size cannot matter."""
+    add_products(administrator, seller, 3)
+    holder, reader = both
+    become(seller, *both)
+    execute(holder.session, "reset role")
+    do(holder, both, "lock table public.products, public.deals in access exclusive mode")
+    reader.start(lambda session: execute(session, "select public.get_asin_stats(%s) as stats", seller))
+    come_to_rest(both)
+    assert not reader.is_busy
+    assert reader.outcome() == [{"stats": {**_ZERO, "all": 3, "manual_entry": 3}}]
+    holder.session.rollback()
+
+
+def test_a_statement_over_thousands_of_users_counts_them_all(administrator: Session) -> None:
+    """More users than there is room for locks: they are locked all at once."""
+    with administrator.transaction(force_rollback=True):
+        users = [new_user(administrator) for _ in range(1001)]
+        added = "insert into public.products (user_id, title) select unnest(%s::uuid[]), 'P'"
+        execute(administrator, added, users)
+        execute(
+            administrator,
+            "insert into public.deals (user_id, product_id) select user_id, id from public.products"
+            " where user_id = any (%s)",
+            users,
+        )
+        assert wrong(administrator, *users) == []
+        held = "select count(*)::int as n from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"
+        assert execute(administrator, held) == [{"n": 0}]
+
+
+def test_truncating_the_deals_counts_nothing(administrator: Session, seller: str) -> None:
+    """With everybody's numbers at zero; undone with the transaction."""
+    add_products(administrator, seller, 3)
+    with administrator.transaction(force_rollback=True):
+        execute(administrator, "truncate public.deals")
+        assert wrong(administrator, seller) == []
+        assert execute(administrator, "select count(*) from counting.products") == [{"count": 0}]
+    assert wrong(administrator, seller) == []
+
+
+def test_a_recount_repairs_what_was_tampered_with_and_says_so(administrator: Session, seller: str) -> None:
+    """Wrong numbers, a product noted that does not count, and one that is not noted; then there is nothing to do."""
+    add_products(administrator, seller, 3)
+    execute(administrator, "update counting.asin_stats set asin_found = 7 where user_id = %s", seller)
+    execute(administrator, "insert into counting.products values (%s, gen_random_uuid(), 'needs_asin')", seller)
+    for change in ("delete from counting.products", "update counting.products set asin_status = 'needs_asin'"):
+        some = "where product_id in (select id from public.products where user_id = %s order by id limit 1)"
+        execute(administrator, f"{change} {some}", seller)
+    right = {**_ZERO, "all": 3, "manual_entry": 3}
+    with administrator.transaction():
+        found = recount(lambda text: execute(administrator, text), seller)
+        assert found == {"before": {**right, "all": 10, "asin_found": 7}, "after": right, "repaired": 2}
+        found = recount(lambda text: execute(administrator, text), seller)
+        assert found == {"before": right, "after": right, "repaired": 0}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select * from counting.asin_stats",
+        "select * from counting.products",
+        "update counting.asin_stats set asin_found = 1000",
+        "select counting.settle('{}', '{}')",
+        "select counting.add(auth.uid(), 1, 1, 1, 1)",
+        "select counting.breakdown(auth.uid())",
+    ],
+)
+@pytest.mark.parametrize("role", ["authenticated", "anon", "service_role"])
+def test_nobody_gets_at_the_counters(administrator: Session, seller: str, text: str, role: str) -> None:
+    """Not even with SQL of their own, which PostgREST does not offer."""
+    with acting_as(administrator, seller):
+        execute(administrator, "select set_config('role', %s, true)", role)
+        with pytest.raises(InsufficientPrivilege, match="permission denied for schema counting"):
+            execute(administrator, text)
+        raise psycopg.Rollback
