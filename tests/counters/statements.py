@@ -96,7 +96,7 @@ class Statement:
 @st.composite
 def statements(draw: st.DrawFn) -> Statement:
     """Draw a statement: few titles and suppliers, so that statements meet the same rows."""
-    actor = draw(st.sampled_from(["alice", "alice", "bob", "service_role"]))
+    actor = draw(st.sampled_from(["alice", "alice", "alice", "alice", "bob", "service_role"]))
     own = _BY_SERVICE if actor == "service_role" else _BY_USERS
     me, other = draw(st.permutations(["%alice%", "%bob%"])) if own is _BY_SERVICE else (f"%{actor}%", "")
     template = draw(st.sampled_from(_BY_ANYBODY) | st.sampled_from(own))

@@ -30,12 +30,17 @@ def test_the_stats_touch_neither_products_nor_deals(
     holder.session.rollback()
 
 
+_LOCKS: Final = """
+select count(*) filter (where locktype = 'advisory') as users, count(*) filter (where mode = 'ExclusiveLock'
+    and locktype = 'relation') as tables from pg_locks where pid = pg_backend_pid()
+"""
+
+
 def test_a_statement_over_thousands_of_users_counts_them_all(administrator: Session) -> None:
     """More users than there is room for locks: they are locked all at once."""
     with administrator.transaction(force_rollback=True):
         users = [new_user(administrator) for _ in range(1001)]
-        added = "insert into public.products (user_id, title) select unnest(%s::uuid[]), 'P'"
-        execute(administrator, added, users)
+        execute(administrator, "insert into public.products (user_id, title) select unnest(%s::uuid[]), 'P'", users)
         execute(
             administrator,
             "insert into public.deals (user_id, product_id) select user_id, id from public.products"
@@ -43,8 +48,14 @@ def test_a_statement_over_thousands_of_users_counts_them_all(administrator: Sess
             users,
         )
         assert wrong(administrator, *users) == []
-        held = "select count(*)::int as n from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"
-        assert execute(administrator, held) == [{"n": 0}]
+        assert execute(administrator, _LOCKS) == [{"users": 0, "tables": 1}]
+
+
+def test_a_statement_over_thousands_of_products_locks_their_user_only(administrator: Session, seller: str) -> None:
+    """Nobody else waits for an administrator who loads a catalogue."""
+    with administrator.transaction():
+        add_products(administrator, seller, 1001)
+        assert execute(administrator, _LOCKS) == [{"users": 1, "tables": 0}]
 
 
 def test_truncating_the_deals_counts_nothing(administrator: Session, seller: str) -> None:
@@ -92,3 +103,22 @@ def test_nobody_gets_at_the_counters(administrator: Session, seller: str, text: 
         with pytest.raises(InsufficientPrivilege, match="permission denied for schema counting"):
             execute(administrator, text)
         raise psycopg.Rollback
+
+
+def test_the_service_role_recounts_everybody_in_one_statement(administrator: Session, seller: str) -> None:
+    """As the README tells operators, here for the products of two users."""
+    other = new_user(administrator)
+    for user_id, number in ((seller, 2), (other, 3)):
+        add_products(administrator, user_id, number)
+    execute(administrator, "update counting.asin_stats set manual_entry = 9 where user_id in (%s, %s)", seller, other)
+    with administrator.transaction():
+        execute(administrator, "set local role service_role")
+        recounted = execute(
+            administrator,
+            "select user_id::text, recount_asin_stats(user_id) as found"
+            " from (select distinct user_id from products where user_id in (%s, %s)) as sellers",
+            seller,
+            other,
+        )
+    assert {row["user_id"]: row["found"]["after"]["all"] for row in recounted} == {seller: 2, other: 3}
+    execute(administrator, "delete from auth.users where id = %s", other)
