@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import count, product
 from pathlib import Path
 from typing import Any, Final
@@ -17,11 +18,12 @@ from benchmarks.report import line_plot, table, write_results
 from local import ROOT
 from local.application import AppServer
 from local.stack import Stack
-from tests.postgres import PostgresServer, Session, execute, new_user
+from tests.postgres import PostgresServer, Session, execute, new_user, project_sql
 from tests.sellers import app_environment, new_seller
 
 SIZES: Final = (10**3, 10**4, 10**5, 10**6)
 ROUNDS: Final = 11
+CALLS: Final = 1000
 PLOT: Final = ROOT / "docs" / "catalogue-growth.svg"
 FLATNESS: Final = 1.3
 LIMITS: Final = {"one row": 2.0, "1 000 rows in one statement": 1.7, "through the API": 1.15}
@@ -47,10 +49,10 @@ select count(*) as all, count(*) filter (where asin_status = 'asin_found') as as
     count(*) filter (where asin_status = 'needs_asin') as needs_asin,
     count(*) filter (where asin_status = 'manual_entry') as manual_entry
 from public.products p
-where exists (select from public.deals d where d.product_id = p.id and d.active)
+where p.user_id = %s and exists (select from public.deals d where d.product_id = p.id and d.user_id = %s and d.active)
 """
-_INSERT_MANY: Final = """
-with p as (insert into public.products (title) select 'New' from generate_series(1, 1000) returning id)
+_INSERT: Final = """
+with p as (insert into public.products (title) select 'New' from generate_series(1, %s) returning id)
 insert into public.deals (product_id) select id from p
 """
 
@@ -91,7 +93,9 @@ def measure_reads(postgres: PostgresServer) -> Times:
                 _become(session, user_id)
                 took = {
                     ("stats", size): _milliseconds(lambda: execute(session, _STATS), 100),
-                    ("counting", size): _milliseconds(lambda: execute(session, _COUNTING), max(1, 10**4 // size)),
+                    ("counting", size): _milliseconds(
+                        partial(execute, session, _COUNTING, user_id, user_id), max(1, 10**4 // size)
+                    ),
                 }
                 if round_number:  # the first fills caches
                     for key, each in took.items():
@@ -100,21 +104,36 @@ def measure_reads(postgres: PostgresServer) -> Times:
 
 
 def measure_writes(postgres: PostgresServer) -> dict[str, tuple[list[float], list[float]]]:
-    """Return how long writes take with the counters and without, in ms, one per round."""
-    times: dict[str, tuple[list[float], list[float]]] = {"one row": ([], []), "1 000 rows in one statement": ([], [])}
-    with postgres.session() as administrator, postgres.session() as session:
-        user_id = new_user(administrator)
-        _load(administrator, user_id, SIZES[0])
-        _become(session, user_id)
-        work = {
-            "one row": (lambda: _insert_one(session), 100),
-            "1 000 rows in one statement": (lambda: execute(session, _INSERT_MANY), 3),
-        }
-        for _, counting, (name, (write, calls)) in product(range(ROUNDS), (True, False), work.items()):
-            with _counters(lambda text: execute(administrator, text), on=counting):
-                _milliseconds(write, 2)  # plans are made anew after the switch
-                times[name][not counting].append(_milliseconds(write, calls))
+    """Return how long writes take in a database with the counters and in one without, in ms, call by call in turns."""
+    rows = {"one row": (1, CALLS), "1 000 rows in one statement": (1000, 2 * ROUNDS)}
+    times = {}
+    with (
+        _database(postgres, "counting", counting=True) as counting,
+        _database(postgres, "plain", counting=False) as plain,
+    ):
+        for name, (number, calls) in rows.items():
+            writes = [partial(execute, session, _INSERT, number) for session in (counting, plain)]
+            pairs = [[_milliseconds(write, 1) for write in writes] for _ in range(calls)]
+            ours, theirs = zip(*pairs[calls // 10 :], strict=True)  # the first make plans and fill caches
+            times[name] = (list(ours), list(theirs))
     return times
+
+
+@contextmanager
+def _database(postgres: PostgresServer, name: str, *, counting: bool) -> Iterator[Session]:
+    """Make a database with a seller of a thousand products, and open a session as that seller."""
+    with postgres.session() as administrator:
+        execute(administrator, f"create database {name} template template0")
+    with postgres.session(database=name) as session:
+        execute(session, project_sql())
+        postgres.migrate(database=name)
+        user_id = new_user(session)
+        _load(session, user_id, SIZES[0])
+        execute(session, "vacuum analyze")
+        with _counters(lambda text: execute(session, text), on=counting):
+            _become(session, user_id)
+            yield session
+            execute(session, "reset role")
 
 
 def measure_api(stack: Stack, directory: Path) -> tuple[list[float], list[float]]:
@@ -148,7 +167,8 @@ def _counters(run: Callable[[str], object], *, on: bool) -> Iterator[None]:
     if not on:
         switch("disable")
     yield
-    switch("enable")
+    if not on:
+        switch("enable")
 
 
 def _load(administrator: Session, user_id: str, size: int) -> None:
@@ -163,13 +183,6 @@ def _load(administrator: Session, user_id: str, size: int) -> None:
 def _become(session: Session, user_id: str) -> None:
     claim = "select set_config('request.jwt.claim.sub', %s, false), set_config('role', 'authenticated', false)"
     execute(session, claim, user_id)
-
-
-def _insert_one(session: Session) -> None:
-    """Insert a product and its deal, as the SQL functions do it: two statements, one transaction."""
-    with session.transaction():
-        made = execute(session, "insert into public.products (title) values ('New') returning id")
-        execute(session, "insert into public.deals (product_id) values (%s)", made[0]["id"])
 
 
 def _milliseconds(work: Callable[[], object], calls: int) -> float:

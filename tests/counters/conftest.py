@@ -13,6 +13,7 @@ from tests.postgres import PostgresServer, Session, execute, new_user
 def administrator(postgres: PostgresServer) -> Iterator[Session]:
     """Return a session beyond row level security."""
     with postgres.session() as session:
+        execute(session, "set lock_timeout = '10s'")  # a test that fails may leave others holding locks
         yield session
 
 
