@@ -231,8 +231,8 @@ begin
 end
 $$;
 
--- Settle the products whose status or owner this statement changed. A new product is counted with its first deal, and a
--- removed one with the deals that the foreign key takes along: both are changes of deals.
+-- Settle the products whose status this statement changed. A new product is counted with its first deal; one that is
+-- removed or given to another user is so together with its deals, as the foreign key wants it: changes of deals.
 create function counting.products_changed() returns trigger
     language plpgsql security definer set search_path = ''
 as $$
@@ -240,17 +240,12 @@ declare
     v_user_ids uuid[];
     v_product_ids uuid[];
 begin
-    select array_agg(t.user_id), array_agg(t.id) into v_user_ids, v_product_ids
+    select array_agg(c.user_id), array_agg(c.id) into v_user_ids, v_product_ids
     from (
-        select distinct c.user_id, c.id
-        from (
-            (select a.user_id, a.id, a.asin_status from added a
-             except all select r.user_id, r.id, r.asin_status from removed r)
-            union all
-            (select r.user_id, r.id, r.asin_status from removed r
-             except all select a.user_id, a.id, a.asin_status from added a)
-        ) c
-    ) t;
+        select a.user_id, a.id, a.asin_status from added a
+        except
+        select r.user_id, r.id, r.asin_status from removed r
+    ) c;
     if v_user_ids is not null then
         perform counting.settle(v_user_ids, v_product_ids);
     end if;

@@ -57,7 +57,8 @@ _BY_USERS: Final = _each("""
 """)
 _BY_SERVICE: Final = _each("""
     update deals d set product_id = p.id from products p
-        where d.{ours} and p.user_id = d.user_id and p.title = '{q}' and d.supplier = '{s}';
+        where d.{ours} and p.user_id = d.user_id and p.title = '{q}' and d.supplier = '{s}'
+        and d.product_id = (select id from products where user_id = '{me}' and title = '{p}' limit 1);
     with d as (update deals set user_id = '{other}'
             where product_id in (select id from products where user_id = '{me}' and title = '{p}'))
         update products set user_id = '{other}' where user_id = '{me}' and title = '{p}';

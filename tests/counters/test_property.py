@@ -1,7 +1,7 @@
 """Whatever two sessions at once do to products and deals: at each step the counters say what counting finds."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from hypothesis import HealthCheck, given, settings
@@ -29,19 +29,26 @@ _steps = st.builds(
 )
 
 
+_PRODUCTS: Final = """
+with p as (
+    insert into products (user_id, title, upc)
+    select %s, n.title, n.upc from (values ('P', '12345670'), ('Q', null), ('R', null)) as n (title, upc)
+    returning id, user_id, title
+)
+insert into deals (user_id, product_id, supplier)
+select p.user_id, p.id, s.supplier from p, (values ('S'), ('T')) as s (supplier)
+where p.title = 'P' or p.title = 'Q' and s.supplier = 'S'
+"""
+
+
 class Users:
     """The two users of one example, on the native PostgreSQL."""
 
     def __init__(self, session: Session) -> None:
-        """Create them, each with two products of two deals."""
+        """Create them, each with a product of two deals, one of one, and one of none."""
         self.ids = {name: new_user(session) for name in ("alice", "bob")}
         for user_id in self.ids.values():
-            with session.transaction():
-                made = "insert into products (user_id, title, upc) values (%s, %s, %s) returning id"
-                products = [execute(session, made, user_id, *row)[0]["id"] for row in (("P", "12345670"), ("Q", None))]
-                for product_id in products:
-                    deals = "insert into deals (user_id, product_id, supplier) values (%s, %s, 'S'), (%s, %s, 'T')"
-                    execute(session, deals, *[user_id, product_id] * 2)
+            execute(session, _PRODUCTS, user_id)
 
     def carry_out(self, session: Session, step: Step, *, alone: bool) -> list[Any]:
         """Do a step in a session and return what is wrong with the counters before its end, as this session sees it."""
