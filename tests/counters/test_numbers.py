@@ -30,6 +30,38 @@ def test_the_stats_touch_neither_products_nor_deals(
     holder.session.rollback()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update deals set product_id = {other} where product_id = {product}",
+        "update deals set product_id = {other}, active = false, deleted_at = now() where product_id = {product}",
+        (
+            "with d as (update deals set user_id = {new} where product_id = {product})"
+            " update products set user_id = {new}, multiple_asins = true where id = {product}"
+        ),
+        (
+            "with d as (delete from deals where product_id = {product} returning user_id)"
+            " insert into deals (user_id, product_id) select user_id, {other} from d"
+        ),
+        "delete from products where id = {product}",
+        "delete from auth.users where id = {user}",
+    ],
+)
+def test_what_moves_to_another_product_or_user_is_counted_there(
+    administrator: Session, seller: str, change: str
+) -> None:
+    """And no longer where it was; what is removed with a product or user is counted nowhere."""
+    new_owner = new_user(administrator)
+    add_products(administrator, seller, 1)
+    product = execute(administrator, "select id from public.products where user_id = %s", seller)[0]["id"]
+    added = "insert into public.products (user_id, title) values (%s, 'Without deals') returning id"
+    other = execute(administrator, added, seller)[0]["id"]
+    names = {"product": product, "other": other, "user": seller, "new": new_owner}
+    execute(administrator, change.format(**{name: f"'{value}'" for name, value in names.items()}))
+    assert wrong(administrator, seller, new_owner) == []
+    execute(administrator, "delete from auth.users where id = %s", new_owner)
+
+
 _LOCKS: Final = """
 select count(*) filter (where locktype = 'advisory') as users, count(*) filter (where mode = 'ExclusiveLock'
     and locktype = 'relation') as tables from pg_locks where pid = pg_backend_pid()

@@ -111,7 +111,7 @@ def _finish(both: tuple[Lane, Lane]) -> None:
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-@given(steps=st.lists(_steps, min_size=4, max_size=16))
+@given(steps=st.lists(_steps, min_size=6, max_size=16))
 def test_counters_are_exact_after_every_step_of_two_sessions(
     administrator: Session, pool: tuple[Lane, Lane], steps: list[Step]
 ) -> None:
@@ -129,7 +129,7 @@ def test_counters_are_exact_after_every_step_of_two_sessions(
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(steps=st.lists(_steps, min_size=4, max_size=12))
+@given(steps=st.lists(_steps, min_size=6, max_size=12))
 def test_counters_are_exact_on_the_embedded_database_too(stack: Stack, steps: list[Step]) -> None:
     """The same statements, one transaction each, on PostgreSQL in WebAssembly with its single connection."""
     run = stack.supabase.sql
