@@ -2,29 +2,12 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pg_trgm } from "@electric-sql/pglite/contrib/pg_trgm";
-import { ensureHistoryTable, getAuthSchemaSql, SUPABASE_AUTH_HELPERS_SQL } from "@supabase/lite";
+import { ensureHistoryTable } from "@supabase/lite";
 import { createPgliteConnection } from "@supabase/lite/pglite";
+import { PROJECT_SQL } from "./project.mjs";
 
 const TIMESTAMPTZ_OID = 1184;
 const MIGRATION_NAME = /^(\d{14})_(\w+)\.sql$/;
-
-// What a hosted project starts with: the roles that PostgREST switches to, a schema for extensions, and default
-// privileges that give these roles everything new in `public`. Migrations must revoke what they do not mean to grant,
-// here as there.
-const PROJECT_SQL = `
-  do $$ begin
-    if not exists (select from pg_roles where rolname = 'anon') then
-      create role anon nologin noinherit;
-      create role authenticated nologin noinherit;
-      create role service_role nologin noinherit bypassrls;
-    end if;
-  end $$;
-  create schema if not exists extensions;
-  grant usage on schema public, extensions to anon, authenticated, service_role;
-  alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
-  alter default privileges in schema public grant all on sequences to anon, authenticated, service_role;
-  alter default privileges in schema public grant all on functions to anon, authenticated, service_role;
-`;
 
 // Supabase's Python client accepts only RFC 3339. The text is reshaped, not parsed: Date would lose the microseconds.
 const toRfc3339 = (text) => text.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00");
@@ -42,10 +25,7 @@ export async function openDatabase({ dataDir, migrationsDir }) {
   });
   keepOurGrants(connection);
   await connection.driver.exec("set time zone 'UTC'");
-  await connection.driver.exec(PROJECT_SQL);
-  await connection.driver.exec(SUPABASE_AUTH_HELPERS_SQL);
-  await connection.driver.exec(getAuthSchemaSql());
-  await connection.driver.exec("grant usage on schema auth to anon, authenticated, service_role");
+  for (const script of PROJECT_SQL) await connection.driver.exec(script);
   await ensureHistoryTable(connection);
   await migrate(connection.driver, migrationsDir);
   return connection;

@@ -59,7 +59,7 @@ def _guardian() -> _Guardian:
 class ChildProcess:
     """A running process, leader of its own session and group, so that a Ctrl-C at the terminal does not reach it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - how a process starts has that many sides
         self,
         command: Sequence[str | Path],
         *,
@@ -67,6 +67,7 @@ class ChildProcess:
         directory: Path,
         log: Path | None = None,
         pass_fds: Sequence[int] = (),
+        user: int | None = None,
     ) -> None:
         """Start `command` with exactly `environment`.
 
@@ -76,6 +77,7 @@ class ChildProcess:
             directory: where it runs.
             log: where its output is appended (mode 0600: logs may quote data); None: our own output.
             pass_fds: file descriptors it inherits, under the same numbers.
+            user: the user and group id it runs as, for programs that refuse to be root; None: ours.
 
         """
         guardian = _guardian()
@@ -88,6 +90,9 @@ class ChildProcess:
                 stdout=output,
                 stderr=output,
                 pass_fds=pass_fds,
+                user=user,
+                group=user,
+                extra_groups=None if user is None else (),
                 start_new_session=True,
                 preexec_fn=restore,  # noqa: PLW1509 - one C function, no Python code after the fork
             )

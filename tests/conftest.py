@@ -11,6 +11,7 @@ from config import Settings
 from local.application import AppServer
 from local.stack import Stack
 from tests.callers import Caller, caller_with, sign_up
+from tests.postgres import PostgresServer
 from tests.sellers import Seller, all_workers_serve, app_environment, make_operator, new_seller, running_app
 
 
@@ -18,6 +19,14 @@ from tests.sellers import Seller, all_workers_serve, app_environment, make_opera
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One Valkey and one migrated Supabase for the whole session, on free ports, with nothing in them."""
     with Stack(tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One native PostgreSQL for the session, migrated, with nobody in it."""
+    with PostgresServer() as running:
+        running.migrate()
         yield running
 
 

@@ -18,6 +18,7 @@ _CALLS: dict[str, dict[str, Any]] = {
     "get_product": {"p_product_id": _NOBODY},
     "is_operator": {},
     "list_deals": {},
+    "recount_asin_stats": {"p_user_id": _NOBODY},
     "update_deal": {"p_deal_id": _NOBODY, "p_changes": {}},
     "update_product": {"p_product_id": _NOBODY, "p_changes": {}},
 }
@@ -121,10 +122,12 @@ def test_the_same_asin_belongs_to_each_user_separately(bob: Caller, entry: dict[
 @pytest.mark.usefixtures("entry")
 def test_stats_of_another_user_are_refused(alice: Caller, bob: Caller) -> None:
     """A forged p_user_id is an error, never numbers; null is nobody's id."""
-    for forged in (alice.id, _NOBODY, None):
-        refusal = bob.rpc("get_asin_stats", p_user_id=forged)
-        assert (refusal.status_code, refusal.json()["code"]) == (403, "PT403")
+    for function in ("get_asin_stats", "recount_asin_stats"):
+        for forged in (alice.id, _NOBODY, None):
+            refusal = bob.rpc(function, p_user_id=forged)
+            assert (refusal.status_code, refusal.json()["code"]) == (403, "PT403")
     assert bob.reads_stats()["all"] == 0
+    assert bob.gets("recount_asin_stats", p_user_id=bob.id)["after"]["all"] == 0
 
 
 @pytest.mark.usefixtures("entry")
@@ -134,6 +137,8 @@ def test_the_service_role_may_ask_for_any_users_stats(stack: Stack, alice: Calle
     service = caller_with(stack.supabase, token)
     with service.http:
         assert service.gets("get_asin_stats", p_user_id=alice.id)["all"] == 1
+        assert service.gets("recount_asin_stats", p_user_id=alice.id)["after"]["all"] == 1
+        assert service.gets("recount_asin_stats", p_user_id=_NOBODY)["after"]["all"] == 0
 
 
 @pytest.mark.parametrize("function", sorted(_CALLS))
@@ -187,6 +192,28 @@ def test_inner_functions_are_no_endpoints(alice: Caller) -> None:
     assert alice.rpc("require_user").status_code == 404
     profiled = alice.http.post("/rpc/require_user", json={}, headers={"Content-Profile": "private"})
     assert profiled.status_code >= 400
+
+
+@pytest.mark.usefixtures("entry")
+def test_the_counters_are_reached_by_no_name_and_no_role(stack: Stack, alice: Caller) -> None:
+    """Neither reads nor writes nor trigger functions: their schema is not served, and nobody may use it."""
+    for path in ("asin_stats", "rpc/settle", "rpc/take_turn", "rpc/user_lock"):
+        for headers in ({}, {"Accept-Profile": "counting", "Content-Profile": "counting"}):
+            for method in ("GET", "POST", "PATCH", "DELETE"):
+                body = None if method == "GET" else {"asin_found": 1000}
+                answer = alice.http.request(method, f"/{path}?user_id=eq.{alice.id}", json=body, headers=headers)
+                assert 400 <= answer.status_code < 500, (method, path, answer.text)
+    assert alice.reads_stats()["asin_found"] == 1
+    for role in ("anon", "authenticated", "service_role"):
+        usage = "select has_schema_privilege($1, 'counting', 'usage') as usage"
+        assert stack.supabase.sql(usage, role) == [{"usage": False}]
+        granted = (
+            "select relname as name from pg_class where relnamespace = 'counting'::regnamespace and relkind = 'r'"
+            " and has_table_privilege($1, oid, 'select, insert, update, delete, truncate, references, trigger')"
+            " union all select proname from pg_proc where pronamespace = 'counting'::regnamespace"
+            " and has_function_privilege($1, oid, 'execute')"
+        )
+        assert stack.supabase.sql(granted, role) == []
 
 
 def test_only_an_administrator_makes_an_operator(stack: Stack, alice: Caller, bob: Caller) -> None:

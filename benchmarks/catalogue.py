@@ -1,0 +1,204 @@
+"""What the stats cost as a catalogue grows, and what keeping their counters costs each write.
+
+On a native PostgreSQL, in one session of a signed-in user, row level security included; and once through the whole
+application. What is compared is measured in turns, so that a machine that slows down slows all of it.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import count, product
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.report import line_plot, table, write_results
+from local import ROOT
+from local.application import AppServer
+from local.stack import Stack
+from tests.postgres import PostgresServer, Session, execute, new_user, project_sql
+from tests.sellers import app_environment, new_seller
+
+SIZES: Final = (10**3, 10**4, 10**5, 10**6)
+ROUNDS: Final = 11
+CALLS: Final = 1000
+PLOT: Final = ROOT / "docs" / "catalogue-growth.svg"
+FLATNESS: Final = 1.3
+LIMITS: Final = {"one row": 2.0, "1 000 rows in one statement": 1.7, "through the API": 1.15}
+
+_COUNTERS: Final = {
+    "products": ("products_turn", "products_count"),
+    "deals": ("deals_turn", "deals_count_insert", "deals_count_update", "deals_count_delete"),
+}
+_LOAD: Final = """
+with p as (
+    insert into public.products (user_id, title, asin, upc, multiple_asins)
+    select %s, 'Product ' || n, case when n %% 5 > 1 then 'B' || lpad(n::text, 9, '0') end,
+        case when n %% 3 = 0 then (10000000 + n)::text end, n %% 10 = 0
+    from generate_series(1, %s) n
+    returning id, user_id, title
+)
+insert into public.deals (user_id, product_id, supplier, buy_cost) select user_id, id, 'Acme', 9.99 from p
+"""
+_STATS: Final = "select public.get_asin_stats(auth.uid())"
+_COUNTING: Final = """
+select count(*) as all, count(*) filter (where asin_status = 'asin_found') as asin_found,
+    count(*) filter (where asin_status = 'needs_selection') as needs_selection,
+    count(*) filter (where asin_status = 'needs_asin') as needs_asin,
+    count(*) filter (where asin_status = 'manual_entry') as manual_entry
+from public.products p
+where p.user_id = %s and exists (select from public.deals d where d.product_id = p.id and d.user_id = %s and d.active)
+"""
+_INSERT: Final = """
+with p as (insert into public.products (title) select 'New' from generate_series(1, %s) returning id)
+insert into public.deals (product_id) select id from p
+"""
+
+Times = dict[Any, list[float]]
+
+
+def main() -> None:
+    """Measure, print the tables, write the results and draw the plot."""
+    with PostgresServer() as postgres:
+        postgres.migrate()
+        reads, writes = measure_reads(postgres), measure_writes(postgres)
+    with tempfile.TemporaryDirectory() as directory, Stack(Path(directory)) as stack:
+        writes["through the API"] = measure_api(stack, Path(directory))
+    growth = {size: [statistics.median(reads[kind, size]) for kind in ("stats", "counting")] for size in SIZES}
+    flat = _ratio(reads["stats", SIZES[-1]], reads["stats", SIZES[0]])
+    rows = [(size, stats, counting, counting / stats) for size, (stats, counting) in growth.items()]
+    print(table(["products", "get_asin_stats ms", "counting query ms", "ratio"], rows))
+    print(f"\nThe last is {flat:.2f} times the first; the aim is at most {FLATNESS}.\n")
+    costs = [(name, *map(statistics.median, times), _ratio(*times), LIMITS[name]) for name, times in writes.items()]
+    print(table(["write", "with counters ms", "without ms", "ratio", "aim"], costs))
+    write_results("catalogue", {"reads": rows, "last_to_first": flat, "writes": costs})
+    lines = {"get_asin_stats": 0, "the counting query a user would write": 1}
+    points = {name: [(size, growth[size][place]) for size in SIZES] for name, place in lines.items()}
+    line_plot(PLOT, "The stats as a catalogue grows", "products of the user", "milliseconds", points, log_x=True)
+
+
+def measure_reads(postgres: PostgresServer) -> Times:
+    """Return how long the stats and the counting query take for users of each size, in ms, one per round."""
+    with postgres.session() as administrator:
+        users = {size: new_user(administrator) for size in SIZES}
+        for size, user_id in users.items():
+            _load(administrator, user_id, size)
+        execute(administrator, "vacuum analyze")
+    times: Times = {}
+    with postgres.session() as session:
+        for round_number in range(ROUNDS + 1):
+            for size, user_id in users.items():
+                _become(session, user_id)
+                took = {
+                    ("stats", size): _milliseconds(lambda: execute(session, _STATS), 100),
+                    ("counting", size): _milliseconds(
+                        partial(execute, session, _COUNTING, user_id, user_id), max(1, 10**4 // size)
+                    ),
+                }
+                if round_number:  # the first fills caches
+                    for key, each in took.items():
+                        times.setdefault(key, []).append(each)
+    return times
+
+
+def measure_writes(postgres: PostgresServer) -> dict[str, tuple[list[float], list[float]]]:
+    """Return how long writes take in a database with the counters and in one without, in ms, call by call in turns."""
+    rows = {"one row": (1, CALLS), "1 000 rows in one statement": (1000, 2 * ROUNDS)}
+    times = {}
+    with (
+        _database(postgres, "counting", counting=True) as counting,
+        _database(postgres, "plain", counting=False) as plain,
+    ):
+        for name, (number, calls) in rows.items():
+            writes = [partial(execute, session, _INSERT, number) for session in (counting, plain)]
+            pairs = [[_milliseconds(write, 1) for write in writes] for _ in range(calls)]
+            ours, theirs = zip(*pairs[calls // 10 :], strict=True)  # the first make plans and fill caches
+            times[name] = (list(ours), list(theirs))
+    return times
+
+
+@contextmanager
+def _database(postgres: PostgresServer, name: str, *, counting: bool) -> Iterator[Session]:
+    """Make a database with a seller of a thousand products, and open a session as that seller."""
+    with postgres.session() as administrator:
+        execute(administrator, f"create database {name} template template0")
+    with postgres.session(database=name) as session:
+        execute(session, project_sql())
+        postgres.migrate(database=name)
+        user_id = new_user(session)
+        _load(session, user_id, SIZES[0])
+        execute(session, "vacuum analyze")
+        with _counters(lambda text: execute(session, text), on=counting):
+            _become(session, user_id)
+            yield session
+            execute(session, "reset role")
+
+
+def measure_api(stack: Stack, directory: Path) -> tuple[list[float], list[float]]:
+    """Return how long creating a product takes over HTTP, with and without the counters, in ms, one per round."""
+    times: tuple[list[float], list[float]] = ([], [])
+    numbers, log = count(1), directory / "gunicorn.log"
+    with (
+        AppServer(app_environment(stack), workers=2, log=log) as server,
+        new_seller(stack.supabase, server.url) as seller,
+    ):
+
+        def create() -> None:
+            seller.creates(asin=f"B{next(numbers):09}", supplier="Acme")
+
+        for _, counting in product(range(ROUNDS), (True, False)):
+            with _counters(stack.supabase.sql, on=counting):
+                _milliseconds(create, 3)
+                times[not counting].append(_milliseconds(create, 20))
+    return times
+
+
+@contextmanager
+def _counters(run: Callable[[str], object], *, on: bool) -> Iterator[None]:
+    """Switch the counters off inside the block, unless `on`."""
+
+    def switch(verb: str) -> None:
+        for name, triggers in _COUNTERS.items():
+            for trigger in triggers:
+                run(f"alter table public.{name} {verb} trigger {trigger}")
+
+    if not on:
+        switch("disable")
+    yield
+    if not on:
+        switch("enable")
+
+
+def _load(administrator: Session, user_id: str, size: int) -> None:
+    """Give a user a catalogue, quickly: counted afterwards, at once."""
+    with _counters(lambda text: execute(administrator, text), on=False):
+        execute(administrator, _LOAD, user_id, size)
+    with administrator.transaction():
+        execute(administrator, "select set_config('request.jwt.claim.sub', %s, true)", user_id)
+        execute(administrator, "select public.recount_asin_stats(%s)", user_id)
+
+
+def _become(session: Session, user_id: str) -> None:
+    claim = "select set_config('request.jwt.claim.sub', %s, false), set_config('role', 'authenticated', false)"
+    execute(session, claim, user_id)
+
+
+def _milliseconds(work: Callable[[], object], calls: int) -> float:
+    """Return the median time of `calls` calls."""
+    times = []
+    for _ in range(calls):
+        started = time.perf_counter()
+        work()
+        times.append((time.perf_counter() - started) * 1000)
+    return statistics.median(times)
+
+
+def _ratio(ones: list[float], others: list[float]) -> float:
+    """Return the median of the rounds' ratios: both halves of a round saw the same moment."""
+    return statistics.median(one / other for one, other in zip(ones, others, strict=True))
+
+
+if __name__ == "__main__":
+    main()

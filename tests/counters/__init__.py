@@ -1,0 +1,1 @@
+"""The counters behind the stats, on PostgreSQL with many sessions and on the embedded one."""

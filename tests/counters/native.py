@@ -1,0 +1,25 @@
+"""A user's products on the native PostgreSQL, and whether they are counted rightly."""
+
+from typing import Any, Final
+
+from tests.counters.oracle import differences
+from tests.postgres import Session, execute
+
+__all__ = ["add_products", "wrong"]
+
+_ADD: Final = """
+with p as (
+    insert into public.products (user_id, title) select %s, 'P' from generate_series(1, %s) returning id, user_id
+)
+insert into public.deals (user_id, product_id) select user_id, id from p returning id
+"""
+
+
+def add_products(session: Session, user_id: str, number: int) -> list[str]:
+    """Give a user this many products of one deal each, as an administrator, and return the ids of the deals."""
+    return [str(row["id"]) for row in execute(session, _ADD, user_id, number)]
+
+
+def wrong(session: Session, *user_ids: str) -> list[dict[str, Any]]:
+    """Return what `differences` finds in this session's transaction."""
+    return differences(lambda text: execute(session, text), user_ids)

@@ -1,0 +1,122 @@
+"""Random statements on products and deals: every form in which SQL changes rows, by users and by the service role."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from hypothesis import strategies as st
+
+__all__ = ["REFUSALS", "Statement", "statements"]
+
+REFUSALS: Final = ("23", "21000", "22012", "PT404", "PT409", "PT422", "40P01")
+"""SQLSTATEs that a statement below may end in; any other is a mistake in it."""
+
+
+def _each(text: str) -> list[str]:
+    return [statement.strip() for statement in text.split(";")]
+
+
+# {col} and {val} name the owner where the actor may; {ours} keeps the service role to the two users of the example.
+_BY_ANYBODY: Final = _each("""
+    insert into products ({col}title, {field}) values ({val}'{p}', {value});
+    insert into products ({col}title, {field}) values ({val}'{p}', {value}), ({val}'{q}', default);
+    with p as (insert into products ({col}title, {field}) values ({val}'{p}', {value}) returning id)
+        insert into deals ({col}product_id, supplier) select {val}id, '{s}' from p;
+    insert into deals ({col}product_id, supplier)
+        select {val}id, '{s}' from products where user_id = '{me}' and title in ('{p}', '{q}');
+    insert into deals ({col}product_id, supplier)
+        select {val}id, '{s}' from products where user_id = '{me}' and title in ('{p}', '{q}')
+        on conflict (product_id, lower(supplier))
+        do update set active = not deals.active, deleted_at = case when deals.active then now() end;
+    update deals set active = {on}, deleted_at = {at} where {ours} and supplier = '{s}';
+    update deals set active = not active, deleted_at = case when active then now() end
+        where {ours} and product_id in (select id from products where title = '{p}');
+    update deals set supplier = '{t}' where {ours} and supplier = '{s}';
+    delete from deals where {ours} and supplier = '{s}';
+    delete from products where {ours} and title = '{p}';
+    update products set {field} = {value} where {ours} and title = '{p}';
+    update products set title = '{q}' where {ours} and title = '{p}';
+    merge into deals d using (select id from products where user_id = '{me}' and title = '{p}') p
+        on d.product_id = p.id and d.supplier = '{s}'
+        when matched and d.active then delete
+        when matched then update set active = true, deleted_at = null
+        when not matched then insert ({col}product_id, supplier) values ({val}p.id, '{s}');
+    with gone as (delete from deals where user_id = '{me}' and supplier = '{s}' returning product_id)
+        insert into deals ({col}product_id, supplier) select {val}product_id, '{t}' from gone on conflict do nothing;
+    with p as (update products set {field} = {value} where {ours} and title = '{p}' returning id)
+        update deals set active = {on}, deleted_at = {at} where product_id in (select id from p);
+    with gone as (delete from products where {ours} and title = '{p}')
+        update deals set active = {on}, deleted_at = {at} where {ours} and supplier = '{s}';
+    with gone as (delete from deals where {ours} returning id) select count(*) / 0 from gone;
+    update deals set moq = 0 where {ours} and supplier = '{s}'
+""")
+_BY_USERS: Final = _each("""
+    select create_product('{{"title": "{p}", "upc": "1234567{n}"}}', '{{"supplier": "{s}"}}');
+    select bulk_deals('{action}', array(select id from deals where supplier = '{s}'));
+    select delete_deal(id, true) from deals where supplier = '{s}';
+    select update_product(id, '{{"multiple_asins": {on}}}') from products where title = '{p}'
+""")
+_BY_SERVICE: Final = _each("""
+    update deals d set product_id = p.id from products p
+        where d.{ours} and p.user_id = d.user_id and p.title = '{q}' and d.supplier = '{s}'
+        and d.product_id = (select id from products where user_id = '{me}' and title = '{p}' limit 1);
+    with d as (update deals set user_id = '{other}'
+            where product_id in (select id from products where user_id = '{me}' and title = '{p}'))
+        update products set user_id = '{other}' where user_id = '{me}' and title = '{p}';
+    update deals set id = gen_random_uuid(), active = not active, deleted_at = case when active then now() end
+        where {ours} and supplier = '{s}';
+    delete from auth.users where id = '{me}' and {n} = 0
+""")
+_FIELDS: Final = (
+    ("asin", "'B00000000{n}'"),
+    ("asin", "'PENDING_{n}'"),
+    ("upc", "'1234567{n}'"),
+    ("multiple_asins", "true"),
+    ("multiple_asins", "false"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement about two users.
+
+    Attributes:
+        text: the statement; `%alice%` and `%bob%` stand for ids.
+        actor: "alice", "bob", "service_role", or "postgres" for what only an administrator may do.
+
+    """
+
+    text: str
+    actor: str
+
+    def sql(self, *, alice: str, bob: str) -> str:
+        """Return the SQL for these users."""
+        return self.text.replace("%alice%", alice).replace("%bob%", bob)
+
+
+@st.composite
+def statements(draw: st.DrawFn) -> Statement:
+    """Draw a statement: few titles and suppliers, so that statements meet the same rows."""
+    actor = draw(st.sampled_from(["alice", "alice", "alice", "bob", "service_role", "service_role"]))
+    own = _BY_SERVICE if actor == "service_role" else _BY_USERS
+    me, other = draw(st.permutations(["%alice%", "%bob%"])) if own is _BY_SERVICE else (f"%{actor}%", "")
+    template = draw(st.sampled_from(_BY_ANYBODY) | st.sampled_from(own))
+    field, value = draw(st.sampled_from(_FIELDS))
+    active, number = draw(st.booleans()), draw(st.integers(0, 3))
+    text = template.format(
+        col="user_id, " if own is _BY_SERVICE else "",
+        val=f"'{me}', " if own is _BY_SERVICE else "",
+        ours="user_id in ('%alice%', '%bob%')",
+        me=me,
+        other=other,
+        p=draw(st.sampled_from("PQ")),
+        q=draw(st.sampled_from("QR")),
+        s=draw(st.sampled_from("ST")),
+        t=draw(st.sampled_from("TU")),
+        n=number,
+        field=field,
+        value=value.format(n=number),
+        on=str(active).lower(),
+        at="null" if active else "now()",
+        action="restore" if active else "delete",
+    )
+    return Statement(text, "postgres" if "auth.users" in text else actor)

@@ -1,0 +1,156 @@
+"""What the stats read and say, what repairs them, and who gets at them."""
+
+from typing import Final
+
+import psycopg
+import pytest
+from psycopg.errors import InsufficientPrivilege
+
+from tests.counters.lanes import Lane, become, come_to_rest, do
+from tests.counters.native import add_products, wrong
+from tests.counters.oracle import recount
+from tests.postgres import Session, acting_as, execute, new_user
+
+_ZERO: Final = {"all": 0, "asin_found": 0, "needs_selection": 0, "needs_asin": 0, "manual_entry": 0}
+
+
+def test_the_stats_touch_neither_products_nor_deals(
+    both: tuple[Lane, Lane], administrator: Session, seller: str
+) -> None:
+    """They are answered while somebody else holds both tables, so their size cannot matter."""
+    add_products(administrator, seller, 3)
+    holder, reader = both
+    become(seller, *both)
+    execute(holder.session, "reset role")
+    do(holder, both, "lock table public.products, public.deals in access exclusive mode")
+    reader.start(lambda session: execute(session, "select public.get_asin_stats(%s) as stats", seller))
+    come_to_rest(both)
+    assert not reader.is_busy
+    assert reader.outcome() == [{"stats": {**_ZERO, "all": 3, "manual_entry": 3}}]
+    holder.session.rollback()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update deals set product_id = {other} where product_id = {product}",
+        "update deals set product_id = {other}, active = false, deleted_at = now() where product_id = {product}",
+        (
+            "with d as (update deals set user_id = {new} where product_id = {product})"
+            " update products set user_id = {new}, multiple_asins = true where id = {product}"
+        ),
+        (
+            "with d as (delete from deals where product_id = {product} returning user_id)"
+            " insert into deals (user_id, product_id) select user_id, {other} from d"
+        ),
+        "delete from products where id = {product}",
+        "delete from auth.users where id = {user}",
+    ],
+)
+def test_what_moves_to_another_product_or_user_is_counted_there(
+    administrator: Session, seller: str, change: str
+) -> None:
+    """And no longer where it was; what is removed with a product or user is counted nowhere."""
+    new_owner = new_user(administrator)
+    add_products(administrator, seller, 1)
+    product = execute(administrator, "select id from public.products where user_id = %s", seller)[0]["id"]
+    added = "insert into public.products (user_id, title) values (%s, 'Without deals') returning id"
+    other = execute(administrator, added, seller)[0]["id"]
+    names = {"product": product, "other": other, "user": seller, "new": new_owner}
+    execute(administrator, change.format(**{name: f"'{value}'" for name, value in names.items()}))
+    assert wrong(administrator, seller, new_owner) == []
+    execute(administrator, "delete from auth.users where id = %s", new_owner)
+
+
+_LOCKS: Final = """
+select count(*) filter (where locktype = 'advisory') as users, count(*) filter (where mode = 'ExclusiveLock'
+    and locktype = 'relation') as tables from pg_locks where pid = pg_backend_pid()
+"""
+
+
+def test_a_statement_over_thousands_of_users_counts_them_all(administrator: Session) -> None:
+    """More users than there is room for locks: they are locked all at once."""
+    with administrator.transaction(force_rollback=True):
+        users = [new_user(administrator) for _ in range(1001)]
+        execute(administrator, "insert into public.products (user_id, title) select unnest(%s::uuid[]), 'P'", users)
+        execute(
+            administrator,
+            "insert into public.deals (user_id, product_id) select user_id, id from public.products"
+            " where user_id = any (%s)",
+            users,
+        )
+        assert wrong(administrator, *users) == []
+        assert execute(administrator, _LOCKS) == [{"users": 0, "tables": 1}]
+
+
+def test_a_statement_over_thousands_of_products_locks_their_user_only(administrator: Session, seller: str) -> None:
+    """Nobody else waits for an administrator who loads a catalogue."""
+    with administrator.transaction():
+        add_products(administrator, seller, 1001)
+        assert execute(administrator, _LOCKS) == [{"users": 1, "tables": 0}]
+
+
+def test_truncating_the_deals_counts_nothing(administrator: Session, seller: str) -> None:
+    """With everybody's numbers at zero; undone with the transaction."""
+    add_products(administrator, seller, 3)
+    with administrator.transaction(force_rollback=True):
+        execute(administrator, "truncate public.deals")
+        assert wrong(administrator, seller) == []
+        assert execute(administrator, "select count(*) from counting.products") == [{"count": 0}]
+    assert wrong(administrator, seller) == []
+
+
+def test_a_recount_repairs_what_was_tampered_with_and_says_so(administrator: Session, seller: str) -> None:
+    """Wrong numbers, a product noted that does not count, and one that is not noted; then there is nothing to do."""
+    add_products(administrator, seller, 3)
+    execute(administrator, "update counting.asin_stats set asin_found = 7 where user_id = %s", seller)
+    execute(administrator, "insert into counting.products values (%s, gen_random_uuid(), 'needs_asin')", seller)
+    for change in ("delete from counting.products", "update counting.products set asin_status = 'needs_asin'"):
+        some = "where product_id in (select id from public.products where user_id = %s order by id limit 1)"
+        execute(administrator, f"{change} {some}", seller)
+    right = {**_ZERO, "all": 3, "manual_entry": 3}
+    with administrator.transaction():
+        found = recount(lambda text: execute(administrator, text), seller)
+        assert found == {"before": {**right, "all": 10, "asin_found": 7}, "after": right, "repaired": 2}
+        found = recount(lambda text: execute(administrator, text), seller)
+        assert found == {"before": right, "after": right, "repaired": 0}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select * from counting.asin_stats",
+        "select * from counting.products",
+        "update counting.asin_stats set asin_found = 1000",
+        "select counting.settle('{}', '{}')",
+        "select counting.add(auth.uid(), 1, 1, 1, 1)",
+        "select counting.breakdown(auth.uid())",
+    ],
+)
+@pytest.mark.parametrize("role", ["authenticated", "anon", "service_role"])
+def test_nobody_gets_at_the_counters(administrator: Session, seller: str, text: str, role: str) -> None:
+    """Not even with SQL of their own, which PostgREST does not offer."""
+    with acting_as(administrator, seller):
+        execute(administrator, "select set_config('role', %s, true)", role)
+        with pytest.raises(InsufficientPrivilege, match="permission denied for schema counting"):
+            execute(administrator, text)
+        raise psycopg.Rollback
+
+
+def test_the_service_role_recounts_everybody_in_one_statement(administrator: Session, seller: str) -> None:
+    """As the README tells operators, here for the products of two users."""
+    other = new_user(administrator)
+    for user_id, number in ((seller, 2), (other, 3)):
+        add_products(administrator, user_id, number)
+    execute(administrator, "update counting.asin_stats set manual_entry = 9 where user_id in (%s, %s)", seller, other)
+    with administrator.transaction():
+        execute(administrator, "set local role service_role")
+        recounted = execute(
+            administrator,
+            "select user_id::text, recount_asin_stats(user_id) as found"
+            " from (select distinct user_id from products where user_id in (%s, %s)) as sellers",
+            seller,
+            other,
+        )
+    assert {row["user_id"]: row["found"]["after"]["all"] for row in recounted} == {seller: 2, other: 3}
+    execute(administrator, "delete from auth.users where id = %s", other)

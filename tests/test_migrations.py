@@ -1,0 +1,128 @@
+"""The migrations: onto an empty database, and onto each earlier state of it with data in it."""
+
+import itertools
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from local.supabase import SupabaseServer
+from tests.counters.oracle import COUNTED, Run, differences, recount, stats
+from tests.postgres import MIGRATIONS, PostgresServer, Session, execute, project_sql
+
+_TABLES: Final = 1
+"""How many migrations it takes until there are tables."""
+_USERS: Final = tuple(f"0000000{number}-0000-4000-8000-000000000000" for number in range(4))
+_numbers: Final = itertools.count(1)
+
+# Every status under every kind of deals, for three users; the fourth has nothing. Only what the first migration made.
+_DATA: Final = """
+insert into public.products (user_id, title, asin, upc, multiple_asins)
+select u.id, 'deals:' || d.deals,
+    case k.kind when 'asin' then 'B00000000' || d.n when 'pending' then 'PENDING_' || d.n
+        when 'unknown' then 'Unknown' end,
+    case k.kind when 'upc' then '1000000' || d.n when 'pending' then '2000000' || d.n end, k.kind = 'several'
+from auth.users u, (values ('asin'), ('pending'), ('unknown'), ('upc'), ('several'), ('nothing')) as k (kind),
+    (values (1, ''), (2, 'a'), (3, 'd'), (4, 'ad'), (5, 'aad'), (6, 'dd')) as d (n, deals)
+where u.id <> '00000003-0000-4000-8000-000000000000';
+insert into public.deals (user_id, product_id, supplier, active, deleted_at)
+select p.user_id, p.id, 's' || d.place, d.kind = 'a', case d.kind when 'd' then now() end
+from public.products p,
+    regexp_split_to_table(nullif(split_part(p.title, ':', 2), ''), '') with ordinality as d (kind, place);
+"""
+_WANTED: Final = {"all": 18, "asin_found": 3, "needs_selection": 3, "needs_asin": 6, "manual_entry": 6}
+
+# Everything a migration can make, and who may use it.
+_SCHEMA: Final = """
+select 'schema' as kind, nspname::text as name, nspacl::text as rights, '' as text from pg_namespace
+    where nspname !~ '^pg_'
+union all select 'table', oid::regclass::text, relacl::text, relrowsecurity || ' ' || coalesce(reloptions::text, '')
+    from pg_class
+    where relkind in ('r', 'v', 'i') and relnamespace::regnamespace::text in ('public', 'private', 'counting')
+union all select 'column', attrelid::regclass || '.' || attname, attacl::text, format_type(atttypid, atttypmod)
+    from pg_attribute where attnum > 0 and attrelid in ('public.products'::regclass, 'public.deals'::regclass)
+union all select 'function', oid::regprocedure::text, proacl::text, pg_get_functiondef(oid) from pg_proc
+    where prokind = 'f' and pronamespace::regnamespace::text in ('public', 'private', 'counting', 'auth')
+union all select 'trigger', tgrelid::regclass || '.' || tgname, '', tgenabled::text || pg_get_triggerdef(oid)
+    from pg_trigger where not tgisinternal
+union all select 'policy', polrelid::regclass || '.' || polname, '', pg_get_expr(polqual, polrelid) from pg_policy
+union all select 'default', defaclobjtype::text, defaclacl::text, '' from pg_default_acl
+union all select 'role', rolname::text, '', row_to_json(r)::text from pg_roles r where rolname !~ '^pg_'
+order by 1, 2, 3
+"""
+
+
+@contextmanager
+def _new_database(postgres: PostgresServer) -> Iterator[tuple[str, Session]]:
+    """Make a database like that of a new project; gone after the block."""
+    name = f"migrated_{next(_numbers)}"
+    with postgres.session() as administrator:
+        execute(administrator, f"create database {name} template template0")
+        try:
+            with postgres.session(database=name) as session:
+                execute(session, project_sql())
+                yield name, session
+        finally:
+            execute(administrator, f"drop database {name}")
+
+
+def _load(run: Run, *, tables: bool) -> None:
+    for number, user_id in enumerate(_USERS):
+        run(f"insert into auth.users (id, email) values ('{user_id}', '{number}@a.example')")  # noqa: S608 - our own
+    if tables:
+        run(_DATA)
+
+
+def _assert_counted(run: Run, *, tables: bool) -> None:
+    empty = dict.fromkeys(_WANTED, 0)
+    for user_id in _USERS:
+        wanted = _WANTED if tables and user_id != _USERS[-1] else empty
+        assert len(run(f"select 1 from ({COUNTED}) c where user_id = '{user_id}'")) == wanted["all"]  # noqa: S608
+        assert stats(run, user_id) == wanted
+        assert recount(run, user_id) == {"before": wanted, "after": wanted, "repaired": 0}
+    assert differences(run, _USERS) == []
+
+
+@pytest.mark.parametrize("earlier", range(len(MIGRATIONS) + 1))
+def test_they_apply_to_each_earlier_state_with_data_in_it(postgres: PostgresServer, earlier: int) -> None:
+    """Whatever was there when a migration came is counted, and nothing has to be repaired."""
+    with _new_database(postgres) as (name, session):
+        postgres.migrate(MIGRATIONS[:earlier], database=name)
+        _load(lambda text: execute(session, text), tables=earlier >= _TABLES)
+        postgres.migrate(MIGRATIONS[earlier:], database=name)
+        with session.transaction():
+            _assert_counted(lambda text: execute(session, text), tables=earlier >= _TABLES)
+
+
+def test_each_earlier_state_ends_in_the_same_schema_and_preparing_the_project_again_changes_nothing(
+    postgres: PostgresServer,
+) -> None:
+    """The local start prepares the project each time: neither tables nor anybody's rights may change by that."""
+    with _new_database(postgres) as (name, session):
+        postgres.migrate(database=name)
+        made = execute(session, _SCHEMA)
+        execute(session, project_sql())
+        assert execute(session, _SCHEMA) == made
+    assert {row["kind"] for row in made} >= {"schema", "table", "column", "function", "trigger", "policy", "default"}
+
+
+def test_the_local_server_catches_up_once_and_then_starts_unchanged(tmp_path: Path) -> None:
+    """Data of the time before the counters is counted at the next start; the start after that changes nothing."""
+    migrations = tmp_path / "migrations"
+    migrations.mkdir()
+    for file in MIGRATIONS[:4]:
+        shutil.copy(file, migrations)
+    with SupabaseServer(tmp_path / "data", migrations=migrations) as server:
+        _load(server.sql, tables=True)
+    history = "select * from supabase_migrations.schema_migrations order by version"
+    counted = "select * from counting.products order by user_id, product_id"
+    seen = []
+    for _ in range(2):
+        with SupabaseServer(tmp_path / "data") as server:
+            seen.append([server.sql(text) for text in (_SCHEMA, history, counted)])
+            _assert_counted(server.sql, tables=True)
+    assert seen[0] == seen[1]
+    assert [row["version"] for row in seen[0][1]] == [file.name.split("_")[0] for file in MIGRATIONS]
