@@ -5,9 +5,10 @@ import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
-__all__ = ["RESULTS", "line_plot", "read_results", "table", "write_results"]
+__all__ = ["RESULTS", "line_plot", "read_results", "spread", "table", "write_results"]
 
 RESULTS: Final = Path(__file__).parent / "results"
 """Figures of one machine on one day; not in the history."""
@@ -37,6 +38,11 @@ def write_results(name: str, data: Any) -> Path:  # noqa: ANN401 - any JSON
 def read_results(name: str) -> Any:  # noqa: ANN401 - any JSON
     """Return the data of `write_results(name, data)`. Raises FileNotFoundError when it was not measured."""
     return json.loads((RESULTS / f"{name}.json").read_text("utf-8"))["data"]
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return the median of the rounds with their extremes, as `median (min-max)`."""
+    return f"{_text(float(median(values)))} ({_text(float(min(values)))}-{_text(float(max(values)))})"
 
 
 def line_plot(  # noqa: PLR0913 - a plot has that many parts

@@ -1,0 +1,26 @@
+"""Measure everything there is to measure: the command behind `make bench`."""
+
+import argparse
+import sys
+from importlib import import_module
+from typing import Final
+
+# Each has a `main()` that prints a table and writes its figures to benchmarks/results/.
+TABLES: Final = ("engine", "comparison")
+
+
+def main() -> int:
+    """Measure what was asked for; return the exit status: 0 done, 1 something failed, 2 wrong usage."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(TABLES)} (default: all)")
+    chosen = parser.parse_args().tables or TABLES
+    if unknown := set(chosen) - set(TABLES):
+        parser.error(f"there is no table {', '.join(sorted(unknown))}")
+    for name in chosen:
+        print(f"\n{name}\n")
+        import_module(f"benchmarks.{name}").main()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
