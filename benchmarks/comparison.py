@@ -1,22 +1,73 @@
-"""Compare the application with the limit and with what a user could pick instead, scenario by scenario."""
+"""Compare the application with the limit and with what a user could pick instead, scenario by scenario.
 
+`python -m benchmarks.comparison [--quick] [SCENARIO …]`
+"""
+
+import argparse
+import sys
 import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
-from benchmarks.arena import arena
+from benchmarks.arena import Arena, arena
+from benchmarks.lineup import OURS
 from benchmarks.report import write_results
-from benchmarks.scenarios import hits
+from benchmarks.scenarios import herd, hits, mix, outage, starting, writes
 
-__all__ = ["main"]
+__all__ = ["SCENARIOS", "main"]
 
 
-def main(*, quick: bool = False) -> None:
-    """Measure, print the tables, write the results."""
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One table: how it is measured, how in a hurry, and how it is shown."""
+
+    measure: Callable[[Arena], Any]
+    quick: Callable[[Arena], Any] | None
+    show: Callable[[Any], str]
+
+
+SCENARIOS: Final[Mapping[str, Scenario]] = {
+    "hits": Scenario(
+        lambda arena: hits.measure(arena, rounds=5, seconds=4),
+        lambda arena: hits.measure(arena, rounds=2, seconds=1),
+        hits.show,
+    ),
+    "mix": Scenario(lambda arena: mix.measure(arena, cycles=3), None, mix.show),
+    "writes": Scenario(lambda arena: writes.measure(arena, seconds=8), None, writes.show),
+    "herd": Scenario(lambda arena: herd.measure(arena, herds=3), lambda arena: herd.measure(arena, herds=1), herd.show),
+    "outage": Scenario(
+        lambda arena: outage.measure(arena, absent=3),
+        lambda arena: outage.measure(arena, absent=2, who=[OURS]),
+        outage.show,
+    ),
+    "starting": Scenario(lambda arena: starting.measure(arena, starts=5), None, starting.show),
+}
+
+
+def main(chosen: list[str] | None = None, *, quick: bool = False) -> None:
+    """Measure, print the tables, write the results; `quick` is for a look only and leaves some out."""
     with tempfile.TemporaryDirectory() as directory, arena(Path(directory)) as ground:
-        data = hits.measure(ground, rounds=2 if quick else 5, seconds=1 if quick else 3)
-    print(hits.show(data))
-    write_results("hits", data)
+        for name in chosen or SCENARIOS:
+            scenario = SCENARIOS[name]
+            measure = scenario.quick if quick else scenario.measure
+            if measure is not None:
+                data = measure(ground)
+                write_results(name, data)
+                print(f"{name}\n\n{scenario.show(data)}\n", flush=True)
+
+
+def _main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.comparison", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("scenario", nargs="*", help=f"of {', '.join(SCENARIOS)} (default: all)")
+    parser.add_argument("--quick", action="store_true", help="a look only: shorter, and not everything")
+    options = parser.parse_args()
+    if unknown := set(options.scenario) - set(SCENARIOS):
+        parser.error(f"there is no scenario {', '.join(sorted(unknown))}")
+    main(options.scenario, quick=options.quick)
+    return 0
 
 
 if __name__ == "__main__":
-    main(quick=True)
+    sys.exit(_main())
