@@ -34,7 +34,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         lambda arena: hits.measure(arena, rounds=2, seconds=1),
         hits.show,
     ),
-    "mix": Scenario(lambda arena: mix.measure(arena, cycles=3), None, mix.show),
+    "mix": Scenario(lambda arena: mix.measure(arena, cycles=2), None, mix.show),
     "writes": Scenario(lambda arena: writes.measure(arena, seconds=8), None, writes.show),
     "herd": Scenario(lambda arena: herd.measure(arena, herds=3), lambda arena: herd.measure(arena, herds=1), herd.show),
     "outage": Scenario(

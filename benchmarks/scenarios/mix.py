@@ -44,11 +44,12 @@ def measure(arena: Arena, *, cycles: int) -> dict[str, Any]:
 
 
 async def _everybody(visits: Sequence[Sequence[tuple[int, User]]], *, reads: int) -> list[list[Answer]]:
+    # Spread over the lifetime of an entry, so that the entries do not all expire in the same second.
     starts = random.Random(1)  # noqa: S311 - no secret
     return [
         [answer for each in await one for answer in each]
         for one in [
-            asyncio.gather(*(_visit(port, user, starts.uniform(0, _PAUSE), reads) for port, user in users))
+            asyncio.gather(*(_visit(port, user, starts.uniform(0, _PAUSE * _READS), reads) for port, user in users))
             for users in visits
         ]
     ]
