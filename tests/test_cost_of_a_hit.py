@@ -23,10 +23,10 @@ from local.stack import Stack
 from tests.caching.engines import Spy
 from tests.sellers import STATS, Seller
 
-# Counted on Python 3.11. Newer versions inline comprehensions and so count a few less; the margin covers that and a new
-# patch release of Flask, but not another hook or layer in every request.
+# Counted on Python 3.11, where each hit makes the same number. 3.13 counts one per cent less: it inlines comprehensions.
+# The margin covers that and a patch release of Flask, but not another layer or a log line in every request.
 CALLS: Final = 594
-MARGIN: Final = 1.15
+MARGIN: Final = 1.03
 _HITS: Final = 10
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import platform
 import statistics
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -18,7 +20,7 @@ from benchmarks.report import spread, table
 from benchmarks.saturation import WRK, saturate
 from benchmarks.serving import ContenderServer
 
-__all__ = ["WrongAnswerError", "measure", "ratio", "show"]
+__all__ = ["WrongAnswerError", "cpu_ratio", "measure", "ratio", "show"]
 
 _TTL: Final = 3600
 _USERS: Final = 64
@@ -45,9 +47,12 @@ def measure(arena: Arena, *, rounds: int, seconds: float) -> dict[str, Any]:
                 figures[contender.name].append(one)
         return {
             "generator": "wrk" if WRK else "own",
+            "python": platform.python_version(),
+            "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
             "separate_cores": are_separate(),
             "connections": THREADS,
             "users": _USERS,
+            "request_bytes": len(read(users[0])),
             "rounds": figures,
             "megabytes": {each.name: worker_megabytes(server.pid) for each, server in servers.items()},
             "entry_bytes": {each.name: _entry_bytes(arena, each) for each in EVERYBODY},
@@ -106,7 +111,7 @@ def show(data: dict[str, Any]) -> str:
             ratio(data, contender, LIMIT),
             ratio(data, OURS, contender),
             *(_median(rounds[contender.name], name) for name in ("alone_p50_ms", "p50_ms", "p99_ms", "cpu_us")),
-            _median(rounds[LIMIT.name], "cpu_us") / _median(rounds[contender.name], "cpu_us"),
+            cpu_ratio(data, contender),
             round(data["megabytes"][contender.name]),
             *(round(_median(rounds[contender.name], name), 2) for name in ("redis_round_trips", "database_calls")),
         ]
@@ -130,6 +135,12 @@ def ratio(data: dict[str, Any], one: Contender, other: Contender) -> float:
     """Return how many times the throughput of `other` that of `one` is: the median over the rounds of both."""
     pairs = zip(data["rounds"][one.name], data["rounds"][other.name], strict=True)
     return float(statistics.median(a["per_second"] / b["per_second"] for a, b in pairs))
+
+
+def cpu_ratio(data: dict[str, Any], one: Contender) -> float:
+    """Return the limit's processor time per request in units of that of `one`; a busy neighbour disturbs it least."""
+    rounds = data["rounds"]
+    return _median(rounds[LIMIT.name], "cpu_us") / _median(rounds[one.name], "cpu_us")
 
 
 def _rotated(contenders: Sequence[Contender], number: int) -> list[Contender]:

@@ -3,7 +3,9 @@
 import asyncio
 import itertools
 import json
+import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -19,6 +21,7 @@ __all__ = ["measure", "show"]
 _EVERYBODY: Final = (*CACHED, UNCACHED)
 _USERS: Final = 32
 _HUNG: Final = 5.0
+_SLICE: Final = 0.25
 _SLOW: Final = 1.0
 """Seconds: nobody waits that long but for a Redis time-out."""
 
@@ -28,7 +31,7 @@ def measure(arena: Arena, *, absent: float, who: Sequence[Contender] = _EVERYBOD
     return {"hung_seconds": _HUNG, "contenders": {each.name: _outages(arena, each, absent=absent) for each in who}}
 
 
-def _outages(arena: Arena, who: Contender, *, absent: float) -> dict[str, dict[str, float]]:
+def _outages(arena: Arena, who: Contender, *, absent: float) -> dict[str, Any]:
     valkey, users = arena.stack.redis, arena.users(_USERS)
     with arena.server(who) as server:
         asyncio.run(_load(server, users, seconds=1))
@@ -37,12 +40,13 @@ def _outages(arena: Arena, who: Contender, *, absent: float) -> dict[str, dict[s
         with pinned(LOAD):
             valkey.start()
         asyncio.run(_load(server, users, seconds=2))
-        hung = asyncio.run(_hang(arena, server, users))
-    return {"killed": _figures(killed), "hung": _figures(hung)}
+        answers, frozen, resumed = asyncio.run(_hang(arena, server, users))
+    hung = [answer for answer in answers if answer.ended > frozen and answer.started < resumed]
+    return {"killed": _figures(killed), "hung": _figures(hung), "timeline": _timeline(answers, frozen)}
 
 
-async def _hang(arena: Arena, server: ContenderServer, users: Sequence[User]) -> list[Answer]:
-    """Freeze Redis under load; return what was answered or under way meanwhile."""
+async def _hang(arena: Arena, server: ContenderServer, users: Sequence[User]) -> tuple[list[Answer], float, float]:
+    """Freeze Redis under load; return all answers, and when it was frozen and resumed."""
     load = asyncio.create_task(_load(server, users, seconds=_HUNG + 2))
     await asyncio.sleep(1)
     frozen = time.monotonic()
@@ -50,7 +54,7 @@ async def _hang(arena: Arena, server: ContenderServer, users: Sequence[User]) ->
     await asyncio.sleep(_HUNG)
     arena.stack.redis.resume()
     resumed = time.monotonic()
-    return [answer for answer in await load if answer.ended > frozen and answer.started < resumed]
+    return await load, frozen, resumed
 
 
 async def _load(server: ContenderServer, users: Sequence[User], *, seconds: float) -> list[Answer]:
@@ -65,6 +69,13 @@ async def _load(server: ContenderServer, users: Sequence[User], *, seconds: floa
 
     await asyncio.gather(*(visit() for _ in range(THREADS)))
     return answers
+
+
+def _timeline(answers: Sequence[Answer], frozen: float) -> list[tuple[float, float]]:
+    """Return answers per second in each slice of time, which begins at so many seconds after Redis froze."""
+    slices = Counter(math.floor((answer.ended - frozen) / _SLICE) for answer in answers)
+    last = math.floor((_HUNG + 1) / _SLICE)
+    return [(number * _SLICE, slices[number] / _SLICE) for number in range(math.ceil(-1 / _SLICE), last)]
 
 
 def _figures(answers: Sequence[Answer]) -> dict[str, float]:
