@@ -23,7 +23,7 @@ from local.stack import Stack
 from tests.caching.engines import Spy
 from tests.sellers import STATS, Seller
 
-# Counted on Python 3.11, where each hit makes the same number. 3.13 counts one per cent less: it inlines comprehensions.
+# Counted on Python 3.11, where each hit makes the same number. 3.13 counts 1 % less: it inlines comprehensions.
 # The margin covers that and a patch release of Flask, but not another layer or a log line in every request.
 CALLS: Final = 594
 MARGIN: Final = 1.03
