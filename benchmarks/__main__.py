@@ -2,29 +2,46 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 
 from benchmarks import comparison
+from benchmarks.scenarios.hits import WrongAnswerError
+from local.server import ServerError
 
-# Each has a `main()` that prints a table and writes its figures to benchmarks/results/.
+# Each is a module with a `main()` that prints a table and writes its figures to benchmarks/results/.
 TABLES: Final = ("engine", "comparison")
 
 
 def main() -> int:
     """Measure what was asked for; return the exit status: 0 done, 1 something failed, 2 wrong usage."""
+    names = [*TABLES, *comparison.SCENARIOS]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(TABLES)} (default: all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)} (default: all)")
     parser.add_argument("--quick", action="store_true", help="a look only: the comparison, and less of it")
     options = parser.parse_args()
-    if unknown := set(options.tables) - set(TABLES):
-        parser.error(f"there is no table {', '.join(sorted(unknown))}")
-    if options.quick:
-        comparison.main(quick=True)
-        return 0
-    for name in options.tables or TABLES:
-        import_module(f"benchmarks.{name}").main()
+    if unknown := set(options.names) - set(names):
+        parser.error(f"there is nothing named {', '.join(sorted(unknown))} to measure")
+    if not Path("/proc/self/stat").exists():
+        print("The benchmarks read processor time from /proc, which only Linux has.", file=sys.stderr)
+        return 1
+    try:
+        _measure(options.names or ([] if options.quick else TABLES), quick=options.quick)
+    except (ServerError, WrongAnswerError) as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
+
+
+def _measure(names: Sequence[str], *, quick: bool) -> None:
+    for name in names:
+        if name in TABLES and name != "comparison":
+            import_module(f"benchmarks.{name}").main()
+    scenarios = [name for name in names if name in comparison.SCENARIOS]
+    if scenarios or "comparison" in names or not names:
+        comparison.main(scenarios, quick=quick)
 
 
 if __name__ == "__main__":

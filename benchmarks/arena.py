@@ -4,7 +4,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,7 @@ from benchmarks.serving import ContenderServer, write_gunicorn_settings
 from local.stack import Stack
 from local.supabase import SupabaseServer
 
-__all__ = ["BREAKDOWN", "DATABASE_SECONDS", "STATS", "THREADS", "Arena", "User", "arena"]
+__all__ = ["BREAKDOWN", "DATABASE_SECONDS", "STATS", "THREADS", "Arena", "User", "arena", "arena_on"]
 
 STATS: Final = "/products/stats/asin-status"
 DATABASE_SECONDS: Final = 0.076
@@ -128,11 +128,18 @@ def _environment(supabase: SupabaseServer, supabase_url: str, redis_url: str) ->
 @contextmanager
 def arena(directory: Path) -> Iterator[Arena]:
     """Run Valkey, Supabase and the proxy inside the block, all on the core that is not the servers'."""
-    with ExitStack() as running, pinned(LOAD):
-        stack = running.enter_context(Stack(directory))
-        supabase = stack.supabase
-        log = directory / "remote.log"
-        database = running.enter_context(RemoteDatabase(supabase.port, delay=DATABASE_SECONDS, log=log))
-        redis = running.enter_context(Redis.from_url(stack.redis.url))
-        write_gunicorn_settings(_environment(supabase, database.url, stack.redis.url), directory / "contenders.conf.py")
+    with pinned(LOAD), Stack(directory) as stack, arena_on(stack, directory) as complete:
+        yield complete
+
+
+@contextmanager
+def arena_on(stack: Stack, directory: Path) -> Iterator[Arena]:
+    """Run the proxy inside the block, before a stack that runs already; logs go to `directory`."""
+    log = directory / "remote.log"
+    with (
+        RemoteDatabase(stack.supabase.port, delay=DATABASE_SECONDS, log=log) as database,
+        Redis.from_url(stack.redis.url) as redis,
+    ):
+        environment = _environment(stack.supabase, database.url, stack.redis.url)
+        write_gunicorn_settings(environment, directory / "contenders.conf.py")
         yield Arena(stack, database, redis, directory)

@@ -1,12 +1,7 @@
-"""Compare the application with the limit and with what a user could pick instead, scenario by scenario.
+"""Compare the application with the limit and with what a user could pick instead, scenario by scenario."""
 
-`python -m benchmarks.comparison [--quick] [SCENARIO …]`
-"""
-
-import argparse
-import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -46,8 +41,16 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
 }
 
 
-def main(chosen: list[str] | None = None, *, quick: bool = False) -> None:
-    """Measure, print the tables, write the results; `quick` is for a look only and leaves some out."""
+def main(chosen: Sequence[str] = (), *, quick: bool = False) -> None:
+    """Measure the chosen scenarios (default: all), print the tables, write the results.
+
+    `quick` is for a look only: it is shorter and leaves some out.
+
+    Raises:
+        WrongAnswerError: a contender answered wrongly; its speed would mean nothing.
+        ServerError: a server did not start.
+
+    """
     with tempfile.TemporaryDirectory() as directory, arena(Path(directory)) as ground:
         for name in chosen or SCENARIOS:
             scenario = SCENARIOS[name]
@@ -56,18 +59,3 @@ def main(chosen: list[str] | None = None, *, quick: bool = False) -> None:
                 data = measure(ground)
                 write_results(name, data)
                 print(f"{name}\n\n{scenario.show(data)}\n", flush=True)
-
-
-def _main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.comparison", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("scenario", nargs="*", help=f"of {', '.join(SCENARIOS)} (default: all)")
-    parser.add_argument("--quick", action="store_true", help="a look only: shorter, and not everything")
-    options = parser.parse_args()
-    if unknown := set(options.scenario) - set(SCENARIOS):
-        parser.error(f"there is no scenario {', '.join(sorted(unknown))}")
-    main(options.scenario, quick=options.quick)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(_main())
