@@ -105,7 +105,7 @@ class Arena:
 
     def _environment(self, contender: Contender, *, threads: int, ttl: int) -> dict[str, str]:
         return {
-            **_environment(self.stack.supabase, self.database.url, self.redis_url(contender)),
+            **_environment(self.stack.supabase, self.database.url(contender.name), self.redis_url(contender)),
             "REDIS_MAX_CONNECTIONS": str(max(10, threads)),
             "CACHE_TTL": str(ttl),
         }
@@ -140,6 +140,6 @@ def arena_on(stack: Stack, directory: Path) -> Iterator[Arena]:
         RemoteDatabase(stack.supabase.port, delay=DATABASE_SECONDS, log=log) as database,
         Redis.from_url(stack.redis.url) as redis,
     ):
-        environment = _environment(stack.supabase, database.url, stack.redis.url)
+        environment = _environment(stack.supabase, database.url("nobody"), stack.redis.url)
         write_gunicorn_settings(environment, directory / "contenders.conf.py")
         yield Arena(stack, database, redis, directory)

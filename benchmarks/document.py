@@ -6,11 +6,11 @@ them are written by people and hold no measured number. A part whose results are
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import plots, summary
+from benchmarks import engine, plots, summary
 from benchmarks.report import read_results
 from benchmarks.scenarios import herd, hits, mix, outage, starting, writes
 from local import ROOT
@@ -20,20 +20,21 @@ __all__ = ["PARTS", "filled", "main"]
 DOCUMENT: Final = ROOT / "docs" / "performance.md"
 _PART: Final = re.compile(r"<!-- figures: (\w+) -->\n.*?<!-- end -->", re.DOTALL)
 
-# Name of the part: the results it is made of, and how.
-PARTS: Final[Mapping[str, tuple[str, Callable[[Any], str]]]] = {
-    "conditions": ("hits", summary.conditions),
-    "headline": ("hits", summary.headline),
-    "hits": ("hits", hits.show),
-    "mix": ("mix", mix.show),
-    "claim": ("mix", summary.claim),
-    "writes": ("writes", writes.show),
-    "herd": ("herd", herd.show),
-    "outage": ("outage", outage.show),
-    "starting": ("starting", starting.show),
-    "bounds": ("hits", summary.bounds),
-    "costs": ("hits", summary.costs),
-    "plans": ("hits", summary.plans),
+# Name of the part: how it is made, and of which results.
+PARTS: Final[Mapping[str, tuple[Callable[..., str], Sequence[str]]]] = {
+    "conditions": (summary.conditions, ["hits"]),
+    "aims": (summary.aims, ["hits", "mix", "herd", "outage", "starting"]),
+    "hits": (hits.show, ["hits"]),
+    "mix": (mix.show, ["mix"]),
+    "claim": (summary.claim, ["mix"]),
+    "writes": (writes.show, ["writes"]),
+    "herd": (herd.show, ["herd"]),
+    "outage": (outage.show, ["outage"]),
+    "starting": (starting.show, ["starting"]),
+    "engine": (engine.show, ["engine"]),
+    "bounds": (summary.bounds, ["hits"]),
+    "costs": (summary.costs, ["hits"]),
+    "plans": (summary.plans, ["hits"]),
 }
 
 
@@ -46,9 +47,9 @@ def filled(text: str, results: Callable[[str], Any] = read_results) -> str:
     """
 
     def part(old: re.Match[str]) -> str:
-        name, make = PARTS[old[1]]
+        make, names = PARTS[old[1]]
         try:
-            made = make(results(name))
+            made = make(*map(results, names))
         except FileNotFoundError:
             return old[0]
         return f"<!-- figures: {old[1]} -->\n{made}\n<!-- end -->"

@@ -1,4 +1,4 @@
-"""A Supabase some distance away: a proxy that adds the delay of a network to each call and counts the calls.
+"""A Supabase some distance away: a proxy that adds the delay of a network to each call and counts whose calls it was.
 
 Run as a process of its own: `python -m benchmarks.remote <listening fd> <upstream port> <delay, seconds>`.
 Half of the delay passes before the call arrives, half before its answer does, as on a real line.
@@ -22,7 +22,8 @@ from local.server import LOOPBACK, Server
 
 __all__ = ["RemoteDatabase"]
 
-_FUNCTION: Final = re.compile(rb"POST \S*/rpc/(\w+) ")
+_CALL: Final = re.compile(rb"POST /([\w-]+)(/rest/v1/rpc/(\w+) )")
+_NO_WORD: Final = re.compile(r"\W+")
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _END: Final = b"\r\n\r\n"
 
@@ -37,14 +38,14 @@ class RemoteDatabase(Server):
         super().__init__(port=0, log=log)
         self._arguments = (str(upstream_port), str(delay))
 
-    @property
-    def url(self) -> str:
-        """Its address, as SUPABASE_URL wants it."""
-        return f"http://{LOOPBACK}:{self.port}"
+    def url(self, caller: str) -> str:
+        """Return its address, as SUPABASE_URL wants it, for one whose calls are counted apart."""
+        return f"http://{LOOPBACK}:{self.port}/{_NO_WORD.sub('-', caller)}"
 
-    def calls(self, function: str = "get_asin_stats") -> int:
-        """Return how often `function` has been called so far."""
-        return int(httpx.get(f"{self.url}/calls", timeout=10).json().get(function, 0))
+    def calls(self, caller: str, function: str = "get_asin_stats") -> int:
+        """Return how often `caller` has called `function` so far."""
+        counts = httpx.get(f"http://{LOOPBACK}:{self.port}/calls", timeout=10).json()
+        return int(counts.get(f"{_NO_WORD.sub('-', caller)} {function}", 0))
 
     def _spawn(self, port: int) -> ChildProcess:
         with socket.create_server((LOOPBACK, port), backlog=1024) as listener:
@@ -58,7 +59,7 @@ class RemoteDatabase(Server):
 
     def _is_ready(self) -> bool:
         try:
-            return self.calls() >= 0
+            return self.calls("nobody") == 0
         except httpx.HTTPError:
             return False
 
@@ -84,13 +85,13 @@ class _Proxy:
             answers.close()
 
     async def _answer(self, message: bytes, upstream: asyncio.StreamReader, requests: asyncio.StreamWriter) -> bytes:
-        call = _FUNCTION.match(message)
+        call = _CALL.match(message)
         if call is None:
             body = json.dumps(self._calls).encode()
             return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
-        self._calls[call[1].decode()] += 1
+        self._calls[f"{call[1].decode()} {call[3].decode()}"] += 1
         await asyncio.sleep(self._delay / 2)
-        requests.write(message)
+        requests.write(b"POST " + message[call.start(2) :])
         answer = await _message(upstream)
         await asyncio.sleep(self._delay / 2)
         return answer

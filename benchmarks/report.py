@@ -62,7 +62,7 @@ def line_plot(  # noqa: PLR0913 - a plot has that many parts
             axes.plot(*zip(*points, strict=True), marker="o", markersize=4, label=name)
         axes.set(xlabel=x_label, ylabel=y_label, xscale="log" if log_x else "linear")
         axes.set(**({"yscale": "symlog"} if log_y else {}), ylim=(0, None))
-        axes.legend(frameon=False)
+        axes.figure.legend(frameon=False, loc="outside right upper")
 
 
 def bar_plot(path: Path, title: str, x_label: str, bars: Mapping[str, Sequence[float]]) -> None:
@@ -86,6 +86,7 @@ def _axes(path: Path, title: str) -> Iterator[Any]:
         figure = Figure(figsize=(8, 4.5), layout="constrained")
         axes = figure.subplots()
         axes.set_title(title)
+        axes.set_axisbelow(True)
         axes.grid(visible=True, alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(colors=_INK)

@@ -47,15 +47,16 @@ def user(arena: Arena) -> User:
 
 def test_the_remote_database_is_as_far_away_as_it_is_told(stack: Stack, tmp_path: Path) -> None:
     """The fastest of some calls is taken: what a call itself takes must not make up for a delay that is too short."""
-    times = []
+    times, headers = [], {"apikey": stack.supabase.publishable_key}
     with RemoteDatabase(stack.supabase.port, delay=0.6, log=tmp_path / "remote.log") as database:
         for _ in range(4):
             started = time.monotonic()
-            answer = httpx.post(
-                f"{database.url}/rest/v1/rpc/health", headers={"apikey": stack.supabase.publishable_key}
-            )
+            answer = httpx.post(f"{database.url('me')}/rest/v1/rpc/health", headers=headers)
             times.append(time.monotonic() - started)
             assert answer.json() == "ok"
+
+        assert database.calls("me", "health") == 4
+        assert database.calls("somebody else", "health") == 0
 
     assert min(times) >= 0.6
 
@@ -63,17 +64,17 @@ def test_the_remote_database_is_as_far_away_as_it_is_told(stack: Stack, tmp_path
 def test_each_call_of_the_remote_database_is_counted(arena: Arena, user: User) -> None:
     """Under a contender's own server, with the settings that gunicorn gets from ours."""
     with arena.server(UNCACHED) as server:
-        calls = arena.database.calls()
+        calls = arena.database.calls(UNCACHED.name)
         first, second = _asks(server, read(user), read(user))
 
     assert json.loads(first.body) == json.loads(second.body) == BREAKDOWN
-    assert arena.database.calls() - calls == 2
+    assert arena.database.calls(UNCACHED.name) - calls == 2
 
 
 def test_meters_tell_what_hits_cost(arena: Arena, ours: ContenderServer, user: User) -> None:
     """One round trip to Redis each, no call of the database, some processor time; and a worker's memory."""
     _asks(ours, read(user))
-    before, calls, cpu = RedisUse.read(arena.redis), arena.database.calls(), cpu_seconds(ours.pid)
+    before, calls, cpu = RedisUse.read(arena.redis), arena.database.calls(OURS.name), cpu_seconds(ours.pid)
 
     answers = _asks(ours, *[read(user)] * _HITS)
     used = RedisUse.read(arena.redis).since(before, requests=_HITS)
@@ -81,7 +82,7 @@ def test_meters_tell_what_hits_cost(arena: Arena, ours: ContenderServer, user: U
     assert all(json.loads(answer.body) == BREAKDOWN for answer in answers)
     # One more connection, or one health check of the pool, may fall into it.
     assert used.round_trips == pytest.approx(1, abs=3 / _HITS)
-    assert arena.database.calls() == calls
+    assert arena.database.calls(OURS.name) == calls
     assert cpu_seconds(ours.pid) >= cpu
     assert 20 < worker_megabytes(ours.pid) < 500
 
@@ -123,7 +124,7 @@ def test_every_part_of_the_document_is_made_and_every_made_part_is_in_it() -> No
 
 def test_figures_replace_what_stands_between_the_marks_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """A part without results keeps what it has."""
-    monkeypatch.setattr(document, "PARTS", {"one": ("first", str), "two": ("second", str)})
+    monkeypatch.setattr(document, "PARTS", {"one": (str, ["first"]), "two": (str, ["second"])})
     text = "a\n<!-- figures: one -->\nold\n<!-- end -->\nb\n<!-- figures: two -->\nold\n<!-- end -->\nc"
 
     def results(name: str) -> Any:  # noqa: ANN401 - JSON

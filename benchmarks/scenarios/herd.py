@@ -28,10 +28,10 @@ def measure(arena: Arena, *, herds: int) -> dict[str, Any]:
 
 
 def _herd(arena: Arena, server: ContenderServer, user: User) -> dict[str, float]:
-    calls = arena.database.calls()
+    calls = arena.database.calls(server.contender.name)
     answers = asyncio.run(_come(server, user))
     return {
-        "database_calls": arena.database.calls() - calls,
+        "database_calls": arena.database.calls(server.contender.name) - calls,
         "seconds": max(answer.ended for answer in answers) - min(answer.started for answer in answers),
         "wrong": sum(answer.status != 200 or json.loads(answer.body) != BREAKDOWN for answer in answers),
     }

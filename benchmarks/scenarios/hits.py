@@ -37,6 +37,7 @@ def measure(arena: Arena, *, rounds: int, seconds: float) -> dict[str, Any]:
         WrongAnswerError: somebody gave a wrong answer.
 
     """
+    load = os.getloadavg()[0]
     users, figures = arena.users(_USERS), {each.name: list[dict[str, float]]() for each in EVERYBODY}
     with ExitStack() as running:
         servers = {each: running.enter_context(arena.server(each, ttl=_TTL)) for each in EVERYBODY}
@@ -48,6 +49,7 @@ def measure(arena: Arena, *, rounds: int, seconds: float) -> dict[str, Any]:
         return {
             "generator": "wrk" if WRK else "own",
             "python": platform.python_version(),
+            "load": load,
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
             "separate_cores": are_separate(),
             "connections": THREADS,
@@ -63,12 +65,13 @@ def _round(
     arena: Arena, server: ContenderServer, users: Sequence[User], body: bytes, *, seconds: float
 ) -> dict[str, float]:
     """Return the figures of one round, per request where that makes sense."""
+    name = server.contender.name
     alone = saturate(server.port, users, body, connections=1, seconds=1)
-    redis, calls, cpu = RedisUse.read(arena.redis), arena.database.calls(), cpu_seconds(server.pid)
+    redis, calls, cpu = RedisUse.read(arena.redis), arena.database.calls(name), cpu_seconds(server.pid)
     burst = saturate(server.port, users, body, connections=THREADS, seconds=seconds)
     used = RedisUse.read(arena.redis).since(redis, requests=burst.requests)
     if burst.wrong or alone.wrong:
-        raise WrongAnswerError(f"{server.contender.name}: {burst.wrong + alone.wrong} answers were wrong")
+        raise WrongAnswerError(f"{name}: {burst.wrong + alone.wrong} answers were wrong")
     return {
         "per_second": burst.requests / burst.seconds,
         "alone_p50_ms": alone.p50 * 1e3,
@@ -80,7 +83,7 @@ def _round(
         "redis_round_trips": used.round_trips,
         "redis_bytes": used.received + used.sent,
         "redis_cpu_us": used.cpu * 1e6,
-        "database_calls": (arena.database.calls() - calls) / burst.requests,
+        "database_calls": (arena.database.calls(name) - calls) / burst.requests,
     }
 
 

@@ -42,9 +42,9 @@ def measure(arena: Arena, *, seconds: float) -> dict[str, Any]:
     for who in _WHO:
         with ExitStack() as running:
             server = running.enter_context(arena.server(who))
-            calls = arena.database.calls()
+            calls = arena.database.calls(who.name)
             ledgers = asyncio.run(_load(server, arena.users(_USERS), seconds=seconds))
-            figures[who.name] = _figures(ledgers, seconds=seconds, calls=arena.database.calls() - calls)
+            figures[who.name] = _figures(ledgers, seconds=seconds, calls=arena.database.calls(who.name) - calls)
     return {"users": _USERS, "visitors": _VISITORS, "contenders": figures}
 
 
