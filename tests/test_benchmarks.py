@@ -12,13 +12,12 @@ import httpx
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import document, report
+from benchmarks import document, report, saturation
 from benchmarks.arena import BREAKDOWN, Arena, User, arena_on
 from benchmarks.lineup import OURS, UNCACHED
 from benchmarks.load import Answer, Visitor, change, percentile, read
 from benchmarks.meters import RedisUse, cpu_seconds, worker_megabytes
 from benchmarks.remote import RemoteDatabase
-from benchmarks.saturation import saturate
 from benchmarks.serving import ContenderServer
 from local.stack import Stack
 
@@ -95,13 +94,18 @@ def test_a_change_adds_what_later_reads_must_tell(ours: ContenderServer, user: U
     assert after.total() == before.total() + 1
 
 
-def test_no_wrong_answer_goes_unnoticed_under_saturation(ours: ContenderServer, arena: Arena) -> None:
+@pytest.mark.parametrize("generator", ["wrk, where it is installed", "our own"])
+def test_no_wrong_answer_goes_unnoticed_under_saturation(
+    ours: ContenderServer, arena: Arena, monkeypatch: pytest.MonkeyPatch, generator: str
+) -> None:
     """Every body is compared, not a sample."""
+    if generator == "our own":
+        monkeypatch.setattr(saturation, "WRK", None)
     users = arena.users(3)
     body = _asks(ours, *map(read, users))[-1].body
 
-    right = saturate(ours.port, users, body, connections=2, seconds=1)
-    wrong = saturate(ours.port, users, body.replace(b"63", b"64"), connections=2, seconds=1)
+    right = saturation.saturate(ours.port, users, body, connections=2, seconds=1)
+    wrong = saturation.saturate(ours.port, users, body.replace(b"63", b"64"), connections=2, seconds=1)
 
     assert right.requests > 0
     assert (right.wrong, right.failed) == (0, 0)
