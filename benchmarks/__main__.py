@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Final
 
 from benchmarks import comparison
+from benchmarks.meters import HAVE_PROC
 from benchmarks.scenarios.hits import WrongAnswerError
 from local.server import ServerError
 
@@ -24,7 +24,7 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.names) - set(names):
         parser.error(f"there is nothing named {', '.join(sorted(unknown))} to measure")
-    if not Path("/proc/self/stat").exists():
+    if not HAVE_PROC:
         print("The benchmarks read processor time from /proc, which only Linux has.", file=sys.stderr)
         return 1
     try:

@@ -7,7 +7,10 @@ from typing import Any, Final, Self
 
 from redis import Redis
 
-__all__ = ["RedisUse", "cpu_seconds", "members", "worker_megabytes"]
+__all__ = ["HAVE_PROC", "RedisUse", "cpu_seconds", "members", "worker_megabytes"]
+
+HAVE_PROC: Final = Path("/proc/self/stat").exists()
+"""Whether this is a Linux, whose processes can be looked at."""
 
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 
