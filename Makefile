@@ -3,7 +3,7 @@
 # Nothing is written outside the checkout but the package caches.
 
 .DEFAULT_GOAL := help
-.PHONY: help run stack test check lint soak bench format lock clean
+.PHONY: help run stack test check lint soak bench bench-quick bench-docs format lock clean
 
 PORT ?= 8000
 MINUTES ?= 10
@@ -18,7 +18,7 @@ BIN := .venv/bin
 NPM = $(BIN)/python -m local.npm
 
 help:  ## List what there is to do.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/runtime.stamp node_modules/runtime.stamp  ## Start everything and stream the logs (PORT=8000); Ctrl-C stops it.
 	@$(BIN)/python -m local run --port $(PORT) --follow-parent
@@ -38,8 +38,14 @@ lint: .venv/complete.stamp  ## Check style, types and the direction of imports.
 soak: .venv/complete.stamp node_modules/complete.stamp  ## Look for stale reads under load and faults for long (MINUTES=10).
 	SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -s --timeout 0 tests/freshness/test_faults.py tests/freshness/test_outage_cost.py
 
-bench: .venv/complete.stamp  ## Measure what the cache costs; prints ratios.
-	$(BIN)/python -m benchmarks.engine
+bench: .venv/bench.stamp node_modules/runtime.stamp  ## Measure ourselves beside the limit and the alternatives; Linux, two idle cores.
+	$(BIN)/python -m benchmarks
+
+bench-quick: .venv/bench.stamp node_modules/runtime.stamp  ## The same for a look: less of it, in 90 s at most.
+	$(BIN)/python -m benchmarks --quick
+
+bench-docs: bench  ## Measure, and put the figures into docs/performance.md.
+	$(BIN)/python -m benchmarks.document
 
 format: .venv/complete.stamp  ## Rewrite the code in the one style.
 	$(BIN)/ruff check --fix .
@@ -76,7 +82,7 @@ clean:  ## Remove everything that was installed or made here, the local data too
 
 .venv/bench.stamp: requirements-bench.txt | .venv/pyvenv.cfg
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
-	touch $@
+	touch $@ .venv/runtime.stamp
 
 node_modules/runtime.stamp: package-lock.json | .venv/runtime.stamp
 	$(NPM) install --no-save --omit=dev

@@ -16,13 +16,13 @@ from app.caching.codec import JsonCodec, Policy
 from app.caching.connection import Topology, connect
 from app.caching.incarnation import Incarnation
 from app.caching.protocol import LeaseProtocol
+from benchmarks.report import spread, table, write_results
 from local.valkey import ValkeyServer
 
 ROUNDS: Final = 15
 CALLS: Final = 1000
 BREAKDOWN: Final = {"all": 2282, "asin_found": 1436, "needs_selection": 234, "needs_asin": 384, "manual_entry": 228}
 LIMITS: Final = {"hit": 1.25, "miss + fill": 4.0, "begin + end": 3.5}
-RESULTS: Final = Path(__file__).parent / "results" / "engine.json"
 
 
 def operations(url: str) -> dict[str, Callable[[], object]]:
@@ -61,21 +61,22 @@ def measure(url: str) -> dict[str, list[float]]:
     return times
 
 
+def show(times: dict[str, list[float]]) -> str:
+    """Return the table: medians with their spread, and ratios to the raw GET."""
+    rows = []
+    for name, each in times.items():
+        # The ratio is taken round by round and then the median: both halves saw the same moment.
+        ratio = statistics.median(one / base for one, base in zip(each, times["raw GET"], strict=True))
+        rows.append([name, spread(each), f"{ratio:.2f}", f"{LIMITS[name]:.2f}" if name in LIMITS else ""])
+    return table(["operation", "µs", "of a raw GET", "aim"], rows)
+
+
 def main() -> None:
     """Measure, print a table, and write the results."""
     with tempfile.TemporaryDirectory() as directory, ValkeyServer(Path(directory)) as server:
         times = measure(server.url)
-    raw = times["raw GET"]
-    print(f"{'operation':<12} {'median µs':>10} {'min':>7} {'max':>7} {'ratio':>7} {'aim':>6}")
-    results = {}
-    for name, each in times.items():
-        # The ratio is taken round by round and then the median: both halves saw the same moment.
-        ratio = statistics.median(one / base for one, base in zip(each, raw, strict=True))
-        aim = f"{LIMITS[name]:.2f}" if name in LIMITS else ""
-        print(f"{name:<12} {statistics.median(each):>10.1f} {min(each):>7.1f} {max(each):>7.1f} {ratio:>7.2f} {aim:>6}")
-        results[name] = {"microseconds": each, "ratio_to_raw_get": ratio}
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    print(f"engine\n\n{show(times)}\n", flush=True)
+    write_results("engine", times)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
-__all__ = ["RESULTS", "line_plot", "read_results", "table", "write_results"]
+__all__ = ["RESULTS", "bar_plot", "line_plot", "read_results", "spread", "table", "write_results"]
 
 RESULTS: Final = Path(__file__).parent / "results"
 """Figures of one machine on one day; not in the history."""
@@ -39,6 +41,11 @@ def read_results(name: str) -> Any:  # noqa: ANN401 - any JSON
     return json.loads((RESULTS / f"{name}.json").read_text("utf-8"))["data"]
 
 
+def spread(values: Sequence[float]) -> str:
+    """Return the median of the rounds with their extremes, as `median (min-max)`."""
+    return f"{_text(float(median(values)))} ({_text(float(min(values)))}-{_text(float(max(values)))})"
+
+
 def line_plot(  # noqa: PLR0913 - a plot has that many parts
     path: Path,
     title: str,
@@ -47,21 +54,43 @@ def line_plot(  # noqa: PLR0913 - a plot has that many parts
     series: Mapping[str, Sequence[tuple[float, float]]],
     *,
     log_x: bool = False,
+    log_y: bool = False,
 ) -> None:
     """Draw each series of (x, y) points as a line with a legend into the SVG file `path`."""
+    with _axes(path, title) as axes:
+        for name, points in series.items():
+            axes.plot(*zip(*points, strict=True), marker="o", markersize=4, label=name)
+        axes.set(xlabel=x_label, ylabel=y_label, xscale="log" if log_x else "linear")
+        axes.set(**({"yscale": "symlog"} if log_y else {}), ylim=(0, None))
+        axes.figure.legend(frameon=False, loc="outside right upper")
+
+
+def bar_plot(path: Path, title: str, x_label: str, bars: Mapping[str, Sequence[float]]) -> None:
+    """Draw the median of each series as a bar, the longest on top, with a line from its least to its greatest value."""
+    names = sorted(bars, key=lambda name: median(bars[name]))
+    middles = [median(bars[name]) for name in names]
+    below = [middle - min(bars[name]) for middle, name in zip(middles, names, strict=True)]
+    above = [max(bars[name]) - middle for middle, name in zip(middles, names, strict=True)]
+    with _axes(path, title) as axes:
+        axes.barh(names, middles, xerr=[below, above], color="#3b82f6", ecolor=_INK, capsize=3)
+        axes.set(xlabel=x_label)
+
+
+@contextmanager
+def _axes(path: Path, title: str) -> Iterator[Any]:
+    """Yield axes to draw on; the SVG file `path` is written after the block."""
     import matplotlib as mpl  # noqa: PLC0415 - only the extra `bench` has it; tables and JSON need nothing
     from matplotlib.figure import Figure  # noqa: PLC0415 - same
 
     with mpl.rc_context(_SEEN):
         figure = Figure(figsize=(8, 4.5), layout="constrained")
         axes = figure.subplots()
-        for name, points in series.items():
-            axes.plot(*zip(*points, strict=True), marker="o", markersize=4, label=name)
-        axes.set(title=title, xlabel=x_label, ylabel=y_label, ylim=(0, None), xscale="log" if log_x else "linear")
+        axes.set_title(title)
+        axes.set_axisbelow(True)
         axes.grid(visible=True, alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(colors=_INK)
-        axes.legend(frameon=False)
+        yield axes
         figure.savefig(path, metadata={"Date": None})
 
 

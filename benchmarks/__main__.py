@@ -1,0 +1,48 @@
+"""Measure everything there is to measure: the command behind `make bench`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
+
+from benchmarks import comparison
+from benchmarks.meters import HAVE_PROC
+from benchmarks.scenarios.hits import WrongAnswerError
+from local.server import ServerError
+
+# Each is a module with a `main()` that prints a table and writes its figures to benchmarks/results/.
+TABLES: Final = ("engine", "comparison")
+
+
+def main() -> int:
+    """Measure what was asked for; return the exit status: 0 done, 1 something failed, 2 wrong usage."""
+    names = [*TABLES, *comparison.SCENARIOS]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)} (default: all)")
+    parser.add_argument("--quick", action="store_true", help="a look only: the comparison, and less of it")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(names):
+        parser.error(f"there is nothing named {', '.join(sorted(unknown))} to measure")
+    if not HAVE_PROC:
+        print("The benchmarks read processor time from /proc, which only Linux has.", file=sys.stderr)
+        return 1
+    try:
+        _measure(options.names or ([] if options.quick else TABLES), quick=options.quick)
+    except (ServerError, WrongAnswerError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _measure(names: Sequence[str], *, quick: bool) -> None:
+    for name in names:
+        if name in TABLES and name != "comparison":
+            import_module(f"benchmarks.{name}").main()
+    scenarios = [name for name in names if name in comparison.SCENARIOS]
+    if scenarios or "comparison" in names or not names:
+        comparison.main(scenarios, quick=quick)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

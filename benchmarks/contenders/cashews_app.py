@@ -1,0 +1,52 @@
+"""cashews under FastAPI: its decorator on an awaited function, `cache.delete` after a change.
+
+With CASHEWS_LOCK=1 the decorator also takes its lock, which its documentation recommends against herds.
+"""
+
+import os
+from typing import Annotated, Any
+
+from cashews import Cache
+from fastapi import Depends, FastAPI, Header, HTTPException
+
+from benchmarks.contenders import database
+from benchmarks.contenders.identity import Caller, NotSignedInError, caller
+from benchmarks.contenders.settings import CONNECTIONS, REDIS_SECONDS, REDIS_URL, TTL
+
+app = FastAPI()
+cache = Cache()
+cache.setup(REDIS_URL, max_connections=CONNECTIONS, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
+
+
+async def get_current_user(authorization: Annotated[str | None, Header()] = None) -> Caller:
+    """Return the caller, or refuse."""
+    try:
+        return caller(authorization)
+    except NotSignedInError:
+        raise HTTPException(401, "Not signed in.") from None
+
+
+@cache(ttl=TTL, key="asin_stats:{user_id}", lock=os.environ.get("CASHEWS_LOCK") == "1")
+async def stats(user_id: str, token: str) -> Any:  # noqa: ANN401 - JSON
+    """Return the breakdown from the database."""
+    return await database.awaited_stats(user_id, token)
+
+
+@app.get("/products/stats/asin-status")
+async def asin_status(user: Annotated[Caller, Depends(get_current_user)]) -> Any:  # noqa: ANN401 - JSON
+    """Return the cached breakdown."""
+    return await stats(user.user_id, user.token)
+
+
+@app.post("/products", status_code=201)
+async def create_product(product: dict[str, Any], user: Annotated[Caller, Depends(get_current_user)]) -> Any:  # noqa: ANN401
+    """Change, then delete the entry."""
+    made = await database.awaited_change(product, user.token)
+    await cache.delete(f"asin_stats:{user.user_id}")
+    return made["deal"]
+
+
+@app.get("/healthz")
+async def healthz() -> str:
+    """Answer."""
+    return "ok"

@@ -1,0 +1,39 @@
+"""The Flask application around the two Flask contenders: identity, the three routes."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, g, request
+
+from benchmarks.contenders import database
+from benchmarks.contenders.identity import NotSignedInError, caller
+
+__all__ = ["add_routes"]
+
+
+def add_routes(app: Flask, stats: Callable[[str], Any], invalidate: Callable[[str], object]) -> None:
+    """Serve `stats(user_id)`; a change calls `invalidate(user_id)` afterwards. `g.token` holds the caller's token."""
+
+    def sign_in() -> str:
+        somebody = caller(request.headers.get("Authorization"))
+        g.token = somebody.token
+        return somebody.user_id
+
+    @app.get("/products/stats/asin-status")
+    def asin_status() -> Any:  # noqa: ANN401 - JSON
+        return stats(sign_in())
+
+    @app.post("/products")
+    def create_product() -> Any:  # noqa: ANN401 - JSON
+        user_id = sign_in()
+        made = database.change(request.get_json(), g.token)
+        invalidate(user_id)
+        return made["deal"], 201
+
+    @app.get("/healthz")
+    def healthz() -> str:
+        return "ok"
+
+    @app.errorhandler(NotSignedInError)
+    def refuse(_error: NotSignedInError) -> tuple[dict[str, str], int]:
+        return {"detail": "Not signed in."}, 401

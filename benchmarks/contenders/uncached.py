@@ -1,0 +1,22 @@
+"""No cache at all: a Flask view that asks the database every time."""
+
+from typing import Any
+
+from flask import Flask, g
+
+from benchmarks.contenders import database
+from benchmarks.contenders.flask_app import add_routes
+
+app = Flask(__name__)
+
+
+def stats(user_id: str) -> Any:  # noqa: ANN401 - JSON
+    """Return the breakdown from the database."""
+    return database.stats(user_id, g.token)
+
+
+def nothing(_user_id: str) -> None:
+    """Invalidate nothing."""
+
+
+add_routes(app, stats, nothing)

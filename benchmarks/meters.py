@@ -1,0 +1,81 @@
+"""What a server has used so far: processor time and memory from /proc, Redis traffic from Valkey itself."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from redis import Redis
+
+__all__ = ["HAVE_PROC", "RedisUse", "cpu_seconds", "members", "worker_megabytes"]
+
+HAVE_PROC: Final = Path("/proc/self/stat").exists()
+"""Whether this is a Linux, whose processes can be looked at."""
+
+_TICK: Final = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class RedisUse:
+    """What Valkey has done so far, this meter's own INFO left out.
+
+    Attributes:
+        round_trips: times it read something from a client; a script or a pipeline is one.
+        received: bytes.
+        sent: bytes.
+        cpu: seconds.
+
+    """
+
+    round_trips: float
+    received: float
+    sent: float
+    cpu: float
+
+    @classmethod
+    def read(cls, redis: Redis) -> Self:
+        """Read the meter."""
+        info: dict[str, Any] = redis.info("everything")
+        cpu = info["used_cpu_sys"] + info["used_cpu_user"]
+        return cls(info["total_reads_processed"], info["total_net_input_bytes"], info["total_net_output_bytes"], cpu)
+
+    def since(self, before: Self, *, requests: int) -> Self:
+        """Return what each of `requests` has used since `before`."""
+        own_reads, own_received, own_sent = 1, 30, 7000  # the reading of the meter itself, roughly
+        return type(self)(
+            max(0, self.round_trips - before.round_trips - own_reads) / requests,
+            max(0, self.received - before.received - own_received) / requests,
+            max(0, self.sent - before.sent - own_sent) / requests,
+            (self.cpu - before.cpu) / requests,
+        )
+
+
+def members(group: int) -> list[int]:
+    """Return the processes of a process group."""
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _group(entry) == group]
+
+
+def cpu_seconds(group: int) -> float:
+    """Return the processor time that the living members of a process group have used."""
+    return sum(sum(map(int, _fields(Path(f"/proc/{pid}"))[11:13])) for pid in members(group)) / _TICK
+
+
+def worker_megabytes(group: int) -> float:
+    """Return the resident memory of the group's biggest process: a worker."""
+    return max(_resident(pid) for pid in members(group)) / 1e6
+
+
+def _fields(process: Path) -> list[str]:
+    """Return /proc/<pid>/stat from the state on; the name before it may hold anything. Nothing for one that ended."""
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ["Z", "0", "0", *["0"] * 47]
+
+
+def _group(process: Path) -> int:
+    return int(_fields(process)[2])
+
+
+def _resident(pid: int) -> int:
+    return int(_fields(Path(f"/proc/{pid}"))[21]) * os.sysconf("SC_PAGE_SIZE")

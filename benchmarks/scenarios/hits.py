@@ -1,0 +1,162 @@
+"""All hits: entries that do not expire, as many connections as one worker has threads, each request another user's."""
+
+import asyncio
+import json
+import os
+import platform
+import statistics
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any, Final
+
+from redis import Redis
+
+from benchmarks.arena import BREAKDOWN, THREADS, Arena, User
+from benchmarks.cores import are_separate
+from benchmarks.lineup import EVERYBODY, LIMIT, OURS, Contender
+from benchmarks.load import Answer, Visitor, read
+from benchmarks.meters import RedisUse, cpu_seconds, worker_megabytes
+from benchmarks.report import spread, table
+from benchmarks.saturation import WRK, saturate
+from benchmarks.serving import ContenderServer
+
+__all__ = ["WrongAnswerError", "cpu_ratio", "measure", "ratio", "show"]
+
+_TTL: Final = 3600
+_USERS: Final = 64
+
+
+class WrongAnswerError(RuntimeError):
+    """A contender answered something else than the database's numbers: its speed means nothing."""
+
+
+def measure(arena: Arena, *, rounds: int, seconds: float) -> dict[str, Any]:
+    """Run interleaved rounds of `seconds` over everybody.
+
+    Raises:
+        WrongAnswerError: somebody gave a wrong answer.
+
+    """
+    load = os.getloadavg()[0]
+    users, figures = arena.users(_USERS), {each.name: list[dict[str, float]]() for each in EVERYBODY}
+    with ExitStack() as running:
+        servers = {each: running.enter_context(arena.server(each, ttl=_TTL)) for each in EVERYBODY}
+        bodies = {each: asyncio.run(_warm(server, users)) for each, server in servers.items()}
+        for number in range(rounds):
+            for contender in _rotated(EVERYBODY, number):
+                one = _round(arena, servers[contender], users, bodies[contender], seconds=seconds)
+                figures[contender.name].append(one)
+        return {
+            "generator": "wrk" if WRK else "own",
+            "python": platform.python_version(),
+            "load": load,
+            "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+            "separate_cores": are_separate(),
+            "connections": THREADS,
+            "users": _USERS,
+            "request_bytes": len(read(users[0])),
+            "rounds": figures,
+            "megabytes": {each.name: worker_megabytes(server.pid) for each, server in servers.items()},
+            "entry_bytes": {each.name: _entry_bytes(arena, each) for each in EVERYBODY},
+        }
+
+
+def _round(
+    arena: Arena, server: ContenderServer, users: Sequence[User], body: bytes, *, seconds: float
+) -> dict[str, float]:
+    """Return the figures of one round, per request where that makes sense."""
+    name = server.contender.name
+    alone = saturate(server.port, users, body, connections=1, seconds=1)
+    redis, calls, cpu = RedisUse.read(arena.redis), arena.database.calls(name), cpu_seconds(server.pid)
+    burst = saturate(server.port, users, body, connections=THREADS, seconds=seconds)
+    used = RedisUse.read(arena.redis).since(redis, requests=burst.requests)
+    if burst.wrong or alone.wrong:
+        raise WrongAnswerError(f"{name}: {burst.wrong + alone.wrong} answers were wrong")
+    return {
+        "per_second": burst.requests / burst.seconds,
+        "alone_p50_ms": alone.p50 * 1e3,
+        "p50_ms": burst.p50 * 1e3,
+        "p99_ms": burst.p99 * 1e3,
+        "failed": burst.failed,
+        "cpu_us": (cpu_seconds(server.pid) - cpu) / burst.requests * 1e6,
+        "http_bytes": burst.bytes / burst.requests,
+        "redis_round_trips": used.round_trips,
+        "redis_bytes": used.received + used.sent,
+        "redis_cpu_us": used.cpu * 1e6,
+        "database_calls": (arena.database.calls(name) - calls) / burst.requests,
+    }
+
+
+async def _warm(server: ContenderServer, users: Sequence[User]) -> bytes:
+    """Let everything be stored and every thread work; return the body that all users get, now certainly cached."""
+    visitors = [Visitor(server.port) for _ in range(THREADS)]
+
+    async def visit(visitor: Visitor, known: Sequence[User]) -> list[Answer]:
+        return [await visitor.ask(read(user)) for _ in range(3) for user in known]
+
+    shares = [visit(visitor, users[start::THREADS]) for start, visitor in enumerate(visitors)]
+    answers = [answer for share in await asyncio.gather(*shares) for answer in share]
+    for visitor in visitors:
+        visitor.leave()
+    body = answers[-1].body
+    if json.loads(body) != BREAKDOWN or any((answer.status, answer.body) != (200, body) for answer in answers):
+        raise WrongAnswerError(f"{server.contender.name} answered {answers[-1].status} {body!r}")
+    return body
+
+
+def show(data: dict[str, Any]) -> str:
+    """Return the table: medians over the rounds, the spread of the throughput, ratios round by round."""
+    rounds = data["rounds"]
+    rows = [
+        [
+            contender.what,
+            spread([each["per_second"] for each in rounds[contender.name]]),
+            ratio(data, contender, LIMIT),
+            ratio(data, OURS, contender),
+            *(_median(rounds[contender.name], name) for name in ("alone_p50_ms", "p50_ms", "p99_ms", "cpu_us")),
+            cpu_ratio(data, contender),
+            round(data["megabytes"][contender.name]),
+            *(round(_median(rounds[contender.name], name), 2) for name in ("redis_round_trips", "database_calls")),
+        ]
+        for contender in sorted(EVERYBODY, key=lambda each: -_median(rounds[each.name], "per_second"))
+    ]
+    headers = [
+        "",
+        "requests/s",
+        "of the limit",
+        "ours is",
+        "alone, ms",
+        "p50, ms",
+        "p99, ms",
+        "CPU, µs",
+        "of the limit by CPU",
+    ]
+    return table([*headers, "RSS, MB", "Redis trips", "database calls"], rows)
+
+
+def ratio(data: dict[str, Any], one: Contender, other: Contender) -> float:
+    """Return how many times the throughput of `other` that of `one` is: the median over the rounds of both."""
+    pairs = zip(data["rounds"][one.name], data["rounds"][other.name], strict=True)
+    return float(statistics.median(a["per_second"] / b["per_second"] for a, b in pairs))
+
+
+def cpu_ratio(data: dict[str, Any], one: Contender) -> float:
+    """Return the limit's processor time per request in units of that of `one`; a busy neighbour disturbs it least."""
+    rounds = data["rounds"]
+    return _median(rounds[LIMIT.name], "cpu_us") / _median(rounds[one.name], "cpu_us")
+
+
+def _rotated(contenders: Sequence[Contender], number: int) -> list[Contender]:
+    """Return them in another order each round, so that nobody always follows the same one."""
+    start = number % len(contenders)
+    return [*contenders[start:], *contenders[:start]]
+
+
+def _entry_bytes(arena: Arena, contender: Contender) -> float:
+    """Return what one user's entry takes in Valkey, its key and overhead included."""
+    with Redis.from_url(arena.redis_url(contender)) as redis:
+        return sum(int(redis.memory_usage(key) or 0) for key in redis.scan_iter()) / _USERS
+
+
+def _median(rounds: list[dict[str, float]], name: str) -> float:
+    return statistics.median(each[name] for each in rounds)

@@ -1,0 +1,141 @@
+"""Sentences and tables of docs/performance.md that are made from figures, so that a new run rewrites them too."""
+
+from statistics import median
+from typing import Any, Final
+
+from benchmarks.arena import DATABASE_SECONDS
+from benchmarks.capacity import TTL, Costs, Plan, plan
+from benchmarks.lineup import CACHED, LIMIT, OURS, UNCACHED
+from benchmarks.report import table
+from benchmarks.scenarios.hits import cpu_ratio, ratio
+
+__all__ = ["aims", "bounds", "claim", "conditions", "costs", "plans"]
+
+_RATES: Final = (10_000, 100_000, 1_000_000)
+_OTHERS: Final = tuple(who for who in CACHED if who is not OURS)
+_AIMS: Final = {"memoize": "2.0", "original": "1.15"}
+_MILLION: Final = 1e6
+_QUIET: Final = 0.7
+"""A load average: above it somebody else was at work before the run began."""
+
+_EXPECTED_BEFORE: Final = 276
+_EXPECTED_AFTER: Final = 20
+
+
+def conditions(hits: dict[str, Any]) -> str:
+    """Say on what, and with what, it was measured."""
+    generator = "wrk" if hits["generator"] == "wrk" else "our own visitors (wrk was not installed)"
+    where = (
+        "the server on one core; the load generator, Valkey and the database on another"
+        if hits["separate_cores"]
+        else "everything on one core, for there was no second one: take the ratios, not the rates"
+    )
+    quiet = hits["load"] <= _QUIET
+    return (
+        f"Python {hits['python']}, {hits['machine']}; {where}. Load generator: {generator}, {hits['connections']} "
+        f"connections, {hits['users']} users. {len(hits['rounds'][OURS.name])} interleaved rounds. "
+        + (
+            "The machine did nothing else."
+            if quiet
+            else f"**The machine was busy with other work (load {hits['load']:.1f} before the run).**"
+        )
+    )
+
+
+def aims(hits: dict[str, Any], mix: dict[str, Any], herd: dict[str, Any], outage: dict[str, Any], starting: Any) -> str:  # noqa: ANN401 - JSON
+    """Set what was measured of ours beside what it should be."""
+    alone = median(each["alone_p50_ms"] for each in hits["rounds"][OURS.name])
+    means = mix["contenders"]
+    calls = median(each["database_calls"] for each in herd["contenders"][OURS.name])
+    killed, hung = (outage["contenders"][OURS.name][name] for name in ("killed", "hung"))
+    rest = hung["p99_of_the_rest_ms"] / killed["p99_ms"]
+    rows = [
+        ["all hits: throughput, of the limit", f"{ratio(hits, OURS, LIMIT):.2f}", "0.75, better 0.85"],
+        ["the same by processor time", f"{cpu_ratio(hits, OURS):.2f}", "0.75, better 0.85"],
+        *(
+            [f"all hits: times {who.what}", f"{ratio(hits, OURS, who):.2f}", _AIMS.get(who.name, "1")]
+            for who in _OTHERS
+        ),
+        ["a hit, alone", f"{alone:.2f} ms", "1 ms"],
+        [
+            "nine hits in ten: times no cache",
+            f"{means[UNCACHED.name]['mean_ms'] / means[OURS.name]['mean_ms']:.1f}",
+            "10",
+        ],
+        ["herd: database calls", f"{calls:.0f}", "1"],
+        ["Redis hung: p99, of that with Redis killed", f"{hung['p99_ms'] / killed['p99_ms']:.1f}", "1.2"],
+        ["the same without the requests in flight when it froze", f"{rest:.2f}", "1.2"],
+        ["cold start of a worker", f"{median(each['worker'] for each in starting[OURS.name]):.2f} s", "1.0 s"],
+        ["memory of a worker", f"{hits['megabytes'][OURS.name]:.0f} MB", "90 MB"],
+    ]
+    return table(["ours", "measured", "aim"], rows)
+
+
+def claim(mix: dict[str, Any]) -> str:
+    """Compare with what the original expected of its cache."""
+    figures = mix["contenders"]
+    ours, without = figures[OURS.name], figures[UNCACHED.name]
+    return (
+        f"The original expected {_EXPECTED_BEFORE} ms → {_EXPECTED_AFTER} ms, "
+        f"{_EXPECTED_BEFORE / _EXPECTED_AFTER:.1f} times faster, from nine hits in ten. Measured, with its "
+        f"{DATABASE_SECONDS * 1000:.0f} ms added to what our database takes: {without['mean_ms']:.1f} ms → "
+        f"{ours['mean_ms']:.1f} ms, {without['mean_ms'] / ours['mean_ms']:.1f} times; "
+        f"{ours['asked_database']:.1%} of the reads asked the database. With that share the bound "
+        f"is {1 / ours['asked_database']:.1f} times, however fast a hit is, as long as nobody queues."
+    )
+
+
+def bounds(hits: dict[str, Any]) -> str:
+    """Return where the processor time of a hit goes."""
+    cost, limit = Costs.of(hits, OURS.name), Costs.of(hits, LIMIT.name)
+    rows = [
+        ["a hit, in the worker", cost.worker_seconds * _MILLION],
+        ["of which gunicorn and Flask: the limit", limit.worker_seconds * _MILLION],
+        ["of which ours: identity, Redis, headers, counters", (cost.worker_seconds - limit.worker_seconds) * _MILLION],
+        ["a hit, in Redis", cost.redis_seconds * _MILLION],
+    ]
+    return table(["processor time", "µs"], rows)
+
+
+def costs(hits: dict[str, Any]) -> str:
+    """Return what a million hits cost, per contender."""
+    rows = []
+    for who in CACHED:
+        cost = Costs.of(hits, who.name)
+        trips = sorted(each["redis_round_trips"] for each in hits["rounds"][who.name])
+        rows.append(
+            [
+                who.what,
+                round(cost.worker_seconds * _MILLION),
+                f"{trips[len(trips) // 2]:.1f} M",
+                round(cost.redis_seconds * _MILLION),
+                f"{cost.redis_bytes * _MILLION / 1e9:.2f}",
+                f"{cost.http_bytes * _MILLION / 1e9:.2f}",
+                round(cost.entry_bytes),
+            ]
+        )
+    headers = ["a million hits", "worker CPU, s", "Redis round trips", "Redis CPU, s", "Redis traffic, GB"]
+    return table([*headers, "HTTP traffic, GB", "entry, bytes per user"], rows)
+
+
+def plans(hits: dict[str, Any]) -> str:
+    """Return the paper plans."""
+    made = [plan(rate, Costs.of(hits, OURS.name)) for rate in _RATES]
+    lines: list[tuple[str, list[object]]] = [
+        ("workers, a core each", [each.workers for each in made]),
+        ("instances", [each.instances for each in made]),
+        ("mean wait for a worker, µs", [each.wait * _MILLION for each in made]),
+        ("Redis shards", [each.shards for each in made]),
+        ("connections to each shard, at most", [each.connections for each in made]),
+        ("traffic of each shard, Mbit/s", [each.redis_bits / 1e6 for each in made]),
+        ("entries in each shard, MB", [each.memory / 1e6 for each in made]),
+        ("HTTP traffic, Gbit/s", [each.http_bits / 1e9 for each in made]),
+        ("users looking at once", [round(each.users) for each in made]),
+        (f"database calls/s (entries live {TTL:.0f} s)", [round(each.database_calls) for each in made]),
+    ]
+    headers = ["", *(_per_second(each) for each in made)]
+    return table(headers, [[name, *cells] for name, cells in lines])
+
+
+def _per_second(made: Plan) -> str:
+    return f"{made.rate:,.0f}/s"
