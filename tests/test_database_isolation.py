@@ -14,10 +14,13 @@ _CALLS: dict[str, dict[str, Any]] = {
     "bulk_deals": {"p_action": "delete", "p_deal_ids": [_NOBODY]},
     "create_product": {"p_product": {"title": "Mine"}, "p_deal": {}},
     "delete_deal": {"p_deal_id": _NOBODY},
+    "find_user": {"p_email": "seller@example.com"},
     "get_asin_stats": {"p_user_id": _NOBODY},
     "get_product": {"p_product_id": _NOBODY},
+    "import_deals": {"p_rows": []},
     "is_operator": {},
     "list_deals": {},
+    "purge_deals": {"p_days": 30},
     "update_deal": {"p_deal_id": _NOBODY, "p_changes": {}},
     "update_product": {"p_product_id": _NOBODY, "p_changes": {}},
 }
