@@ -91,10 +91,14 @@ as $$
           and p.user_id = p_user_id and p.asin_status <> 'asin_found' and p.upc is null limit 1
     ) i on true
     left join lateral (
-        select p.id from public.products p
-        where r.asin is null and r.upc is null and i.id is null
-          and p.user_id = p_user_id and lower(p.title) = lower(r.title)
-          and lower(p.brand) = lower(coalesce(r.brand, '')) and p.asin_status <> 'asin_found' and p.upc is null
+        -- `offset 0` keeps the planner from looking up all products without a UPC, and then for the title.
+        select p.id
+        from (
+            select p.* from public.products p
+            where r.asin is null and r.upc is null and i.id is null
+              and p.user_id = p_user_id and lower(p.title) = lower(r.title) offset 0
+        ) p
+        where lower(p.brand) = lower(coalesce(r.brand, '')) and p.asin_status <> 'asin_found' and p.upc is null
         order by p.created_at, p.id limit 1
     ) t on true
 $$;
