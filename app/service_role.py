@@ -29,7 +29,7 @@ class ServiceRole:
 
     Attributes:
         url: the project's.
-        publishable_key: what a minted token is accompanied by.
+        publishable_key: what a token is accompanied by.
         jwt_secret: the project's shared HS256 secret, where it has one.
         timeout: seconds for each call.
 
@@ -43,9 +43,10 @@ class ServiceRole:
     @contextmanager
     def connected(self) -> Iterator["Service"]:
         """Connect as service_role inside the block. Raises NoServiceKeyError."""
-        key = os.environ.get(VARIABLE)
-        token = key or self._minted()
-        database = Database(self.url, key or self.publishable_key, timeout=self.timeout, max_connections=1)
+        token = os.environ.get(VARIABLE) or self._minted()
+        # A secret key is no token: Supabase takes it only as the key and, word for word the same, as the bearer.
+        key = token if token.startswith("sb_secret_") else self.publishable_key
+        database = Database(self.url, key, timeout=self.timeout, max_connections=1)
         try:
             yield Service(database, token)
         finally:
