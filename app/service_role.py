@@ -43,9 +43,10 @@ class ServiceRole:
     @contextmanager
     def connected(self) -> Iterator["Service"]:
         """Connect as service_role inside the block. Raises NoServiceKeyError."""
-        token = os.environ.get(VARIABLE) or self._minted()
-        # A secret key is no token: Supabase takes it only as the key and, word for word the same, as the bearer.
-        key = token if token.startswith("sb_secret_") else self.publishable_key
+        given = os.environ.get(VARIABLE) or self._minted()
+        # A secret key is no token: it goes where the publishable key does, and there is no bearer. The older
+        # service_role key is a token, and accompanied by the publishable key as users' tokens are.
+        key, token = (given, "") if given.startswith("sb_secret_") else (self.publishable_key, given)
         database = Database(self.url, key, timeout=self.timeout, max_connections=1)
         try:
             yield Service(database, token)
@@ -61,7 +62,7 @@ class ServiceRole:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The database and the key that makes its caller service_role."""
+    """The database and the token that makes its caller service_role; empty where the database's own key does."""
 
     database: Database
     token: str = field(repr=False)

@@ -56,12 +56,15 @@ begin
     if jsonb_typeof(p_rows) is distinct from 'array' or jsonb_array_length(p_rows) > 5000 then
         raise sqlstate 'PT422' using message = 'An array of at most 5000 rows is needed.';
     end if;
-    perform private.require_keys(r, 'line', 'product_id', 'asin', 'upc', 'title', 'brand', 'multiple_asins',
-        'supplier', 'buy_cost', 'moq', 'stage', 'favorite', 'notes')
-    from jsonb_array_elements(p_rows) r;
-    if exists (select from jsonb_array_elements(p_rows) r
-               where not private.is_asin(r ->> 'asin') or (r ->> 'line') is null) then
-        raise sqlstate 'PT422' using message = 'Each row needs its line, and an ASIN that is one.';
+    if exists (
+        select from jsonb_array_elements(p_rows) r
+        where case when jsonb_typeof(r) <> 'object' then true
+              else r ->> 'line' is null or not private.is_asin(r ->> 'asin')
+                  or r - '{line,product_id,asin,upc,title,brand,multiple_asins,supplier,buy_cost,moq,stage,favorite,notes}'
+                      ::text[] <> '{}' end
+    ) then
+        raise sqlstate 'PT422' using
+            message = 'Each row is an object with its line, known fields, and no ASIN but one that is one.';
     end if;
 end
 $$;
