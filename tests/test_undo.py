@@ -88,7 +88,7 @@ def test_only_server_side_jobs_purge_and_find_users(stack: Stack, alice: Caller)
 
 
 def test_a_purge_is_done_in_bounded_steps(stack: Stack, alice: Caller, bob: Caller) -> None:
-    """At most so many deals of one user in each transaction, until there are no more."""
+    """At most so many deals in each transaction, of however many users, until there are no more."""
     for someone in (alice, bob):
         for number in range(3):
             someone.gets("delete_deal", p_deal_id=someone.creates(title=f"{number}")["id"])

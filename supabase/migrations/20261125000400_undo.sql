@@ -65,15 +65,15 @@ begin
 end
 $$;
 
--- Remove for good up to p_limit deals of one user that were deleted more than p_days ago, and the products that lose
--- their last deal by it. {"deals", "products": how many}. For server-side jobs (service_role), which call it until there are
--- no more. No number of anybody's changes: deleted deals count in none.
+-- Remove for good the p_limit deals that were deleted longest ago, all more than p_days, and the products that lose
+-- their last deal by it. {"deals", "products": how many}. For server-side jobs (service_role), which call it until there
+-- are no more. No number of anybody's changes: deleted deals count in none.
 create function public.purge_deals(p_days integer, p_limit integer default 1000) returns jsonb
     language plpgsql set search_path = ''
 as $$
 declare
     v_before constant timestamptz := now() - p_days * interval '1 day';
-    v_user_id uuid;
+    v_old uuid[];
     v_product_ids uuid[];
     v_products bigint;
 begin
@@ -81,17 +81,17 @@ begin
         raise sqlstate 'PT422' using
             message = 'Deals can be restored for 30 days, so only older ones are removed for good.';
     end if;
-    select d.user_id into v_user_id from public.deals d
-    where not d.active and d.deleted_at < v_before order by d.deleted_at limit 1;
-    if v_user_id is null then
-        return '{"deals": 0, "products": 0}';
-    end if;
-    perform pg_advisory_xact_lock(hashtextextended('asin-desk:' || v_user_id, 0));
-    with old as (
-        select d.id from public.deals d
-        where d.user_id = v_user_id and not d.active and d.deleted_at < v_before order by d.deleted_at limit p_limit
-    ), gone as (
-        delete from public.deals d using old where d.id = old.id returning d.product_id
+    v_old := array(
+        select d.id from public.deals d where not d.active and d.deleted_at < v_before
+        order by d.deleted_at limit p_limit
+    );
+    -- Changes hold one of these locks at a time, and purges take theirs in one order: nobody waits in a circle.
+    perform pg_advisory_xact_lock(hashtextextended('asin-desk:' || u.user_id, 0))
+    from (select distinct d.user_id from public.deals d where d.id = any (v_old) order by d.user_id) u;
+    with gone as (
+        delete from public.deals d
+        where d.id = any (v_old) and not d.active and d.deleted_at < v_before  -- still: nobody has brought it back
+        returning d.product_id
     )
     select coalesce(array_agg(g.product_id), '{}') into v_product_ids from gone g;
     delete from public.products p
