@@ -14,6 +14,7 @@ from app.caching.protocol import LeaseProtocol, Timing
 from app.caching.shared import process_region
 from app.database import Database
 from app.extensions import cache, csrf
+from app.service_role import ServiceRole
 from config import Settings, load_settings
 
 P = ParamSpec("P")
@@ -35,6 +36,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     cache.init_app(app, config=_cache_config(settings))
     csrf.init_app(app)
     app.extensions["database"] = database = _database(settings)
+    app.extensions["service_role"] = _service_role(settings)
     auth.init_app(
         app, verifier=_verifier(settings), is_operator=lambda token: database.read(token, "is_operator", {}) is True
     )
@@ -100,6 +102,16 @@ def _database(settings: Settings) -> Database:
         settings.supabase_key.get_secret_value(),
         timeout=settings.supabase_timeout,
         max_connections=settings.threads + 2,
+    )
+
+
+def _service_role(settings: Settings) -> ServiceRole:
+    secret = settings.supabase_jwt_secret
+    return ServiceRole(
+        settings.supabase_url,
+        settings.supabase_key.get_secret_value(),
+        secret.get_secret_value() if secret else None,
+        timeout=settings.supabase_timeout,
     )
 
 

@@ -54,15 +54,19 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own term
         self.status, self.detail, self.title = status, detail, title or HTTPStatus(status).phrase
         self.errors, self.headers, self.extra = tuple(errors), dict(headers or {}), extra
 
-    def response(self) -> Response:
-        """Render the document."""
+    def document(self) -> dict[str, Any]:
+        """Return the document."""
         document: dict[str, Any] = {"type": "about:blank", "title": self.title, "status": self.status}
         if self.detail:
             document["detail"] = self.detail
         document["instance"] = request.path
         if self.errors:
             document["errors"] = [{"pointer": error.pointer, "detail": error.detail} for error in self.errors]
-        response = jsonify(document | self.extra)
+        return document | self.extra
+
+    def response(self) -> Response:
+        """Render the document."""
+        response = jsonify(self.document())
         response.status_code, response.mimetype = self.status, MIMETYPE
         response.headers.update(self.headers)
         return response
@@ -104,6 +108,11 @@ def _worded(kind: str, message: str) -> str:
 def unavailable(error: DatabaseUnavailableError) -> Problem:
     """Describe database trouble: 503 and when to come back, with the server's own words kept out."""
     return Problem(503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def from_database(error: DatabaseUnavailableError | DatabaseRefusalError) -> Problem:
+    """Describe either."""
+    return unavailable(error) if isinstance(error, DatabaseUnavailableError) else refused(error)
 
 
 def refused(error: DatabaseRefusalError) -> Problem:

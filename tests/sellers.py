@@ -1,6 +1,7 @@
 """The sellers of the tests: real users who speak to the running app over HTTP, as their programs would."""
 
 import itertools
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -77,6 +78,19 @@ class Seller:
     def bulk(self, action: str, *deal_ids: str, **fields: str) -> httpx.Response:
         """Apply one action to many deals."""
         return self.http.post("/products/bulk-action", json={"action": action, "deal_ids": deal_ids, **fields})
+
+    def imports(self, content: str | bytes, **query: bool) -> list[dict[str, Any]]:
+        """Import a CSV file and return what the app says of it, line by line."""
+        answer = self.http.post("/products/import", content=content, headers={"Content-Type": "text/csv"}, params=query)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["Content-Type"] == "application/x-ndjson"
+        return [json.loads(line) for line in answer.text.splitlines()]
+
+    def exports(self, **query: str | bool) -> bytes:
+        """Return the list as a CSV file."""
+        answer = self.http.get("/products/export", params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.content
 
     def cache_status(self) -> dict[str, Any]:
         """Return what the app says about the cache."""

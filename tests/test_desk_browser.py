@@ -93,6 +93,23 @@ def test_a_seller_deletes_undoes_moves_and_signs_out(page: Page, seller: Seller)
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
+def test_a_seller_imports_a_file_and_sees_the_number_change(page: Page, seller: Seller) -> None:
+    """Chosen in the browser's own dialogue; what was rejected is said, and the export takes the list home."""
+    seller.creates(title="Was here before", upc="12345678")
+    _sign_in(page, seller)
+    page.get_by_role("link", name="Import").click()
+    content = b"ASIN,Title\nB000000001,Lamp\nB0,Bad\n"
+    page.get_by_label("CSV file").set_input_files({"name": "list.csv", "mimeType": "text/csv", "buffer": content})
+    page.get_by_role("button", name="Import").click()
+    expect(page.locator("[data-total=created]")).to_have_text("1")
+    expect(page.get_by_text("Line 3, ASIN")).to_be_visible()
+    page.get_by_role("link", name="Back to the desk").click()
+    _expect_numbers(page, all=2, asin_found=1, needs_asin=1)
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="Export").click()
+    assert downloading.value.suggested_filename.startswith("asin-desk-")
+
+
 @pytest.mark.parametrize("width", [360, 800, 1280])
 def test_nothing_sticks_out_of_the_screen(page: Page, seller: Seller, width: int) -> None:
     """A long word and many columns fit on a phone, a tablet and a desktop."""

@@ -41,6 +41,10 @@ _INVALIDATING: dict[tuple[str, str], Call] = {
     ),
     ("products.delete_deal", "DELETE"): lambda who: who.api.deletes(who.deal["id"]),
     ("products.bulk_action", "POST"): lambda who: who.api.bulk("delete", who.deal["id"]),
+    ("products.import_products", "POST"): lambda who: who.api.http.post(
+        "/products/import", content="title\nx\n", headers={"Content-Type": "text/csv"}
+    ),
+    ("desk.import_file", "POST"): lambda who: who.desk.uploads("/desk/import", "title\nx\n"),
     ("desk.add_product", "POST"): lambda who: who.desk.submits("/desk/products/new", title="x"),
     ("desk.change_deals", "POST"): lambda who: who.desk.submits(
         "/desk/deals", action="delete", deal_ids=[who.deal["id"]]

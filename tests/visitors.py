@@ -37,6 +37,11 @@ class Visitor:
         """Send a form with the CSRF token of the last page."""
         return self._sees(self.http.post(path, data={"csrf_token": self.csrf_token, **fields}))
 
+    def uploads(self, path: str, text: str | bytes, *, field: str = "file", **fields: str) -> httpx.Response:
+        """Send a form with a file and the CSRF token of the last page."""
+        sent = {"csrf_token": self.csrf_token, **fields}
+        return self._sees(self.http.post(path, data=sent, files={field: ("list.csv", text, "text/csv")}))
+
     def follows(self, answer: httpx.Response) -> httpx.Response:
         """Go where `answer` redirects to."""
         assert answer.is_redirect, answer.text

@@ -39,14 +39,17 @@ class Choice:
     query: ListQuery
     mistake: str = ""
 
-    def url(self, **changes: str | None) -> str:
-        """Return the dashboard's address with some of the choice changed; back on the first page unless told."""
+    def url(self, *, endpoint: str = "desk.dashboard", **changes: str | None) -> str:
+        """Return the dashboard's address with some of the choice changed; back on the first page unless told.
+
+        `endpoint` names another page that takes the same choice.
+        """
         kept = self.query.model_dump(mode="json", include=set(_FILTERS) - {"cursor"}, exclude_defaults=True)
         if kept.get("favorite"):
             kept["favorite"] = "true"
         asked = kept | changes
         given: dict[str, Any] = {name: asked[name] for name in _FILTERS if asked.get(name)}
-        return url_for("desk.dashboard", **given)
+        return url_for(endpoint, **given)
 
     @property
     def is_filtered(self) -> bool:

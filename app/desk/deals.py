@@ -58,7 +58,7 @@ def _apply(action: str, deal_ids: list[str]) -> Notice:
     except ValidationError:
         return Notice("This action is not one of the desk's. Nothing was changed.", "problem")
     except Problem as problem:
-        if problem.status != HTTPStatus.NOT_FOUND:
+        if problem.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             raise
         return Notice(str(problem), "problem")
     return _done(bulk, number)

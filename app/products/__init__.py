@@ -2,9 +2,10 @@
 
 from flask import Flask
 
+from app.products import file_views
 from app.products.views import products
 
-__all__ = ["init_app"]
+__all__ = ["file_views", "init_app"]
 
 
 def init_app(app: Flask) -> None:

@@ -1,7 +1,8 @@
 """The only caller of the product tables: each function is one SQL function, run as the signed-in user."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,35 @@ class Created:
 
     deal: Document
     created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """On whose authority, and for whom, rows are imported: a user's own, or an operator's for a user.
+
+    Attributes:
+        database: where.
+        token: the user's access token, or a service_role key.
+        user_id: whose rows they become.
+        named: whether the user has to be named, because the token is not theirs.
+
+    """
+
+    database: Database
+    token: str = field(repr=False)
+    user_id: str
+    named: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of the rows of one batch; `refused` holds line, field and reason of each row not taken."""
+
+    created: int
+    updated: int
+    unchanged: int
+    repeated: int
+    refused: list[tuple[int, str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +134,36 @@ def bulk_deals(bulk: BulkAction) -> int:
     """Apply one action to all the deals and return how many there were.
 
     Raises:
-        Problem: 404 naming the deals that are not the caller's; then nothing was changed.
+        Problem: 404 naming the deals that are not the caller's, 410 those that can no longer be restored; then
+            nothing was changed.
 
     """
     ids = [str(deal_id) for deal_id in bulk.deal_ids]
     try:
         changed = _done(_change("bulk_deals", p_action=bulk.action, p_deal_ids=ids, p_stage=bulk.stage), "changed")
     except DatabaseRefusalError as error:
-        if error.status != 404:
-            raise
-        place = {deal_id: position for position, deal_id in enumerate(ids)}
-        missing = json.loads(error.detail or "[]")
-        unknown = [FieldError(f"/deal_ids/{place[name]}", f"There is no deal {name}") for name in missing]
-        raise Problem(404, "Some of these deals do not exist; nothing was changed.", errors=unknown) from None
+        raise _named(error, ids) from None
     return int(changed["changed"])
+
+
+def import_deals(rows: Sequence[Document], *, by: Authority, dry_run: bool) -> Imported:
+    """Take the rows in, in one transaction; a dry run answers the same and changes nothing. Needs no request."""
+    arguments: Document = {"p_rows": rows, "p_dry_run": dry_run} | ({"p_user_id": by.user_id} if by.named else {})
+    with timed("db"):
+        call = by.database.read if dry_run else by.database.change
+        done = _done(call(by.token, "import_deals", arguments), *(member.name for member in fields(Imported)))
+    refused = [(row["line"], row["column"], row["reason"]) for row in done.pop("refused")]
+    return Imported(**done, refused=refused)
+
+
+def require_database() -> None:
+    """Raise DatabaseUnavailableError when the database does not answer, before work that would be in vain."""
+    _database().latency()
+
+
+def authority() -> Authority:
+    """Return the caller's own authority, for work that goes on after the view."""
+    return Authority(_database(), current_user.token, current_user.user_id)
 
 
 def _read(function: str, **arguments: object) -> Any:  # noqa: ANN401 - any JSON
@@ -148,6 +194,17 @@ def _done(answer: object, *names: str) -> Document:
         return _document(answer, *names)
     except DatabaseUnavailableError:
         raise OutcomeUnknownError from None
+
+
+def _named(error: DatabaseRefusalError, ids: list[str]) -> Exception:
+    """Return the problem that points at the deals a refusal names; any other refusal as it is."""
+    words = {404: "There is no deal {}", 410: "It is too late to restore deal {}"}.get(error.status)
+    if words is None:
+        return error
+    place = {deal_id: position for position, deal_id in enumerate(ids)}
+    named = json.loads(error.detail or "[]")
+    errors = [FieldError(f"/deal_ids/{place[name]}", words.format(name)) for name in named]
+    return Problem(error.status, error.message, errors=errors)
 
 
 def _missing(kind: str) -> Problem:

@@ -135,6 +135,21 @@ class ListQuery(BaseModel):
     cursor: str | None = Field(default=None, min_length=1, max_length=4000)
 
 
+class ImportQuery(BaseModel):
+    """Whether an import only tells what it would do."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dry_run: bool = False
+
+
+class ExportQuery(ListQuery):
+    """The filters and the order of a list that is wanted whole."""
+
+    limit: Literal[1000] = 1000
+    cursor: None = None
+
+
 class DeleteQuery(BaseModel):
     """Whether a deal is removed for good."""
 

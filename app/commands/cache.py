@@ -1,26 +1,20 @@
 """`flask cache …` for operators: what the cache holds, and how to empty it."""
 
 import json
-import sys
-from typing import Any, NoReturn
+from typing import Any
 from uuid import UUID
 
 import click
-from flask import Flask
 from flask.cli import AppGroup
 
 from app.caching import LeaseBackend
 from app.caching.guard import REDIS_ERRORS, classify
 from app.caching.inspect import entry_report, server_report
+from app.commands.ending import fail
 from app.extensions import cache
 from app.products.stats import asin_status_stats
 
 cache_commands = AppGroup("cache", help="Look into the cache of status breakdowns, or empty it.")
-
-
-def init_app(app: Flask) -> None:
-    """Give `app` the `flask cache` commands."""
-    app.cli.add_command(cache_commands)
 
 
 @cache_commands.command("status")
@@ -65,7 +59,7 @@ def cache_status(backend: LeaseBackend, user: UUID | None) -> dict[str, Any]:
         server = server_report(backend.protocol)
         entries = sum(1 for _ in backend.keys())  # noqa: SIM118 - not a dict
     except REDIS_ERRORS as error:
-        _fail(f"Redis could not be asked: {classify(error).words}.")
+        fail(f"Redis could not be asked: {classify(error).words}.")
     report = {
         "server": server.server,
         "latency_ms": server.latency_ms,
@@ -89,16 +83,11 @@ def drop_entries(backend: LeaseBackend, user: UUID | None) -> int:
             return backend.flush()
         return backend.protocol.drop([asin_status_stats.make_cache_key(str(user)).encode()])
     except REDIS_ERRORS as error:
-        _fail(f"Redis could not do it: {classify(error).words}.")
+        fail(f"Redis could not do it: {classify(error).words}.")
 
 
 def _backend() -> LeaseBackend:
     backend = cache.cache
     if not isinstance(backend, LeaseBackend):
-        _fail("No Redis is configured: set REDIS_URL.")
+        fail("No Redis is configured: set REDIS_URL.")
     return backend
-
-
-def _fail(message: str) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(1)

@@ -1,0 +1,127 @@
+"""`flask products …` for operators: take a seller's file in, and remove for good what was deleted long ago."""
+
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Final
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from app.commands.ending import fail
+from app.database import DatabaseRefusalError, DatabaseUnavailableError
+from app.products.importing import Import, Mistake, UnreadableFileError, check
+from app.products.repository import Authority
+from app.service_role import NoServiceKeyError, Service, ServiceRole
+
+product_commands = AppGroup("products", help="Import a seller's file, or remove long deleted deals for good.")
+
+_RESTORABLE_DAYS: Final = 30
+
+
+class _Days(click.ParamType[int]):
+    """A number of days written as `30d`, not fewer than deals can be restored."""
+
+    name = "days"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number; end the command with status 2 when it is none."""
+        written = re.fullmatch(r"([0-9]{1,4})d", str(value))
+        if written is None:
+            self.fail("Write a number of days such as 30d.", param, ctx)
+        if int(written[1]) < _RESTORABLE_DAYS:
+            self.fail(f"Deals can be restored for {_RESTORABLE_DAYS} days; fewer would break that.", param, ctx)
+        return int(written[1])
+
+
+@product_commands.command("import")
+@click.argument("file", type=click.File("rb"))
+@click.option("--user", "email", required=True, metavar="EMAIL", help="The seller whose products they become.")
+@click.option("--dry-run", is_flag=True, help="Only tell what would happen.")
+def import_file(file: IO[bytes], email: str, *, dry_run: bool) -> None:
+    """Take the CSV FILE in (- is standard input): as POST /products/import does, but for any seller.
+
+    Each rejected row is named on standard error. Exits 0 when every row was taken, 1 when one was rejected or the
+    import could not be done or not to its end, 2 when called wrongly. Importing a file again changes nothing.
+    """
+    with _told_plainly(), _service() as service:
+        user_id = service.find_user(email)
+        if user_id is None:
+            fail(f"There is no user {email}.")
+        running = _import(file, Authority(service.database, service.token, user_id, named=True), dry_run=dry_run)
+    if running.totals.rejected:
+        sys.exit(1)
+
+
+@product_commands.command("purge")
+@click.option("--older-than", "days", required=True, type=_Days(), metavar="DAYS", help="Such as 30d; at least that.")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
+def purge(days: int, *, yes: bool) -> None:
+    """Remove for good the deals of all sellers that were deleted longer ago, and products left without any deal.
+
+    Exits 0 when it is done, 1 when it could not be or you said no, 2 when called wrongly.
+    """
+    if not yes:
+        click.confirm(f"Remove what was deleted more than {days} days ago for good?", abort=True)
+    deals = products = 0
+    with _told_plainly(), _service() as service:
+        try:
+            while (gone := service.purge(days=days))[0]:
+                deals, products = deals + gone[0], products + gone[1]
+        finally:
+            click.echo(f"{deals} deals and {products} products removed")
+
+
+def _import(file: IO[bytes], by: Authority, *, dry_run: bool) -> Import:
+    """Import with a progress bar; then name what was rejected and tell what became of the rows, also of half a file."""
+    sheet = check(_seekable(file))
+    running = Import(sheet, by, dry_run=dry_run)
+    mistakes: list[Mistake] = []
+    try:
+        with click.progressbar(
+            length=sheet.total, label="Checking" if dry_run else "Importing", file=sys.stderr
+        ) as bar:
+            for event in running.events():
+                if isinstance(event, Mistake):
+                    mistakes.append(event)
+                else:
+                    bar.update(event.rows - bar.pos)
+    finally:
+        sheet.close()
+        for mistake in mistakes:
+            place = f"line {mistake.line}" + (f", {mistake.column}" if mistake.column else "")
+            click.echo(f"{place}: {mistake.reason}", err=True)
+        would = "would be " if dry_run else ""
+        counts = running.document()
+        click.echo(f"{counts.pop('rows')} of {sheet.total} rows: " + would
+                   + ", ".join(f"{number} {name}" for name, number in counts.items()))  # fmt: skip
+    return running
+
+
+def _seekable(file: IO[bytes]) -> IO[bytes]:
+    """Return the file, copied to disk when it is a pipe: it is read more than once."""
+    if file.seekable():
+        return file
+    spooled = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the command
+    shutil.copyfileobj(file, spooled)
+    return spooled
+
+
+@contextmanager
+def _service() -> Iterator[Service]:
+    role: ServiceRole = current_app.extensions["service_role"]
+    with role.connected() as service:
+        yield service
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """End the command with one clear line for what can go wrong outside of it."""
+    try:
+        yield
+    except (NoServiceKeyError, UnreadableFileError, DatabaseUnavailableError, DatabaseRefusalError) as error:
+        fail(str(error))

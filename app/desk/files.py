@@ -1,0 +1,80 @@
+"""The list as a file: take one in, or take the list home."""
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+
+from app.database import DatabaseRefusalError, DatabaseUnavailableError
+from app.desk.blueprint import desk
+from app.desk.sessions import signed_in
+from app.payloads import query
+from app.problems import Problem, from_database
+from app.products import repository
+from app.products.exporting import export_response
+from app.products.importing import Import, Mistake
+from app.products.receiving import MAX_FILE_BYTES, received
+from app.products.schemas import ExportQuery
+from app.uploads import takes_files
+
+_MOST_SHOWN: Final = 200
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How an import ended: the first mistakes, and what stopped it, if anything did."""
+
+    running: Import
+    mistakes: list[Mistake] = field(default_factory=list)
+    trouble: Problem | None = None
+
+    @property
+    def unshown(self) -> int:
+        """How many rejected rows are not among the mistakes."""
+        return self.running.totals.rejected - len({mistake.line for mistake in self.mistakes})
+
+
+@desk.get("/desk/import")
+@signed_in
+def import_form() -> ResponseReturnValue:
+    """Show the empty form."""
+    return render_template("import.html")
+
+
+@desk.post("/desk/import")
+@takes_files(at_most=MAX_FILE_BYTES)
+@signed_in
+def import_file() -> ResponseReturnValue:
+    """Take the file in and tell what became of its rows; one that cannot be used changes nothing."""
+    try:
+        sheet = received()
+    except Problem as problem:
+        detail = "Choose a file first." if problem.errors else problem.detail
+        return render_template("import.html", mistake=detail), problem.status
+    try:
+        outcome = _run(Import(sheet, repository.authority(), dry_run="dry_run" in request.form))
+    finally:
+        sheet.close()
+    status = outcome.trouble.status if outcome.trouble else HTTPStatus.OK
+    return render_template("import.html", outcome=outcome), status
+
+
+@desk.get("/desk/export")
+@signed_in
+def export_deals() -> ResponseReturnValue:
+    """Hand out all deals that the list's filters select as a CSV file."""
+    return export_response(query(ExportQuery))
+
+
+def _run(running: Import) -> Outcome:
+    outcome = Outcome(running)
+    with running.logged():
+        try:
+            for event in running.events():
+                if isinstance(event, Mistake) and len(outcome.mistakes) < _MOST_SHOWN:
+                    outcome.mistakes.append(event)
+        except (DatabaseUnavailableError, DatabaseRefusalError) as error:
+            outcome.trouble = from_database(error)
+    return outcome

@@ -1,0 +1,110 @@
+"""What a cell means. Each reader takes a text that is not empty and raises ValueError saying what is wrong with it."""
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from app.products.formulas import restore
+
+_CODES: Final = "USD|EUR|GBP|CAD|AUD|NZD|JPY|CNY|INR|MXN|CHF|SEK|NOK|DKK|PLN|BRL"
+_CURRENCY: Final = re.compile(rf"(?:{_CODES}|[A-Z]{{0,3}}\$|[€£¥₹]|kr\.?|zł)", re.IGNORECASE)
+_GROUPED: Final = re.compile(
+    r"(?P<whole>[1-9][0-9]{0,2}(?P<mark>[ ',.])[0-9]{3}(?:(?P=mark)[0-9]{3})*)(?:(?!(?P=mark))[.,](?P<cents>[0-9]*))?"
+)
+_PLAIN: Final = re.compile(r"(?P<whole>[0-9]*)(?:[.,](?P<cents>[0-9]*))?")
+_AMBIGUOUS: Final = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
+_SHORTENED: Final = re.compile(r"[0-9]([.,][0-9]+)?[eE]\+?[0-9]+")
+_NO_ASIN: Final = re.compile(r"(PENDING_|Unknown).*")
+_YES: Final = frozenset({"yes", "y", "true", "t", "1", "x", "on", "✓", "✔", "★"})
+_NO: Final = frozenset({"no", "n", "false", "f", "0", "off", "-", "☆"})
+
+
+def bare(cell: str) -> str:
+    """Return a cell without what spreadsheets add: the apostrophe of a text, `="…"`, and space around it."""
+    if cell.startswith('="') and cell.endswith('"') and len(cell) > 2:
+        return cell[2:-1].strip()
+    return restore(cell).strip()
+
+
+def text(cell: str) -> str:
+    """Return the text itself."""
+    return cell
+
+
+def asin(cell: str) -> str | None:
+    """Return an ASIN as it is written; None for a placeholder, which is no ASIN."""
+    return None if _NO_ASIN.fullmatch(cell) else cell.removeprefix("'")
+
+
+def upc(cell: str) -> str:
+    """Return the digits of a UPC or EAN that may be grouped by spaces or dashes, or be a number with `.0`."""
+    digits = re.sub(r"[\s\u2010-\u2015-]", "", cell.removeprefix("'"))
+    if _SHORTENED.fullmatch(digits):
+        raise ValueError("A spreadsheet has shortened this number; format the column as text and enter it again")
+    return re.sub(r"(?<=[0-9]{8})\.0+$", "", digits)
+
+
+def amount(cell: str) -> Decimal:
+    """Return an amount of money, whatever the customs of the place it comes from.
+
+    The last of `.` and `,` is the decimal mark when both occur, the other one groups thousands, as spaces and
+    apostrophes do. A lone comma before exactly three digits groups thousands: `1,234` is 1234. A lone point there could
+    be either, and is refused.
+    """
+    number = re.sub(r"\s", " ", cell.removeprefix("'")).replace("’", "'").strip()  # noqa: RUF001 - Swiss thousands
+    sign = "-" if number.startswith("-") else ""
+    number = _CURRENCY.sub("", number.removeprefix("-"), count=1).strip()
+    if _AMBIGUOUS.fullmatch(number):
+        raise ValueError(f"{number} could be {number.replace('.', '')} or a fraction; leave thousands ungrouped")
+    found = _GROUPED.fullmatch(number) or _PLAIN.fullmatch(number)
+    if found is None or not (found["whole"] or found["cents"]) or len(number) > 40:
+        raise ValueError("This is not an amount such as 12.50")
+    whole = re.sub(r"[^0-9]", "", found["whole"])
+    cents = (found["cents"] or "").rstrip("0")
+    return Decimal(f"{sign}{whole or 0}.{cents or 0}")
+
+
+def quantity(cell: str) -> int:
+    """Return a whole number; thousands may be grouped, and decimals be noughts."""
+    try:
+        number = amount(cell)
+    except ValueError as error:
+        raise ValueError(str(error).replace("an amount such as 12.50", "a whole number")) from None
+    if number != number.to_integral_value() or number > 10**9:
+        raise ValueError("This is not a whole number from 1 to 1,000,000")
+    return int(number)
+
+
+def flag(cell: str) -> bool:
+    """Return a yes or no."""
+    if cell.casefold() in _YES:
+        return True
+    if cell.casefold() in _NO:
+        return False
+    raise ValueError("Write yes or no")
+
+
+def identifier(cell: str) -> UUID:
+    """Return the id of a product, as an export has it."""
+    try:
+        return UUID(cell)
+    except ValueError:
+        raise ValueError("This is not an ID that an export wrote; leave it empty") from None
+
+
+READERS: Final[dict[str, Callable[[str], object]]] = {
+    "asin": asin,
+    "upc": upc,
+    "title": text,
+    "brand": text,
+    "multiple_asins": flag,
+    "supplier": text,
+    "buy_cost": amount,
+    "moq": quantity,
+    "stage": str.lower,
+    "favorite": flag,
+    "notes": text,
+    "product_id": identifier,
+}

@@ -1,0 +1,107 @@
+"""Write a checked file, batch by batch: each is one transaction, and the numbers are fresh after each."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+
+from app.database import DatabaseRefusalError, DatabaseUnavailableError
+from app.products import repository
+from app.products.importing.columns import NAMES
+from app.products.importing.sheet import Mistake, Sheet
+from app.products.repository import Authority
+from app.products.stats import changing_stats
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Totals:
+    """What became of the rows so far.
+
+    Attributes:
+        rows: all that were looked at; the other numbers sum to it.
+        created: made a new deal.
+        updated: changed a deal, brought a deleted one back, or filled something in that its product lacked.
+        unchanged: said nothing new.
+        repeated: were for a deal that a later row of the file is for; that one counts.
+        rejected: could not be taken; each has at least one `Mistake`.
+
+    """
+
+    rows: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    repeated: int = 0
+    rejected: int = 0
+
+
+@dataclass(slots=True)
+class Import:
+    """The import of one sheet for one user.
+
+    Attributes:
+        sheet: what to write.
+        by: whose rows they become.
+        dry_run: find out what would happen, and change nothing.
+        totals: what has happened so far. After an exception they tell what was committed.
+
+    """
+
+    sheet: Sheet
+    by: Authority
+    dry_run: bool
+    totals: Totals = field(default_factory=Totals)
+    _outcome: str = "stopped: whoever asked for it went away"
+
+    @contextmanager
+    def logged(self) -> Iterator[None]:
+        """Log one line on the way out, however that comes about: how it ended, and what was committed."""
+        try:
+            yield
+        finally:
+            counts = " ".join(f"{name}={number}" for name, number in self.document().items())
+            logger.info("import for %s %s; dry_run=%s %s", self.by.user_id, self._outcome, self.dry_run, counts)
+
+    def events(self) -> Iterator[Mistake | Totals]:
+        """Write the file; yield each mistake once it is known, and the totals after each batch.
+
+        Raises:
+            DatabaseUnavailableError: before a batch, or (OutcomeUnknownError) not knowing whether it was committed.
+            DatabaseRefusalError: the database would not take a batch.
+
+        """
+        self.totals.rows = self.totals.rejected = self.sheet.rejected
+        yield from self.sheet.mistakes()
+        for batch in self.sheet.batches():
+            try:
+                refused = self._write(batch)
+            except (DatabaseUnavailableError, DatabaseRefusalError) as error:
+                self._outcome = f"stopped: {error}"
+                raise
+            yield from refused
+            yield self.totals
+        self._outcome = "finished"
+
+    def _write(self, batch: list[repository.Document]) -> list[Mistake]:
+        """Write one batch, count it, and return what was refused of it."""
+        if self.dry_run:
+            done = repository.import_deals(batch, by=self.by, dry_run=True)
+        else:
+            with changing_stats(self.by.user_id):
+                done = repository.import_deals(batch, by=self.by, dry_run=False)
+        self.totals.rows += len(batch)
+        self.totals.created += done.created
+        self.totals.updated += done.updated
+        self.totals.unchanged += done.unchanged
+        self.totals.repeated += done.repeated
+        self.totals.rejected += len(done.refused)
+        return [Mistake(line, self._column(column), reason) for line, column, reason in done.refused]
+
+    def _column(self, name: str) -> str:
+        return self.sheet.columns.name(name) if name in NAMES else ""
+
+    def document(self) -> dict[str, int]:
+        """Return the totals for JSON."""
+        return asdict(self.totals)

@@ -1,0 +1,102 @@
+"""Files that callers send: put on disk whole before anything else, so that no size costs memory.
+
+A client that sends everything before it reads anything can so never wait for a server that waits for it.
+"""
+
+import functools
+import tempfile
+from collections.abc import Callable, Collection
+from typing import IO, Final, ParamSpec
+
+from flask import request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+from app.problems import FieldError, Problem
+
+P = ParamSpec("P")
+
+FIELD: Final = "file"
+"""The name of the form field that holds the file."""
+
+_CHUNK_BYTES: Final = 1 << 18
+_FORM_BYTES: Final = 1 << 16  # what a form may need beside its file
+
+
+def takes_files(at_most: int) -> Callable[[Callable[P, ResponseReturnValue]], Callable[P, ResponseReturnValue]]:
+    """Let a view's requests be as large as a form with a file of `at_most` bytes.
+
+    The outermost decorator: the CSRF check of a browser's request reads the form already.
+    """
+
+    def decorate(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+        @functools.wraps(view)
+        def allowing(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+            request.max_content_length = at_most + _FORM_BYTES
+            return view(*args, **kwargs)
+
+        return allowing
+
+    return decorate
+
+
+def uploaded(media_types: Collection[str], *, at_most: int) -> IO[bytes]:
+    """Return the file the request holds, as its body or as the field `file` of a form, on disk and rewound.
+
+    Raises:
+        Problem: 415 for another media type, 413 over `at_most` bytes, 422 without a file, 400 when it ends early.
+
+    """
+    if request.mimetype == "multipart/form-data":
+        return _field(at_most)
+    if request.mimetype not in media_types:
+        accepted = ", ".join([*media_types, "multipart/form-data"])
+        raise Problem(415, f"Send a file as {accepted}.", headers={"Accept": accepted})
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    try:
+        _spool(file, at_most)
+    except BaseException:
+        file.close()
+        raise
+    file.seek(0)
+    return file
+
+
+def _spool(file: IO[bytes], at_most: int) -> None:
+    """Write the body to `file`. A chunked one declares no length, so it is counted."""
+    request.max_content_length = at_most + 1  # one more than allowed is read, and refused
+    size = 0
+    try:
+        while size <= at_most and (chunk := request.stream.read(_CHUNK_BYTES)):
+            size += file.write(chunk)
+    except RequestEntityTooLarge:
+        raise _too_large(at_most) from None
+    except ClientDisconnected:
+        raise _cut_off() from None
+    if size > at_most:
+        raise _too_large(at_most)
+    if request.content_length not in {None, size}:
+        raise _cut_off()
+
+
+def _field(at_most: int) -> IO[bytes]:
+    try:
+        files = request.files.getlist(FIELD)
+    except RequestEntityTooLarge:
+        raise _too_large(at_most) from None
+    if len(files) != 1 or not files[0].filename:
+        wanted = f"Send one file, in the field {FIELD!r}."
+        raise Problem(422, wanted, errors=[FieldError(f"/{FIELD}", wanted)])
+    file = files[0].stream
+    if file.seek(0, 2) > at_most:
+        raise _too_large(at_most)
+    file.seek(0)
+    return file
+
+
+def _too_large(at_most: int) -> Problem:
+    return Problem(413, f"The file is larger than {at_most:,} bytes; nothing was changed.")
+
+
+def _cut_off() -> Problem:
+    return Problem(400, "The file ended before its declared length; nothing was changed.")

@@ -1,0 +1,159 @@
+-- Taking many rows of a file in at once: each call is one transaction with one statement per table.
+
+-- Who the rows are for, with that user's changes held off as in every change. Server-side jobs (service_role) name
+-- the user, who must exist; everybody else is the user.
+create function private.begin_import(p_user_id uuid) returns uuid
+    language plpgsql set search_path = ''
+as $$
+begin
+    if p_user_id is null or p_user_id = auth.uid() then
+        return private.begin_change();
+    end if;
+    -- Not current_user: inside a definer function that is the function's owner.
+    if current_setting('role', true) is distinct from 'service_role' then
+        raise sqlstate 'PT403' using message = 'Rows can only be imported for oneself.';
+    end if;
+    perform pg_advisory_xact_lock(hashtextextended('asin-desk:' || p_user_id, 0));
+    if not exists (select from auth.users u where u.id = p_user_id) then
+        raise sqlstate 'PT404' using message = 'There is no such user.';
+    end if;
+    return p_user_id;
+end
+$$;
+
+-- Refuse rows that no reader of files would make.
+create function private.require_import(p_rows jsonb) returns void
+    language plpgsql immutable set search_path = ''
+as $$
+begin
+    if jsonb_typeof(p_rows) is distinct from 'array' or jsonb_array_length(p_rows) > 5000 then
+        raise sqlstate 'PT422' using message = 'An array of at most 5000 rows is needed.';
+    end if;
+    if exists (
+        select from jsonb_array_elements(p_rows) r
+        where case when jsonb_typeof(r) <> 'object' then true
+              else r ->> 'line' is null or not private.is_asin(r ->> 'asin')
+                  or r - '{line,product_id,asin,upc,title,brand,multiple_asins,supplier,buy_cost,moq,stage,favorite,notes}'
+                      ::text[] <> '{}' end
+    ) then
+        raise sqlstate 'PT422' using
+            message = 'Each row is an object with its line, known fields, and no ASIN but one that is one.';
+    end if;
+end
+$$;
+
+-- What the rows would change: the settled rows beside the product and deal that are there.
+create function private.plan_import(p_user_id uuid, p_rows jsonb) returns setof private.import_row
+    language sql volatile set search_path = ''
+as $$
+    select s.line, s.product_id, d.id, s.asin, s.upc, s.title, s.brand, s.multiple_asins,
+           s.supplier, s.buy_cost, s.moq, s.stage, s.favorite, s.notes, s.problem, s.reason, s.last, s.new_product,
+           -- A brand is part of what a product without ASIN and UPC is known by, so none is filled in there.
+           coalesce(p.asin_status <> 'asin_found' and s.asin is not null or p.upc is null and s.upc is not null
+                    or p.brand = '' and s.brand is not null and (p.asin_status = 'asin_found' or p.upc is not null),
+                    false) and not s.new_product,
+           d.id is null or not d.active or d.supplier <> coalesce(s.supplier, '')
+               or (d.buy_cost, d.moq, d.stage, d.favorite, d.notes) is distinct from
+                  (coalesce(s.buy_cost, d.buy_cost), coalesce(s.moq, d.moq), coalesce(s.stage, d.stage),
+                   coalesce(s.favorite, d.favorite), coalesce(s.notes, d.notes))
+    from private.settle_import(p_user_id, p_rows) s
+    left join lateral (
+        select p.* from public.products p where not s.new_product and p.id = s.product_id limit 1
+    ) p on true
+    left join lateral (
+        select d.* from public.deals d
+        where not s.new_product and d.product_id = s.product_id
+          and lower(d.supplier) = lower(coalesce(s.supplier, '')) limit 1
+    ) d on true
+$$;
+
+-- Make the products that are not there and fill in what the others lack; what the user wrote before is kept.
+create function private.import_products(p_user_id uuid, p_plan private.import_row[]) returns void
+    language plpgsql set search_path = ''
+as $$
+begin
+    insert into public.products (id, user_id, asin, upc, title, brand, multiple_asins)
+    select distinct on (r.product_id) r.product_id, p_user_id, r.asin, r.upc, r.title, coalesce(r.brand, ''),
+           coalesce(r.multiple_asins, false)
+    from unnest(p_plan) r
+    where r.problem is null and r.new_product;
+    update public.products p
+    set asin = case when p.asin_status = 'asin_found' then p.asin else coalesce(r.asin, p.asin) end,
+        upc = coalesce(p.upc, r.upc),
+        brand = coalesce(nullif(p.brand, ''), r.brand, '')
+    from (select distinct on (r.product_id) r.* from unnest(p_plan) r
+          where r.problem is null and r.product_changes) r
+    where p.id = r.product_id;
+end
+$$;
+
+-- Make and change the deals, and bring deleted ones back. A null leaves what is there alone.
+create function private.import_the_deals(p_user_id uuid, p_plan private.import_row[]) returns void
+    language plpgsql set search_path = ''
+as $$
+begin
+    insert into public.deals (user_id, product_id, supplier, buy_cost, moq, stage, favorite, notes)
+    select p_user_id, r.product_id, coalesce(r.supplier, ''), r.buy_cost, r.moq,
+           coalesce(r.stage, 'new'), coalesce(r.favorite, false), coalesce(r.notes, '')
+    from unnest(p_plan) r
+    where r.last and r.deal_id is null
+    order by r.line;
+    update public.deals d
+    set supplier = coalesce(r.supplier, d.supplier), buy_cost = coalesce(r.buy_cost, d.buy_cost),
+        moq = coalesce(r.moq, d.moq), stage = coalesce(r.stage, d.stage),
+        favorite = coalesce(r.favorite, d.favorite), notes = coalesce(r.notes, d.notes),
+        active = true, deleted_at = null
+    from unnest(p_plan) r
+    where r.last and r.deal_changes and d.id = r.deal_id;
+end
+$$;
+
+-- Take rows of a file in: [{"line", and any of "product_id", "asin", "upc", "title", "brand", "multiple_asins",
+-- "supplier", "buy_cost", "moq", "stage", "favorite", "notes"}]; what is missing or null is left as it is. Of several
+-- rows for one deal the last counts. A row that contradicts what is there is refused alone. With p_dry_run the answer
+-- is the same and nothing is written.
+-- {"created", "updated", "unchanged", "repeated": numbers of rows, "refused": [{"line", "column", "reason"}]}
+--
+-- A definer function: under RLS the comparisons with lower(…), which is not leakproof, could use no index, and a
+-- batch would cost as much as the catalogue is long. Hence the explicit user_id everywhere.
+create function public.import_deals(p_rows jsonb, p_dry_run boolean default false, p_user_id uuid default null)
+    returns jsonb
+    language plpgsql security definer set search_path = ''
+as $$
+declare
+    v_user_id constant uuid := private.begin_import(p_user_id);
+    v_plan private.import_row[];
+    v_constraint text;
+begin
+    perform private.require_import(p_rows);
+    v_plan := array(select r from private.plan_import(v_user_id, p_rows) r);
+    if p_dry_run is not true then
+        perform private.import_products(v_user_id, v_plan);
+        perform private.import_the_deals(v_user_id, v_plan);
+    end if;
+    return (
+        select jsonb_build_object(
+            'created', count(*) filter (where r.last and r.deal_id is null),
+            'updated', count(*) filter (where r.last and r.deal_id is not null
+                                          and (r.deal_changes or r.product_changes)),
+            'unchanged', count(*) filter (where r.last and r.deal_id is not null
+                                            and not r.deal_changes and not r.product_changes),
+            'repeated', count(*) filter (where r.problem is null and not r.last),
+            'refused', coalesce(jsonb_agg(jsonb_build_object('line', r.line, 'column', r.problem, 'reason', r.reason)
+                                          order by r.line) filter (where r.problem is not null), '[]')
+        )
+        from unnest(v_plan) r
+    );
+exception
+    when integrity_constraint_violation or data_exception then
+        get stacked diagnostics v_constraint = constraint_name;
+        perform private.refuse(v_constraint, sqlerrm);
+end
+$$;
+
+-- As in the migrations before: no function is anybody's by default. The parts of import_deals take any user's id, so
+-- they are not even granted to those who could only reach them from other functions.
+revoke execute on function private.begin_import, private.require_import, private.plan_import,
+    private.import_products, private.import_the_deals from public, anon, authenticated, service_role;
+revoke execute on function public.import_deals from public, anon, authenticated;
+grant execute on function public.import_deals to authenticated, service_role;

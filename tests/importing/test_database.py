@@ -1,0 +1,230 @@
+"""`import_deals`: which product and deal a row is for, what it changes, and what it is refused for."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jwt
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from local.stack import Stack
+from tests.callers import Caller, caller_with
+
+_NOBODY = "00000000-0000-0000-0000-000000000000"
+_A, _B = "B00000000A", "B00000000B"
+
+Row = dict[str, Any]
+Outcome = dict[str, Any]
+
+
+@pytest.fixture
+def service(stack: Stack) -> Iterator[Caller]:
+    """Return a server-side job: whoever holds the service_role key."""
+    token = jwt.encode({"role": "service_role", "aud": "authenticated"}, stack.supabase.jwt_secret, "HS256")
+    caller = caller_with(stack.supabase, token)
+    with caller.http:
+        yield caller
+
+
+def _imports(caller: Caller, *rows: Row, **arguments: object) -> Outcome:
+    """Import rows, numbered from 2 on as in a file."""
+    numbered = [{"line": line, **row} for line, row in enumerate(rows, start=2)]
+    outcome: Outcome = caller.gets("import_deals", p_rows=numbered, **arguments)
+    assert sum(outcome[name] for name in ("created", "updated", "unchanged", "repeated")) == (
+        len(rows) - len(outcome["refused"])
+    )
+    return outcome
+
+
+def _counts(outcome: Outcome) -> tuple[int, int, int, int, int]:
+    """Return created, updated, unchanged, repeated and refused."""
+    names = ("created", "updated", "unchanged", "repeated")
+    return (*(outcome[name] for name in names), len(outcome["refused"]))
+
+
+def _everything(caller: Caller) -> list[Row]:
+    return caller.lists(p_sort="created_at") + caller.lists(p_sort="created_at", p_active=False)
+
+
+def test_a_row_becomes_a_product_and_its_deal(alice: Caller) -> None:
+    """With every field it gives, and the defaults for the others."""
+    full = {
+        "asin": _A, "upc": "12345678", "title": "Lamp", "brand": "Lux", "multiple_asins": True, "supplier": "Acme",
+        "buy_cost": "12.50", "moq": 6, "stage": "ordered", "favorite": True, "notes": "n",
+    }  # fmt: skip
+    assert _counts(_imports(alice, full, {"title": "Bare"})) == (2, 0, 0, 0, 0)
+    bare, lamp = alice.lists(p_sort="title")
+    shown = {**lamp, **lamp["product"]}
+    assert {name: shown[name] for name in full} == full
+    assert (bare["stage"], bare["supplier"], bare["buy_cost"], bare["favorite"]) == ("new", "", None, False)
+
+
+def test_a_product_is_found_by_asin_then_by_upc_then_by_title_and_brand(alice: Caller) -> None:
+    """In any letter case; and only a product without ASIN and UPC by its title."""
+    first = [{"asin": _A, "title": "One"}, {"upc": "12345678", "title": "Two"}, {"title": "Three", "brand": "B"}]
+    _imports(alice, *first)
+    again = [
+        {"asin": _A, "title": "Other"},
+        {"upc": "12345678", "title": "Other"},
+        {"title": "THREE", "brand": "b"},
+        {"title": "One"},
+        {"title": "Three", "brand": "C"},
+    ]
+    assert _counts(_imports(alice, *again)) == (2, 0, 3, 0, 0)
+    assert sorted(item["product"]["title"] for item in alice.lists()) == ["One", "One", "Three", "Three", "Two"]
+
+
+def test_products_of_one_title_are_told_apart_by_their_id(alice: Caller) -> None:
+    """An export has it; on a row with an ASIN or UPC, or of a product that is not the caller's, it means nothing."""
+    twins = [alice.creates(title="Twin")["product_id"] for _ in range(2)]
+    rows = [{"product_id": twin, "title": "Twin", "notes": twin} for twin in twins]
+    assert _counts(_imports(alice, *rows)) == (0, 2, 0, 0, 0)
+    assert {item["product_id"]: item["notes"] for item in alice.lists()} == {twin: twin for twin in twins}
+    assert _counts(_imports(alice, {"product_id": _NOBODY, "title": "New"}, {"product_id": twins[0], "asin": _A})) == (
+        1, 0, 0, 0, 1,
+    )  # fmt: skip
+
+
+def test_a_product_is_filled_in_and_never_overwritten(alice: Caller) -> None:
+    """What it lacks comes from the first row that has it; what the user wrote stays."""
+    _imports(alice, {"upc": "12345678", "title": "Mine"})
+    rows = [{"upc": "12345678", "asin": _A, "title": "Theirs"}, {"asin": _A, "brand": "B", "upc": "87654321"}]
+    assert _counts(_imports(alice, *rows)) == (0, 1, 0, 1, 0)
+    product = alice.lists()[0]["product"]
+    assert (product["asin"], product["upc"], product["title"], product["brand"]) == (_A, "12345678", "Mine", "B")
+
+
+def test_a_deal_is_told_by_its_supplier_and_empty_cells_leave_it_alone(alice: Caller) -> None:
+    """A row changes what it gives, and brings a deleted deal back."""
+    _imports(alice, {"asin": _A, "title": "x", "supplier": "Acme", "buy_cost": "1.00", "notes": "keep"})
+    deal = alice.lists()[0]["id"]
+    alice.gets("delete_deal", p_deal_id=deal)
+    outcome = _imports(alice, {"asin": _A, "supplier": "ACME", "moq": 3}, {"asin": _A, "supplier": "Bolt"})
+    assert _counts(outcome) == (1, 1, 0, 0, 0)
+    found = {item["supplier"]: item for item in alice.lists()}
+    assert set(found) == {"ACME", "Bolt"}
+    acme = found["ACME"]
+    assert (acme["id"], acme["buy_cost"], acme["moq"], acme["notes"]) == (deal, "1.00", 3, "keep")
+
+
+def test_of_several_rows_for_one_deal_the_last_counts(alice: Caller) -> None:
+    """However the product is named in each."""
+    rows = [
+        {"asin": _A, "upc": "12345678", "title": "x", "buy_cost": "1.00"},
+        {"upc": "12345678", "buy_cost": "2.00"},
+        {"asin": _A, "buy_cost": "3.00"},
+    ]
+    assert _counts(_imports(alice, *rows)) == (1, 0, 0, 2, 0)
+    assert [item["buy_cost"] for item in alice.lists()] == ["3.00"]
+
+
+@pytest.mark.parametrize(
+    ("there", "row", "words"),
+    [
+        ([{"asin": _A}, {"upc": "12345678"}], {"asin": _A, "upc": "12345678"}, "two different products"),
+        ([{"asin": _A, "upc": "12345678"}], {"asin": _B, "upc": "12345678"}, f"another ASIN, {_A}"),
+        ([], {"asin": _B, "supplier": "x"}, "needs a title"),
+    ],
+)
+def test_a_row_that_cannot_be_taken_is_refused_alone(alice: Caller, there: list[Row], row: Row, words: str) -> None:
+    """With its line, the column and a reason; the rows around it are taken."""
+    for product in there:
+        alice.creates(**product)
+    outcome = _imports(alice, {"title": "Before"}, row, {"title": "After"})
+    assert _counts(outcome) == (2, 0, 0, 0, 1)
+    assert outcome["refused"][0]["line"] == 3
+    assert words in outcome["refused"][0]["reason"]
+
+
+def test_rows_that_contradict_each_other_are_refused_from_the_second_on(alice: Caller) -> None:
+    """One UPC cannot belong to two ASINs."""
+    outcome = _imports(
+        alice, {"asin": _A, "upc": "12345678", "title": "x"}, {"asin": _B, "upc": "12345678", "title": "y"}
+    )
+    assert [(found["line"], found["column"]) for found in outcome["refused"]] == [(3, "asin")]
+    assert [item["product"]["asin"] for item in alice.lists()] == [_A]
+
+
+_rows = st.lists(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "asin": st.sampled_from([_A, _B]),
+            "upc": st.sampled_from(["11111111", "22222222"]),
+            "title": st.sampled_from(["Foo", "foo", "Bar"]),
+            "brand": st.sampled_from(["", "X"]),
+            "supplier": st.sampled_from(["Acme", "ACME", "Bolt"]),
+            "buy_cost": st.sampled_from(["1.00", "2.00"]),
+            "stage": st.sampled_from(["new", "ordered"]),
+        },
+    ).map(lambda row: row if row.keys() & {"asin", "upc", "title"} else {**row, "title": "Foo"}),
+    max_size=6,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(there=_rows, rows=_rows)
+def test_a_trial_tells_the_truth_and_a_second_import_changes_nothing(
+    stack: Stack, alice: Caller, there: list[Row], rows: list[Row]
+) -> None:
+    """Whatever is there and whatever the rows say of each other: no batch fails, and nothing is touched twice."""
+    stack.supabase.sql("delete from products where user_id = $1", alice.id)
+    _imports(alice, *there)
+    before = _everything(alice)
+    trial = _imports(alice, *rows, p_dry_run=True)
+    assert _everything(alice) == before
+    assert _imports(alice, *rows) == trial
+    after = _everything(alice)
+    again = _imports(alice, *rows)
+    assert (again["created"], again["updated"]) == (0, 0)
+    assert _everything(alice) == after
+
+
+@pytest.mark.parametrize(
+    "rows", [None, {}, [1], [{"line": 2, "colour": "red"}], [{"title": "x"}], [{"line": 2, "asin": "PENDING_1"}],
+             [{"line": 2, "title": "x", "moq": 0}], [{"line": 2, "title": "x", "buy_cost": "many"}],
+             [{"line": line, "title": "x"} for line in range(5001)]],
+)  # fmt: skip
+def test_rows_that_no_reader_of_files_makes_are_refused_whole(alice: Caller, rows: object) -> None:
+    """A 422, nothing changed."""
+    assert alice.rpc("import_deals", p_rows=rows).status_code == 422
+    assert _everything(alice) == []
+
+
+def test_only_a_server_side_job_imports_for_somebody_else(alice: Caller, bob: Caller, service: Caller) -> None:
+    """A user is refused; the service role must name a user who exists."""
+    assert alice.rpc("import_deals", p_rows=[], p_user_id=bob.id).json()["code"] == "PT403"
+    assert _counts(_imports(alice, {"title": "x"}, p_user_id=alice.id)) == (1, 0, 0, 0, 0)
+    assert _counts(_imports(service, {"title": "x"}, p_user_id=bob.id)) == (1, 0, 0, 0, 0)
+    assert service.rpc("import_deals", p_rows=[], p_user_id=_NOBODY).json()["code"] == "PT404"
+    assert service.rpc("import_deals", p_rows=[]).json()["code"] == "PT401"
+    assert len(bob.lists()) == 1
+
+
+def test_an_import_finds_no_product_of_another_user(alice: Caller, bob: Caller) -> None:
+    """Beyond row level security the function filters by itself, in every look-up."""
+    theirs = [{"asin": _A, "title": "a"}, {"upc": "12345678", "title": "b"}, {"title": "c"}]
+    _imports(bob, *theirs)
+    ids = [{"product_id": item["product_id"], "title": "d"} for item in bob.lists()]
+    before = _everything(bob)
+    assert _counts(_imports(alice, *theirs, *ids)) == (4, 0, 0, 2, 0)
+    assert _everything(bob) == before
+
+
+def test_each_row_is_looked_up_by_index_in_tables_nobody_has_analyzed(stack: Stack, alice: Caller) -> None:
+    """What a planner without statistics would rather do is read the catalogue, once or once per row."""
+    stack.supabase.sql(
+        "insert into products (user_id, asin, title) select $1, 'B' || lpad(n::text, 9, '0'), 't' || n"
+        " from generate_series(1, 30000) n",
+        alice.id,
+    )
+    rows = [{"line": n, "asin": f"B{n:09}", "upc": f"{n:08}", "title": "t"} for n in range(30_001, 30_051)]
+    rows += [{"line": n, "title": f"t{n}"} for n in range(30_051, 30_101)]
+    # What was counted and what is still to be; the server moves the one to the other when it likes.
+    tables = "(select seq_tup_read + idx_tup_fetch as read from {} where schemaname = 'public')"
+    both = " union all ".join(map(tables.format, ("pg_stat_user_tables", "pg_stat_xact_user_tables")))
+    reads = f"select sum(read)::int as n from ({both}) _"  # noqa: S608 - our own names
+    before = stack.supabase.sql(reads)[0]["n"]
+    alice.gets("import_deals", p_rows=rows)
+    assert 0 < stack.supabase.sql(reads)[0]["n"] - before < 2_000

@@ -1,0 +1,113 @@
+"""`GET /products/export`: what it selects, what spreadsheets make of it, and that an import takes it back unchanged."""
+
+import csv
+import io
+import re
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from local.stack import Stack
+from tests.importing import texts
+from tests.problems import pointers, problem
+from tests.sellers import Seller
+
+
+def _table(exported: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(exported.decode("utf-8-sig"), newline="")))
+
+
+def test_an_export_is_a_file_of_today_that_excel_reads_rightly(seller: Seller) -> None:
+    """UTF-8 with the mark Excel needs, a name with the date, and kept by no cache."""
+    seller.creates(title="Café", asin="B000000001", buy_cost="12.50", favorite=True)
+    answer = seller.http.get("/products/export")
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert re.fullmatch(r'attachment; filename="asin-desk-\d{4}-\d\d-\d\d\.csv"', answer.headers["Content-Disposition"])
+    assert answer.headers["Cache-Control"] == "private, no-store"
+    assert answer.content.startswith("\ufeffASIN,UPC,Title,".encode())
+    (row,) = _table(answer.content)
+    assert (row["ASIN"], row["Title"], row["Buy cost"], row["Favorite"]) == ("B000000001", "Café", "12.50", "yes")
+
+
+def test_an_export_holds_what_the_filters_select_in_the_order_of_the_list(seller: Seller) -> None:
+    """Deleted deals are in none; what it does not know it refuses."""
+    for title, asin in (("Beta", None), ("Alpha", "B000000001"), ("Gamma", None)):
+        seller.creates(title=title, **({"asin": asin} if asin else {}))
+    gone = seller.creates(title="Gone")
+    seller.deletes(gone["id"])
+    assert [row["Title"] for row in _table(seller.exports(sort="title"))] == ["Alpha", "Beta", "Gamma"]
+    assert [row["Title"] for row in _table(seller.exports(asin_status="asin_found"))] == ["Alpha"]
+    assert [row["Title"] for row in _table(seller.exports(search="amm"))] == ["Gamma"]
+    for name in ("limit", "cursor", "colour"):
+        assert pointers(seller.http.get("/products/export", params={name: "5"})) == [f"/{name}"]
+    problem(httpx.get(f"{seller.http.base_url}/products/export"), 401)
+
+
+def test_an_export_is_longer_than_a_page(seller: Seller) -> None:
+    """All of it, each deal once."""
+    seller.imports("Title\n" + "".join(f"T{number}\n" for number in range(2500)))
+    rows = _table(seller.exports())
+    assert len(rows) == len({row["Product ID"] for row in rows}) == 2500
+
+
+def test_placeholders_are_exported_as_no_asin(seller: Seller, stack: Stack) -> None:
+    """They are none, and an import would refuse them."""
+    seller.creates(title="x")
+    stack.supabase.sql("update products set asin = 'PENDING_1' where user_id = $1", seller.id)
+    exported = seller.exports()
+    assert [row["ASIN"] for row in _table(exported)] == [""]
+    assert seller.imports(exported)[-1]["unchanged"] == 1
+
+
+_text = texts.cells.map(str.strip)
+_deals = st.lists(
+    st.fixed_dictionaries(
+        {"title": _text.map(lambda text: text or "x"), "brand": _text, "supplier": _text, "notes": _text},
+        optional={
+            "buy_cost": st.decimals(min_value=0, max_value=1_000_000, places=2).map(str),
+            "moq": st.integers(1, 1_000_000),
+            "favorite": st.booleans(),
+            "multiple_asins": st.booleans(),
+            "upc": st.integers(10_000_000, 99_999_999).map(str),
+        },
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(deals=_deals)
+def test_an_export_comes_back_as_all_unchanged_and_holds_no_formula(
+    stack: Stack, seller: Seller, deals: list[dict[str, object]]
+) -> None:
+    """Whatever the cells hold: quotes, formulas, line ends, the marks of every spreadsheet; twins by title too."""
+    stack.supabase.sql("delete from products where user_id = $1", seller.id)
+    for deal in deals:
+        seller.creates(**deal)  # type: ignore[arg-type] # what the strategy draws
+    before = seller.sees()
+    exported = seller.exports()
+    for row in _table(exported):
+        assert not [cell for cell in row.values() if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    summary = seller.imports(exported)[-1]
+    assert (summary["unchanged"], summary["rows"]) == (len(before[1]), len(before[1]))
+    assert seller.sees() == before
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_an_export_fills_an_empty_account_as_it_was(seller: Seller, other_seller: Seller, delimiter: str) -> None:
+    """Also after a spreadsheet saved it with another delimiter; ids of another account mean nothing."""
+    seller.creates(title="A", asin="B000000001", supplier="S", buy_cost="1.10", moq=2, stage="ordered", favorite=True)
+    seller.creates(title="=B", upc="12345678", brand="'b", notes="two\nlines; or, three")
+    seller.creates(title="C", multiple_asins=True)
+    saved = io.StringIO(newline="")
+    csv.writer(saved, delimiter=delimiter).writerows(
+        csv.reader(io.StringIO(seller.exports().decode("utf-8-sig"), newline=""))
+    )
+    assert other_seller.imports(saved.getvalue())[-1]["created"] == 3
+    assert other_seller.stats() == seller.stats()
+    ours, theirs = ({row["Title"]: row for row in _table(someone.exports())} for someone in (seller, other_seller))
+    for title, row in ours.items():
+        assert {**row, "Product ID": ""} == {**theirs[title], "Product ID": ""}

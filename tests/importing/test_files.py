@@ -1,0 +1,194 @@
+"""From the bytes of a file to checked rows: encodings, delimiters, headers, lines, and what is wrong with each row."""
+
+import csv
+import io
+import tracemalloc
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.products.importing import UnreadableFileError, check
+from app.products.importing.columns import NAMES
+from app.products.importing.sheet import BATCH, Sheet
+from tests.importing import texts
+
+_SHEET = "Title,Supplier\nCafé crème,Müller\n"
+
+
+def _check(text: str | bytes) -> Sheet:
+    return check(io.BytesIO(text.encode() if isinstance(text, str) else text))
+
+
+def _rows(text: str | bytes) -> list[dict[str, Any]]:
+    """Return the good rows of a file without bad ones, in the order of the file."""
+    sheet = _check(text)
+    assert list(sheet.mistakes()) == []
+    return sorted((row for batch in sheet.batches() for row in batch), key=lambda row: row["line"])
+
+
+def _mistakes(text: str | bytes) -> list[tuple[int, str]]:
+    """Return line and column of each mistake."""
+    return [(mistake.line, mistake.column) for mistake in _check(text).mistakes()]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_a_file_is_read_whatever_program_wrote_it(encoding: str, delimiter: str, ending: str) -> None:
+    """Every encoding with every delimiter and line end."""
+    bom = "\ufeff" if encoding in {"utf-16-le", "utf-16-be"} else ""
+    written = (bom + _SHEET.replace(",", delimiter).replace("\n", ending)).encode(encoding)
+    assert _rows(written) == [{"line": 2, "title": "Café crème", "supplier": "Müller"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"), (b"\n\n", "no rows"), (b"PK\x03\x04rest", "workbook"), (b"\xd0\xcf\x11\xe0rest", "workbook"),
+        (b"\xff\xfea\0b", "UTF-16"), (b"Colour,Price\nred,1\n", "“Colour”, “Price”"),
+        (b"Supplier,Cost\nA,1", "Title, ASIN or UPC"),
+        (b"Title,Cost,Unit price\nx,1,2", "“Cost” and “Unit price” mean the same"), (b'"Title\nx,1', "cannot be read"),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_used_says_why(content: bytes, words: str) -> None:
+    """And is refused as a whole."""
+    with pytest.raises(UnreadableFileError, match=words):
+        _check(content)
+
+
+def test_columns_are_known_by_every_usual_name() -> None:
+    """Case, spaces and punctuation do not count; other columns are named as ignored."""
+    for field, names in NAMES.items():
+        for name in names:
+            header = [f" {name.upper().replace(' ', '_')} ", "Colour"] + (["Title"] if field != "title" else [])
+            columns = _check(",".join(header) + "\nx,y,z\n").columns
+            assert columns.places[field] == 0, name
+            assert columns.ignored == ["Colour"]
+
+
+def test_the_delimiter_is_the_one_that_makes_sense_of_the_header() -> None:
+    """Not the commonest character; and a `sep=` line of Excel decides."""
+    assert _rows("Title;Notes, internal;Cost\nLamp;a, b, c;1,50\n")[0]["buy_cost"] == "1.5"
+    assert _rows("sep=|\nTitle|Cost\nLamp|2\n") == [{"line": 3, "title": "Lamp", "buy_cost": "2.0"}]
+
+
+def test_lines_are_those_of_the_file_also_behind_quoted_line_ends_and_blank_rows() -> None:
+    """The line a row starts in is the one a person looks for."""
+    text = 'Title,Notes,Cost\n"A","two\nlines",1\n\n ,,\nB,,x\n"C ""c""",,2\n'
+    assert _mistakes(text) == [(6, "Cost")]
+    assert [row["line"] for batch in _check(text).batches() for row in batch] == [2, 7]
+
+
+def test_each_bad_row_is_reported_with_every_mistake_and_the_others_are_taken() -> None:
+    """Line, the column's own name, and a reason; a row that names no product too."""
+    text = (
+        "Item Name,UPC,Wholesale Price,MOQ,Stage,Favourite\n"
+        "Good,,$1.00,2,Ordered,yes\n"
+        "Bad,123,-1,0,Lost,perhaps\n"
+        ",,5,,,\n"
+        f"{'x' * 501},,1.234,,,\n"
+        "Wide,,1,,,,more\n"
+        'Quote,"a"b,,,,\n'
+        "Nul\0,,,,,\n"
+        "Cheap,,1.005,,,\n"
+        "Dear,,1000000.01,,,\n"
+    )
+    sheet = _check(text)
+    found = [(mistake.line, mistake.column) for mistake in sheet.mistakes()]
+    assert found == [
+        (3, "Favourite"), (3, "Wholesale Price"), (3, "MOQ"), (3, "Stage"), (3, "UPC"), (4, ""),
+        (5, "Wholesale Price"), (5, "Item Name"), (6, ""), (7, ""), (8, "Item Name"), (9, "Wholesale Price"),
+        (10, "Wholesale Price"),
+    ]  # fmt: skip
+    assert all(mistake.reason for mistake in sheet.mistakes())
+    assert (sheet.total, sheet.rejected) == (9, 8)
+    assert next(sheet.batches()) == [
+        {"line": 2, "title": "Good", "buy_cost": "1.0", "moq": 2, "stage": "ordered", "favorite": True}
+    ]
+
+
+def test_bytes_that_are_no_text_cost_only_their_own_row() -> None:
+    """A stray byte in UTF-8, a lone surrogate in UTF-16, a hole in Windows-1252."""
+    good = "Title\nCafé\nÉté\n"
+    for written in (
+        good.encode() + b"caf\xe9\n",
+        good.encode("utf-16") + "x\ud800\n".encode("utf-16-le", "surrogatepass"),
+        good.encode("cp1252") + b"x\x81\n",
+    ):
+        assert _mistakes(written) == [(4, "Title")]
+        assert [row["title"] for batch in _check(written).batches() for row in batch] == ["Café", "Été"]
+
+
+def test_a_quotation_mark_that_is_never_closed_costs_what_it_swallows_and_says_so() -> None:
+    """In a long file reading goes on; the reason names the lines that were passed over."""
+    swallowed = 'Title\nA\n"B\n' + "C\n" * 60_000
+    (mistake,) = _check(swallowed).mistakes()
+    assert mistake.line == 3
+    assert "lines 3 to 50002 were passed over" in mistake.reason
+    assert sum(len(batch) for batch in _check(swallowed).batches()) == 1 + 60_000 - 49_999
+    assert list(_check('Title\nA\n"B\nC').mistakes())[0].line == 3  # noqa: RUF015 - all of them are wanted
+
+
+def test_a_file_of_one_endless_line_is_read_in_flat_memory() -> None:
+    """Nothing in a file decides how much memory a row costs."""
+    content = b"Title\n" + b"x," * 5_000_000 + b"\nA\n"
+    file = io.BytesIO(content)
+    tracemalloc.start()
+    sheet = check(file)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (sheet.total, sheet.rejected, peak < 8 << 20) == (2, 1, True)
+
+
+@given(st.binary(max_size=300) | st.binary(max_size=200).map(b"Title,UPC;Cost\n".__add__))
+def test_any_bytes_are_refused_or_read_with_every_row_accounted_for(content: bytes) -> None:
+    """Never another error, and never a row that is neither taken nor reported."""
+    try:
+        sheet = _check(content)
+    except UnreadableFileError:
+        return
+    wrong = {mistake.line for mistake in sheet.mistakes()}
+    taken = [row["line"] for batch in sheet.batches() for row in batch]
+    assert (len(wrong), len(taken)) == (sheet.rejected, sheet.total - sheet.rejected)
+    assert not wrong & set(taken)
+
+
+@given(st.lists(st.tuples(texts.cells, texts.cells), max_size=8), st.sampled_from(",;\t"))
+def test_texts_come_in_as_python_s_own_writer_wrote_them(pairs: list[tuple[str, str]], delimiter: str) -> None:
+    """Quotes, delimiters and line ends inside cells; only space around a text is dropped."""
+    written = io.StringIO(newline="")
+    csv.writer(written, delimiter=delimiter).writerows(
+        [("Title", "Notes"), *((f"t{title}", f"n{note}") for title, note in pairs)]
+    )
+    assert [(row["title"], row["notes"]) for row in _rows(written.getvalue())] == [
+        (f"t{title}".strip(), f"n{note}".strip()) for title, note in pairs
+    ]
+
+
+_identified = st.fixed_dictionaries(
+    {
+        "asin": st.sampled_from(["", "B000000001", "B000000002", "B000000003"]),
+        "upc": st.sampled_from(["", "11111111", "22222222"]),
+    }
+)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(_identified, max_size=30), st.integers(0, 3))
+def test_rows_that_can_touch_one_product_are_written_together(rows: list[dict[str, str]], far: int) -> None:
+    """However far apart they stand: what has one ASIN, or a UPC that an earlier row ties to it, shares a batch."""
+    filler = "".join(f",9{number:07},f\n" for number in range(far * BATCH // 2))
+    text = "ASIN,UPC,Title\n" + filler.join(f"{row['asin']},{row['upc']},t\n" for row in rows)
+    tied = {row["upc"]: row["asin"] for row in reversed(rows) if row["asin"] and row["upc"]}
+    batches: dict[str, set[int]] = {}
+    lines: list[int] = []
+    for number, batch in enumerate(_check(text).batches()):
+        assert len(batch) <= BATCH + len(rows)
+        lines += [row["line"] for row in batch]
+        for row in batch:
+            asin, upc = row.get("asin", ""), row.get("upc", "")
+            batches.setdefault(tied.get(upc) or asin or upc, set()).add(number)
+    assert sorted(lines) == list(range(2, 1 + text.count("\n")))
+    assert {len(numbers) for numbers in batches.values()} <= {1}

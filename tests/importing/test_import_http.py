@@ -1,0 +1,231 @@
+"""`POST /products/import` as programs and browsers call it: progress, refusals, sizes, whoever goes away."""
+
+import json
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from redis import Redis
+
+from local.application import AppServer
+from local.processes import wait_until
+from local.stack import Stack
+from tests.problems import pointers, problem
+from tests.proxy import Fault, SupabaseProxy
+from tests.sellers import Seller, app_environment, new_seller
+
+_CSV = {"Content-Type": "text/csv"}
+_FILE = "ASIN;Product Name;Vendor;Cost\nB000000001;Café;Müller;12,50 €\nB0;Bad;;\n;Lamp;;1\n"
+_LIMIT = 50 << 20
+
+
+def _long_file(rows: int, *, notes: str = "") -> str:
+    return "ASIN,Title,Notes\n" + "".join(f"B{number:09},P,{notes}\n" for number in range(rows))
+
+
+def _counts(line: dict[str, Any]) -> tuple[int, ...]:
+    """Return rows, created, updated, unchanged, repeated and rejected."""
+    return tuple(line[name] for name in ("rows", "created", "updated", "unchanged", "repeated", "rejected"))
+
+
+def test_an_import_tells_what_it_understood_what_was_wrong_and_what_it_did(seller: Seller) -> None:
+    """One JSON document per line: the header, each mistake, the totals after each batch, and a summary."""
+    header, mistake, progress, summary = seller.imports(_FILE.encode("cp1252"))
+    assert header == {
+        "columns": {"asin": "ASIN", "title": "Product Name", "supplier": "Vendor", "buy_cost": "Cost"},
+        "ignored": [], "encoding": "cp1252", "of": 3,
+    }  # fmt: skip
+    assert (mistake["line"], mistake["column"], "10 letters" in mistake["reason"]) == (3, "ASIN", True)
+    assert _counts(progress) == _counts(summary) == (3, 2, 0, 0, 0, 1)
+    assert (summary["done"], summary["dry_run"]) == (True, False)
+    found = {item["product"]["title"]: item for item in seller.lists()}
+    assert (found["Café"]["supplier"], found["Café"]["buy_cost"], found["Lamp"]["buy_cost"]) == (
+        "Müller",
+        "12.50",
+        "1.00",
+    )
+
+
+def test_a_trial_changes_nothing_and_tells_what_the_import_then_does(seller: Seller, redis: Redis) -> None:
+    """And it leaves the cache entry alone."""
+    seller.creates(asin="B000000001", supplier="Müller")
+    before = seller.sees()
+    seller.reads_stats()
+    assert redis.get(seller.key)
+    trial = seller.imports(_FILE, dry_run=True)
+    assert redis.get(seller.key)
+    assert (seller.sees(), trial[-1]["dry_run"]) == (before, True)
+    assert _counts(seller.imports(_FILE)[-1]) == _counts(trial[-1]) == (3, 1, 1, 0, 0, 1)
+
+
+def test_the_same_file_twice_changes_nothing(seller: Seller) -> None:
+    """Not even a timestamp; also over several batches, with a deal that is named at both ends."""
+    text = _long_file(2100) + "B000000000,P,last\n"
+    assert _counts(seller.imports(text)[-1]) == (2101, 2100, 0, 0, 1, 0)
+    (first,) = seller.lists(search="B000000000")
+    assert first["notes"] == "last"
+    before = seller.sees()
+    lines = seller.imports(text)
+    assert [_counts(line)[0] for line in lines if "rows" in line] == [1000, 2000, 2101, 2101]
+    assert _counts(lines[-1]) == (2101, 0, 0, 2100, 1, 0)
+    assert seller.sees() == before
+
+
+def test_the_numbers_are_fresh_after_each_batch(seller: Seller) -> None:
+    """A client that reads the totals reads the breakdown that goes with them."""
+    with seller.http.stream("POST", "/products/import", content=_long_file(3000), headers=_CSV) as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        for line in lines:
+            assert seller.stats()["all"] >= json.loads(line)["created"]
+    assert seller.stats()["all"] == 3000
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_form_with_one_file_does_as_well(seller: Seller, *, chunked: bool) -> None:
+    """What a browser sends; also without a declared length."""
+    form = httpx.Request("POST", "http://x", files={"file": ("list.csv", _FILE.encode(), "application/vnd.ms-excel")})
+    body = form.read()
+    content = iter([body[:100], body[100:]]) if chunked else body
+    answer = seller.http.post(
+        "/products/import", content=content, headers={"Content-Type": form.headers["Content-Type"]}
+    )
+    assert _counts(json.loads(answer.text.splitlines()[-1])) == (3, 2, 0, 0, 0, 1)
+
+
+def test_what_is_no_file_of_ours_is_a_problem_and_changes_nothing(seller: Seller) -> None:
+    """Another media type, another field, another query, no file, and files without sense."""
+    post = seller.http.post
+    refused = post("/products/import", json={"title": "x"})
+    assert "text/csv" in problem(refused, 415)["detail"]
+    assert "multipart/form-data" in refused.headers["Accept"]
+    assert pointers(post("/products/import", files={"other": ("x.csv", b"Title\nx\n")})) == ["/file"]
+    assert pointers(post("/products/import?rows=5", content="Title\nx\n", headers=_CSV)) == ["/rows"]
+    for content, words in (
+        ("", "empty"),
+        ("Colour\nred\n", "Title, ASIN or UPC"),
+        ("Title,Name\nx,y\n", "mean the same"),
+    ):
+        assert words in problem(post("/products/import", content=content, headers=_CSV), 422)["detail"]
+    problem(httpx.post(f"{seller.http.base_url}/products/import", content="Title\nx\n", headers=_CSV), 401)
+    assert seller.stats()["all"] == 0
+
+
+@pytest.mark.parametrize("how", ["declared", "chunked", "form", "chunked form"])
+def test_a_file_over_fifty_megabytes_is_refused_before_anything_changed(seller: Seller, how: str) -> None:
+    """Whatever way it is sent, and the client hears of it."""
+    content = b"Title\n" + b"x" * 4094 + b"\n"
+    content += content * (_LIMIT // len(content))
+    headers = dict(_CSV)
+    if "form" in how:
+        form = httpx.Request("POST", "http://x", files={"file": ("list.csv", content)})
+        content, headers = form.read(), {"Content-Type": form.headers["Content-Type"]}
+    pieces = (content[place : place + (1 << 20)] for place in range(0, len(content), 1 << 20))
+    answer = seller.http.post("/products/import", content=pieces if "chunked" in how else content, headers=headers)
+    assert "52,428,800 bytes" in problem(answer, 413)["detail"]
+    assert seller.stats()["all"] == 0
+
+
+def test_a_file_of_more_than_two_hundred_thousand_rows_is_refused_before_anything_changed(seller: Seller) -> None:
+    """As too large, not cut."""
+    answer = seller.http.post("/products/import", content="Title\n" + "x\n" * 200_001, headers=_CSV)
+    assert "200,000 rows" in problem(answer, 413)["detail"]
+    assert seller.stats()["all"] == 0
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [("Content-Length: 500", b"Title\nx\n"), ("Transfer-Encoding: chunked", b"100\r\nTitle\nx\n"),
+     ("Transfer-Encoding: chunked", b"8\r\nTitle\nx\n\r\n")],
+)  # fmt: skip
+def test_half_a_file_is_none(seller: Seller, server: AppServer, head: str, body: bytes) -> None:
+    """An upload that breaks off is not taken for a short one."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        lines = f"POST /products/import HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n{head}\r\n"
+        connection.sendall(f"{lines}Authorization: Bearer {seller.token}\r\n\r\n".encode() + body)
+        connection.shutdown(socket.SHUT_WR)
+        assert b" 400 " in connection.recv(1000)
+    assert seller.stats()["all"] == 0
+
+
+def test_a_client_that_goes_away_stops_the_import_and_the_log_says_how_far_it_came(
+    seller: Seller, server_log: Path
+) -> None:
+    """After the batch that was being written, and no other."""
+    with seller.http.stream("POST", "/products/import", content=_long_file(30_000), headers=_CSV) as answer:
+        read = [json.loads(line) for _, line in zip(range(2), answer.iter_lines(), strict=False)]
+    found: list[str] = []
+
+    def logged() -> bool:
+        found[:] = re.findall(rf"import for {seller.id} (.*?)\"", server_log.read_text())
+        return bool(found)
+
+    assert wait_until(logged, seconds=30)
+    assert found[0].startswith("stopped: whoever asked for it went away; dry_run=False rows=")
+    committed = int(re.findall(r"created=(\d+)", found[0])[0])
+    # One batch more may have been under way when the connection was closed, and one when that was noticed.
+    assert read[-1]["created"] <= committed <= read[-1]["created"] + 2000
+    assert seller.stats()["all"] == committed
+
+
+@pytest.fixture(scope="module")
+def proxy(stack: Stack) -> Iterator[SupabaseProxy]:
+    """Stand between the app and Supabase."""
+    with SupabaseProxy(stack.supabase.url) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def troubled_server(stack: Stack, proxy: SupabaseProxy) -> Iterator[AppServer]:
+    """Run an app whose database can be taken away."""
+    with AppServer(app_environment(stack, SUPABASE_URL=proxy.url), workers=1) as running:
+        yield running
+
+
+@pytest.fixture
+def troubled(stack: Stack, proxy: SupabaseProxy, troubled_server: AppServer) -> Iterator[Seller]:
+    """Return a user of that app, whose database is there to begin with."""
+    proxy.fault = None
+    with new_seller(stack.supabase, troubled_server.url) as someone:
+        yield someone
+
+
+def test_trouble_in_the_middle_ends_with_a_problem_and_what_was_committed(
+    troubled: Seller, proxy: SupabaseProxy, stack: Stack
+) -> None:
+    """And the same file can simply be sent again. Before the start it is a plain 503."""
+    proxy.fault = Fault(lambda _: b"", arrives=False)
+    refused = troubled.http.post("/products/import", content=_FILE, headers=_CSV)
+    assert (problem(refused, 503)["status"], "Retry-After" in refused.headers) == (503, True)
+    proxy.fault = None
+    lines: list[dict[str, Any]] = []
+    with troubled.http.stream("POST", "/products/import", content=_long_file(8000), headers=_CSV) as answer:
+        for line in answer.iter_lines():
+            lines.append(json.loads(line))
+            if len(lines) == 2:
+                proxy.fault = Fault(lambda _: b"", arrives=False)
+    last = lines[-1]
+    assert (last["error"]["status"], last["error"]["instance"]) == (503, "/products/import")
+    in_database = stack.supabase.sql("select count(*)::int as n from deals where user_id = $1", troubled.id)[0]["n"]
+    assert last["created"] == in_database < 8000
+    proxy.fault = None
+    assert _counts(troubled.imports(_long_file(8000))[-1]) == (8000, 8000 - in_database, 0, in_database, 0, 0)
+
+
+def test_half_an_export_is_never_taken_for_the_whole(troubled: Seller, proxy: SupabaseProxy) -> None:
+    """The connection breaks without the mark of an end; trouble before the start is a plain 503."""
+    troubled.imports(_long_file(4000, notes="n" * 3000))
+    proxy.fault = Fault(lambda _: b"", arrives=False)
+    problem(troubled.http.get("/products/export"), 503)
+    proxy.fault = None
+    with troubled.http.stream("GET", "/products/export") as answer:
+        assert answer.status_code == 200
+        pieces = answer.iter_raw(1000)
+        next(pieces)
+        proxy.fault = Fault(lambda _: b"", arrives=False)
+        with pytest.raises(httpx.RemoteProtocolError):
+            list(pieces)

@@ -1,0 +1,104 @@
+"""Deleting can be undone for 30 days; what is done twice is done once."""
+
+import jwt
+import pytest
+
+from local.stack import Stack
+from tests.callers import Caller, caller_with
+from tests.problems import pointers, problem
+from tests.sellers import Seller
+from tests.visitors import new_visitor
+
+
+def _age(stack: Stack, deal_id: str, age: str) -> None:
+    stack.supabase.sql("update deals set deleted_at = now() - $2::text::interval where id = $1", deal_id, age)
+
+
+def test_a_deal_can_be_restored_for_thirty_days_and_then_no_more(seller: Seller, stack: Stack) -> None:
+    """410 naming those it is too late for, and then nothing is changed: all or nothing."""
+    late, just, fresh = (seller.creates(title=title)["id"] for title in ("Late", "Just", "Fresh"))
+    seller.bulk("delete", late, just, fresh)
+    _age(stack, late, "30 days 1 minute")
+    _age(stack, just, "29 days 23 hours")
+    refused = seller.bulk("restore", fresh, late, just)
+    assert pointers(refused, 410) == ["/deal_ids/1"]
+    assert late in problem(refused, 410)["errors"][0]["detail"]
+    assert seller.lists() == []
+    assert seller.bulk("restore", fresh, just).json() == {"action": "restore", "changed": 2}
+    assert seller.stats()["all"] == 2
+
+
+def test_an_unknown_deal_is_named_before_one_that_is_too_old(
+    seller: Seller, other_seller: Seller, stack: Stack
+) -> None:
+    """404 as for every action; another seller's deal is unknown."""
+    old, theirs = seller.creates()["id"], other_seller.creates()["id"]
+    seller.deletes(old)
+    _age(stack, old, "31 days")
+    assert pointers(seller.bulk("restore", old, theirs), 404) == ["/deal_ids/1"]
+
+
+def test_other_actions_take_deals_of_any_age(seller: Seller, stack: Stack) -> None:
+    """Only restoring ends; deleting again keeps the day it was deleted."""
+    old = seller.creates()["id"]
+    seller.deletes(old)
+    _age(stack, old, "31 days")
+    deleted = stack.supabase.sql("select deleted_at from deals where id = $1", old)
+    for action, fields in (("delete", {}), ("move", {"stage": "ordered"}), ("favorite", {}), ("unfavorite", {})):
+        assert seller.bulk(action, old, **fields).status_code == 200
+    assert stack.supabase.sql("select deleted_at from deals where id = $1", old) == deleted
+
+
+@pytest.mark.parametrize(
+    ("action", "fields"),
+    [("delete", {}), ("restore", {}), ("move", {"stage": "ordered"}), ("favorite", {}), ("unfavorite", {})],
+)
+def test_doing_it_again_touches_nothing(seller: Seller, stack: Stack, action: str, fields: dict[str, str]) -> None:
+    """Not even the time of the last change."""
+    deals = [seller.creates(title=title)["id"] for title in "ab"]
+    if action == "restore":
+        seller.bulk("delete", *deals)
+    seller.bulk(action, *deals, **fields)
+    rows = "select * from deals where user_id = $1 order by id"
+    before = stack.supabase.sql(rows, seller.id)
+    assert seller.bulk(action, *deals, **fields).json()["changed"] == 2
+    assert stack.supabase.sql(rows, seller.id) == before
+
+
+def test_the_desk_says_it_too(seller: Seller, stack: Stack) -> None:
+    """As a notice on the list."""
+    deal = seller.creates()["id"]
+    seller.deletes(deal)
+    _age(stack, deal, "31 days")
+    with new_visitor(str(seller.http.base_url)) as visitor:
+        visitor.signs_in(seller)
+        visitor.follows(visitor.submits("/desk/deals", action="restore", deal_ids=[deal]))
+        assert "too long ago to be restored; nothing was changed" in visitor.page
+
+
+def test_only_server_side_jobs_purge_and_find_users(stack: Stack, alice: Caller) -> None:
+    """A user is refused by the grants; the job is refused a number of days that would break the promise."""
+    for function, arguments in (("purge_deals", {"p_days": 30}), ("find_user", {"p_email": "x"})):
+        assert alice.rpc(function, **arguments).json()["code"] == "42501"
+    token = jwt.encode({"role": "service_role", "aud": "authenticated"}, stack.supabase.jwt_secret, "HS256")
+    service = caller_with(stack.supabase, token)
+    with service.http:
+        assert service.rpc("purge_deals", p_days=29).status_code == 422
+        assert service.gets("find_user", p_email="nobody@example.com") is None
+
+
+def test_a_purge_is_done_in_bounded_steps(stack: Stack, alice: Caller, bob: Caller) -> None:
+    """At most so many deals in each transaction, of however many users, until there are no more."""
+    for someone in (alice, bob):
+        for number in range(3):
+            someone.gets("delete_deal", p_deal_id=someone.creates(title=f"{number}")["id"])
+    stack.supabase.sql("update deals set deleted_at = now() - interval '99 days' where not active")
+    token = jwt.encode({"role": "service_role", "aud": "authenticated"}, stack.supabase.jwt_secret, "HS256")
+    service = caller_with(stack.supabase, token)
+    steps = []
+    with service.http:
+        while (step := service.gets("purge_deals", p_days=30, p_limit=2))["deals"]:
+            steps.append(step)
+    assert max(step["deals"] for step in steps) == 2
+    assert sum(step["products"] for step in steps) == sum(step["deals"] for step in steps) >= 6
+    assert alice.lists(p_active=False) == bob.lists(p_active=False) == []
