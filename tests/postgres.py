@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,8 @@ _SETTINGS: Final = (
     *("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"),
     *("-c", "shared_buffers=512MB", "-c", "maintenance_work_mem=512MB", "-c", "max_wal_size=8GB"),
     *("-c", "deadlock_timeout=50ms", "-c", "timezone=UTC"),
+    # A backend leads a process group of its own, so nobody kills it with the server; it ends when its client is gone.
+    *("-c", "client_connection_check_interval=200ms"),
 )
 
 Session = psycopg.Connection[DictRow]
@@ -54,8 +57,8 @@ class PostgresServer(Server):
         self._hand_over()
 
     def stop(self) -> None:
-        """End it and remove its folder."""
-        super().stop()
+        """End it, open sessions included, and remove its folder."""
+        self._end(signal.SIGINT, seconds=self.stop_seconds)  # SIGTERM would wait for the sessions
         self._folder.cleanup()
 
     def start(self) -> Self:

@@ -13,7 +13,7 @@ begin
     if current_setting('role', true) is distinct from 'service_role' then
         raise sqlstate 'PT403' using message = 'Rows can only be imported for oneself.';
     end if;
-    perform pg_advisory_xact_lock(hashtextextended('asin-desk:' || p_user_id, 0));
+    perform pg_advisory_xact_lock(private.user_lock(p_user_id));
     if not exists (select from auth.users u where u.id = p_user_id) then
         raise sqlstate 'PT404' using message = 'There is no such user.';
     end if;

@@ -86,7 +86,7 @@ begin
         order by d.deleted_at limit p_limit
     );
     -- Changes hold one of these locks at a time, and purges take theirs in one order: nobody waits in a circle.
-    perform pg_advisory_xact_lock(hashtextextended('asin-desk:' || u.user_id, 0))
+    perform pg_advisory_xact_lock(private.user_lock(u.user_id))
     from (select distinct d.user_id from public.deals d where d.id = any (v_old) order by d.user_id) u;
     with gone as (
         delete from public.deals d
