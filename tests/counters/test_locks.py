@@ -78,15 +78,16 @@ def test_the_last_two_deals_of_a_product_can_go_at_the_same_time(
 def test_a_recount_waits_for_a_change_under_way(both: tuple[Lane, Lane], administrator: Session, seller: str) -> None:
     """Else it would count without it and then overwrite what the change counted."""
     deals = add_products(administrator, seller, 2)
+    execute(administrator, _DIRECT, deals[:1])
     become(seller, *both)
     changing, recounting = both
-    do(changing, both, _DIRECT, deals[:1])
+    do(changing, both, "select public.bulk_deals('restore', %s)", deals[:1])
     recounting.start(lambda session: execute(session, "select public.recount_asin_stats(%s) as found", seller))
     come_to_rest(both)
     assert recounting.is_waiting
     changing.session.commit()
     come_to_rest(both)
-    assert recounting.outcome()[0]["found"]["after"]["all"] == 1
+    assert recounting.outcome()[0]["found"]["after"]["all"] == 2
     recounting.session.commit()
 
 
