@@ -196,7 +196,10 @@ def test_a_client_that_goes_away_stops_the_import_after_the_batch_in_progress(
         return answer
 
     proxy.fault = Fault(hold)
-    with troubled.http.stream("POST", "/products/import", content=_long_file(5000), headers=_CSV):
+    with troubled.http.stream("POST", "/products/import", content=_long_file(5000), headers=_CSV) as answer:
+        lines = answer.iter_lines()
+        # All there is to read, so that closing is no more than closing; an unread byte would make it a reset at once.
+        assert [json.loads(next(lines)).get("rows") for _ in range(2)] == [None, 1000]
         assert second_batch.wait(30)
     gone.set()
 
