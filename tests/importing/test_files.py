@@ -184,7 +184,7 @@ _identified = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 @given(st.lists(_identified, max_size=30), st.integers(0, 3))
 def test_rows_that_can_touch_one_product_are_written_together(rows: list[dict[str, str]], far: int) -> None:
     """However far apart they stand: what has one ASIN, or a UPC that an earlier row ties to it, shares a batch."""
