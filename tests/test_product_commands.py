@@ -119,10 +119,8 @@ def test_a_service_key_in_the_environment_is_used(terminal: Operator, stack: Sta
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [("import",), ("import", "missing.csv", "--user", "x"), ("import", "README.md"), ("purge",),
-     ("purge", "--older-than", "29d"), ("purge", "--older-than", "a month")],
-)  # fmt: skip
+    "arguments", [("import", "missing.csv", "--user", "x"), ("import", "README.md"), ("purge", "--older-than", "29d")]
+)
 def test_a_wrong_call_is_2(terminal: Operator, arguments: tuple[str, ...]) -> None:
     """With click's usual hint; fewer days than deals can be restored for are one."""
     status, _, err = terminal.types(*arguments)

@@ -78,9 +78,11 @@ def test_a_product_is_found_by_asin_then_by_upc_then_by_title_and_brand(alice: C
 def test_products_of_one_title_are_told_apart_by_their_id(alice: Caller) -> None:
     """An export has it; on a row with an ASIN or UPC, or of a product that is not the caller's, it means nothing."""
     twins = [alice.creates(title="Twin")["product_id"] for _ in range(2)]
-    rows = [{"product_id": twin, "title": "Twin", "notes": twin} for twin in twins]
+    rows = [{"product_id": twin, "title": "Twin", "brand": "B", "notes": twin} for twin in twins]
     assert _counts(_imports(alice, *rows)) == (0, 2, 0, 0, 0)
     assert {item["product_id"]: item["notes"] for item in alice.lists()} == {twin: twin for twin in twins}
+    # The brand is part of what such a product is known by, so it is not filled in.
+    assert {item["product"]["brand"] for item in alice.lists()} == {""}
     assert _counts(_imports(alice, {"product_id": _NOBODY, "title": "New"}, {"product_id": twins[0], "asin": _A})) == (
         1, 0, 0, 0, 1,
     )  # fmt: skip

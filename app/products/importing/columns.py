@@ -79,7 +79,8 @@ def understand(header: Sequence[str]) -> Columns:
         UnreadableFileError: none identifies a product, or two mean the same.
 
     """
-    names = tuple(name.strip() for name in header)
+    # What cannot be decoded is shown as a question mark: names go into answers, which are UTF-8.
+    names = tuple(name.strip().encode("utf-8", "replace").decode() for name in header)
     places: dict[str, int] = {}
     for place, name in enumerate(names):
         field = _FIELDS.get(_bare(name))
