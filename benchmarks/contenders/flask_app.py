@@ -34,6 +34,4 @@ def add_routes(app: Flask, stats: Callable[[str], Any], invalidate: Callable[[st
     def healthz() -> str:
         return "ok"
 
-    @app.errorhandler(NotSignedInError)
-    def refuse(_error: NotSignedInError) -> tuple[dict[str, str], int]:
-        return {"detail": "Not signed in."}, 401
+    app.register_error_handler(NotSignedInError, lambda _error: ({"detail": "Not signed in."}, 401))

@@ -20,7 +20,7 @@ from benchmarks.report import spread, table
 from benchmarks.saturation import WRK, saturate
 from benchmarks.serving import ContenderServer
 
-__all__ = ["WrongAnswerError", "cpu_ratio", "measure", "ratio", "show"]
+__all__ = ["WrongAnswerError", "cpu_ratio", "measure", "ratio", "share_of_core", "show"]
 
 _TTL: Final = 3600
 _USERS: Final = 64
@@ -37,7 +37,6 @@ def measure(arena: Arena, *, rounds: int, seconds: float) -> dict[str, Any]:
         WrongAnswerError: somebody gave a wrong answer.
 
     """
-    load = os.getloadavg()[0]
     users, figures = arena.users(_USERS), {each.name: list[dict[str, float]]() for each in EVERYBODY}
     with ExitStack() as running:
         servers = {each: running.enter_context(arena.server(each, ttl=_TTL)) for each in EVERYBODY}
@@ -46,19 +45,23 @@ def measure(arena: Arena, *, rounds: int, seconds: float) -> dict[str, Any]:
             for contender in _rotated(EVERYBODY, number):
                 one = _round(arena, servers[contender], users, bodies[contender], seconds=seconds)
                 figures[contender.name].append(one)
-        return {
-            "generator": "wrk" if WRK else "own",
-            "python": platform.python_version(),
-            "load": load,
-            "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-            "separate_cores": are_separate(),
-            "connections": THREADS,
-            "users": _USERS,
-            "request_bytes": len(read(users[0])),
+        return _conditions(users) | {
             "rounds": figures,
             "megabytes": {each.name: worker_megabytes(server.pid) for each, server in servers.items()},
             "entry_bytes": {each.name: _entry_bytes(arena, each) for each in EVERYBODY},
         }
+
+
+def _conditions(users: Sequence[User]) -> dict[str, Any]:
+    return {
+        "generator": "wrk" if WRK else "own",
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "separate_cores": are_separate(),
+        "connections": THREADS,
+        "users": len(users),
+        "request_bytes": len(read(users[0])),
+    }
 
 
 def _round(
@@ -107,19 +110,8 @@ async def _warm(server: ContenderServer, users: Sequence[User]) -> bytes:
 def show(data: dict[str, Any]) -> str:
     """Return the table: medians over the rounds, the spread of the throughput, ratios round by round."""
     rounds = data["rounds"]
-    rows = [
-        [
-            contender.what,
-            spread([each["per_second"] for each in rounds[contender.name]]),
-            ratio(data, contender, LIMIT),
-            ratio(data, OURS, contender),
-            *(_median(rounds[contender.name], name) for name in ("alone_p50_ms", "p50_ms", "p99_ms", "cpu_us")),
-            cpu_ratio(data, contender),
-            round(data["megabytes"][contender.name]),
-            *(round(_median(rounds[contender.name], name), 2) for name in ("redis_round_trips", "database_calls")),
-        ]
-        for contender in sorted(EVERYBODY, key=lambda each: -_median(rounds[each.name], "per_second"))
-    ]
+    order = sorted(EVERYBODY, key=lambda each: -_median(rounds[each.name], "per_second"))
+    rows = [_row(data, contender) for contender in order]
     headers = [
         "",
         "requests/s",
@@ -132,6 +124,25 @@ def show(data: dict[str, Any]) -> str:
         "of the limit by CPU",
     ]
     return table([*headers, "RSS, MB", "Redis trips", "database calls"], rows)
+
+
+def _row(data: dict[str, Any], contender: Contender) -> list[object]:
+    rounds = data["rounds"][contender.name]
+    return [
+        contender.what,
+        spread([each["per_second"] for each in rounds]),
+        ratio(data, contender, LIMIT),
+        ratio(data, OURS, contender),
+        *(_median(rounds, name) for name in ("alone_p50_ms", "p50_ms", "p99_ms", "cpu_us")),
+        cpu_ratio(data, contender),
+        round(data["megabytes"][contender.name]),
+        *(round(_median(rounds, name), 2) for name in ("redis_round_trips", "database_calls")),
+    ]
+
+
+def share_of_core(data: dict[str, Any]) -> float:
+    """Return how much of its core the limit, which waits for nothing, got: less than all went to somebody else."""
+    return float(statistics.median(each["per_second"] * each["cpu_us"] / 1e6 for each in data["rounds"][LIMIT.name]))
 
 
 def ratio(data: dict[str, Any], one: Contender, other: Contender) -> float:
