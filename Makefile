@@ -48,9 +48,10 @@ format: .venv/complete.stamp  ## Rewrite the code in the one style.
 lock: .venv/pyvenv.cfg  ## Make the lock files anew from pyproject.toml and package.json.
 	$(BIN)/python -m venv .local/uv
 	.local/uv/bin/python -m pip install --quiet $(UV)
-	for extra in '' local dev; do \
+	for extra in '' local dev bench; do \
 		.local/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-emit-package asin-desk --no-emit-index-url --custom-compile-command "make lock" \
+			$$(test "$$extra" != bench || echo --constraints requirements-dev.txt) \
 			$${extra:+--extra $$extra} pyproject.toml -o requirements$${extra:+-$$extra}.txt || exit 1; done
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-local.txt
 	$(NPM) install --package-lock-only
@@ -72,6 +73,10 @@ clean:  ## Remove everything that was installed or made here, the local data too
 .venv/complete.stamp: requirements-dev.txt | .venv/pyvenv.cfg
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	touch $@ .venv/runtime.stamp
+
+.venv/bench.stamp: requirements-bench.txt | .venv/pyvenv.cfg
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	touch $@
 
 node_modules/runtime.stamp: package-lock.json | .venv/runtime.stamp
 	$(NPM) install --no-save --omit=dev
