@@ -27,6 +27,7 @@ _SETTINGS: Final = (
     *("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"),
     *("-c", "shared_buffers=512MB", "-c", "maintenance_work_mem=512MB", "-c", "max_wal_size=8GB"),
     *("-c", "deadlock_timeout=50ms", "-c", "timezone=UTC"),
+    *("-c", "wal_level=minimal", "-c", "max_wal_senders=0"),  # so that an index is built without a log of it
 )
 
 Session = psycopg.Connection[DictRow]

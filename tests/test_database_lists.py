@@ -112,21 +112,44 @@ def test_filters_combine(alice: Caller, catalogue: list[dict[str, Any]]) -> None
         ("acme", {"b"}),
         ("élan", {"c"}),
         ("50% off", {"a"}),
-        ("%", {"a"}),
-        ("_", {"b"}),
-        ("\\", {"c"}),
+        ("% ", {"a"}),
+        ("0%", {"a"}),
+        ("%%", set()),
+        ("n_", {"b"}),
+        ("__", set()),
+        ("k\\s", {"c"}),
+        ("\\s", {"c"}),
         ("\\%", set()),
+        ("la", {"a", "b", "c"}),
+        ("mp", {"a", "b"}),
+        ("sh", {"c"}),
+        ("日本", {"d"}),
+        ("本 ", {"d"}),
+        ("😀😀", {"d"}),
+        ("😀", None),
+        ("x", None),
+        ("", None),
+        ("'s", {"d"}),
+        ("un_der", {"b"}),
+        ("der0012", set()),
         ("'; drop table deals; --", set()),
         ("%s", set()),
         ("$1", set()),
         ("lampacme", set()),
     ],
 )
-def test_a_search_is_a_literal_part_of_any_field_in_any_case(alice: Caller, search: str, found: set[str]) -> None:
-    """Title, brand, ASIN, UPC and supplier are searched, each by itself; wildcards and escapes are just characters."""
+def test_a_search_is_a_literal_part_of_any_field_in_any_case(
+    alice: Caller, search: str, found: set[str] | None
+) -> None:
+    """Title, brand, ASIN, UPC and supplier, each by itself, from two characters of any kind on; none is a wildcard."""
     alice.creates(title="Lamp 50% off", asin="B00PERCENT", deal={"notes": "a"})
     alice.creates(title="Lamp", brand="un_der", upc="0012345678", deal={"supplier": "Acme", "notes": "b"})
     alice.creates(title="back\\slash", brand="Lux ÉLAN", deal={"notes": "c"})
+    alice.creates(title="日本 😀😀", deal={"supplier": "Ann's", "notes": "d"})
+    if found is None:
+        refusal = alice.rpc("list_deals", p_search=search)
+        assert (refusal.status_code, refusal.json()["code"]) == (422, "PT422")
+        return
     assert {entry["notes"] for entry in alice.lists(p_search=search)} == found
 
 
