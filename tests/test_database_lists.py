@@ -153,6 +153,37 @@ def test_a_search_is_a_literal_part_of_any_field_in_any_case(
     assert {entry["notes"] for entry in alice.lists(p_search=search)} == found
 
 
+def test_a_search_follows_every_change(alice: Caller) -> None:
+    """Of the product's fields and of the supplier, whatever function made it; what was, is found no more."""
+    entry = alice.creates(title="Lamp", brand="Lux", deal={"supplier": "Acme"})
+    changes = {"title": "Zebra", "brand": "Nox", "asin": "B0NEWASIN0", "upc": "4006381333931"}
+    alice.gets("update_product", p_product_id=entry["product_id"], p_changes=changes)
+    alice.gets("update_deal", p_deal_id=entry["id"], p_changes={"supplier": "Bolt"})
+    for search in ("lamp", "lux", "acme"):
+        assert alice.lists(p_search=search) == []
+    for search in ("zebra", "nox", "newasin", "81333", "bolt", "ol"):
+        assert [found["id"] for found in alice.lists(p_search=search)] == [entry["id"]]
+    alice.gets("delete_deal", p_deal_id=entry["id"])
+    assert alice.lists(p_search="bolt") == []
+    assert [found["id"] for found in alice.lists(p_search="bolt", p_active=False)] == [entry["id"]]
+
+
+def test_a_search_keeps_to_filters_and_order(alice: Caller, catalogue: list[dict[str, Any]]) -> None:
+    """Page by page, for a search that nearly all fit and for one that few do."""
+    active = [entry for entry in catalogue if entry["active"] and entry["stage"] == "ordered"]
+    for search in ("b0000", "amp", "acme", "07"):
+        fitting = [
+            entry["id"]
+            for entry in active
+            if search in f"{entry['product']['asin']}\n{entry['product']['title']}\n{entry['supplier']}".lower()
+        ]
+        pages = _pages(alice, p_search=search, p_stage="ordered", p_sort="title", p_limit=2)
+        met = [entry for page in pages for entry in page]
+        assert sorted(entry["id"] for entry in met) == sorted(fitting)
+        titles = [entry["product"]["title"].lower() for entry in met]
+        assert titles == sorted(titles)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
