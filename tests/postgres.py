@@ -30,6 +30,7 @@ _SETTINGS: Final = (
     *("-c", "deadlock_timeout=50ms", "-c", "timezone=UTC"),
     # A backend leads a process group of its own, so nobody kills it with the server; it ends when its client is gone.
     *("-c", "client_connection_check_interval=200ms"),
+    *("-c", "wal_level=minimal", "-c", "max_wal_senders=0"),  # so that an index is built without a log of it
 )
 
 Session = psycopg.Connection[DictRow]

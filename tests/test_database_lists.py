@@ -112,22 +112,76 @@ def test_filters_combine(alice: Caller, catalogue: list[dict[str, Any]]) -> None
         ("acme", {"b"}),
         ("élan", {"c"}),
         ("50% off", {"a"}),
-        ("%", {"a"}),
-        ("_", {"b"}),
-        ("\\", {"c"}),
+        ("% ", {"a"}),
+        ("0%", {"a"}),
+        ("%%", set()),
+        ("n_", {"b"}),
+        ("__", set()),
+        ("k\\s", {"c"}),
+        ("\\s", {"c"}),
         ("\\%", set()),
+        ("la", {"a", "b", "c"}),
+        ("mp", {"a", "b"}),
+        ("sh", {"c"}),
+        ("日本", {"d"}),
+        ("本 ", {"d"}),
+        ("😀😀", {"d"}),
+        ("😀", None),
+        ("x", None),
+        ("", None),
+        ("'s", {"d"}),
+        ("un_der", {"b"}),
+        ("der0012", set()),
         ("'; drop table deals; --", set()),
         ("%s", set()),
         ("$1", set()),
         ("lampacme", set()),
     ],
 )
-def test_a_search_is_a_literal_part_of_any_field_in_any_case(alice: Caller, search: str, found: set[str]) -> None:
-    """Title, brand, ASIN, UPC and supplier are searched, each by itself; wildcards and escapes are just characters."""
+def test_a_search_is_a_literal_part_of_any_field_in_any_case(
+    alice: Caller, search: str, found: set[str] | None
+) -> None:
+    """Title, brand, ASIN, UPC and supplier, each by itself, from two characters of any kind on; none is a wildcard."""
     alice.creates(title="Lamp 50% off", asin="B00PERCENT", deal={"notes": "a"})
     alice.creates(title="Lamp", brand="un_der", upc="0012345678", deal={"supplier": "Acme", "notes": "b"})
     alice.creates(title="back\\slash", brand="Lux ÉLAN", deal={"notes": "c"})
+    alice.creates(title="日本 😀😀", deal={"supplier": "Ann's", "notes": "d"})
+    if found is None:
+        refusal = alice.rpc("list_deals", p_search=search)
+        assert (refusal.status_code, refusal.json()["code"]) == (422, "PT422")
+        return
     assert {entry["notes"] for entry in alice.lists(p_search=search)} == found
+
+
+def test_a_search_follows_every_change(alice: Caller) -> None:
+    """Of the product's fields and of the supplier, whatever function made it; what was, is found no more."""
+    entry = alice.creates(title="Lamp", brand="Lux", deal={"supplier": "Acme"})
+    changes = {"title": "Zebra", "brand": "Nox", "asin": "B0NEWASIN0", "upc": "4006381333931"}
+    alice.gets("update_product", p_product_id=entry["product_id"], p_changes=changes)
+    alice.gets("update_deal", p_deal_id=entry["id"], p_changes={"supplier": "Bolt"})
+    for search in ("lamp", "lux", "acme"):
+        assert alice.lists(p_search=search) == []
+    for search in ("zebra", "nox", "newasin", "81333", "bolt", "ol"):
+        assert [found["id"] for found in alice.lists(p_search=search)] == [entry["id"]]
+    alice.gets("delete_deal", p_deal_id=entry["id"])
+    assert alice.lists(p_search="bolt") == []
+    assert [found["id"] for found in alice.lists(p_search="bolt", p_active=False)] == [entry["id"]]
+
+
+def test_a_search_keeps_to_filters_and_order(alice: Caller, catalogue: list[dict[str, Any]]) -> None:
+    """Page by page, for a search that nearly all fit and for one that few do."""
+    active = [entry for entry in catalogue if entry["active"] and entry["stage"] == "ordered"]
+    for search in ("b0000", "amp", "acme", "07"):
+        fitting = [
+            entry["id"]
+            for entry in active
+            if search in f"{entry['product']['asin']}\n{entry['product']['title']}\n{entry['supplier']}".lower()
+        ]
+        pages = _pages(alice, p_search=search, p_stage="ordered", p_sort="title", p_limit=2)
+        met = [entry for page in pages for entry in page]
+        assert sorted(entry["id"] for entry in met) == sorted(fitting)
+        titles = [entry["product"]["title"].lower() for entry in met]
+        assert titles == sorted(titles)
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,12 @@ def test_paging_shows_every_deal_once(visitor: Visitor, seller: Seller) -> None:
 
 @pytest.mark.parametrize(
     ("query", "words"),
-    [("search=x", "A search needs 2 to 200 characters."), ("stage=moon&sort=title", "One filter was not understood.")],
+    [
+        ("search=x", "Type at least two characters to search. This is the list without your search."),
+        ("search=%20x%20", "Type at least two characters to search."),
+        (f"search={'x' * 201}", "A search has at most 200 characters."),
+        ("stage=moon&sort=title", "One filter was not understood."),
+    ],
 )
 def test_a_filter_that_means_nothing_is_left_out_and_said(
     visitor: Visitor, seller: Seller, query: str, words: str
@@ -204,6 +209,17 @@ def test_a_filter_that_means_nothing_is_left_out_and_said(
     answer = visitor.opens(f"/?{query}")
     assert answer.status_code == 422
     assert words in answer.text
+    assert visitor.titles == ["One"]
+
+
+def test_a_search_that_is_too_short_is_still_in_its_field(visitor: Visitor, seller: Seller) -> None:
+    """With the other filters, so that it only has to be typed on."""
+    _ids(seller, "One")
+    page = visitor.opens("/?search=x&stage=new").text
+    assert 'name="search" value="x"' in page
+    assert 'aria-invalid="true" aria-describedby="mistake"' in page
+    assert '<option value="new" selected>' in page
+    assert "aria-invalid" not in visitor.opens("/?search=on").text
     assert visitor.titles == ["One"]
 
 

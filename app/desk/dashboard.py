@@ -32,6 +32,12 @@ _SORTS: Final = {
 }
 
 
+_MISTAKES: Final = {
+    "string_too_short": "Type at least two characters to search. This is the list without your search.",
+    "string_too_long": "A search has at most 200 characters. This is the list without your search.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """What the visitor asked the list for; `mistake` says in words what of it was left out."""
@@ -85,7 +91,7 @@ def _choice() -> Choice:
     try:
         return Choice(ListQuery.model_validate(asked | size))
     except ValidationError as error:
-        wrong = {mistake["loc"][0] for mistake in error.errors(include_url=False, include_context=False)}
+        wrong = {mistake["loc"][0]: mistake["type"] for mistake in error.errors(include_url=False)}
     understood = {name: value for name, value in asked.items() if name not in wrong}
-    mistake = "A search needs 2 to 200 characters." if "search" in wrong else "One filter was not understood."
+    mistake = _MISTAKES.get(wrong.get("search", ""), "One filter was not understood.")
     return Choice(ListQuery.model_validate(understood | size), mistake)

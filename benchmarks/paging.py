@@ -1,0 +1,109 @@
+"""What a page of the list costs among a million deals: far down against the first, and searches against no search.
+
+Run `python -m benchmarks.paging`. On a native PostgreSQL that was analyzed; all in one session, rounds interleaved, so
+that a machine that slows down slows all of them. The figures are ratios.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from benchmarks.report import line_plot, table, write_results
+from local import ROOT
+from tests.catalogue import MIDDLE, WHALE, load
+from tests.postgres import PostgresServer, Session, acting_as, execute
+
+ROUNDS: Final = 40
+PAGE: Final = 50
+DEPTHS: Final = (1, 10, 100, 1000)
+LIMIT: Final = 1.5
+"""What the 1 000th page may cost, as a multiple of the first."""
+SORTS: Final = [prefix + name for name in MIDDLE for prefix in ("", "-")]
+SEARCHES: Final = {
+    "rare: 4 products": "zanzibar",
+    "one product": "b000054321",
+    "nothing": "qqqq",
+    "two characters, rare": "5%",
+    "two characters, frequent": "ol",
+    "frequent: 9 of 10 products": "holder",
+    "a supplier's: 10 000 deals": "supplier 7 5",
+}
+PLOT: Final = ROOT / "docs" / "paging.svg"
+
+Arguments = dict[str, object]
+
+
+def page(session: Session, arguments: Mapping[str, object]) -> dict[str, Any]:
+    """Return one page, as whoever the session acts as."""
+    named = ", ".join(f"p_{name} => %s" for name in arguments)
+    shown: dict[str, Any] = execute(session, f"select public.list_deals({named}) as p", *arguments.values())[0]["p"]
+    return shown
+
+
+def deep(session: Session, sort: str) -> dict[int, Arguments]:
+    """Walk down the list and return what to call for each of `DEPTHS`."""
+    found: dict[int, Arguments] = {1: {"sort": sort, "limit": PAGE}}
+    number, after = 1, dict[str, object]()
+    while number < DEPTHS[-1]:
+        stride = min(
+            20, min(depth for depth in DEPTHS if depth > number) - number
+        )  # 1000 deals are the most of one call
+        end = page(session, {"sort": sort, "limit": stride * PAGE, **after})["next"]
+        after = {"after_value": end["value"], "after_id": end["id"]}
+        number += stride
+        if number in DEPTHS:
+            found[number] = {"sort": sort, "limit": PAGE, **after}
+    return found
+
+
+def fastest(session: Session, calls: Mapping[Any, Arguments]) -> dict[Any, float]:
+    """Return the seconds of each call when it was disturbed least, after one round that does not count."""
+    times: dict[Any, list[float]] = {name: [] for name in calls}
+    for counted in (False, *[True] * ROUNDS):
+        for name, arguments in calls.items():
+            started = time.perf_counter()
+            page(session, arguments)
+            if counted:
+                times[name].append(time.perf_counter() - started)
+    return {name: min(taken) for name, taken in times.items()}
+
+
+def measure() -> dict[str, dict[str, Any]]:
+    """Load the million and return the ratios: of each depth per sort, and of each search, to their first page."""
+    with PostgresServer() as server:
+        server.migrate()
+        load(server)
+        with server.session() as session:
+            execute(session, "vacuum analyze products, deals, searching.suppliers")
+            with acting_as(session, WHALE):
+                paging = {sort: fastest(session, deep(session, sort)) for sort in SORTS}
+                calls: dict[Any, Arguments] = {name: {"search": text} for name, text in SEARCHES.items()}
+                searching = fastest(session, {"": {}} | calls)
+    return {
+        "paging": {sort: {depth: took / costs[1] for depth, took in costs.items()} for sort, costs in paging.items()},
+        "searching": {name: took / searching[""] for name, took in searching.items() if name},
+    }
+
+
+def main() -> int:
+    """Measure, print, write and draw; the status is 1 when a far page costs more than `LIMIT` times the first."""
+    ratios = measure()
+    paging = ratios["paging"]
+    print(
+        table(["sort", *(f"page {depth:,}" for depth in DEPTHS)], [[s, *costs.values()] for s, costs in paging.items()])
+    )
+    print(table(["search", "first page, against no search"], [list(item) for item in ratios["searching"].items()]))
+    write_results("paging", ratios)
+    line_plot(
+        PLOT,
+        "A page among 1 000 000 deals",
+        "number of the page, 50 deals each",
+        "time, as a multiple of the first page",
+        {sort: list(costs.items()) for sort, costs in paging.items()},
+        log_x=True,
+    )
+    return int(max(costs[DEPTHS[-1]] for costs in paging.values()) > LIMIT)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

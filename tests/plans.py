@@ -1,0 +1,87 @@
+"""What PostgreSQL really did for a list: every plan it ran inside the function, with the rows and blocks it touched."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.errors import Diagnostic
+
+from tests.postgres import PostgresServer, Session, acting_as, execute
+
+_WATCH = """
+load 'auto_explain';
+set auto_explain.log_min_duration = 0;
+set auto_explain.log_analyze = on;
+set auto_explain.log_timing = off;
+set auto_explain.log_buffers = on;
+set auto_explain.log_nested_statements = on;
+set auto_explain.log_format = json;
+set client_min_messages = log;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One call of list_deals.
+
+    Attributes:
+        document: what it returned.
+        rows: how many rows each index or table scan looked at, by node type and name; those it discarded included.
+        blocks: how many blocks of 8 kB were read, from memory or not, more than once where so.
+
+    """
+
+    document: dict[str, Any]
+    rows: Counter[str]
+    blocks: int
+
+    @property
+    def examined(self) -> int:
+        """Return the rows looked at in all."""
+        return self.rows.total()
+
+
+class Watcher:
+    """A session whose plans are seen; close it."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        """Connect as the superuser, whom alone PostgreSQL lets watch."""
+        self._plans: list[dict[str, Any]] = []
+        self.session: Session = server.session()
+        self.session.add_notice_handler(self._take)
+        execute(self.session, _WATCH)
+
+    def lists(self, user_id: str, **arguments: object) -> Page:
+        """Call list_deals as `user_id` and return what it did."""
+        named = ", ".join(f"{name} => %s" for name in arguments)
+        with acting_as(self.session, user_id):
+            self._plans.clear()
+            row = execute(self.session, f"select public.list_deals({named}) as page", *arguments.values())[0]
+            execute(self.session, "select")  # the plan of a statement comes when the next one takes its place
+            plans = list(self._plans)
+        rows: Counter[str] = Counter()
+        for plan in plans:
+            for node in _scans(plan["Plan"]):
+                rows[f"{node['Node Type']} {node.get('Index Name', node.get('Relation Name'))}"] += _examined(node)
+        outermost = next(plan["Plan"] for plan in plans if "select public.list_deals(" in plan["Query Text"])
+        return Page(row["page"], rows, outermost["Shared Hit Blocks"] + outermost["Shared Read Blocks"])
+
+    def _take(self, notice: Diagnostic) -> None:
+        _, found, plan = (notice.message_primary or "").partition("plan:\n")
+        if found:
+            self._plans.append(json.loads(plan))
+
+
+def _scans(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the nodes that read a table or an index."""
+    if "Index Name" in node or "Relation Name" in node:
+        yield node
+    for inner in node.get("Plans", ()):
+        yield from _scans(inner)
+
+
+def _examined(node: dict[str, Any]) -> int:
+    removed = sum(node.get(f"Rows Removed by {why}", 0) for why in ("Filter", "Index Recheck"))
+    return int(node["Actual Loops"] * (node["Actual Rows"] + removed))

@@ -1,0 +1,99 @@
+"""A bulk action of a thousand deals: one statement on their table, all or nothing, and harmless to repeat."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+import pytest
+
+from tests.postgres import PostgresServer, Session, acting_as, execute, new_user
+
+_MANY: Final = 1000
+_ACTIONS: Final = [("delete", None), ("restore", None), ("move", "ordered"), ("favorite", None), ("unfavorite", None)]
+_FILL = """
+with made as (insert into products (user_id, title) select %s, 'P' || n from generate_series(1, %s) n returning *)
+insert into deals (user_id, product_id, favorite) select user_id, id, title like '%%1' from made
+"""
+_OF_BOTH: Final = "select xmin, * from deals where user_id in (%s, %s) order by id"
+_COUNTING: Final = """
+create temporary table statements (on_table text, kind text);
+grant insert, select on statements to authenticated;
+create function pg_temp.note_statement() returns trigger language plpgsql as $$
+begin
+    insert into pg_temp.statements values (tg_table_name, tg_op);
+    return null;
+end
+$$;
+create trigger note after insert or update or delete on public.deals
+    for each statement execute function pg_temp.note_statement();
+create trigger note after insert or update or delete on public.products
+    for each statement execute function pg_temp.note_statement();
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A user with a thousand deals, and a superuser's session to look with."""
+
+    session: Session
+    user_id: str
+    deal_ids: list[str]
+
+    def acts(self, action: str, stage: str | None, deal_ids: list[str]) -> dict[str, Any]:
+        """Call bulk_deals as this user, in a transaction of its own."""
+        with acting_as(self.session, self.user_id):
+            answer = execute(self.session, "select bulk_deals(%s, %s::uuid[], %s) as a", action, deal_ids, stage)
+        done: dict[str, Any] = answer[0]["a"]
+        return done
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return all columns of the deals."""
+        return execute(self.session, "select * from deals where user_id = %s order by id", self.user_id)
+
+
+@pytest.fixture
+def owner(postgres: PostgresServer) -> Iterator[Owner]:
+    """Return a new one."""
+    with postgres.session() as session:
+        user_id = new_user(session)
+        execute(session, _FILL, user_id, _MANY)
+        ids = [str(row["id"]) for row in execute(session, "select id from deals where user_id = %s", user_id)]
+        yield Owner(session, user_id, ids)
+
+
+@pytest.mark.parametrize(("action", "stage"), _ACTIONS)
+def test_a_thousand_deals_are_changed_by_one_statement(owner: Owner, action: str, stage: str | None) -> None:
+    """One update of deals, and nothing else that the deals or products would notice."""
+    with owner.session.transaction(force_rollback=True):
+        execute(owner.session, _COUNTING)
+        assert owner.acts(action, stage, owner.deal_ids) == {"changed": _MANY}
+        assert execute(owner.session, "select * from statements") == [{"on_table": "deals", "kind": "UPDATE"}]
+
+
+@pytest.mark.parametrize(("action", "stage"), _ACTIONS)
+def test_repeating_a_bulk_action_changes_nothing(owner: Owner, action: str, stage: str | None) -> None:
+    """Not even a time: a client that got no answer may simply send it again, also for more deals than before."""
+    assert owner.acts(action, stage, owner.deal_ids[:500]) == {"changed": 500}
+    before = owner.rows()
+    assert owner.acts(action, stage, owner.deal_ids[:500]) == {"changed": 500}
+    assert owner.rows() == before
+    owner.acts(action, stage, owner.deal_ids)
+    done = set(owner.deal_ids[:500])
+    assert [row for row in owner.rows() if str(row["id"]) in done] == [row for row in before if str(row["id"]) in done]
+
+
+@pytest.mark.parametrize(("action", "stage"), _ACTIONS)
+def test_one_foreign_deal_among_a_thousand_stops_them_all(
+    postgres: PostgresServer, owner: Owner, action: str, stage: str | None
+) -> None:
+    """The refusal names it alone; no row of either user is written, in any of its columns."""
+    with postgres.session() as session:
+        stranger = new_user(session)
+        execute(session, _FILL, stranger, 1)
+        foreign = str(execute(session, "select id from deals where user_id = %s", stranger)[0]["id"])
+        before = execute(session, _OF_BOTH, owner.user_id, stranger)
+        with pytest.raises(psycopg.Error) as refusal:
+            owner.acts(action, stage, [*owner.deal_ids[:-1], foreign])
+        assert (refusal.value.sqlstate, refusal.value.diag.message_detail) == ("PT404", f'["{foreign}"]')
+        assert execute(session, _OF_BOTH, owner.user_id, stranger) == before
