@@ -34,7 +34,7 @@ create function private.copy_product() returns trigger
 as $$
 begin
     if new.user_id = auth.uid() then
-        perform pg_advisory_xact_lock(hashtextextended('asin-desk:' || new.user_id, 0));
+        perform pg_advisory_xact_lock(private.user_lock(new.user_id));
         select p.asin_status, lower(p.title) into new.asin_status, new.title_key
         from public.products p
         where p.id = new.product_id and p.user_id = new.user_id;
@@ -75,7 +75,7 @@ begin
         lock table public.deals in share row exclusive mode;
     else
         for v_user_id in select u.id from unnest(v_users) as u (id) order by u.id loop
-            perform pg_advisory_xact_lock(hashtextextended('asin-desk:' || v_user_id, 0));
+            perform pg_advisory_xact_lock(private.user_lock(v_user_id));
         end loop;
     end if;
     update public.deals d set asin_status = d.asin_status -- naming the column makes deals_copy_product copy again
