@@ -38,10 +38,10 @@ lint: .venv/complete.stamp  ## Check style, types and the direction of imports.
 soak: .venv/complete.stamp node_modules/complete.stamp  ## Look for stale reads under load and faults for long (MINUTES=10).
 	SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -s --timeout 0 tests/freshness/test_faults.py tests/freshness/test_outage_cost.py
 
-bench: .venv/bench.stamp node_modules/runtime.stamp  ## Measure ourselves beside the limit and the alternatives; Linux, two idle cores.
+bench: .venv/complete.stamp .venv/bench.stamp node_modules/complete.stamp  ## Measure ourselves beside the limit and the alternatives; Linux, two idle cores.
 	$(BIN)/python -m benchmarks
 
-bench-quick: .venv/bench.stamp node_modules/runtime.stamp  ## The same for a look: less of it, in 90 s at most.
+bench-quick: .venv/complete.stamp .venv/bench.stamp node_modules/complete.stamp  ## The same for a look: less of it, in 90 s at most.
 	$(BIN)/python -m benchmarks --quick
 
 bench-docs: bench  ## Measure, and put the figures into docs/performance.md.

@@ -66,17 +66,32 @@ def main() -> None:
         reads, writes = measure_reads(postgres), measure_writes(postgres)
     with tempfile.TemporaryDirectory() as directory, Stack(Path(directory)) as stack:
         writes["through the API"] = measure_api(stack, Path(directory))
-    growth = {size: [statistics.median(reads[kind, size]) for kind in ("stats", "counting")] for size in SIZES}
-    flat = _ratio(reads["stats", SIZES[-1]], reads["stats", SIZES[0]])
-    rows = [(size, stats, counting, counting / stats) for size, (stats, counting) in growth.items()]
-    print(table(["products", "get_asin_stats ms", "counting query ms", "ratio"], rows))
-    print(f"\nThe last is {flat:.2f} times the first; the aim is at most {FLATNESS}.\n")
-    costs = [(name, *map(statistics.median, times), _ratio(*times), LIMITS[name]) for name, times in writes.items()]
-    print(table(["write", "with counters ms", "without ms", "ratio", "aim"], costs))
-    write_results("catalogue", {"reads": rows, "last_to_first": flat, "writes": costs})
-    lines = {"get_asin_stats": 0, "the counting query a user would write": 1}
-    points = {name: [(size, growth[size][place]) for size in SIZES] for name, place in lines.items()}
+    medians = {(kind, size): statistics.median(reads[kind, size]) for kind in ("stats", "counting") for size in SIZES}
+    measured = {
+        "reads": [[size, medians["stats", size], medians["counting", size]] for size in SIZES],
+        "last_to_first": _ratio(reads["stats", SIZES[-1]], reads["stats", SIZES[0]]),
+        "writes": [[name, *map(statistics.median, times), _ratio(*times)] for name, times in writes.items()],
+    }
+    print(f"catalogue\n\n{show_reads(measured)}\n\n{show_writes(measured)}\n", flush=True)
+    write_results("catalogue", measured)
+    names = {"stats": "get_asin_stats", "counting": "the counting query a user would write"}
+    points = {label: [(size, medians[kind, size]) for size in SIZES] for kind, label in names.items()}
     line_plot(PLOT, "The stats as a catalogue grows", "products of the user", "milliseconds", points, log_x=True)
+
+
+def show_reads(measured: dict[str, Any]) -> str:
+    """Return the table of what the stats cost at each size, and how flat that is."""
+    rows = [(f"{size:,}", stats, counting, counting / stats) for size, stats, counting in measured["reads"]]
+    return (
+        table(["products", "get_asin_stats ms", "counting query ms", "ratio"], rows)
+        + f"\n\nThe last is {measured['last_to_first']:.2f} times the first; the aim is at most {FLATNESS}."
+    )
+
+
+def show_writes(measured: dict[str, Any]) -> str:
+    """Return the table of what writes cost with and without the counters."""
+    rows = [[*each, LIMITS[each[0]]] for each in measured["writes"]]
+    return table(["write", "with counters ms", "without ms", "ratio", "aim"], rows)
 
 
 def measure_reads(postgres: PostgresServer) -> Times:

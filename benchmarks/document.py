@@ -1,4 +1,4 @@
-"""Put the figures of the last `make bench` into docs/performance.md and draw its plots.
+"""Put the figures of the last `make bench` into the documents and draw the plots of docs/performance.md.
 
 `python -m benchmarks.document` replaces what stands between `<!-- figures: NAME -->` and `<!-- end -->`; words around
 them are written by people and hold no measured number. A part whose results are missing is left as it was.
@@ -7,17 +7,16 @@ them are written by people and hold no measured number. A part whose results are
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import engine, plots, summary
+from benchmarks import catalogue, engine, importing, paging, plots, summary
 from benchmarks.report import read_results
 from benchmarks.scenarios import herd, hits, mix, outage, starting, writes
 from local import ROOT
 
 __all__ = ["PARTS", "filled", "main"]
 
-DOCUMENT: Final = ROOT / "docs" / "performance.md"
+DOCUMENTS: Final = [ROOT / "docs" / f"{name}.md" for name in ("performance", "data", "lists")]
 _PART: Final = re.compile(r"<!-- figures: (\w+) -->\n.*?<!-- end -->", re.DOTALL)
 
 # Name of the part: how it is made, and of which results.
@@ -35,6 +34,11 @@ PARTS: Final[Mapping[str, tuple[Callable[..., str], Sequence[str]]]] = {
     "bounds": (summary.bounds, ["hits"]),
     "costs": (summary.costs, ["hits"]),
     "plans": (summary.plans, ["hits"]),
+    "reads": (catalogue.show_reads, ["catalogue"]),
+    "costs_of_writes": (catalogue.show_writes, ["catalogue"]),
+    "pages": (paging.show_pages, ["paging"]),
+    "searches": (paging.show_searches, ["paging"]),
+    "importing": (importing.show, ["importing"]),
 }
 
 
@@ -58,9 +62,10 @@ def filled(text: str, results: Callable[[str], Any] = read_results) -> str:
 
 
 def main() -> int:
-    """Write the document and the plots beside it."""
-    DOCUMENT.write_text(filled(DOCUMENT.read_text("utf-8")), "utf-8")
-    plots.draw(Path(DOCUMENT.parent))
+    """Write the documents and the plots beside them."""
+    for document in DOCUMENTS:
+        document.write_text(filled(document.read_text("utf-8")), "utf-8")
+    plots.draw(ROOT / "docs")
     return 0
 
 

@@ -1,6 +1,6 @@
 """How fast a seller's file is taken in through gunicorn on the local stack, in what memory, and what bounds it.
 
-`measure` prints a small table and writes the figures; `python -m benchmarks.importing` runs it by itself.
+Run `python -m benchmarks importing`.
 """
 
 import json
@@ -9,12 +9,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
 
+from benchmarks.report import table, write_results
 from local.application import AppServer
 from local.demo import Login, sign_up
 from local.stack import Stack
@@ -23,8 +24,6 @@ ROWS: Final = 100_000
 AIMS: Final = {"new": 5_000}
 LARGEST_PEAK: Final = 150
 """Megabytes the worker may need at most."""
-
-RESULTS: Final = Path(__file__).parent / "results" / "importing.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +73,8 @@ def running() -> Iterator[tuple[Stack, AppServer, int]]:
             yield stack, server, int(worker)
 
 
-def measure() -> dict[str, float]:
-    """Import a file of `ROWS` rows three ways, print a table, write the results and return them."""
+def measure() -> dict[str, Any]:
+    """Import a file of `ROWS` rows three ways; return rates, processor seconds and the worker's peak memory in MB."""
     content = file_of(ROWS)
     with running() as (stack, server, worker):
         token = sign_up(stack.supabase, Login("bench@example.com", "correct-horse-battery"))
@@ -84,13 +83,12 @@ def measure() -> dict[str, float]:
             pids = (worker, stack.supabase.pid)
             runs = {name: _timed(client, content, query, pids) for name, query in _ROUNDS.items()}
         peak = int(re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{worker}/status").read_text())[0]) / 1024
-    _print(runs, peak=peak, size=len(content))
-    results = {f"{name} rows/s": run.rate for name, run in runs.items()} | {"worker peak MB": peak}
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(
-        json.dumps({**results, "runs": {name: asdict(run) for name, run in runs.items()}}, indent=1) + "\n"
-    )
-    return results
+    return {
+        "rows": ROWS,
+        "megabytes": len(content) / 1e6,
+        "peak": peak,
+        "runs": {name: [run.rate, run.worker, run.database] for name, run in runs.items()},
+    }
 
 
 _ROUNDS: Final = {"trial": {"dry_run": True}, "new": {}, "again": {}}
@@ -112,18 +110,29 @@ def _processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / 100
 
 
-def _print(runs: dict[str, Run], *, peak: float, size: int) -> None:
-    # The last column is what an idle machine would do: the worker and the database take turns.
-    head = f"{'rows/s':>8} {'aim':>6} {'worker s':>9} {'database s':>11} {'rows per processor second':>26}"
-    print(f"{f'{ROWS:,} rows, {size / 1e6:.1f} MB':<24} {head}")
-    for name, run in runs.items():
-        aim = f"{AIMS[name]:,}" if name in AIMS else ""
-        used = f"{run.worker:>9.1f} {run.database:>11.1f} {ROWS / (run.worker + run.database):>26,.0f}"
-        print(f"  {name:<22} {run.rate:>8,.0f} {aim:>6} {used}")
-    print(f"  worker's peak memory {peak:.0f} MB, at most {LARGEST_PEAK}")
-    bound = max(("the worker", runs["new"].worker), ("the database", runs["new"].database), key=lambda part: part[1])[0]
-    print(f"  bounded by {bound}: the two take turns, and the embedded database is one WebAssembly thread")
+def show(measured: dict[str, Any]) -> str:
+    """Return the table, the peak, and what bounds an import."""
+    runs: dict[str, list[float]] = measured["runs"]
+    rows = [
+        # The last column is what an idle machine would do at least: the worker and the database take turns.
+        [name, *run, measured["rows"] / (run[1] + run[2]), f"{AIMS[name]:,}" if name in AIMS else ""]
+        for name, run in runs.items()
+    ]
+    _, worker, database = runs["new"]
+    bound = "the worker" if worker > database else "the embedded database, one WebAssembly thread"
+    return (
+        table(["import", "rows/s", "worker s", "database s", "rows per processor second", "aim"], rows)
+        + f"\n\n{measured['rows']:,} rows, {measured['megabytes']:.1f} MB. The worker's peak memory was"
+        f" {measured['peak']:.0f} MB (aim: at most {LARGEST_PEAK}). What bounds it is {bound}: the two take turns."
+    )
+
+
+def main() -> None:
+    """Measure, print and write the figures."""
+    measured = measure()
+    print(f"importing\n\n{show(measured)}\n", flush=True)
+    write_results("importing", measured)
 
 
 if __name__ == "__main__":
-    measure()
+    main()

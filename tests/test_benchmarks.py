@@ -148,7 +148,7 @@ def test_a_visitor_says_when_nobody_answers(user: User) -> None:
 
 def test_every_part_of_the_document_is_made_and_every_made_part_is_in_it() -> None:
     """Or a table would never be renewed."""
-    marked = re.findall(r"<!-- figures: (\w+) -->", document.DOCUMENT.read_text("utf-8"))
+    marked = re.findall(r"<!-- figures: (\w+) -->", "".join(each.read_text("utf-8") for each in document.DOCUMENTS))
 
     assert sorted(marked) == sorted(document.PARTS)
 
