@@ -117,7 +117,9 @@ def test_bytes_that_are_no_text_cost_only_their_own_row() -> None:
         good.encode("utf-16") + "x\ud800\n".encode("utf-16-le", "surrogatepass"),
         good.encode("cp1252") + b"x\x81\n",
     ):
-        assert _mistakes(written) == [(4, "Title")]
+        (mistake,) = _check(written).mistakes()
+        assert (mistake.line, mistake.column) == (4, "Title")
+        assert "bytes that are not text" in mistake.reason
         assert [row["title"] for batch in _check(written).batches() for row in batch] == ["Café", "Été"]
 
 
