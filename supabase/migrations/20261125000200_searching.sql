@@ -52,7 +52,11 @@ begin
 end
 $$;
 
-create trigger deals_copy_product before insert or update of product_id, asin_status, title_key on public.deals
+-- A new deal may come with its copies: import_deals makes them for a whole batch at once, under the user's lock. Users
+-- may not write these columns.
+create trigger deals_copy_product_to_new before insert on public.deals
+    for each row when (new.title_key = '') execute function private.copy_product();
+create trigger deals_copy_product before update of product_id, asin_status, title_key on public.deals
     for each row execute function private.copy_product();
 
 -- One statement for all deals of all products that a statement changed, under the locks of their users; of more than a
@@ -125,18 +129,26 @@ create index deals_slice_cost_down_idx on public.deals (user_id, active, slice, 
 -- piece, because the text is followed by a line break. The cost keeps planners from making pieces of text that is in
 -- the index already. The last eight characters of the id: the first ones of
 -- a UUIDv7 are the time and common to many users. Two users who share them share only the work.
+
+-- The characters the pieces are made of: \x01 stands between them on their way into the index, so it is none.
+create function private.searchable(p_text text) returns text
+    language sql immutable parallel safe
+    return translate(lower(p_text), e'\x01', ' ');
+
 create function private.pieces(p_user_id uuid, p_text text) returns tsvector
     language plpgsql immutable strict parallel safe cost 2000 set search_path = ''
 as $$
 declare
-    v_text constant text := lower(p_text) || e'\n';
-    v_user constant text := right(p_user_id::text, 8);
-    v_pieces text[] := '{}';
+    v_text constant text := private.searchable(p_text) || e'\n';
+    v_piece constant text := right(p_user_id::text, 8) || '\&' || e'\x01';
+    v_pieces text := '';
 begin
-    for place in 1 .. length(v_text) - 2 loop -- twice as fast as a query
-        v_pieces[place] := v_user || substr(v_text, place, 3);
+    -- Every third piece at once, three times: half the time of a loop over the characters.
+    for start in 1 .. 3 loop
+        v_pieces := v_pieces
+            || regexp_replace(substr(v_text, start, (length(v_text) - start + 1) / 3 * 3), '...', v_piece, 'g');
     end loop;
-    return array_to_tsvector(v_pieces);
+    return array_to_tsvector(string_to_array(rtrim(v_pieces, e'\x01'), e'\x01'));
 end
 $$;
 
@@ -151,7 +163,7 @@ create function private.pieces_query(p_user_id uuid, p_search text) returns tsqu
     language sql immutable strict set search_path = ''
 as $$
     select string_agg(
-        '''' || replace(replace(right(p_user_id::text, 8) || substr(p_search, place, 3), '\', '\\'), '''', '''''') || ''''
+        '''' || replace(replace(right(p_user_id::text, 8) || substr(private.searchable(p_search), place, 3), '\', '\\'), '''', '''''') || ''''
             || case when length(p_search) = 2 then ':*' else '' end,
         ' & '
     )::tsquery

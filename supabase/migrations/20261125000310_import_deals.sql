@@ -92,10 +92,13 @@ create function private.import_the_deals(p_user_id uuid, p_plan private.import_r
     language plpgsql set search_path = ''
 as $$
 begin
-    insert into public.deals (user_id, product_id, supplier, buy_cost, moq, stage, favorite, notes)
+    insert into public.deals
+        (user_id, product_id, supplier, buy_cost, moq, stage, favorite, notes, asin_status, title_key)
     select p_user_id, r.product_id, coalesce(r.supplier, ''), r.buy_cost, r.moq,
-           coalesce(r.stage, 'new'), coalesce(r.favorite, false), coalesce(r.notes, '')
+           coalesce(r.stage, 'new'), coalesce(r.favorite, false), coalesce(r.notes, ''), p.asin_status, lower(p.title)
     from unnest(p_plan) r
+    -- `offset 0`: a look-up per row, as in find_import.
+    cross join lateral (select p.* from public.products p where p.id = r.product_id offset 0) p
     where r.last and r.deal_id is null
     order by r.line;
     update public.deals d

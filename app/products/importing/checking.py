@@ -1,6 +1,7 @@
 """Check a whole file before anything is written: each row becomes the fields it gives, or what is wrong with it."""
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import IO, Final
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from app.products.schemas import DealFields, ProductFields
 
 MAX_ROWS: Final = 200_000
 
+_SHORT: Final = 64  # characters; longer cells are not worth remembering
 _IDENTIFYING: Final = ("asin", "upc", "title", "product_id")
 
 
@@ -61,7 +63,7 @@ def check_row(row: RawRow, columns: Columns) -> CheckedRow:
     for field, place in columns.places.items():
         cell = row.cells[place] if place < len(row.cells) else ""
         try:
-            value = _value(field, cell)
+            value = _value(field, cell) if len(cell) > _SHORT else _remembered_value(field, cell)
         except ValueError as error:
             faults.append((field, str(error)))
         else:
@@ -80,6 +82,9 @@ def _value(field: str, cell: str) -> object:
         raise ValueError("It holds bytes that are not text in the encoding of this file")
     bare = cells.bare(cell)
     return cells.READERS[field](bare) if bare else None
+
+
+_remembered_value = lru_cache(maxsize=4096)(_value)  # suppliers, brands, stages and prices come again and again
 
 
 def _validated(line: int, given: dict[str, object], faults: list[tuple[str, str]]) -> CheckedRow:
