@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
-from flask import Flask
+from flask import Flask, Request
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.routing import MapAdapter
 
 from app import auth, commands, desk, diagnostics, problems, products, telemetry
 from app.caching import connection
@@ -46,8 +47,29 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 class _Application(Flask):
+    """Flask without what it does in each request for things that we do not have."""
+
     def ensure_sync(self, func: Callable[P, R]) -> Callable[P, R]:
-        return func  # no view of ours is a coroutine; Flask would look at each of them in each request
+        return func  # no view of ours is a coroutine
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        if request is None:
+            return super().create_url_adapter(request)
+        environ = request.environ  # no websockets, no subdomains, no other host than the one that is asked for
+        return self.url_map.bind(
+            request.host,
+            _text(environ.get("SCRIPT_NAME", "")),
+            "",
+            environ["wsgi.url_scheme"],
+            environ["REQUEST_METHOD"],
+            _text(environ.get("PATH_INFO", "")),
+            environ.get("QUERY_STRING", ""),
+        )
+
+
+def _text(value: str) -> str:
+    """Return what WSGI calls a native string as the text it is (PEP 3333: bytes in the guise of Latin-1)."""
+    return value if value.isascii() else value.encode("latin-1").decode(errors="replace")
 
 
 class _DocumentProvider(DefaultJSONProvider):

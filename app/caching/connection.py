@@ -6,23 +6,20 @@ a replica may not have seen a delete yet.
 """
 
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from queue import Empty
 from typing import Any, cast
 
-from redis import BlockingConnectionPool, Redis, RedisCluster, Sentinel
+from redis import Redis, RedisCluster, Sentinel
 from redis.backoff import NoBackoff
-from redis.connection import Connection, ConnectionInterface
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
+from redis.sentinel import SentinelConnectionPool
 
 from app.caching.incarnation import Incarnation
+from app.caching.pool import HEALTH_CHECK_SECONDS, Pool, Stack
 
-HEALTH_CHECK_SECONDS = 30
-_MOMENT = 0.1  # seconds
 _PROBE_CONNECTIONS = 2  # besides one for each thread, where a pool cannot block
 
 
@@ -59,64 +56,15 @@ def connect(topology: Topology, incarnation: Incarnation, *, max_connections: in
     if topology.cluster:
         options["redis_connect_func"] = incarnation.ask  # the cluster client has set the connection up already
         return cast("Redis", _LazyCluster(topology.url, max_connections, options))
-    pool = _Pool.from_url(
-        topology.url, max_connections=max_connections, timeout=timeout, retry=Retry(NoBackoff(), 0), **options
+    pool = Pool.from_url(
+        topology.url,
+        max_connections=max_connections,
+        timeout=timeout,
+        queue_class=Stack,
+        retry=Retry(NoBackoff(), 0),
+        **options,
     )
     return Redis(connection_pool=pool)
-
-
-class _Pool(BlockingConnectionPool):
-    """A pool that trusts a connection that was used a moment ago, and keeps no statistics about any.
-
-    Looking whether a connection still stands is a system call that gives up the interpreter: more processor time than
-    all else Redis costs a cached read. Once one is found broken, all others are looked at too before their next use.
-    """
-
-    _broken_at = 0.0  # monotonic seconds
-
-    def get_connection(self, command_name: str | None = None, *keys: object, **options: object) -> Connection:  # noqa: ARG002 - redis-py's signature
-        """Take a connection, waiting up to `timeout` seconds for a free one; make or mend it where needed.
-
-        Raises:
-            redis.RedisError: none became free, or the server cannot be reached.
-
-        """
-        self._checkpid()  # after a fork the parent's connections are not ours
-        try:
-            connection: Connection = self.pool.get(timeout=self.timeout) or self.make_connection()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-        except Empty:
-            raise RedisConnectionError("No connection available.")  # noqa: B904 - the context tells what it is
-        try:
-            self._make_fit(connection)
-        except BaseException:
-            self.release(connection)
-            raise
-        return connection
-
-    def release(self, connection: ConnectionInterface) -> None:
-        """Take a connection back; a broken one has closed itself and connects anew when it is next used."""
-        self._checkpid()
-        if not connection.is_connected:
-            self._broken_at = time.monotonic()
-        if self.owns_connection(cast("Connection", connection)):
-            self.pool.put_nowait(connection)
-        else:  # made before a fork: its socket is the parent's as well
-            connection.disconnect()  # type: ignore[no-untyped-call]  # same
-            self.pool.put_nowait(None)
-
-    def _make_fit(self, connection: Connection) -> None:
-        """Connect where needed: at first, after the server closed it, or when an answer nobody waited for is in it."""
-        last_used = connection.next_health_check - HEALTH_CHECK_SECONDS  # monotonic seconds; never: 0 or less
-        if last_used > max(self._broken_at, time.monotonic() - _MOMENT) and connection.is_connected:
-            return
-        connection.connect()  # type: ignore[no-untyped-call]  # same
-        try:
-            spoilt = connection.can_read()
-        except RedisConnectionError:
-            spoilt = True
-        if spoilt:
-            connection.disconnect()  # type: ignore[no-untyped-call]  # same
-            connection.connect()  # type: ignore[no-untyped-call]  # same
 
 
 def _options(timeout: float) -> dict[str, Any]:
@@ -150,15 +98,9 @@ def execute(client: Redis, *command: str | bytes | int) -> Any:  # noqa: ANN401 
 
     What `Redis.execute_command` does besides (retries, metrics, reply callbacks) costs a third of a cached read.
     """
-    if is_cluster(client):
+    if is_cluster(client) or isinstance(client.connection_pool, SentinelConnectionPool):
         return client.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-    pool = client.connection_pool
-    connection = pool.get_connection()
-    try:
-        connection.send_command(*command)  # type: ignore[no-untyped-call]  # same
-        return connection.read_response()
-    finally:
-        pool.release(connection)  # one that failed has closed itself and connects anew
+    return cast("Pool", client.connection_pool).exchange(command)
 
 
 def is_cluster(client: Redis) -> bool:

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from enum import Enum
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from redis import exceptions as errors
 
@@ -15,6 +15,7 @@ from app.caching.shared import SharedRegion
 
 logger = logging.getLogger(__name__)
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _REPEAT_AFTER_SECONDS = 60.0
@@ -106,8 +107,8 @@ class Guard:
         self.breaker, self._region, self._clock = breaker, region, clock
         self._logged: dict[Trouble, float] = {}
 
-    def call(self, command: Callable[[], T]) -> T:
-        """Run `command` and return its reply.
+    def call(self, command: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `command` with these arguments and return its reply.
 
         Raises:
             CacheUnavailableError: the breaker is open, or Redis could not do it.
@@ -117,7 +118,7 @@ class Guard:
             self._region.count("skipped")
             raise CacheUnavailableError(Trouble.OPEN)
         try:
-            reply = command()
+            reply = command(*args, **kwargs)
         except REDIS_ERRORS as error:
             raise CacheUnavailableError(self.note(error)) from None
         self.breaker.success()

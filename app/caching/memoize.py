@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import flask_caching
+from flask import current_app
 from flask_caching.backends.base import BaseCache
 
 from app.caching.backend import LeaseBackend
@@ -55,6 +56,16 @@ class Memoized(Generic[P, R]):
 
 class Cache(flask_caching.Cache):
     """Flask-Caching's `Cache`, whose memoized functions have readable keys and go through the lease protocol."""
+
+    @property
+    def cache(self) -> BaseCache:  # type: ignore[override]  # Flask-Caching says SimpleCache and means any
+        """The backend of the current application, or of the one this was made for."""
+        try:
+            app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - documented, if underscored
+        except RuntimeError:
+            app = self.app
+        backend: BaseCache = app.extensions["cache"][self]
+        return backend
 
     @property
     def protocol(self) -> LeaseProtocol | NullProtocol:

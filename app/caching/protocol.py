@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from redis import Redis
 
@@ -156,7 +156,7 @@ class LeaseProtocol:
                 self.breaker.owe(key, token, lifetime=self.timing.lease)
             return Bypass(f"redis-{error.trouble.label}")
         if isinstance(reply, list):
-            payload, left = cast("tuple[bytes, int]", reply)
+            payload, left = reply
             return Value(payload, left / 1000, started)
         coded = (Granted(token), Leased(), Bypass("writer-in-flight"), Bypass("wrong-type"), Failed())
         return coded[reply]
@@ -219,7 +219,7 @@ class LeaseProtocol:
             logger.debug("lease on %s left to run out", key)
 
     def _run(self, script: str, key: str, *arguments: str | bytes | int) -> Any:  # noqa: ANN401 - a Redis reply
-        return self.guard.call(lambda: run(self.client, script, key, *arguments))
+        return self.guard.call(run, self.client, script, key, *arguments)
 
     def _ping(self) -> bool:
         try:

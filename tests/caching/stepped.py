@@ -77,7 +77,7 @@ class Thread(greenlet):  # type: ignore[misc]  # same
         """Prepare to run `program`."""
         super().__init__(program, worker.hub)
         self.worker, self.name, self.operation = worker, name, -1
-        self.pending, self.sent = Request(""), tuple[Any, ...]()
+        self.pending = Request("")
         self._forget()
 
     def ask(self, name: str, *arguments: object) -> Any:  # noqa: ANN401 - whatever answers the step
@@ -152,27 +152,16 @@ def _select(_user: str) -> dict[str, int]:
 
 
 class Wire:
-    """The Redis client, its pool and its connections in one: a script that is sent is a step."""
+    """The Redis client and its pool in one: a script that is sent is a step."""
 
     def __init__(self) -> None:
         """Have nothing sent yet."""
         self.connection_pool = self
 
-    def get_connection(self) -> "Wire":
-        """Return a connection."""
-        return self
-
-    def release(self, connection: "Wire") -> None:
-        """Keep nothing."""
-
-    def send_command(self, *command: Any) -> None:  # noqa: ANN401 - what redis-py's takes
-        """Note what the thread is about to send."""
-        current().sent = command
-
-    def read_response(self) -> object:
+    def exchange(self, command: tuple[Any, ...]) -> object:
         """Take the step, with a name for the token."""
         thread = current()
-        _, digest, _, _, token, *arguments = thread.sent
+        _, digest, _, _, token, *arguments = command
         return thread.ask(_SCRIPTS[digest], thread.token(token), *arguments)
 
     def ping(self) -> object:

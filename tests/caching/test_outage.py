@@ -151,7 +151,7 @@ def test_one_broken_connection_makes_all_others_be_looked_at(
     valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many were closed together, nobody is lent a second one unseen."""
-    monkeypatch.setattr("app.caching.connection._MOMENT", 60.0)
+    monkeypatch.setattr("app.caching.pool._MOMENT", 60.0)
     protocol = engine(valkey.url)
     _use_at_once(protocol, connections=5)
     with Redis.from_url(valkey.url) as admin:
