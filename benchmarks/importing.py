@@ -114,7 +114,7 @@ def show(measured: dict[str, Any]) -> str:
     """Return the table, the peak, and what bounds an import."""
     runs: dict[str, list[float]] = measured["runs"]
     rows = [
-        # The last column is what an idle machine would do at least: the worker and the database take turns.
+        # The last but one is what an idle machine would do at least, if the worker and the database only took turns.
         [name, *run, measured["rows"] / (run[1] + run[2]), f"{AIMS[name]:,}" if name in AIMS else ""]
         for name, run in runs.items()
     ]
@@ -123,7 +123,7 @@ def show(measured: dict[str, Any]) -> str:
     return (
         table(["import", "rows/s", "worker s", "database s", "rows per processor second", "aim"], rows)
         + f"\n\n{measured['rows']:,} rows, {measured['megabytes']:.1f} MB. The worker's peak memory was"
-        f" {measured['peak']:.0f} MB (aim: at most {LARGEST_PEAK}). What bounds it is {bound}: the two take turns."
+        f" {measured['peak']:.0f} MB (aim: at most {LARGEST_PEAK}). What bounds it is {bound}."
     )
 
 

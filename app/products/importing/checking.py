@@ -69,9 +69,9 @@ def check_row(row: RawRow, columns: Columns) -> CheckedRow:
         else:
             if value is not None:
                 given[field] = value
-    if any(cell.strip() for cell in row.cells[len(columns.names) :]):
+    if len(row.cells) > len(columns.names) and any(cell.strip() for cell in row.cells[len(columns.names) :]):
         faults.append(("", "It has more cells than the header; is a text with the delimiter not in quotation marks?"))
-    if not faults and not any(field in given for field in _IDENTIFYING):
+    if not faults and given.keys().isdisjoint(_IDENTIFYING):
         faults.append(("", "It names no product: it has no title, ASIN or UPC"))
     return _validated(row.line, given, faults)
 

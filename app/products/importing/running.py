@@ -1,9 +1,11 @@
 """Write a checked file, batch by batch: each is one transaction, and the numbers are fresh after each."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
+from typing import TypeVar
 
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.products import repository
@@ -13,6 +15,8 @@ from app.products.repository import Authority
 from app.products.stats import changing_stats
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -74,14 +78,15 @@ class Import:
         """
         self.totals.rows = self.totals.rejected = self.sheet.rejected
         yield from self.sheet.mistakes()
-        for batch in self.sheet.batches():
-            try:
-                refused = self._write(batch)
-            except (DatabaseUnavailableError, DatabaseRefusalError) as error:
-                self._outcome = f"stopped: {error}"
-                raise
-            yield from refused
-            yield self.totals
+        with closing(_ahead(self.sheet.batches())) as batches:
+            for batch in batches:
+                try:
+                    refused = self._write(batch)
+                except (DatabaseUnavailableError, DatabaseRefusalError) as error:
+                    self._outcome = f"stopped: {error}"
+                    raise
+                yield from refused
+                yield self.totals
         self._outcome = "finished"
 
     def _write(self, batch: list[repository.Document]) -> list[Mistake]:
@@ -105,3 +110,12 @@ class Import:
     def document(self) -> dict[str, int]:
         """Return the totals for JSON."""
         return asdict(self.totals)
+
+
+def _ahead(items: Iterator[T]) -> Generator[T, None, None]:
+    """Yield what `items` yields, the next being made in a thread while the one before is dealt with."""
+    with ThreadPoolExecutor(1, thread_name_prefix="import") as thread:
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item

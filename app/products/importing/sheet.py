@@ -94,19 +94,28 @@ class Sheet:
 
     def batches(self) -> Iterator[list[Fields]]:
         """Yield the good rows, about `BATCH` at a time; each says its line."""
-        batch: list[Fields] = []
+        batch: list[str] = []
         previous = None
         for first, fields in self._disk.execute(_TOGETHER):
             if len(batch) >= BATCH and (first != previous or len(batch) >= _LARGEST_BATCH):
-                yield batch
+                yield _parsed(batch)
                 batch = []
-            batch.append(json.loads(fields))
+            batch.append(fields)
             previous = first
         if batch:
-            yield batch
+            yield _parsed(batch)
 
     def _entry(self, row: CheckedRow) -> tuple[int, str, str, str, str]:
         fields = row.fields
         otherwise = fields.get("product_id") or f"{fields.get('title', '')}\n{fields.get('brand', '')}".casefold()
-        document = json.dumps({"line": row.line, **fields}, separators=(",", ":"))
+        document = _encode({"line": row.line, **fields})
         return self.total, fields.get("asin", ""), fields.get("upc", ""), otherwise, document
+
+
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode  # `json.dumps` with an option makes one for each row
+
+
+def _parsed(documents: list[str]) -> list[Fields]:
+    """Parse them all in one go, in half the time."""
+    parsed: list[Fields] = json.loads(f"[{','.join(documents)}]")
+    return parsed
