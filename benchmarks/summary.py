@@ -34,7 +34,7 @@ def conditions(hits: dict[str, Any]) -> str:
         f"Python {hits['python']}, {hits['machine']}; {where}. Load generator: {generator}, {hits['connections']} "
         f"connections, {hits['users']} users. {len(hits['rounds'][OURS.name])} interleaved rounds. "
         + ("" if share > _UNDISTURBED else "**Preliminary:** ")
-        + f"other programs took {1 - min(1, share):.0%} of the servers' core."
+        + f"Other programs took {1 - min(1, share):.0%} of the servers' core."
     )
 
 
