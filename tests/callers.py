@@ -1,7 +1,7 @@
 """Those who call the database over HTTP, as the app or an attacker would: users with a token, and nobody."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -45,6 +45,16 @@ class Caller:
         """Return the entries of one (large) page of `list_deals`."""
         items: list[dict[str, Any]] = self.gets("list_deals", **{"p_limit": 1000, **arguments})["items"]
         return items
+
+    def pages(self, **arguments: object) -> Iterator[list[dict[str, Any]]]:
+        """Yield the entries of each page of `list_deals`, following `next` until there is none."""
+        after: dict[str, object] = {}
+        while True:
+            page = self.gets("list_deals", **arguments, **after)
+            yield page["items"]
+            if page["next"] is None:
+                return
+            after = {"p_after_value": page["next"]["value"], "p_after_id": page["next"]["id"]}
 
     def reads_stats(self) -> dict[str, int]:
         """Return this user's own stats."""

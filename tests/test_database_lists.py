@@ -1,6 +1,5 @@
 """Lists: every filter, every order, exact paging, and searches that mean every character literally."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -33,17 +32,6 @@ def catalogue(stack: Stack, alice: Caller) -> list[dict[str, Any]]:
     return [*alice.lists(), *alice.lists(p_active=False)]
 
 
-def _pages(caller: Caller, **arguments: object) -> Iterator[list[dict[str, Any]]]:
-    """Follow `next` from page to page until there is none."""
-    after: dict[str, object] = {}
-    while True:
-        page = caller.gets("list_deals", **arguments, **after)
-        yield page["items"]
-        if page["next"] is None:
-            return
-        after = {"p_after_value": page["next"]["value"], "p_after_id": page["next"]["id"]}
-
-
 def _key(entry: dict[str, Any], sort: str, *, unknown: Decimal) -> tuple[Any, str]:
     """Return what `sort` orders by: text without case, money as a number, then the id."""
     value = entry["product"]["title"] if sort == "title" else entry[sort]
@@ -67,7 +55,7 @@ def test_paging_meets_every_deal_once_in_order(
     )
     assert len(wanted) == (20 if active else 10)
     for limit in (3, 5, 10, 1000):
-        pages = list(_pages(alice, p_sort=sort, p_limit=limit, p_active=active))
+        pages = list(alice.pages(p_sort=sort, p_limit=limit, p_active=active))
         assert [entry["id"] for page in pages for entry in page] == [entry["id"] for entry in wanted]
         assert len(pages) == -(-len(wanted) // limit)
 
@@ -179,7 +167,7 @@ def test_a_search_keeps_to_filters_and_order(alice: Caller, catalogue: list[dict
             for entry in active
             if search in f"{entry['product']['asin']}\n{entry['product']['title']}\n{entry['supplier']}".lower()
         ]
-        pages = _pages(alice, p_search=search, p_stage="ordered", p_sort="title", p_limit=2)
+        pages = alice.pages(p_search=search, p_stage="ordered", p_sort="title", p_limit=2)
         met = [entry for page in pages for entry in page]
         assert sorted(entry["id"] for entry in met) == sorted(fitting)
         titles = [entry["product"]["title"].lower() for entry in met]
