@@ -347,8 +347,6 @@ $$;
 -- nobody but them and can only make their own numbers right; the service role may for anybody.
 create function public.recount_asin_stats(p_user_id uuid) returns jsonb
     language plpgsql security definer set search_path = ''
-    -- Without statistics of this user the planner expects one row, and would look through all products for each of them.
-    set enable_nestloop = off
 as $$
 declare
     v_before jsonb;
@@ -361,9 +359,7 @@ begin
     insert into counting.products as c (user_id, product_id, asin_status)
     select p.user_id, p.id, p.asin_status
     from public.products p
-    where p.user_id = p_user_id and exists (
-        select from public.deals d where d.user_id = p_user_id and d.product_id = p.id and d.active
-    )
+    where p.user_id = p_user_id and exists (select from public.deals d where d.product_id = p.id and d.active)
     on conflict (user_id, product_id) do update set asin_status = excluded.asin_status
         where c.asin_status <> excluded.asin_status;
     get diagnostics v_repaired = row_count;
@@ -372,9 +368,7 @@ begin
       and not exists (
           select from public.products p
           where p.id = c.product_id and p.user_id = p_user_id
-            and exists (
-                select from public.deals d where d.user_id = p_user_id and d.product_id = p.id and d.active
-            )
+            and exists (select from public.deals d where d.product_id = p.id and d.active)
       );
     get diagnostics v_removed = row_count;
     insert into counting.asin_stats as s (user_id, asin_found, needs_selection, needs_asin, manual_entry)
