@@ -1,14 +1,12 @@
 """Put the application together: the only module that knows every room."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import ParamSpec, TypeVar
 
-from flask import Flask, Request
+from flask import Flask
 from flask.json.provider import DefaultJSONProvider
-from werkzeug.routing import MapAdapter
 
 from app import auth, commands, desk, diagnostics, problems, products, telemetry
+from app.application import Application
 from app.caching import connection
 from app.caching.incarnation import Incarnation
 from app.caching.protocol import LeaseProtocol, Timing
@@ -17,9 +15,6 @@ from app.database import Database
 from app.extensions import cache, csrf
 from app.service_role import ServiceRole
 from config import Settings, load_settings
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -31,11 +26,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or load_settings()
     telemetry.configure_logging(level=settings.log_level, as_json=settings.logs_json)
-    app = _Application(__name__)
+    app = Application(__name__)
     app.config.from_mapping(_flask_config(settings))
     app.json = _DocumentProvider(app)
     cache.init_app(app, config=_cache_config(settings))
     csrf.init_app(app)
+    app.before_request_funcs.clear()  # Flask-WTF's hook, which only finds out that the check is not its own: see below
     app.extensions["database"] = database = _database(settings)
     app.extensions["service_role"] = _service_role(settings)
     auth.init_app(
@@ -44,32 +40,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     for room in (telemetry, problems, products, diagnostics, commands, desk):
         room.init_app(app)
     return app
-
-
-class _Application(Flask):
-    """Flask without what it does in each request for things that we do not have."""
-
-    def ensure_sync(self, func: Callable[P, R]) -> Callable[P, R]:
-        return func  # no view of ours is a coroutine
-
-    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        if request is None:
-            return super().create_url_adapter(request)
-        environ = request.environ  # no websockets, no subdomains, no other host than the one that is asked for
-        return self.url_map.bind(
-            request.host,
-            _text(environ.get("SCRIPT_NAME", "")),
-            "",
-            environ["wsgi.url_scheme"],
-            environ["REQUEST_METHOD"],
-            _text(environ.get("PATH_INFO", "")),
-            environ.get("QUERY_STRING", ""),
-        )
-
-
-def _text(value: str) -> str:
-    """Return what WSGI calls a native string as the text it is (PEP 3333: bytes in the guise of Latin-1)."""
-    return value if value.isascii() else value.encode("latin-1").decode(errors="replace")
 
 
 class _DocumentProvider(DefaultJSONProvider):

@@ -6,11 +6,15 @@ import re
 import sys
 import time
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from flask import Flask, Response, g, has_request_context, request
+from flask import Flask, Response, g, has_request_context
+from flask.globals import request_ctx
 
 from app.identifiers import new_identifier
+
+if TYPE_CHECKING:
+    from flask.ctx import RequestContext
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TEXT = "%(asctime)s %(levelname)-7s %(name)s [%(request_id)s] %(message)s"
@@ -55,18 +59,22 @@ def configure_logging(*, level: str, as_json: bool) -> None:
 
 def request_id() -> str:
     """Return the id of the current request: the caller's X-Request-ID if it is a plain token, else a new one."""
-    notes = _notes()
-    found: str | None = notes.get("request_id")
+    return _request_id(notes())
+
+
+def _request_id(kept: dict[str, Any]) -> str:
+    found: str | None = kept.get("request_id")
     if found is None:
-        given = request.environ.get("HTTP_X_REQUEST_ID")
-        found = notes["request_id"] = given if given and _ID.fullmatch(given) else new_identifier()
+        context: RequestContext = request_ctx._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - see `notes`
+        given = context.request.environ.get("HTTP_X_REQUEST_ID")
+        found = kept["request_id"] = given if given and _ID.fullmatch(given) else new_identifier()
     return found
 
 
-def _notes() -> dict[str, Any]:
+def notes() -> dict[str, Any]:
     """Return what this request keeps in `flask.g`: each look through that proxy costs three calls."""
-    notes: dict[str, Any] = vars(g._get_current_object())  # noqa: SLF001 - documented, if underscored
-    return notes
+    kept: dict[str, Any] = vars(g._get_current_object())  # noqa: SLF001 - documented, if underscored
+    return kept
 
 
 class timed:  # noqa: N801 - it reads as a statement: `with timed("db"):`
@@ -80,7 +88,7 @@ class timed:  # noqa: N801 - it reads as a statement: `with timed("db"):`
 
     def __enter__(self) -> Self:
         """Start the clock."""
-        self._times: dict[str, float] = _notes().setdefault("times", {})
+        self._times: dict[str, float] = notes().setdefault("times", {})
         self._before, self._started = sum(self._times.values()), time.perf_counter()
         return self
 
@@ -99,7 +107,8 @@ def init_app(app: Flask) -> None:
 
 
 def _mark(response: Response) -> Response:
-    response.headers.add("X-Request-ID", request_id())
-    if times := _notes().get("times"):
+    kept = notes()
+    response.headers.add("X-Request-ID", _request_id(kept))
+    if times := kept.get("times"):
         response.headers.add("Server-Timing", ", ".join([f"{name};dur={1000 * t:.2f}" for name, t in times.items()]))
     return response

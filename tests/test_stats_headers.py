@@ -7,7 +7,11 @@ import httpx
 import pytest
 from flask import Flask
 from redis import Redis
+from werkzeug.test import Client
 
+from app.caching import Answer, Outcome
+from app.products.representation import stats_response
+from app.products.stats import AsinStats
 from local.application import AppServer
 from tests.problems import problem
 from tests.sellers import STATS, Seller
@@ -49,7 +53,19 @@ def test_an_unchanged_answer_is_304(seller: Seller) -> None:
         assert (again.status_code, again.content, again.headers["ETag"]) == (HTTPStatus.NOT_MODIFIED, b"", etag)
         assert "hit" in again.headers["Cache-Status"]
         assert again.headers["Vary"] == first.headers["Vary"]
+        assert len(again.headers.get_list("Date")) == len(first.headers.get_list("Date")) == 1
     assert seller.reads_stats(**{"If-None-Match": '"other"'}).status_code == HTTPStatus.OK
+
+
+@pytest.mark.parametrize("conditional", [{}, {"If-None-Match": "*"}])
+def test_what_is_to_follow_the_answer_follows(conditional: dict[str, str]) -> None:
+    """Whatever an extension wants done when the answer is sent."""
+    response, done = stats_response(Answer(AsinStats(0, 0, 0, 0, 0), Outcome.HIT, 1)), list[str]()
+    response.call_on_close(lambda: done.append("done"))
+
+    Client(response).get("/", headers=conditional).close()
+
+    assert done == ["done"]
 
 
 def test_a_changed_number_is_a_changed_validator(seller: Seller) -> None:

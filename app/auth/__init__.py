@@ -7,6 +7,7 @@ them to requests, and `cookies` is the browser's session. Only the last two know
 from app.auth.identity import (
     SESSION_TOKEN,
     Auth,
+    caller,
     current_user,
     identify,
     init_app,
@@ -24,6 +25,7 @@ __all__ = [
     "KeyRing",
     "KeysUnavailableError",
     "TokenVerifier",
+    "caller",
     "current_user",
     "identify",
     "init_app",

@@ -12,7 +12,7 @@ class UnopenedSessions(SecureCookieSessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """Return the session of the cookie, or an empty one."""
-        if self.get_cookie_name(app) not in request.environ.get("HTTP_COOKIE", ""):
+        if app.config["SESSION_COOKIE_NAME"] not in request.environ.get("HTTP_COOKIE", ""):
             return self.session_class()
         return super().open_session(app, request)
 

@@ -4,9 +4,10 @@ import functools
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Final, ParamSpec, cast
+from typing import TYPE_CHECKING, Final, ParamSpec, cast
 
-from flask import Flask, current_app, g, request, session
+from flask import Flask, current_app, session
+from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.local import LocalProxy
@@ -17,6 +18,10 @@ from app.auth.memory import BoundedMemory
 from app.auth.tokens import Identity, InvalidTokenError, TokenVerifier
 from app.extensions import csrf
 from app.problems import Problem
+from app.telemetry import notes
+
+if TYPE_CHECKING:
+    from flask.ctx import RequestContext
 
 P = ParamSpec("P")
 
@@ -67,15 +72,15 @@ def init_app(
     app.extensions["auth"] = Auth(verifier=verifier, is_operator=is_operator, monotonic=monotonic)
 
 
-def _identity_of_request() -> Identity:
-    """Return what a decorator of this module found for this request."""
-    identity: Identity | None = g.get("identity")
+def caller() -> Identity:
+    """Return the caller of the view that runs now; RuntimeError where no decorator of this module has looked."""
+    identity: Identity | None = notes().get("identity")
     if identity is None:
         raise RuntimeError("current_user is known only in a view marked @login_required or @operator_required")
     return identity
 
 
-current_user = cast("Identity", LocalProxy(_identity_of_request))
+current_user = cast("Identity", LocalProxy(caller))
 """The caller of the view that runs now; RuntimeError where no decorator of this module has looked."""
 
 
@@ -84,7 +89,7 @@ def login_required(view: Callable[P, ResponseReturnValue]) -> Callable[P, Respon
 
     @functools.wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        g.identity = identify()
+        notes()["identity"] = identify()
         return view(*args, **kwargs)
 
     return guarded
@@ -112,7 +117,8 @@ def identify() -> Identity:
         Problem: 401 without good credentials, 403 without a good CSRF token, 503 while tokens cannot be checked.
 
     """
-    authorization: str | None = request.environ.get("HTTP_AUTHORIZATION")
+    context: RequestContext = request_ctx._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - see `notes`
+    authorization: str | None = context.request.environ.get("HTTP_AUTHORIZATION")
     if authorization is not None:
         return _verified(_bearer_token(authorization))
     token = session.get(SESSION_TOKEN)
@@ -125,7 +131,7 @@ def identify() -> Identity:
 
 def _auth() -> Auth:
     """Return the identity room of the application that runs."""
-    auth: Auth = current_app.extensions["auth"]
+    auth: Auth = current_app._get_current_object().extensions["auth"]  # type: ignore[attr-defined]  # noqa: SLF001 - see `notes`
     return auth
 
 

@@ -4,9 +4,9 @@ import hashlib
 import math
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from flask import Response, json, request
+from flask import Response, json
 from werkzeug.datastructures import Headers
 
 from app.caching import Answer, Outcome
@@ -34,11 +34,18 @@ class _Headers(Headers):
 class _CompleteResponse(Response):
     """A response that lacks nothing: a plain GET gets it as it is, without the passes that make others fit for WSGI."""
 
+    _status, _status_code, direct_passthrough = "200 OK", 200, False
+
+    def __init__(self, body: bytes, headers: Headers) -> None:  # Werkzeug's looks for what may be lacking
+        self.response, self.headers, self._on_close = [body], headers, []
+
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        if environ["REQUEST_METHOD"] != "GET" or self.status != "200 OK":
-            return super().__call__(environ, start_response)
-        start_response(self.status, self.headers.to_wsgi_list())
-        return cast("list[bytes]", self.response)
+        if "HTTP_IF_NONE_MATCH" in environ:
+            self.make_conditional(environ)
+        elif environ["REQUEST_METHOD"] == "GET" and not self._on_close:
+            start_response(self._status, self.headers.to_wsgi_list())
+            return self.response  # type: ignore[return-value]  # Werkzeug would take text as well
+        return super().__call__(environ, start_response)
 
 
 def cache_status(answer: Answer[AsinStats]) -> str:
@@ -52,10 +59,7 @@ def cache_status(answer: Answer[AsinStats]) -> str:
 def stats_response(answer: Answer[AsinStats]) -> Response:
     """Return the breakdown as JSON, or 304 to a client that has it already."""
     body, fixed = _rendered(answer.value)
-    response = _CompleteResponse([body], 200, _Headers([*fixed, ("Cache-Status", cache_status(answer))]))
-    if "HTTP_IF_NONE_MATCH" in request.environ:
-        response.make_conditional(request)
-    return response
+    return _CompleteResponse(body, _Headers([*fixed, ("Cache-Status", cache_status(answer))]))
 
 
 @lru_cache(maxsize=4096)

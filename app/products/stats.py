@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import Self
+from typing import NamedTuple, Self
 from uuid import UUID
 
 from app.caching.codec import JsonCodec
@@ -15,8 +14,7 @@ from app.products import repository
 _LARGEST = 2**53  # beyond it JSON numbers are no longer exact everywhere
 
 
-@dataclass(frozen=True, slots=True)
-class AsinStats:
+class AsinStats(NamedTuple):
     """How many of a user's products with an active deal are in each status; the four sum to `total`."""
 
     total: int
@@ -28,7 +26,7 @@ class AsinStats:
     @classmethod
     def parse(cls, document: object) -> Self:
         """Read `{"all": …, "asin_found": …, …}`. Raises ValueError for anything else, wrong sums included."""
-        names = ["all", *(field.name for field in fields(cls)[1:])]
+        names = ["all", *cls._fields[1:]]
         if not isinstance(document, dict) or set(document) != set(names):
             raise ValueError("not a status breakdown")
         numbers = [document[name] for name in names]

@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import current_user, login_required
+from app.auth import caller, current_user, login_required
 from app.payloads import body, query
 from app.products import repository
 from app.products.representation import stats_response
@@ -90,5 +90,5 @@ def bulk_action() -> ResponseReturnValue:
 def asin_status() -> ResponseReturnValue:
     """Show the ASIN status breakdown: the memoized view."""
     with timed("cache"):
-        answer = asin_status_stats.lookup(current_user.user_id)
+        answer = asin_status_stats.lookup(caller().user_id)
     return stats_response(answer)
