@@ -5,7 +5,7 @@ Every override is of a method that Flask documents, and leaves the work to Flask
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from flask import Flask, Request, appcontext_tearing_down, request_tearing_down
 from flask.ctx import RequestContext
@@ -35,9 +35,11 @@ class _Request(Request):
 
 
 class _Context(RequestContext):
+    app: "Application"
+
     def match_request(self) -> None:
         try:
-            self.request.url_rule, arguments = cast("Application", self.app).match(self.url_adapter)
+            self.request.url_rule, arguments = self.app.match(self.url_adapter)
             self.request.view_args = {**arguments}
         except HTTPException as error:
             self.request.routing_exception = error

@@ -64,7 +64,8 @@ def _cache_config(settings: Settings) -> dict[str, object]:
     common: dict[str, object] = {"CACHE_DEFAULT_TIMEOUT": settings.cache_ttl, "CACHE_KEY_PREFIX": "asin_stats:"}
     if settings.redis_url is None and not settings.sentinels:
         return common | {"CACHE_TYPE": "NullCache", "CACHE_NO_NULL_WARNING": True}
-    incarnation, timing = Incarnation(), Timing()
+    incarnation = Incarnation()
+    timing = Timing(answer=min(settings.redis_read_timeout, settings.redis_timeout))
     timing = replace(timing, owed=max(timing.owed, timing.lease + settings.cache_ttl))
     client = connection.connect(
         _topology(settings),

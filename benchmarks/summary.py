@@ -45,13 +45,11 @@ def aims(
     means = {who: mix["contenders"][who.name]["mean_ms"] for who in (OURS, UNCACHED)}
     calls = median(each["database_calls"] for each in herd["contenders"][OURS.name])
     killed, hung = (outage["contenders"][OURS.name][name] for name in ("killed", "hung"))
-    rest = hung["p99_of_the_rest_ms"] / killed["p99_ms"]
     rows = [
         *_aims_of_hits(hits),
         ["nine hits in ten: times no cache", f"{means[UNCACHED] / means[OURS]:.1f}", "10"],
         ["herd: database calls", f"{calls:.0f}", "1"],
-        ["Redis hung: p99, of that with Redis killed", f"{hung['p99_ms'] / killed['p99_ms']:.1f}", "at most 1.2"],
-        ["the same without the requests in flight when it froze", f"{rest:.2f}", "at most 1.2"],
+        ["Redis hung: p99, of that with Redis killed", f"{hung['p99_ms'] / killed['p99_ms']:.2f}", "at most 1.2"],
         ["cold start of a worker", f"{median(each['worker'] for each in starting[OURS.name]):.2f} s", "at most 1.0 s"],
         ["memory of a worker", f"{hits['megabytes'][OURS.name]:.0f} MB", "at most 90 MB"],
     ]

@@ -137,6 +137,7 @@ def app_environment(stack: Stack, **changes: str) -> dict[str, str]:
         "APP_ENV": "development",
         "CACHE_TTL": "10",
         "REDIS_TIMEOUT": "2",
+        "REDIS_READ_TIMEOUT": "2",  # this machine may be busier than one that serves sellers
         "SUPABASE_TIMEOUT": "8",
         "SUPABASE_JWT_ISSUER": "",
         "SUPABASE_URL": stack.supabase.url,

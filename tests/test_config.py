@@ -58,6 +58,7 @@ def _mistakes(monkeypatch: pytest.MonkeyPatch, **values: str) -> list[str]:
         ("REDIS_URL", "redis://host:70000/0", "no valid port"),
         ("REDIS_URL", "redis://host:6379/cache", "database number"),
         *(("REDIS_TIMEOUT", value, "") for value in ("0", "-2", "nan", "two")),
+        *(("REDIS_READ_TIMEOUT", value, "") for value in ("0", "-2", "nan", "two")),
         *(("CACHE_TTL", value, "") for value in ("ten", "0", "-10", "1.5", "3601", "")),
         *(("REDIS_MAX_CONNECTIONS", value, "") for value in ("0", "many")),
         ("THREADS", "11", "must not exceed REDIS_MAX_CONNECTIONS (10)"),
@@ -124,7 +125,8 @@ def test_the_defaults_need_two_variables_only(monkeypatch: pytest.MonkeyPatch) -
     _set(monkeypatch, **_GOOD)
     settings = load_settings()
     assert (settings.app_env, settings.in_production, settings.logs_json) == ("development", False, False)
-    assert (settings.cache_ttl, settings.redis_timeout, settings.redis_max_connections) == (10, 2.0, 10)
+    assert (settings.cache_ttl, settings.redis_max_connections) == (10, 10)
+    assert (settings.redis_timeout, settings.redis_read_timeout) == (2.0, 0.05)
     assert (settings.redis_url, settings.supabase_jwt_secret, settings.supabase_timeout) == (None, None, 8.0)
     assert settings.threads <= settings.redis_max_connections
     _set(monkeypatch, APP_ENV="production", SECRET_KEY=_STRONG)

@@ -28,16 +28,15 @@ class CircuitBreaker:
 
     Promise: **closed implies that this process owes no delete**, so whoever is admitted reads nothing this process
     knows to be outdated. What other workers owe is marked in the shared region. Only the state is under the lock,
-    never a network call; the hot path reads one attribute.
+    never a network call; the hot path reads one attribute, `state`, which only the breaker writes.
     """
 
-    def __init__(  # noqa: PLR0913 - two collaborators, a region, and three constants tests replace
+    def __init__(
         self,
         *,
         ping: Callable[[], bool],
         deliver: Callable[[str, str], bool],
         region: SharedRegion,
-        threshold: int = 1,
         interval: float = 0.25,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -47,24 +46,16 @@ class CircuitBreaker:
             ping: asks the server once and says whether it answered; never raises.
             deliver: sends the owed end of writer (key, token) and says whether it arrived; never raises.
             region: where other workers learn which keys this one owes a delete, and where transitions are counted.
-            threshold: consecutive failures that open the breaker. One is right with a background probe: a single
-                lost connection costs a few milliseconds of bypassing, a hung server one timeout per thread.
             interval: seconds between probes while open.
             clock: monotonic seconds.
 
         """
         self._ping, self._deliver, self._region = ping, deliver, region
-        self._threshold, self._interval, self._clock = threshold, interval, clock
+        self._interval, self._clock = interval, clock
         self._lock = threading.Lock()
-        self._state = BreakerState.CLOSED
-        self._failures = 0
+        self.state = BreakerState.CLOSED
         self._owed: dict[tuple[str, str], float] = {}
         self._probe_pid: int | None = None
-
-    @property
-    def state(self) -> BreakerState:
-        """The state right now."""
-        return self._state
 
     @property
     def owed(self) -> int:
@@ -73,23 +64,20 @@ class CircuitBreaker:
 
     def admits(self) -> bool:
         """Say whether a call may go to Redis now; costs no lock while closed."""
-        if self._state is BreakerState.CLOSED:
+        if self.state is BreakerState.CLOSED:
             return True
         if self._probe_pid != os.getpid():  # the probing thread did not survive a fork
             with self._lock:
                 self._start_probe()
         return False
 
-    def success(self) -> None:
-        """Note an answered call: failures are counted consecutively."""
-        if self._failures:
-            self._failures = 0
-
     def failure(self, reason: str) -> None:
-        """Note a connection failure or timeout; open when there were enough of them."""
+        """Note a connection failure or timeout, and open: with a probe in the background a single one is enough.
+
+        A lost connection then costs a few milliseconds of bypassing, a hung server one timeout per thread.
+        """
         with self._lock:
-            self._failures += 1
-            if self._failures >= self._threshold and self._state is BreakerState.CLOSED:
+            if self.state is BreakerState.CLOSED:
                 self._move(BreakerState.OPEN, reason)
                 self._start_probe()
 
@@ -100,20 +88,20 @@ class CircuitBreaker:
             self._owed = {debt: until for debt, until in self._owed.items() if until > now}
             self._owed[key, token] = now + lifetime
             self._region.mark(key, seconds=lifetime)
-            if self._state is BreakerState.CLOSED:
+            if self.state is BreakerState.CLOSED:
                 self._move(BreakerState.OPEN, "an invalidation could not be delivered")
                 self._start_probe()
 
     def _move(self, state: BreakerState, reason: str) -> None:
         # A server that answers but takes no deletes bounces between open and half-open: that is not news.
-        bounce = BreakerState.HALF_OPEN in (state, self._state) and state is not BreakerState.CLOSED
+        bounce = BreakerState.HALF_OPEN in (state, self.state) and state is not BreakerState.CLOSED
         level = logging.DEBUG if bounce else logging.INFO if state is BreakerState.CLOSED else logging.WARNING
-        self._state = state
+        self.state = state
         self._region.count(f"breaker-{state}")
         logger.log(level, "Redis circuit breaker %s: %s", state, reason)
 
     def _start_probe(self) -> None:
-        if self._state is BreakerState.CLOSED or self._probe_pid == os.getpid():
+        if self.state is BreakerState.CLOSED or self._probe_pid == os.getpid():
             return
         self._probe_pid = os.getpid()
         threading.Thread(target=self._probe, name="redis-probe", daemon=True).start()
@@ -133,7 +121,6 @@ class CircuitBreaker:
                 self._owed = {debt: until for debt, until in self._owed.items() if until > now}
                 debts = list(self._owed)
                 if not debts:
-                    self._failures = 0
                     self._probe_pid = None
                     self._region.unmark()
                     self._move(BreakerState.CLOSED, "nothing is owed, caching resumes")

@@ -6,8 +6,9 @@ a replica may not have seen a delete yet.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 from redis import Redis, RedisCluster, Sentinel
@@ -19,6 +20,8 @@ from redis.sentinel import SentinelConnectionPool
 
 from app.caching.incarnation import Incarnation
 from app.caching.pool import HEALTH_CHECK_SECONDS, Pool, Stack
+
+Send = Callable[[tuple[str | bytes | int, ...]], Any]
 
 _PROBE_CONNECTIONS = 2  # besides one for each thread, where a pool cannot block
 
@@ -93,14 +96,17 @@ def _by_sentinel(topology: Topology, options: dict[str, Any], *, max_connections
     return client
 
 
-def execute(client: Redis, *command: str | bytes | int) -> Any:  # noqa: ANN401 - a Redis reply
-    """Send one command and return its reply, decoded no further.
+def sender(client: Redis, *, seconds: float | None = None) -> Send:
+    """Return what sends one command of `client` and returns its reply, decoded no further.
+
+    It waits for up to `seconds`; by default, and where `client` speaks to a cluster or to a master that sentinels name,
+    for the time-out of the client.
 
     What `Redis.execute_command` does besides (retries, metrics, reply callbacks) costs a third of a cached read.
     """
     if is_cluster(client) or isinstance(client.connection_pool, SentinelConnectionPool):
-        return client.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-    return cast("Pool", client.connection_pool).exchange(command)
+        return lambda command: client.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+    return partial(cast("Pool", client.connection_pool).exchange, seconds=seconds)
 
 
 def is_cluster(client: Redis) -> bool:

@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 
 from redis import exceptions as errors
 
-from app.caching.breaker import CircuitBreaker
+from app.caching.breaker import BreakerState, CircuitBreaker
 from app.caching.shared import SharedRegion
 
 logger = logging.getLogger(__name__)
@@ -114,15 +114,13 @@ class Guard:
             CacheUnavailableError: the breaker is open, or Redis could not do it.
 
         """
-        if not self.breaker.admits():
+        if self.breaker.state is not BreakerState.CLOSED and not self.breaker.admits():
             self._region.count("skipped")
             raise CacheUnavailableError(Trouble.OPEN)
         try:
-            reply = command(*args, **kwargs)
+            return command(*args, **kwargs)
         except REDIS_ERRORS as error:
             raise CacheUnavailableError(self.note(error)) from None
-        self.breaker.success()
-        return reply
 
     def note(self, error: BaseException) -> Trouble:
         """Classify and count a failure, tell the breaker or the log, and return its kind."""

@@ -17,11 +17,12 @@ from redis import Redis
 
 from app.caching.breaker import CircuitBreaker
 from app.caching.codec import Policy
+from app.caching.connection import sender
 from app.caching.guard import REDIS_ERRORS, CacheUnavailableError, Guard, Trouble
 from app.caching.incarnation import Incarnation
 from app.caching.scripts import run, run_for_all
 from app.caching.shared import SharedRegion
-from app.caching.states import FAILURE, Answer, Bypass, Failed, Granted, Leased, Outcome, Value
+from app.caching.states import FAILURE, Answer, Bypass, Failed, Granted, Leased, Outcome, Seen
 from app.identifiers import new_identifier
 
 logger = logging.getLogger(__name__)
@@ -37,13 +38,15 @@ class Timing:
     """How long things may take, in seconds.
 
     lease > wait > p99 of the computation; writer > the slowest commit; owed > lease + the longest TTL: after it nothing
-    that was computed before a change can be left in Redis.
+    that was computed before a change can be left in Redis. answer: how long a reader waits for Redis before it computes
+    itself; by default as long as a writer does, until the client's own time-out.
     """
 
     lease: float = 5.0
     wait: float = 2.0
     writer: float = 30.0
     owed: float = 30.0
+    answer: float | None = None
 
 
 class LeaseProtocol:
@@ -74,6 +77,8 @@ class LeaseProtocol:
         self._incarnation, self._sleep, self._clock = incarnation, sleep, clock
         self.breaker = CircuitBreaker(ping=self._ping, deliver=self._deliver, region=self.region, clock=clock)
         self.guard = Guard(self.breaker, self.region, clock=clock)
+        self._send, self._ask = sender(client), sender(client, seconds=self.timing.answer)
+        self._lease_ms = _ms(self.timing.lease)
 
     def fetch(self, key: str, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:
         """Return the entry's value, or compute it: once per herd, stored if no writer interferes.
@@ -82,13 +87,11 @@ class LeaseProtocol:
             Exception: what `compute` raises, or `policy.failing_with` when it has just failed for another caller.
 
         """
-        seen, waited = self._settle(key)
-        if isinstance(seen, Failed):
-            self.region.count("failed")
-            raise (policy.failing_with or RuntimeError)
-        answer = self._answer(key, seen, compute, policy, waited=waited)
+        seen = self._read(key, policy)
+        answer = seen if isinstance(seen, Answer) else self._obtain(key, seen, compute, policy)
         self.region.count(answer.outcome)
-        logger.debug("cache %s %s%s", answer.outcome, key, f" ({answer.detail})" if answer.detail else "")
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("cache %s %s%s", answer.outcome, key, f" ({answer.detail})" if answer.detail else "")
         return answer
 
     def begin(self, key: str) -> str:
@@ -128,66 +131,69 @@ class LeaseProtocol:
         """
         return sum(run_for_all(self.client, "end", keys, ""))
 
-    def _settle(self, key: str) -> tuple[Value | Granted | Failed | Bypass, bool]:
-        """Read until there is something to act on; wait at most `timing.wait` for another reader's lease."""
-        deadline: float | None = None
-        pause = _FIRST_PAUSE
-        while True:
-            seen = self._read(key)
-            if not isinstance(seen, Leased):
-                return seen, deadline is not None
-            now = self._clock()
-            if deadline is None:
-                deadline = now + self.timing.wait
-                self.region.count("waits")
-            if now >= deadline:
-                return Bypass("wait-timeout"), True
-            self._sleep(min(pause, deadline - now))
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
-
-    def _read(self, key: str) -> Value | Granted | Leased | Failed | Bypass:
+    def _read(self, key: str, policy: Policy[R]) -> Answer[R] | Seen:
+        """Look once: return the value that is stored, or else what is in its place."""
         if self.region.is_marked(key):
             return Bypass("owed")
-        token, started = new_identifier(), self._clock()
+        token, asked_at = new_identifier(), self._clock()
         try:
-            reply = self._run("read", key, token, _ms(self.timing.lease))
+            reply = self.guard.call(run, self._ask, "read", key, token, self._lease_ms)
         except CacheUnavailableError as error:
             if error.trouble is Trouble.TIMEOUT:  # it may still run, and would then lease the entry to nobody
                 self.breaker.owe(key, token, lifetime=self.timing.lease)
             return Bypass(f"redis-{error.trouble.label}")
         if isinstance(reply, list):
-            payload, left = reply
-            return Value(payload, left / 1000, started)
+            payload, left_ms = reply
+            try:
+                return self._believed(payload, left_ms, asked_at, policy)
+            except ValueError as error:
+                return Bypass(str(error))
         coded = (Granted(token), Leased(), Bypass("writer-in-flight"), Bypass("wrong-type"), Failed())
         return coded[reply]
 
-    def _answer(
-        self, key: str, seen: Value | Granted | Bypass, compute: Callable[[], R], policy: Policy[R], *, waited: bool
-    ) -> Answer[R]:
+    def _believed(self, payload: bytes, left_ms: int, asked_at: float, policy: Policy[R]) -> Answer[R]:
+        """Return a stored value. Raises ValueError with the reason why it is not to be believed."""
+        left = left_ms / 1000
+        if not 0 <= left <= policy.ttl:
+            raise ValueError("poison")  # we always give an entry a TTL, and never a longer one
+        if asked_at - (policy.ttl - left) < self._incarnation.first_met:
+            raise ValueError("outlived")
+        try:
+            return Answer(policy.codec.decode(payload), Outcome.HIT, left)
+        except ValueError:
+            self.guard.warn(Trouble.POISON)
+            raise ValueError("poison") from None
+
+    def _obtain(self, key: str, seen: Seen, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:
+        """Answer where no value is stored. Raises as `fetch` does."""
+        if isinstance(seen, Leased):
+            found = self._await(key, policy)
+            if isinstance(found, Answer):
+                return found._replace(outcome=Outcome.COLLAPSED)
+            seen = found
+        if isinstance(seen, Failed):
+            self.region.count("failed")
+            raise (policy.failing_with or RuntimeError)
         if isinstance(seen, Granted):
             return self._fill(key, seen.token, compute, policy)
-        if isinstance(seen, Value):
-            try:
-                return self._believed(seen, policy, waited=waited)
-            except ValueError as error:
-                seen = Bypass(str(error))
         if seen.reason in _DROPPED:
             self.region.count("poison")
             self.end(key)
         return Answer(compute(), Outcome.BYPASS, detail=seen.reason)
 
-    def _believed(self, seen: Value, policy: Policy[R], *, waited: bool) -> Answer[R]:
-        """Return a stored value. Raises ValueError with the reason why it is not to be believed."""
-        if not 0 <= seen.left <= policy.ttl:
-            raise ValueError("poison")  # we always give an entry a TTL, and never a longer one
-        if seen.read_at - (policy.ttl - seen.left) < self._incarnation.first_met:
-            raise ValueError("outlived")
-        try:
-            value = policy.codec.decode(seen.payload)
-        except ValueError:
-            self.guard.warn(Trouble.POISON)
-            raise ValueError("poison") from None
-        return Answer(value, Outcome.COLLAPSED if waited else Outcome.HIT, ttl=seen.left)
+    def _await(self, key: str, policy: Policy[R]) -> Answer[R] | Granted | Failed | Bypass:
+        """Look again and again while another reader holds the lease, for at most `timing.wait`."""
+        self.region.count("waits")
+        now = self._clock()
+        deadline, pause = now + self.timing.wait, _FIRST_PAUSE
+        while now < deadline:
+            self._sleep(min(pause, deadline - now))
+            seen = self._read(key, policy)
+            if not isinstance(seen, Leased):
+                return seen
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+            now = self._clock()
+        return Bypass("wait-timeout")
 
     def _fill(self, key: str, token: str, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:
         started = self._clock()
@@ -219,7 +225,7 @@ class LeaseProtocol:
             logger.debug("lease on %s left to run out", key)
 
     def _run(self, script: str, key: str, *arguments: str | bytes | int) -> Any:  # noqa: ANN401 - a Redis reply
-        return self.guard.call(run, self.client, script, key, *arguments)
+        return self.guard.call(run, self._send, script, key, *arguments)
 
     def _ping(self) -> bool:
         try:
@@ -230,7 +236,7 @@ class LeaseProtocol:
     def _deliver(self, key: str, token: str) -> bool:
         """Send an owed end past the breaker, which is still open."""
         try:
-            run(self.client, "end", key, token)
+            run(self._send, "end", key, token)
         except REDIS_ERRORS as error:
             self.guard.note(error)
             return False

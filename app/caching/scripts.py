@@ -7,24 +7,24 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import NoScriptError
 
-from app.caching.connection import execute, is_cluster
+from app.caching.connection import Send, is_cluster, sender
 
 _TEXTS = {file.stem: file.read_bytes() for file in sorted((Path(__file__).parent / "lua").glob("*.lua"))}
 _DIGESTS = {name: hashlib.sha1(text, usedforsecurity=False).hexdigest() for name, text in _TEXTS.items()}
 
 
-def run(client: Redis, name: str, key: str, *arguments: str | bytes | int) -> Any:  # noqa: ANN401 - a Redis reply
+def run(send: Send, name: str, key: str, *arguments: str | bytes | int) -> Any:  # noqa: ANN401 - a Redis reply
     """Run the script `name` on `key` and return its reply. Raises what redis-py raises."""
     try:
-        return execute(client, "EVALSHA", _DIGESTS[name], 1, key, *arguments)
+        return send(("EVALSHA", _DIGESTS[name], 1, key, *arguments))
     except NoScriptError:  # a server that restarted, or one we meet for the first time
-        return execute(client, "EVAL", _TEXTS[name], 1, key, *arguments)
+        return send(("EVAL", _TEXTS[name], 1, key, *arguments))
 
 
 def run_for_all(client: Redis, name: str, keys: list[bytes], *arguments: str) -> list[Any]:
     """Run a script once for each key and return the replies; one round trip for all, but for a cluster."""
     if is_cluster(client):  # it takes no scripts in a pipeline
-        return [run(client, name, key.decode(), *arguments) for key in keys]
+        return [run(sender(client), name, key.decode(), *arguments) for key in keys]
     client.script_load(_TEXTS[name])
     pipeline = client.pipeline(transaction=False)
     for key in keys:

@@ -44,14 +44,6 @@ class Answer(NamedTuple, Generic[R]):
     detail: str | None = None
 
 
-class Value(NamedTuple):
-    """A stored payload, its remaining life (seconds; negative: it never expires), and when we asked (monotonic s)."""
-
-    payload: bytes
-    left: float
-    read_at: float
-
-
 @dataclass(frozen=True, slots=True)
 class Granted:
     """The entry was absent and this reader now holds its lease."""
@@ -74,6 +66,10 @@ class Bypass:
     """Compute, store nothing."""
 
     reason: str
+
+
+Seen = Granted | Leased | Failed | Bypass
+"""What a reader may find in place of a value."""
 
 
 def state_name(start: bytes) -> str:

@@ -158,7 +158,7 @@ class Wire:
         """Have nothing sent yet."""
         self.connection_pool = self
 
-    def exchange(self, command: tuple[Any, ...]) -> object:
+    def exchange(self, command: tuple[Any, ...], seconds: float | None) -> object:  # noqa: ARG002 - no time passes
         """Take the step, with a name for the token."""
         thread = current()
         _, digest, _, _, token, *arguments = command
@@ -202,7 +202,7 @@ class SteppedBreaker(CircuitBreaker):
     def snapshot(self, tokens: Mapping[str, bytes]) -> tuple[object, ...]:
         """Return all that its future depends on, with names for the tokens."""
         owed = tuple(tokens[token] for _, token in self._owed)
-        return self._state, self._failures, owed, self._probe_pid is None
+        return self.state, owed, self._probe_pid is None
 
 
 class _Threading:

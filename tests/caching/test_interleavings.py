@@ -49,14 +49,14 @@ def test_no_ordering_with_a_fault_anywhere_shows_an_old_number(covers: Callable[
     """Besides all that, one call fails, or is answered to nobody and runs late or never, or a worker is killed."""
     readers_and_writers = ({"R1": reader(2), "W1": writer(1)}, {"R2": reader(1), "W2": writer(2)})
 
-    covers(Exploration(readers_and_writers, faults=1, losses=True).run(), states=500_000, interleavings=3e15)
+    covers(Exploration(readers_and_writers, faults=1, losses=True).run(), states=400_000, interleavings=3e15)
 
 
 def test_no_ordering_with_two_faults_shows_an_old_number(covers: Callable[..., None]) -> None:
     """Two such faults, as when neither begin nor end can be delivered, or the owed end fails too."""
     readers_and_writer = ({"R1": reader(2), "W1": writer(1)}, {"R2": reader(1)})
 
-    covers(Exploration(readers_and_writer, faults=2).run(), states=100_000, interleavings=2e11)
+    covers(Exploration(readers_and_writer, faults=2).run(), states=75_000, interleavings=2e11)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FuturesTimeoutError
+from dataclasses import replace
 
 import pytest
 from redis import Redis
@@ -13,7 +15,7 @@ from app.caching.protocol import LeaseProtocol
 from app.caching.states import Outcome
 from local.processes import wait_until
 from local.valkey import ValkeyServer
-from tests.caching.engines import KEY, Computation, engine, fetch
+from tests.caching.engines import KEY, QUICK, Computation, engine, fetch
 
 
 def _recovered(protocol: LeaseProtocol) -> bool:
@@ -72,6 +74,26 @@ def test_a_hung_redis_costs_each_thread_one_timeout(valkey: ValkeyServer) -> Non
     assert 1 <= len(slow) <= 6, slow
     valkey.resume()
     assert wait_until(lambda: _recovered(protocol), seconds=1.5)
+
+
+def test_a_reader_does_not_wait_for_redis_as_long_as_a_writer(valkey: ValkeyServer) -> None:
+    """A cache that is slower than the database is none; a delete is worth waiting for."""
+    protocol = engine(valkey.url, timeout=60, timing=replace(QUICK, answer=0.05))
+    _use_at_once(protocol, connections=2)
+    fetch(protocol, Computation())
+    valkey.pause()
+    with ThreadPoolExecutor(1) as threads:
+        ending = threads.submit(protocol.end, KEY)
+        with pytest.raises(FuturesTimeoutError):
+            ending.result(0.2)
+
+        assert fetch(protocol, Computation("db")).detail == "redis-timeout"
+
+        valkey.resume()
+        ending.result(10)
+    assert protocol.region.counts()["owed"] == 0
+    assert wait_until(lambda: _recovered(protocol), seconds=5)
+    assert fetch(protocol, Computation()).outcome is Outcome.STORED
 
 
 def test_a_delete_owed_through_an_outage_is_delivered_before_reads_are_admitted(valkey: ValkeyServer) -> None:

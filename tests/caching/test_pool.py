@@ -1,18 +1,23 @@
 """What the pool lends is fit for use, and an answer never reaches another question."""
 
+import math
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
-from queue import Empty, Full
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FuturesTimeoutError
+from queue import Full
 
 import pytest
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from app.caching.connection import Topology, connect
+from app.caching.connection import Topology, connect, sender
 from app.caching.incarnation import Incarnation
-from app.caching.pool import Pool, Stack
+from app.caching.pool import Pool
 from local.processes import wait_until
 from local.valkey import ValkeyServer
 
@@ -36,6 +41,62 @@ def test_an_answer_that_came_too_late_is_no_answer_to_the_next_question(valkey: 
     valkey.resume()
 
     assert [pool.exchange(("ECHO", word)) for word in ("a", "b")] == [b"a", b"b"]
+
+
+def test_a_question_waits_no_longer_than_it_is_told_to(valkey: ValkeyServer) -> None:
+    """Readers are in more of a hurry than writers."""
+    ask = sender(_patient_client(valkey), seconds=0.05)
+    ask(("PING",))
+    valkey.pause()
+
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(ask, ("PING",))
+        waited = wait_until(asked.done, seconds=10)
+        valkey.resume()
+    assert waited
+    assert isinstance(asked.exception(), RedisTimeoutError)
+
+
+def _patient_client(valkey: ValkeyServer) -> Redis:
+    return connect(Topology(url=valkey.url), Incarnation(), max_connections=1, timeout=60)
+
+
+@pytest.mark.parametrize("ask", [lambda client: sender(client)(("PING",)), Redis.ping])
+def test_one_hurried_question_does_not_hurry_the_next(valkey: ValkeyServer, ask: Callable[[Redis], object]) -> None:
+    """On the same connection, ours and redis-py's own alike."""
+    client = _patient_client(valkey)
+    sender(client, seconds=0.05)(("PING",))
+    valkey.pause()
+
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(ask, client)
+        with pytest.raises(FuturesTimeoutError):
+            asked.result(0.2)
+        valkey.resume()
+        assert asked.result(10) in (b"PONG", True)
+
+
+def test_a_connection_that_just_answered_need_not_be_tried(pool: Pool) -> None:
+    """Each answer starts its time anew."""
+    pool.exchange(("PING",))
+    connection = pool.get_connection()
+    connection.next_health_check = due = math.ceil(time.monotonic())  # so it was used half a minute ago
+    pool.release(connection)
+
+    pool.exchange(("PING",))
+
+    assert connection.next_health_check > due
+
+
+def test_who_finds_no_server_takes_no_connection_away(valkey: ValkeyServer, pool: Pool) -> None:
+    """However often it happens, the pool is whole when the server is back."""
+    valkey.kill()
+    for _ in range(3):
+        with pytest.raises(RedisConnectionError, match="refused"):
+            pool.exchange(("PING",))
+    valkey.restart()
+
+    assert pool.exchange(("PING",)) == b"PONG"
 
 
 def test_only_one_question_fails_when_the_server_restarts(valkey: ValkeyServer, pool: Pool) -> None:
@@ -110,26 +171,35 @@ def _in_child(question: Callable[[], int]) -> int:
     return int(said or -1)
 
 
-def test_a_stack_gives_the_last_first_and_holds_no_more_than_it_may() -> None:
+def test_the_connection_that_came_back_last_is_lent_first(pool: Pool) -> None:
     """So that few connections do the work, and stay warm."""
-    stack = Stack(2)
-    stack.put_nowait("a")
-    stack.put_nowait("b")
+    first, second = pool.get_connection(), pool.get_connection()
+    pool.release(first)
+    pool.release(second)
 
+    assert [pool.get_connection(), pool.get_connection()] == [second, first]
+
+
+def test_a_pool_holds_no_more_connections_than_it_may(pool: Pool) -> None:
+    """Who finds none free in time is told so; nobody can give back more than was lent."""
+    lent = [pool.get_connection(), pool.get_connection()]
+    pool.timeout = 0.01
+    with pytest.raises(RedisError, match="No connection available"):
+        pool.get_connection()
+
+    for connection in lent:
+        pool.release(connection)
     with pytest.raises(Full):
-        stack.put_nowait("c")
-    assert [stack.get(1), stack.get(1)] == ["b", "a"]
-    with pytest.raises(Empty):
-        stack.get(0.01)
+        pool.release(lent[0])
 
 
-def test_who_waits_at_an_empty_stack_gets_what_is_put_there() -> None:
+def test_who_waits_at_an_empty_pool_gets_the_next_that_comes_back(pool: Pool) -> None:
     """A thread without a connection goes on as soon as another gives one back."""
-    stack, got = Stack(1), list[str]()
-    waiting = threading.Thread(target=lambda: got.append(stack.get(30)))
+    lent, got = [pool.get_connection(), pool.get_connection()], list[object]()
+    waiting = threading.Thread(target=lambda: got.append(pool.get_connection()))
     waiting.start()
 
-    stack.put_nowait("a")
+    pool.release(lent[0])
 
-    assert wait_until(lambda: got == ["a"], seconds=5)
+    assert wait_until(lambda: got == [lent[0]], seconds=5)
     waiting.join()

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.caching.codec import JsonCodec, Policy
+from app.caching.incarnation import Incarnation
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import Outcome
 from local.processes import wait_until
@@ -54,6 +55,23 @@ def test_a_herd_computes_once(patient: LeaseProtocol) -> None:
 
 
 @everywhere
+def test_who_waits_asks_less_and_less_often(protocol: LeaseProtocol, spy: Spy) -> None:
+    """Many may wait for one; together they must not keep the server busy."""
+    now, pauses = [0.0], list[float]()
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        now[0] += seconds
+
+    spy.plants(b"lease:somebody", seconds=60)
+    waiting = LeaseProtocol(protocol.client, Incarnation(), timing=QUICK, sleep=sleep, clock=lambda: now[0])
+
+    assert fetch(waiting, Computation()).detail == "wait-timeout"
+    assert sum(pauses) == pytest.approx(QUICK.wait)
+    assert pauses[:-1] == sorted(pauses[:-1])
+    assert (pauses[0], max(pauses)) == (0.002, 0.05)
+
+
 def test_who_waits_too_long_computes_and_stores_nothing(protocol: LeaseProtocol, spy: Spy) -> None:
     """A stuck computation holds nobody up for longer than the wait time."""
     stuck, own = Computation("stuck"), Computation("own")
@@ -179,6 +197,7 @@ def test_a_shared_failure_is_shared_for_one_wait_time(protocol: LeaseProtocol) -
         fetch(protocol, failing)
 
     assert failing.calls == 1
+    assert protocol.region.counts()["failed"] == 1
     assert wait_until(lambda: _recovers(protocol), seconds=QUICK.wait + 2)
 
 
