@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.arena import Arena, arena
-from benchmarks.lineup import OURS
+from benchmarks.lineup import OURS, UNCACHED
 from benchmarks.report import write_results
 from benchmarks.scenarios import herd, hits, mix, outage, starting, writes
 
@@ -31,7 +31,11 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     ),
     "mix": Scenario(lambda arena: mix.measure(arena, cycles=2), None, mix.show),
     "writes": Scenario(lambda arena: writes.measure(arena, seconds=8), None, writes.show),
-    "herd": Scenario(lambda arena: herd.measure(arena, herds=3), lambda arena: herd.measure(arena, herds=1), herd.show),
+    "herd": Scenario(
+        lambda arena: herd.measure(arena, herds=3),
+        lambda arena: herd.measure(arena, herds=1, whom=[OURS, UNCACHED]),
+        herd.show,
+    ),
     "outage": Scenario(
         lambda arena: outage.measure(arena, absent=3),
         lambda arena: outage.measure(arena, absent=2, who=[OURS]),

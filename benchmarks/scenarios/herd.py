@@ -3,10 +3,11 @@
 import asyncio
 import json
 import statistics
+from collections.abc import Sequence
 from typing import Any, Final
 
 from benchmarks.arena import BREAKDOWN, Arena, User
-from benchmarks.lineup import CACHED, LOCKED_CASHEWS, UNCACHED
+from benchmarks.lineup import CACHED, LOCKED_CASHEWS, UNCACHED, Contender
 from benchmarks.load import Answer, Visitor, read, together
 from benchmarks.report import table
 from benchmarks.serving import ContenderServer
@@ -18,10 +19,10 @@ _VISITORS: Final = 200
 _WORKERS: Final = 4
 
 
-def measure(arena: Arena, *, herds: int) -> dict[str, Any]:
-    """Let `herds` come to each contender, each to a new user, with room for all of them to be served at once."""
+def measure(arena: Arena, *, herds: int, whom: Sequence[Contender] = _WHO) -> dict[str, Any]:
+    """Let `herds` come to each of `whom`, each to a new user, with room for all of them to be served at once."""
     figures = {}
-    for who in _WHO:
+    for who in whom:
         with arena.server(who, workers=_WORKERS, threads=_VISITORS // _WORKERS) as server:
             figures[who.name] = [_herd(arena, server, user) for user in arena.users(herds + 1)][1:]
     return {"visitors": _VISITORS, "workers": _WORKERS, "contenders": figures}
@@ -49,7 +50,8 @@ def show(data: dict[str, Any]) -> str:
     """Return the table."""
     rows = []
     for who in _WHO:
-        herds = data["contenders"][who.name]
+        if not (herds := data["contenders"].get(who.name)):
+            continue
         calls = [int(herd["database_calls"]) for herd in herds]
         seconds = statistics.median(herd["seconds"] for herd in herds)
         rows.append(
