@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     redis_password: Annotated[SecretStr | None, Unset] = None
     redis_max_connections: int = Field(default=10, ge=1, le=1000)
     redis_timeout: Seconds = 2.0
-    redis_read_timeout: Seconds = 0.05
+    redis_read_timeout: Seconds = 0.03
     cache_ttl: int = Field(default=10, ge=1, le=3600)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Annotated[Literal["json", "text"] | None, Unset] = None

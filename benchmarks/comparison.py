@@ -37,7 +37,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         herd.show,
     ),
     "outage": Scenario(
-        lambda arena: outage.measure(arena, absent=3),
+        lambda arena: outage.measure(arena, absent=5),
         lambda arena: outage.measure(arena, absent=2, who=[OURS]),
         outage.show,
     ),

@@ -126,7 +126,7 @@ def test_the_defaults_need_two_variables_only(monkeypatch: pytest.MonkeyPatch) -
     settings = load_settings()
     assert (settings.app_env, settings.in_production, settings.logs_json) == ("development", False, False)
     assert (settings.cache_ttl, settings.redis_max_connections) == (10, 10)
-    assert (settings.redis_timeout, settings.redis_read_timeout) == (2.0, 0.05)
+    assert (settings.redis_timeout, settings.redis_read_timeout) == (2.0, 0.03)
     assert (settings.redis_url, settings.supabase_jwt_secret, settings.supabase_timeout) == (None, None, 8.0)
     assert settings.threads <= settings.redis_max_connections
     _set(monkeypatch, APP_ENV="production", SECRET_KEY=_STRONG)

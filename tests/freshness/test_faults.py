@@ -52,7 +52,7 @@ class Round:
 def test_nothing_that_goes_wrong_makes_a_read_stale(stage: Stage, dice: random.Random) -> None:
     """Everything a machine room has to offer, at random moments."""
     rounds = max(1, round(MINUTES))
-    hurried = {"REDIS_READ_TIMEOUT": "0.05"}  # as deployed, so that reads time out in many a fault
+    hurried = {"REDIS_READ_TIMEOUT": "0.03"}  # as deployed, so that reads time out in many a fault
     with stage("ours", proxied=True, fill_delay=0.01, **hurried) as scene:
         memory = []
         for number in range(1, rounds + 1):
