@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from app.caching.protocol import LeaseProtocol
+from app.extensions import cache
 from config import ConfigurationError, Settings, load_settings
 from local import ROOT
 from local.stack import Stack
-from tests.sellers import app_environment
+from tests.sellers import app_environment, running_app
 
 _GOOD = {"SUPABASE_URL": "https://project.supabase.co", "SUPABASE_KEY": "sb_publishable_x"}
 _STRONG = "0123456789abcdef0123456789abcdef"
@@ -203,3 +205,16 @@ def test_the_example_names_every_variable_with_its_default(monkeypatch: pytest.M
     defaults = load_settings()
     _set(monkeypatch, **shown | _GOOD)
     assert load_settings() == defaults
+
+
+@pytest.mark.parametrize(("read_timeout", "timeout", "answer"), [("0.03", "2", 0.03), ("5", "1", 1)])
+def test_a_reader_waits_as_long_as_the_settings_say_and_never_longer_than_a_writer(
+    monkeypatch: pytest.MonkeyPatch, read_timeout: str, timeout: str, answer: float
+) -> None:
+    """Seconds, from the environment to the engine."""
+    addresses = {"REDIS_URL": "redis://127.0.0.1:1", **_GOOD}
+    _set(monkeypatch, **addresses, REDIS_READ_TIMEOUT=read_timeout, REDIS_TIMEOUT=timeout)
+
+    with running_app(load_settings()) as app, app.app_context():
+        assert isinstance(cache.protocol, LeaseProtocol)
+        assert cache.protocol.timing.answer == answer
