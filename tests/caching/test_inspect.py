@@ -1,15 +1,11 @@
 """What diagnostics see of Redis, wherever it is."""
 
-import pytest
-
 from app.caching import LeaseBackend
 from app.caching.inspect import INFO_FIELDS, entry_report, sample_entries, server_report
 from app.caching.protocol import LeaseProtocol
 from local.valkey import ValkeyServer
 from tests.caching.engines import KEY, Computation, Spy, engine, fetch
-from tests.caching.places import PLACES
-
-everywhere = pytest.mark.parametrize("place", PLACES, indirect=True)
+from tests.caching.places import everywhere
 
 
 @everywhere

@@ -6,14 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.caching.codec import JsonCodec, Policy
-from app.caching.incarnation import Incarnation
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import Outcome
 from local.processes import wait_until
 from tests.caching.engines import KEY, QUICK, Computation, Spy, TroubleError, engine, fetch, fetching
-from tests.caching.places import PLACES, Place
-
-everywhere = pytest.mark.parametrize("place", PLACES, indirect=True)
+from tests.caching.places import Place, everywhere
 
 
 @everywhere
@@ -37,49 +34,6 @@ def test_a_hit_computes_nothing_and_tells_the_remaining_life(protocol: LeaseProt
     assert (answer.value, answer.outcome, compute.calls) == ({"all": 7}, Outcome.HIT, 0)
     assert answer.ttl is not None
     assert 4 < answer.ttl <= 5
-
-
-@everywhere
-def test_a_herd_computes_once(patient: LeaseProtocol) -> None:
-    """Readers that miss together wait for the one that holds the lease."""
-    compute = Computation()
-    with fetching(patient, compute) as first, ThreadPoolExecutor(8) as threads:
-        others = [threads.submit(fetch, patient, compute) for _ in range(8)]
-        assert wait_until(lambda: patient.region.counts()["waits"] == 8, seconds=5)
-        compute.release.set()
-        outcomes = {other.result().outcome for other in others}
-
-    assert compute.calls == 1
-    assert outcomes == {Outcome.COLLAPSED}
-    assert first[0].outcome is Outcome.STORED
-
-
-@everywhere
-def test_who_waits_asks_less_and_less_often(protocol: LeaseProtocol, spy: Spy) -> None:
-    """Many may wait for one; together they must not keep the server busy."""
-    now, pauses = [0.0], list[float]()
-
-    def sleep(seconds: float) -> None:
-        pauses.append(seconds)
-        now[0] += seconds
-
-    spy.plants(b"lease:somebody", seconds=60)
-    waiting = LeaseProtocol(protocol.client, Incarnation(), timing=QUICK, sleep=sleep, clock=lambda: now[0])
-
-    assert fetch(waiting, Computation()).detail == "wait-timeout"
-    assert sum(pauses) == pytest.approx(QUICK.wait)
-    assert pauses[:-1] == sorted(pauses[:-1])
-    assert (pauses[0], max(pauses)) == (0.002, 0.05)
-
-
-def test_who_waits_too_long_computes_and_stores_nothing(protocol: LeaseProtocol, spy: Spy) -> None:
-    """A stuck computation holds nobody up for longer than the wait time."""
-    stuck, own = Computation("stuck"), Computation("own")
-    with fetching(protocol, stuck):
-        answer = fetch(protocol, own)
-        assert spy.raw() != b'"own"'
-
-    assert (answer.value, answer.outcome, answer.detail) == ("own", Outcome.BYPASS, "wait-timeout")
 
 
 @everywhere
