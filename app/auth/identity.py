@@ -73,7 +73,12 @@ def init_app(
 
 
 def caller() -> Identity:
-    """Return the caller of the view that runs now; RuntimeError where no decorator of this module has looked."""
+    """Return whom `current_user` stands for, without the five calls of that proxy: for the view that is asked all day.
+
+    Raises:
+        RuntimeError: no decorator of this module has looked.
+
+    """
     identity: Identity | None = notes().get("identity")
     if identity is None:
         raise RuntimeError("current_user is known only in a view marked @login_required or @operator_required")

@@ -114,6 +114,7 @@ class Guard:
             CacheUnavailableError: the breaker is open, or Redis could not do it.
 
         """
+        # Looked at before it is asked: that spares each hit a call.
         if self.breaker.state is not BreakerState.CLOSED and not self.breaker.admits():
             self._region.count("skipped")
             raise CacheUnavailableError(Trouble.OPEN)

@@ -57,11 +57,11 @@ class Pool(BlockingConnectionPool):
             redis.RedisError: none became free, or the server cannot be reached.
 
         """
-        connection = self._take()
+        connection = self._take(None)
         _let_wait(connection)
         return connection  # type: ignore[no-any-return]
 
-    def _take(self) -> Any:  # noqa: ANN401 - insides of redis-py's connections are looked at
+    def _take(self, seconds: float | None) -> Any:  # noqa: ANN401 - insides of redis-py's connections are looked at
         if self.pid != _process_id:  # after a fork the parent's connections are not ours
             self._checkpid()
         try:
@@ -71,7 +71,7 @@ class Pool(BlockingConnectionPool):
         connection: Any = self.pool.queue.pop() or self.make_connection()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
         last_used = connection.next_health_check - HEALTH_CHECK_SECONDS  # monotonic seconds; never: 0 or less
         if last_used < time.monotonic() - _MOMENT or last_used <= self._broken_at or connection._sock is None:  # noqa: SLF001 - the only way in
-            self._make_fit(connection)
+            self._make_fit(connection, seconds)
         return connection
 
     def release(self, connection: Any) -> None:  # noqa: ANN401 - redis-py's interface lacks what is looked at here
@@ -97,7 +97,7 @@ class Pool(BlockingConnectionPool):
             redis.RedisError, OSError: as redis-py does; the connection is then closed, unless the server only refused.
 
         """
-        connection = self._take()
+        connection = self._take(seconds)
         reply = NOT_ENOUGH_DATA
         try:
             sock, reader, buffer = connection._sock, connection._parser._reader, connection._parser._buffer  # noqa: SLF001 - same
@@ -123,11 +123,14 @@ class Pool(BlockingConnectionPool):
             self.release(connection)
         return reply
 
-    def _make_fit(self, connection: Connection) -> None:
-        """Connect where needed: at first, after the server closed it, or when an answer nobody waited for is in it."""
+    def _make_fit(self, connection: Connection, seconds: float | None) -> None:
+        """Connect where needed: at first, after the server closed it, or when an answer nobody waited for is in it.
+
+        `seconds` bounds the wait for a sign of life; a new connection is set up under the pool's own time-out.
+        """
         try:
             connection.connect()  # type: ignore[no-untyped-call]  # same
-            _let_wait(connection)
+            _let_wait(connection, seconds)
             if _is_spoilt(connection):
                 connection.disconnect()  # type: ignore[no-untyped-call]  # same
                 connection.connect()  # type: ignore[no-untyped-call]  # same

@@ -77,7 +77,7 @@ def test_a_hung_redis_costs_each_thread_one_timeout(valkey: ValkeyServer) -> Non
 
 
 def test_a_reader_does_not_wait_for_redis_as_long_as_a_writer(valkey: ValkeyServer) -> None:
-    """A cache that is slower than the database is none; a delete is worth waiting for."""
+    """A reader can ask the database instead; a delete is worth waiting for."""
     protocol = engine(valkey.url, timeout=60, timing=replace(QUICK, answer=0.05))
     _use_at_once(protocol, connections=2)
     fetch(protocol, Computation())

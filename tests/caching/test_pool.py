@@ -10,7 +10,7 @@ from concurrent.futures import TimeoutError as FuturesTimeoutError
 from queue import Full
 
 import pytest
-from redis import Redis
+from redis import ConnectionPool, Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -43,10 +43,14 @@ def test_an_answer_that_came_too_late_is_no_answer_to_the_next_question(valkey: 
     assert [pool.exchange(("ECHO", word)) for word in ("a", "b")] == [b"a", b"b"]
 
 
-def test_a_question_waits_no_longer_than_it_is_told_to(valkey: ValkeyServer) -> None:
-    """Readers are in more of a hurry than writers."""
-    ask = sender(_patient_client(valkey), seconds=0.05)
+@pytest.mark.parametrize("idle", [False, True])
+def test_a_question_waits_no_longer_than_it_is_told_to(valkey: ValkeyServer, *, idle: bool) -> None:
+    """Readers are in more of a hurry than writers, also when the connection has to be tried first."""
+    client = _patient_client(valkey)
+    ask = sender(client, seconds=0.05)
     ask(("PING",))
+    if idle:
+        _was_idle(client.connection_pool)
     valkey.pause()
 
     with ThreadPoolExecutor(1) as threads:
@@ -61,11 +65,16 @@ def _patient_client(valkey: ValkeyServer) -> Redis:
     return connect(Topology(url=valkey.url), Incarnation(), max_connections=1, timeout=60)
 
 
+@pytest.mark.parametrize("idle", [False, True])
 @pytest.mark.parametrize("ask", [lambda client: sender(client)(("PING",)), Redis.ping])
-def test_one_hurried_question_does_not_hurry_the_next(valkey: ValkeyServer, ask: Callable[[Redis], object]) -> None:
+def test_one_hurried_question_does_not_hurry_the_next(
+    valkey: ValkeyServer, ask: Callable[[Redis], object], *, idle: bool
+) -> None:
     """On the same connection, ours and redis-py's own alike."""
     client = _patient_client(valkey)
     sender(client, seconds=0.05)(("PING",))
+    if idle:
+        _was_idle(client.connection_pool)
     valkey.pause()
 
     with ThreadPoolExecutor(1) as threads:
@@ -130,14 +139,19 @@ def test_an_answer_of_any_length_is_read_to_its_end(pool: Pool) -> None:
 def test_a_connection_that_was_idle_for_long_is_tried_first(valkey: ValkeyServer, pool: Pool) -> None:
     """A peer that vanished without a word shows only when it is asked."""
     pool.exchange(("ECHO", "once"))
-    connection = pool.get_connection()
-    connection.next_health_check = 0  # long ago
-    pool.release(connection)
+    _was_idle(pool)
     pings = _pings(valkey)
 
     pool.exchange(("ECHO", "again"))
 
     assert _pings(valkey) == pings + 1
+
+
+def _was_idle(pool: ConnectionPool) -> None:
+    """Let the connection that comes next have been idle for long."""
+    connection = pool.get_connection()
+    connection.next_health_check = 0
+    pool.release(connection)
 
 
 def _pings(valkey: ValkeyServer) -> int:
