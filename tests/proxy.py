@@ -34,13 +34,17 @@ def http_answer(status: str, body: bytes, *, media_type: str = "application/json
     return head.encode() + body
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # with five, of callers who come at once some wait for seconds, as if the database hung
+
+
 class SupabaseProxy:
     """Passes everything on to the Supabase at `upstream`, or does what `fault` says. Runs inside its block."""
 
     def __init__(self, upstream: str) -> None:
         """Listen on a free port; nothing is wrong yet."""
         self.fault: Fault | None = None
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler(urlsplit(upstream).netloc))
+        self._server = _Server(("127.0.0.1", 0), self._handler(urlsplit(upstream).netloc))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
     @property
