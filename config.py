@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     redis_sentinels: Annotated[Annotated[str, AfterValidator(_addresses)] | None, Unset] = None
     redis_sentinel_master: Annotated[str | None, Unset] = Field(default=None, validate_default=True)
     redis_password: Annotated[SecretStr | None, Unset] = None
-    redis_max_connections: int = Field(default=10, ge=1, le=1000)
+    redis_max_connections: int = Field(default=10, ge=3, le=1000)
     redis_timeout: Seconds = 2.0
     redis_read_timeout: Seconds = 0.03
     cache_ttl: int = Field(default=10, ge=1, le=3600)
@@ -126,9 +126,11 @@ class Settings(BaseSettings):
     @field_validator("threads")
     @classmethod
     def _within_pool(cls, value: int, info: ValidationInfo) -> int:
-        pool = info.data.get("redis_max_connections")
-        if pool is not None and value > pool:
-            raise ValueError(f"must not exceed REDIS_MAX_CONNECTIONS ({pool}), or threads would queue for connections")
+        connections = info.data.get("redis_max_connections")
+        if connections is not None and value > connections - 2:
+            raise ValueError(
+                f"must not exceed REDIS_MAX_CONNECTIONS - 2 ({connections - 2}), or threads would wait for connections"
+            )
         return value
 
     @property

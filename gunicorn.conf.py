@@ -1,11 +1,9 @@
 """How gunicorn serves the application: threads, because a request waits for Redis or the database, never computes."""
 
 import sys
-from typing import Any
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
-from app.caching.shared import process_region  # before the fork: the workers are to share it
 from app.telemetry import configure_logging
 from config import ConfigurationError, load_settings
 
@@ -18,7 +16,7 @@ except ConfigurationError as error:
 bind = f"0.0.0.0:{_settings.port}"  # Render routes to the container's address, not to its loopback
 worker_class = "gthread"
 workers = _settings.web_concurrency
-threads = _settings.threads  # at most REDIS_MAX_CONNECTIONS, so that no thread queues for a connection
+threads = _settings.threads  # at most REDIS_MAX_CONNECTIONS - 2, so that no thread waits for a connection
 timeout = 60  # seconds a worker may be silent
 graceful_timeout = 20  # seconds for requests in flight on SIGTERM
 limit_request_line = 8190  # bytes: the cursor of a list by title carries a title of up to 500 characters
@@ -37,8 +35,3 @@ class logger_class(Logger):  # type: ignore[misc]  # noqa: N801 - gunicorn's nam
         configure_logging(level=_settings.log_level, as_json=_settings.logs_json)
         self.error_log.handlers.clear()
         self.error_log.propagate = True
-
-
-def post_fork(server: object, worker: Any) -> None:  # noqa: ANN401, ARG001 - gunicorn's hook, which ships no types
-    """Give each worker a row of its own in the memory they share."""
-    process_region.claim(worker.age)

@@ -1,16 +1,12 @@
 """Put the application together: the only module that knows every room."""
 
-from dataclasses import replace
-
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
 from app import auth, commands, desk, diagnostics, problems, products, telemetry
 from app.application import Application
-from app.caching import connection
-from app.caching.incarnation import Incarnation
-from app.caching.protocol import LeaseProtocol, Timing
-from app.caching.shared import process_region
+from app.caching.connection import Topology
+from app.caching.opening import open_protocol
 from app.database import Database
 from app.extensions import cache, csrf
 from app.service_role import ServiceRole
@@ -64,23 +60,18 @@ def _cache_config(settings: Settings) -> dict[str, object]:
     common: dict[str, object] = {"CACHE_DEFAULT_TIMEOUT": settings.cache_ttl, "CACHE_KEY_PREFIX": "asin_stats:"}
     if settings.redis_url is None and not settings.sentinels:
         return common | {"CACHE_TYPE": "NullCache", "CACHE_NO_NULL_WARNING": True}
-    incarnation = Incarnation()
-    timing = Timing(answer=min(settings.redis_read_timeout, settings.redis_timeout))
-    timing = replace(timing, owed=max(timing.owed, timing.lease + settings.cache_ttl))
-    client = connection.connect(
+    protocol = open_protocol(
         _topology(settings),
-        incarnation,
+        longest_ttl=settings.cache_ttl,
         max_connections=settings.redis_max_connections,
         timeout=settings.redis_timeout,
+        read_timeout=settings.redis_read_timeout,
     )
-    return common | {
-        "CACHE_TYPE": "app.caching.backend.LeaseBackend",
-        "CACHE_OPTIONS": {"protocol": LeaseProtocol(client, incarnation, region=process_region, timing=timing)},
-    }
+    return common | {"CACHE_TYPE": "app.caching.backend.LeaseBackend", "CACHE_OPTIONS": {"protocol": protocol}}
 
 
-def _topology(settings: Settings) -> connection.Topology:
-    return connection.Topology(
+def _topology(settings: Settings) -> Topology:
+    return Topology(
         url=settings.redis_url.get_secret_value() if settings.redis_url else "",
         cluster=settings.redis_cluster,
         sentinels=settings.sentinels,

@@ -14,7 +14,6 @@ from typing import Final
 
 from app.caching.codec import JsonCodec, Policy
 from app.caching.connection import Topology, connect
-from app.caching.incarnation import Incarnation
 from app.caching.protocol import LeaseProtocol
 from benchmarks.report import spread, table, write_results
 from local.valkey import ValkeyServer
@@ -27,9 +26,8 @@ LIMITS: Final = {"hit": 1.25, "miss + fill": 4.0, "begin + end": 3.5}
 
 def operations(url: str) -> dict[str, Callable[[], object]]:
     """Return what is measured: one raw GET, and the three operations of the protocol."""
-    incarnation = Incarnation()
-    client = connect(Topology(url=url), incarnation, max_connections=10, timeout=2)
-    protocol = LeaseProtocol(client, incarnation)
+    protocol = LeaseProtocol(connect(Topology(url=url), read_timeout=0.03))
+    client = protocol.client
     policy = Policy(codec=JsonCodec(), ttl=3600)
     fresh = (f"asin_stats:miss:{number}" for number in itertools.count())
     client.set("raw", json.dumps(BREAKDOWN, separators=(",", ":")))

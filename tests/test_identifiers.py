@@ -4,7 +4,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from app.identifiers import new_identifier
+from app.caching.identifiers import new_identifier
 from local import ROOT
 
 
@@ -17,7 +17,7 @@ def test_threads_never_draw_the_same() -> None:
 
 _FORK = """
 import os
-from app.identifiers import new_identifier
+from app.caching.identifiers import new_identifier
 new_identifier()
 child = os.fork()
 print(new_identifier(), flush=True)

@@ -14,9 +14,9 @@ from flask import Flask
 from flask_caching.backends.base import BaseCache
 
 from app.caching.codec import JsonCodec
-from app.caching.guard import CacheUnavailableError
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import LEASE, TOMBSTONE, state_name
+from app.caching.trouble import CacheUnavailableError
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""The circuit breaker: one process's opinion of whether Redis is worth a call, and the deletes it owes.
+"""The circuit breaker: one process's opinion of whether Redis is worth a call, and the ends it owes.
 
 Pattern: M. Nygard, *Release It!*, 2nd ed., ch. 5. State lives in the process, never in the Redis it guards.
 """
@@ -8,26 +8,21 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from enum import StrEnum
 
+from app.caching.events import BreakerState
 from app.caching.shared import SharedRegion
 
 logger = logging.getLogger(__name__)
 
-
-class BreakerState(StrEnum):
-    """Closed: calls go through. Open: none does. Half-open: the probe was answered, owed deletes go out first."""
-
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half-open"
+MOST_OVERDUE = 1000
+"""How many debts are kept that can no longer show an old value; see `CircuitBreaker.owe`."""
 
 
 class CircuitBreaker:
     """Stops calling a Redis that does not answer, finds out by itself when it does again, and settles debts first.
 
-    Promise: **closed implies that this process owes no delete**, so whoever is admitted reads nothing this process
-    knows to be outdated. What other workers owe is marked in the shared region. Only the state is under the lock,
+    Promise: **closed implies that this process owes no end**, so whoever is admitted reads nothing that this process
+    knows to be outdated. What other processes owe is marked in the shared region. Only the state is under the lock,
     never a network call; the hot path reads one attribute, `state`, which only the breaker writes.
     """
 
@@ -44,8 +39,8 @@ class CircuitBreaker:
 
         Args:
             ping: asks the server once and says whether it answered; never raises.
-            deliver: sends the owed end of writer (key, token) and says whether it arrived; never raises.
-            region: where other workers learn which keys this one owes a delete, and where transitions are counted.
+            deliver: sends the owed end (key, token) and says whether it arrived; never raises.
+            region: where other processes learn which keys this one owes an end, and where transitions are counted.
             interval: seconds between probes while open.
             clock: monotonic seconds.
 
@@ -59,7 +54,7 @@ class CircuitBreaker:
 
     @property
     def owed(self) -> int:
-        """How many deletes are still to be delivered."""
+        """How many ends are still to be delivered."""
         return len(self._owed)
 
     def admits(self) -> bool:
@@ -82,22 +77,33 @@ class CircuitBreaker:
                 self._start_probe()
 
     def owe(self, key: str, token: str, *, lifetime: float) -> None:
-        """Remember an undelivered end for `lifetime` seconds, and stay open until it is delivered or forgotten."""
+        """Remember an undelivered end, and stay open until it is delivered.
+
+        After `lifetime` seconds no value that it should have dropped can be left in Redis. It is still worth
+        delivering: a command that timed out runs when a hung server goes on, and the end takes back the lease or the
+        tombstone that this leaves behind. Of debts that old only the latest `MOST_OVERDUE` are kept.
+        """
         with self._lock:
-            now = self._clock()
-            self._owed = {debt: until for debt, until in self._owed.items() if until > now}
-            self._owed[key, token] = now + lifetime
+            self._owed[key, token] = self._clock() + lifetime
+            self._forget_oldest()
             self._region.mark(key, seconds=lifetime)
             if self.state is BreakerState.CLOSED:
                 self._move(BreakerState.OPEN, "an invalidation could not be delivered")
                 self._start_probe()
+
+    def _forget_oldest(self) -> None:
+        if len(self._owed) > MOST_OVERDUE:
+            now = self._clock()
+            overdue = [debt for debt, until in self._owed.items() if until <= now]
+            for debt in overdue[:-MOST_OVERDUE]:
+                del self._owed[debt]
 
     def _move(self, state: BreakerState, reason: str) -> None:
         # A server that answers but takes no deletes bounces between open and half-open: that is not news.
         bounce = BreakerState.HALF_OPEN in (state, self.state) and state is not BreakerState.CLOSED
         level = logging.DEBUG if bounce else logging.INFO if state is BreakerState.CLOSED else logging.WARNING
         self.state = state
-        self._region.count(f"breaker-{state}")
+        self._region.count(state.counter)
         logger.log(level, "Redis circuit breaker %s: %s", state, reason)
 
     def _start_probe(self) -> None:
@@ -117,8 +123,6 @@ class CircuitBreaker:
             self._move(BreakerState.HALF_OPEN, "Redis answers again")
         while True:
             with self._lock:
-                now = self._clock()
-                self._owed = {debt: until for debt, until in self._owed.items() if until > now}
                 debts = list(self._owed)
                 if not debts:
                     self._probe_pid = None

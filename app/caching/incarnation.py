@@ -1,8 +1,8 @@
 """Which server we are talking to: a promoted replica or a restored snapshot may hold values that were deleted since.
 
 Replication is asynchronous and snapshots are old, so a delete that was acknowledged by one server can be missing from
-its successor. Every new connection therefore asks the server for its run id; values older than our first sight of a run
-id are not believed. After one TTL none such is left, and the check never fires again.
+its successor. Every new connection therefore asks the server for its run id. Values older than our first contact with a
+run id are not used. After one TTL there are none left, and the check never fires again.
 """
 
 import threading
@@ -17,14 +17,14 @@ _RUN_ID = b"run_id:"
 
 
 class Incarnation:
-    """When this process first met the server it talks to. One object per client."""
+    """When this process first met the server it talks to. One object for each server, cluster or sentinel group."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Know no server yet; `clock` gives monotonic seconds."""
         self._clock, self._lock = clock, threading.Lock()
         self._known: set[bytes] = set()
         self.first_met = 0.0
-        """Monotonic seconds of the last time an unknown server answered; values stored before are not believed."""
+        """Monotonic seconds of the last time an unknown server answered; values stored before are not used."""
 
     def meet(self, connection: Connection) -> None:
         """Set up a new connection (redis-py's `redis_connect_func`) and ask whose it is."""

@@ -9,9 +9,9 @@ from redis import Redis
 
 from app.caching.backend import LeaseBackend
 from app.caching.connection import is_cluster
-from app.caching.guard import CacheUnavailableError
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import LEASE, state_name
+from app.caching.trouble import CacheUnavailableError
 
 # A whitelist: INFO also tells paths, addresses, process ids and versions of other software.
 INFO_FIELDS = (

@@ -1,4 +1,4 @@
-"""The cache protocol: leases for readers, tombstones for writers, deletes owed when Redis is away.
+"""The cache protocol: leases for readers, tombstones for writers, ends owed when Redis is away.
 
 Promise: a read that starts after a change was acknowledged never returns a value computed before that change. How, and
 what is left out, is argued in docs/cache-protocol.md.
@@ -11,26 +11,25 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-from redis import Redis
+from typing import TypeVar
 
 from app.caching.breaker import CircuitBreaker
 from app.caching.codec import Policy
-from app.caching.connection import sender
-from app.caching.guard import REDIS_ERRORS, CacheUnavailableError, Guard, Trouble
-from app.caching.incarnation import Incarnation
+from app.caching.connection import Link
+from app.caching.events import Event, Reason
+from app.caching.guard import Guard
+from app.caching.identifiers import new_identifier
 from app.caching.scripts import run, run_for_all
 from app.caching.shared import SharedRegion
 from app.caching.states import FAILURE, Answer, Bypass, Failed, Granted, Leased, Outcome, Seen
-from app.identifiers import new_identifier
+from app.caching.trouble import REDIS_ERRORS, CacheUnavailableError, Trouble
 
 logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.05
-_DROPPED = {"poison", "wrong-type", "outlived"}
+_DROPPED = {Reason.POISON, Reason.WRONG_TYPE, Reason.OUTLIVED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,46 +37,41 @@ class Timing:
     """How long things may take, in seconds.
 
     lease > wait > p99 of the computation; writer > the slowest commit; owed > lease + the longest TTL: after it nothing
-    that was computed before a change can be left in Redis. answer: how long a reader waits for Redis before it computes
-    itself; by default as long as a writer does, until the client's own time-out.
+    that was computed before a change can be left in Redis.
     """
 
     lease: float = 5.0
     wait: float = 2.0
     writer: float = 30.0
     owed: float = 30.0
-    answer: float | None = None
 
 
 class LeaseProtocol:
     """Reads, fills and invalidates entries of one Redis by the protocol. Never raises for Redis trouble."""
 
-    def __init__(  # noqa: PLR0913 - what tests replace, each with its production default
+    def __init__(
         self,
-        client: Redis,
-        incarnation: Incarnation,
+        link: Link,
         *,
         region: SharedRegion | None = None,
         timing: Timing | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Work on `client`.
+        """Work on `link`.
 
         Args:
-            client: see `connection.connect`.
-            incarnation: knows since when `client` talks to its server.
-            region: where marks and counts are shared with other workers; a private one by default.
+            link: the way to Redis; see `connection.connect`.
+            region: where marks and counts are shared with other processes; a private one by default.
             timing: how long leases, waits and writers last.
             sleep: pauses (seconds) while another reader holds the lease.
             clock: monotonic seconds.
 
         """
-        self.client, self.timing, self.region = client, timing or Timing(), region or SharedRegion()
-        self._incarnation, self._sleep, self._clock = incarnation, sleep, clock
+        self.client, self.timing, self.region = link.client, timing or Timing(), region or SharedRegion()
+        self._link, self._sleep, self._clock = link, sleep, clock
         self.breaker = CircuitBreaker(ping=self._ping, deliver=self._deliver, region=self.region, clock=clock)
         self.guard = Guard(self.breaker, self.region, clock=clock)
-        self._send, self._ask = sender(client), sender(client, seconds=self.timing.answer)
         self._lease_ms = _ms(self.timing.lease)
 
     def fetch(self, key: str, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:
@@ -101,25 +95,25 @@ class LeaseProtocol:
         """
         token = new_identifier()
         try:
-            self._run("begin", key, token, _ms(self.timing.writer))
+            self.guard.call(run, self._link.send, "begin", key, token, _ms(self.timing.writer))
         except CacheUnavailableError:
-            self.region.count("begin-failed")
+            self.region.count(Event.BEGIN_FAILED)
         return token
 
     def end(self, key: str, token: str = "") -> None:
         """Invalidate `key`: the writer `token` has its outcome, or (no token) somebody just wants the value gone.
 
-        What cannot be delivered now is owed: until it is, or until nothing stored before can be left, this process
-        answers everything, and all workers answer this key, from the database.
+        What cannot be delivered now is owed. Until it is delivered this process computes everything, and all processes
+        of this machine compute this key.
         """
         try:
-            self._run("end", key, token)
+            self.guard.call(run, self._link.send, "end", key, token)
         except CacheUnavailableError:
-            self.region.count("owed")
+            self.region.count(Event.OWED)
             self.breaker.owe(key, token, lifetime=self.timing.owed)
             logger.debug("cache invalidation owed %s", key)
         else:
-            self.region.count("invalidated")
+            self.region.count(Event.INVALIDATED)
             logger.debug("cache invalidated %s", key)
 
     def drop(self, keys: list[bytes]) -> int:
@@ -129,40 +123,37 @@ class LeaseProtocol:
             redis.RedisError: what the server or the connection answered.
 
         """
-        return sum(run_for_all(self.client, "end", keys, ""))
+        return sum(run_for_all(self._link, "end", keys, ""))
 
     def _read(self, key: str, policy: Policy[R]) -> Answer[R] | Seen:
         """Look once: return the value that is stored, or else what is in its place."""
         if self.region.is_marked(key):
-            return Bypass("owed")
+            return Bypass(Reason.OWED)
         token, asked_at = new_identifier(), self._clock()
         try:
-            reply = self.guard.call(run, self._ask, "read", key, token, self._lease_ms)
+            reply = self.guard.call(run, self._link.ask, "read", key, token, self._lease_ms)
         except CacheUnavailableError as error:
             if error.trouble is Trouble.TIMEOUT:  # it may still run, and would then lease the entry to nobody
                 self.breaker.owe(key, token, lifetime=self.timing.lease)
-            return Bypass(f"redis-{error.trouble.label}")
+            return Bypass(error.trouble.reason)
         if isinstance(reply, list):
             payload, left_ms = reply
-            try:
-                return self._believed(payload, left_ms, asked_at, policy)
-            except ValueError as error:
-                return Bypass(str(error))
-        coded = (Granted(token), Leased(), Bypass("writer-in-flight"), Bypass("wrong-type"), Failed())
+            return self._validated(payload, left_ms, asked_at, policy)
+        coded = (Granted(token), Leased(), Bypass(Reason.WRITER), Bypass(Reason.WRONG_TYPE), Failed())
         return coded[reply]
 
-    def _believed(self, payload: bytes, left_ms: int, asked_at: float, policy: Policy[R]) -> Answer[R]:
-        """Return a stored value. Raises ValueError with the reason why it is not to be believed."""
+    def _validated(self, payload: bytes, left_ms: int, asked_at: float, policy: Policy[R]) -> Answer[R] | Bypass:
+        """Return a stored value, or why it must be discarded."""
         left = left_ms / 1000
         if not 0 <= left <= policy.ttl:
-            raise ValueError("poison")  # we always give an entry a TTL, and never a longer one
-        if asked_at - (policy.ttl - left) < self._incarnation.first_met:
-            raise ValueError("outlived")
+            return Bypass(Reason.POISON)  # we always give an entry a TTL, and never a longer one
+        if asked_at - (policy.ttl - left) < self._link.incarnation.first_met:
+            return Bypass(Reason.OUTLIVED)
         try:
             return Answer(policy.codec.decode(payload), Outcome.HIT, left)
         except ValueError:
-            self.guard.warn(Trouble.POISON)
-            raise ValueError("poison") from None
+            self.guard.warn(f"Redis trouble, answering without the cache: {Trouble.POISON.words}")
+            return Bypass(Reason.POISON)
 
     def _obtain(self, key: str, seen: Seen, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:
         """Answer where no value is stored. Raises as `fetch` does."""
@@ -172,18 +163,18 @@ class LeaseProtocol:
                 return found._replace(outcome=Outcome.COLLAPSED)
             seen = found
         if isinstance(seen, Failed):
-            self.region.count("failed")
+            self.region.count(Event.FAILED)
             raise (policy.failing_with or RuntimeError)
         if isinstance(seen, Granted):
             return self._fill(key, seen.token, compute, policy)
         if seen.reason in _DROPPED:
-            self.region.count("poison")
+            self.region.count(Event.POISON)
             self.end(key)
         return Answer(compute(), Outcome.BYPASS, detail=seen.reason)
 
     def _await(self, key: str, policy: Policy[R]) -> Answer[R] | Granted | Failed | Bypass:
         """Look again and again while another reader holds the lease, for at most `timing.wait`."""
-        self.region.count("waits")
+        self.region.count(Event.WAITS)
         now = self._clock()
         deadline, pause = now + self.timing.wait, _FIRST_PAUSE
         while now < deadline:
@@ -193,9 +184,10 @@ class LeaseProtocol:
                 return seen
             pause = min(pause * 1.5, _LONGEST_PAUSE)
             now = self._clock()
-        return Bypass("wait-timeout")
+        return Bypass(Reason.WAIT_TIMEOUT)
 
     def _fill(self, key: str, token: str, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:
+        """Compute under the lease `token` and store the result, or give the lease back. Raises as `compute` does."""
         started = self._clock()
         try:
             value = compute()
@@ -207,25 +199,31 @@ class LeaseProtocol:
             raise
         try:
             payload = policy.codec.encode(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             self._try("abandon", key, token)
-            return Answer(value, Outcome.BYPASS, detail="unserialisable")
-        left = policy.ttl - (self._clock() - started)  # or what preceded a new server could look younger than it
+            return Answer(value, Outcome.BYPASS, detail=Reason.UNSERIALISABLE)
+        return self._store(key, token, value, payload, started, policy.ttl)
+
+    def _store(self, key: str, token: str, value: R, payload: bytes, started: float, ttl: float) -> Answer[R]:  # noqa: PLR0913, PLR0917 - all of one fill
+        """Store a payload while the lease stands. The age of an entry counts from the start of its computation."""
+        left = ttl - (self._clock() - started)  # else what preceded a new server could look younger than it
         try:
-            stored = self._run("fill", key, token, payload, _ms(left))
+            stored = self.guard.call(run, self._link.ask, "fill", key, token, payload, _ms(left))
         except CacheUnavailableError as error:
-            return Answer(value, Outcome.BYPASS, detail=f"redis-{error.trouble.label}")
-        return Answer(value, Outcome.STORED, ttl=round(left)) if stored else Answer(value, Outcome.REJECTED)
+            return Answer(value, Outcome.BYPASS, detail=error.trouble.reason)
+        if stored:
+            return Answer(value, Outcome.STORED, ttl=round(left))
+        if left <= ttl - self.timing.lease:
+            self.guard.warn(f"A computation took longer than the lease of {self.timing.lease:g} s; it is not cached")
+            return Answer(value, Outcome.BYPASS, detail=Reason.LEASE_EXPIRED)
+        return Answer(value, Outcome.REJECTED)
 
     def _try(self, script: str, key: str, *arguments: str | bytes | int) -> None:
         """Run a script whose failure costs nothing but time: the lease then runs out by itself."""
         try:
-            self._run(script, key, *arguments)
+            self.guard.call(run, self._link.ask, script, key, *arguments)
         except CacheUnavailableError:
             logger.debug("lease on %s left to run out", key)
-
-    def _run(self, script: str, key: str, *arguments: str | bytes | int) -> Any:  # noqa: ANN401 - a Redis reply
-        return self.guard.call(run, self._send, script, key, *arguments)
 
     def _ping(self) -> bool:
         try:
@@ -236,11 +234,11 @@ class LeaseProtocol:
     def _deliver(self, key: str, token: str) -> bool:
         """Send an owed end past the breaker, which is still open."""
         try:
-            run(self._send, "end", key, token)
+            run(self._link.send, "end", key, token)
         except REDIS_ERRORS as error:
             self.guard.note(error)
             return False
-        self.region.count("delivered")
+        self.region.count(Event.DELIVERED)
         return True
 
 

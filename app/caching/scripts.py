@@ -1,19 +1,18 @@
-"""The Lua scripts of the protocol, each one round trip: sent by digest, by text only to a server that forgot them."""
+"""The Lua scripts of the protocol, each one round trip: sent by digest, by text only to a server that lacks them."""
 
 import hashlib
 from pathlib import Path
 from typing import Any
 
-from redis import Redis
 from redis.exceptions import NoScriptError
 
-from app.caching.connection import Send, is_cluster, sender
+from app.caching.connection import Link, Send, is_cluster
 
 _TEXTS = {file.stem: file.read_bytes() for file in sorted((Path(__file__).parent / "lua").glob("*.lua"))}
 _DIGESTS = {name: hashlib.sha1(text, usedforsecurity=False).hexdigest() for name, text in _TEXTS.items()}
 
 
-def run(send: Send, name: str, key: str, *arguments: str | bytes | int) -> Any:  # noqa: ANN401 - a Redis reply
+def run(send: Send, name: str, key: str | bytes, *arguments: str | bytes | int) -> Any:  # noqa: ANN401 - a Redis reply
     """Run the script `name` on `key` and return its reply. Raises what redis-py raises."""
     try:
         return send(("EVALSHA", _DIGESTS[name], 1, key, *arguments))
@@ -21,12 +20,12 @@ def run(send: Send, name: str, key: str, *arguments: str | bytes | int) -> Any: 
         return send(("EVAL", _TEXTS[name], 1, key, *arguments))
 
 
-def run_for_all(client: Redis, name: str, keys: list[bytes], *arguments: str) -> list[Any]:
+def run_for_all(link: Link, name: str, keys: list[bytes], *arguments: str) -> list[Any]:
     """Run a script once for each key and return the replies; one round trip for all, but for a cluster."""
-    if is_cluster(client):  # it takes no scripts in a pipeline
-        return [run(sender(client), name, key.decode(), *arguments) for key in keys]
-    client.script_load(_TEXTS[name])
-    pipeline = client.pipeline(transaction=False)
+    if is_cluster(link.client):  # it takes no scripts in a pipeline
+        return [run(link.send, name, key, *arguments) for key in keys]
+    link.client.script_load(_TEXTS[name])
+    pipeline = link.client.pipeline(transaction=False)
     for key in keys:
         pipeline.evalsha(_DIGESTS[name], 1, key, *arguments)
     return list(pipeline.execute())

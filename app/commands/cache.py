@@ -8,8 +8,8 @@ import click
 from flask.cli import AppGroup
 
 from app.caching import LeaseBackend
-from app.caching.guard import REDIS_ERRORS, classify
 from app.caching.inspect import entry_report, server_report
+from app.caching.trouble import REDIS_ERRORS, classify
 from app.commands.ending import fail
 from app.extensions import cache
 from app.products.stats import asin_status_stats

@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from app.caching import LeaseBackend
-from app.caching.breaker import BreakerState
+from app.caching.events import BreakerState
 from app.caching.protocol import LeaseProtocol
 from app.diagnostics.blueprint import diagnostics
 from app.extensions import cache

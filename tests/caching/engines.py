@@ -9,8 +9,7 @@ from typing import Any, Final
 from redis import RedisCluster
 
 from app.caching.codec import JsonCodec, Policy
-from app.caching.connection import Topology, connect
-from app.caching.incarnation import Incarnation
+from app.caching.connection import Link, Topology, connect
 from app.caching.protocol import LeaseProtocol, Timing
 from app.caching.shared import SharedRegion
 from app.caching.states import Answer
@@ -32,6 +31,7 @@ def engine(  # noqa: PLR0913 - what tests vary
     where: str | Topology,
     *,
     timeout: float = 2.0,
+    read_timeout: float | None = None,
     connections: int = 10,
     timing: Timing = QUICK,
     region: SharedRegion | None = None,
@@ -41,13 +41,17 @@ def engine(  # noqa: PLR0913 - what tests vary
 
     With `meet` the server is an old acquaintance, so that what tests plant is believed.
     """
-    incarnation = Incarnation()
     topology = Topology(url=where) if isinstance(where, str) else where
-    client = connect(topology, incarnation, max_connections=connections, timeout=timeout)
+    waiting = timeout if read_timeout is None else read_timeout
+    link = connect(topology, max_connections=connections, timeout=timeout, read_timeout=waiting)
     if meet:
-        client.ping(**({"target_nodes": RedisCluster.ALL_NODES} if topology.cluster else {}))
-        incarnation.first_met = 0.0
-    return LeaseProtocol(client, incarnation, timing=timing, region=region)
+        _met(link, topology)
+    return LeaseProtocol(link, timing=timing, region=region)
+
+
+def _met(link: Link, topology: Topology) -> None:
+    link.client.ping(**({"target_nodes": RedisCluster.ALL_NODES} if topology.cluster else {}))
+    link.incarnation.first_met = 0.0
 
 
 class Computation:

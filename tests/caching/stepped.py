@@ -20,10 +20,14 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from app.caching import protocol
 from app.caching.breaker import CircuitBreaker
+from app.caching.connection import Link
+from app.caching.incarnation import Incarnation
 from app.caching.shared import SharedRegion
 from app.database import DatabaseRefusalError, DatabaseUnavailableError, OutcomeUnknownError
 
 if TYPE_CHECKING:
+    from redis import Redis
+
     from tests.caching.workers import Worker
 
 _LUA: Final = Path(protocol.__file__).parent / "lua"
@@ -152,19 +156,22 @@ def _select(_user: str) -> dict[str, int]:
 
 
 class Wire:
-    """The Redis client and its pool in one: a script that is sent is a step."""
+    """The Redis client: a script that is sent is a step."""
 
-    def __init__(self) -> None:
-        """Have nothing sent yet."""
-        self.connection_pool = self
+    @property
+    def link(self) -> Link:
+        """A link over this wire."""
+        return Link(client=cast("Redis", self), ask=self.send, send=self.send, incarnation=Incarnation(clock=clock))
 
-    def exchange(self, command: tuple[Any, ...], seconds: float | None) -> object:  # noqa: ARG002 - no time passes
+    @staticmethod
+    def send(command: tuple[Any, ...]) -> object:
         """Take the step, with a name for the token."""
         thread = current()
         _, digest, _, _, token, *arguments = command
         return thread.ask(_SCRIPTS[digest], thread.token(token), *arguments)
 
-    def ping(self) -> object:
+    @staticmethod
+    def ping() -> object:
         """Take the step of a probe."""
         return current().ask("ping")
 

@@ -126,7 +126,9 @@ def test_a_known_server_s_values_are_believed(valkey: ValkeyServer) -> None:
     met = time.monotonic()
     assert wait_until(lambda: time.monotonic() > met + 0.01, seconds=1)  # ages are known to the millisecond
     fetch(writer, Computation("stored"))
-    reader.client.connection_pool.disconnect()
+    with Redis.from_url(valkey.url) as admin:
+        admin.client_kill_filter(_type="normal", skipme=True)
+    assert wait_until(lambda: fetch(reader, Computation(), key=f"{KEY}:meeting").outcome is Outcome.HIT, seconds=5)
 
     answer = fetch(reader, Computation("db"))
 

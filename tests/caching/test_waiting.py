@@ -4,12 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.caching.incarnation import Incarnation
+from app.caching.connection import connect
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import Outcome
 from local.processes import wait_until
 from tests.caching.engines import QUICK, Computation, Spy, fetch, fetching
-from tests.caching.places import everywhere
+from tests.caching.places import Place, everywhere
 
 
 @everywhere
@@ -27,7 +27,7 @@ def test_a_herd_computes_once(patient: LeaseProtocol) -> None:
     assert first[0].outcome is Outcome.STORED
 
 
-def test_who_waits_asks_less_and_less_often(protocol: LeaseProtocol, spy: Spy) -> None:
+def test_a_waiting_reader_asks_less_and_less_often(place: Place, spy: Spy) -> None:
     """Many may wait for one; together they must not keep the server busy."""
     now, pauses = [0.0], list[float]()
 
@@ -36,7 +36,7 @@ def test_who_waits_asks_less_and_less_often(protocol: LeaseProtocol, spy: Spy) -
         now[0] += seconds
 
     spy.plants(b"lease:somebody", seconds=60)
-    waiting = LeaseProtocol(protocol.client, Incarnation(), timing=QUICK, sleep=sleep, clock=lambda: now[0])
+    waiting = LeaseProtocol(connect(place.topology), timing=QUICK, sleep=sleep, clock=lambda: now[0])
 
     assert fetch(waiting, Computation()).detail == "wait-timeout"
     assert sum(pauses) == pytest.approx(QUICK.wait)
@@ -45,7 +45,7 @@ def test_who_waits_asks_less_and_less_often(protocol: LeaseProtocol, spy: Spy) -
 
 
 @everywhere
-def test_who_waits_too_long_computes_and_stores_nothing(protocol: LeaseProtocol, spy: Spy) -> None:
+def test_a_reader_that_waited_too_long_computes_and_stores_nothing(protocol: LeaseProtocol, spy: Spy) -> None:
     """A stuck computation holds nobody up for longer than the wait time."""
     stuck, own = Computation("stuck"), Computation("own")
     with fetching(protocol, stuck):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 from uuid import UUID
 
 from flask import Flask
@@ -10,15 +10,11 @@ from greenlet import getcurrent  # type: ignore[import-untyped]  # ships none
 
 from app.caching.backend import LeaseBackend
 from app.caching.breaker import BreakerState
-from app.caching.incarnation import Incarnation
 from app.caching.protocol import LeaseProtocol
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.extensions import cache
 from app.products.stats import asin_status_stats, changing_stats
 from tests.caching.stepped import LOOKING, Effect, Region, SteppedBreaker, Thread, Wire, clock, sleep
-
-if TYPE_CHECKING:
-    from redis import Redis
 
 _USER: Final = str(UUID(int=1))
 _flask: Final = Flask(__name__)
@@ -37,9 +33,7 @@ class Worker:
         self.tokens: dict[str, bytes] = {}
         self.threads: dict[str, Thread] = {}
         self._starting: list[Thread] = []
-        self._engine = engine(
-            cast("Redis", Wire()), Incarnation(clock=clock), region=Region(), sleep=sleep, clock=clock
-        )
+        self._engine = engine(Wire().link, region=Region(), sleep=sleep, clock=clock)
         self._backend = LeaseBackend(self._engine, default_timeout=10, key_prefix="asin_stats:")
         for name, program in programs.items():
             self.spawn(name, program)

@@ -17,7 +17,7 @@ from tests.freshness.scene import WORKERS, Scene, Stage
 from tests.freshness.test_faults import MINUTES
 
 _CLIENTS: Final = 12
-_THREADS: Final = {"THREADS": str(_CLIENTS), "REDIS_MAX_CONNECTIONS": str(_CLIENTS)}  # so that nobody queues
+_THREADS: Final = {"THREADS": str(_CLIENTS), "REDIS_MAX_CONNECTIONS": str(_CLIENTS + 2)}  # so that nobody queues
 _TIMEOUT: Final = 1.0
 _OUTAGE: Final = 10.0 if MINUTES else 3.0
 _BACK: Final = 1.0
