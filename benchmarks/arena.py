@@ -106,7 +106,7 @@ class Arena:
     def _environment(self, contender: Contender, *, threads: int, ttl: int) -> dict[str, str]:
         return {
             **_environment(self.stack.supabase, self.database.url(contender.name), self.redis_url(contender)),
-            "REDIS_MAX_CONNECTIONS": str(max(10, threads)),
+            "REDIS_MAX_CONNECTIONS": str(max(10, threads + 2)),
             "CACHE_TTL": str(ttl),
         }
 

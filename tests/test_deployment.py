@@ -114,7 +114,7 @@ def test_the_build_installs_exactly_what_the_lock_file_says_for_the_python_it_na
     assert f"--python-version {version} " in (ROOT / "Makefile").read_text()
 
 
-@pytest.mark.parametrize(("threads", "connections"), [("8", "10"), ("10", "10"), ("1", "1")])
+@pytest.mark.parametrize(("threads", "connections"), [("8", "10"), ("10", "12"), ("1", "3")])
 def test_gunicorn_runs_the_threads_it_is_told_to_up_to_the_pool(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, threads: str, connections: str
 ) -> None:
@@ -126,8 +126,8 @@ def test_gunicorn_runs_the_threads_it_is_told_to_up_to_the_pool(
 
 def test_gunicorn_refuses_more_threads_than_connections(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In one line that says what to change."""
-    with pytest.raises(SystemExit, match=r"^THREADS: .*REDIS_MAX_CONNECTIONS \(10\)"):
-        gunicorn_settings(monkeypatch, tmp_path, THREADS="11", REDIS_MAX_CONNECTIONS="10")
+    with pytest.raises(SystemExit, match=r"^THREADS: .*REDIS_MAX_CONNECTIONS - 2 \(8\)"):
+        gunicorn_settings(monkeypatch, tmp_path, THREADS="9", REDIS_MAX_CONNECTIONS="10")
 
 
 def gunicorn_settings(monkeypatch: pytest.MonkeyPatch, directory: Path, **environment: str) -> Mapping[str, object]:

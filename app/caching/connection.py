@@ -123,7 +123,7 @@ def _taken_over(client: Redis, options: dict[str, Any]) -> BlockingConnectionPoo
     pool = getattr(client, "connection_pool", None)
     if not isinstance(pool, ConnectionPool) or hasattr(pool, "service_name"):
         raise ValueError("only a redis.Redis client of a single server can be taken over")
-    return BlockingConnectionPool(
+    return BlockingConnectionPool(  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
         connection_class=pool.connection_class, **{**pool.connection_kwargs, "decode_responses": False, **options}
     )
 
@@ -171,7 +171,7 @@ class _LazyCluster:
         return getattr(self._client or self._connected(), name)
 
     def exchange(self, command: Command) -> Any:  # noqa: ANN401 - a Redis reply
-        return (self._client or self._connected()).execute_command(*command)
+        return (self._client or self._connected()).execute_command(*command)  # type: ignore[no-untyped-call]  # same
 
     def _connected(self) -> RedisCluster:
         # Who comes while another is looking is turned away: queueing here would add up the timeouts.

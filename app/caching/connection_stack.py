@@ -33,7 +33,7 @@ class ConnectionStack:
     """
 
     def __init__(
-        self, make: Callable[[], Connection], *, at_most: int, owns: Callable[[Connection], bool] | None = None
+        self, make: Callable[[], Connection], *, at_most: int, owns: Callable[[Connection], object] | None = None
     ) -> None:
         """Open connections when they are needed.
 
@@ -75,7 +75,7 @@ class ConnectionStack:
                 connection = self._make()
             if used_at < time.monotonic() - TRUSTED_SECONDS or used_at <= self._broken_at or self._owns:
                 self._prepare(connection, used_at, seconds)
-            elif connection.socket_timeout > seconds:
+            elif _is_slower(connection, seconds):
                 _open(connection, seconds)
             reply = self._ask(connection, command, seconds)
             used_at = time.monotonic()
@@ -91,7 +91,7 @@ class ConnectionStack:
 
     def _prepare(self, connection: Connection, used_at: float, seconds: float) -> None:
         """Open a connection that is closed, no longer fit, or slower to give up than `seconds`; try an idle one."""
-        if not connection.is_connected or connection.socket_timeout > seconds or not self._is_fit(connection):
+        if not connection.is_connected or _is_slower(connection, seconds) or not self._is_fit(connection):
             _open(connection, seconds)
         elif used_at < time.monotonic() - HEALTH_CHECK_SECONDS:
             with suppress(ResponseError):  # any reply will do
@@ -119,6 +119,12 @@ class ConnectionStack:
             connection.disconnect()  # type: ignore[no-untyped-call]  # same
         self._broken_at = time.monotonic()
         return 0.0
+
+
+def _is_slower(connection: Connection, seconds: float) -> bool:
+    """Say whether a connection gives up later than after `seconds`."""
+    timeout = connection.socket_timeout
+    return timeout is None or timeout > seconds
 
 
 def _open(connection: Connection, seconds: float) -> None:

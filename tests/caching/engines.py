@@ -51,6 +51,7 @@ def engine(  # noqa: PLR0913 - what tests vary
 
 def _met(link: Link, topology: Topology) -> None:
     link.client.ping(**({"target_nodes": RedisCluster.ALL_NODES} if topology.cluster else {}))
+    link.ask(("PING",))  # connected from now on, as an engine that is in use
     link.incarnation.first_met = 0.0
 
 

@@ -155,6 +155,21 @@ def sentinel(directory: Path) -> Iterator[Place]:
         yield scene.place
 
 
+@contextmanager
+def deaf_port() -> Iterator[int]:
+    """Lend a port whose queue of connections is full: the kernel drops what else arrives."""
+    with ExitStack() as sockets:
+        listener = sockets.enter_context(socket.socket())
+        listener.bind((LOOPBACK, 0))
+        listener.listen(0)
+        port: int = listener.getsockname()[1]
+        for _ in range(2):
+            waiting = sockets.enter_context(socket.socket())
+            waiting.settimeout(0)
+            waiting.connect_ex((LOOPBACK, port))
+        yield port
+
+
 def _is_settled(asked: Redis) -> bool:
     state: Any = asked.sentinel_master(MASTER_NAME)
     replicas: Any = asked.sentinel_slaves(MASTER_NAME)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import pytest
 from redis import Redis
 
-from app.caching.breaker import BreakerState
+from app.caching.events import BreakerState
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import Outcome
 from local.processes import wait_until

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from app.caching.guard import CacheUnavailableError
 from app.caching.protocol import LeaseProtocol
+from app.caching.scripts import run
+from app.caching.trouble import CacheUnavailableError
 from app.extensions import cache
 from app.products.stats import asin_status_stats
 from tests.caching.interleavings import Coverage, Exploration
@@ -153,7 +154,7 @@ class _Careless(LeaseProtocol):
 
     def end(self, key: str, token: str = "") -> None:
         try:
-            self._run("end", key, token)
+            self.guard.call(run, self._link.send, "end", key, token)
         except CacheUnavailableError:
             return
 

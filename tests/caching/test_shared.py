@@ -76,7 +76,7 @@ def test_a_forked_process_shares_and_owns_a_row_of_its_own() -> None:
     """As gunicorn's workers do under --preload."""
     region = region_of("redis")
     region.mark(A, seconds=60)
-    _in_a_fork(lambda: (region.mark(A, seconds=60), region.mark(B, seconds=60)))
+    _in_a_fork(lambda: _owes_both(region))
 
     region.unmark()
 
@@ -89,11 +89,21 @@ def test_no_process_takes_back_the_marks_of_a_living_one(folder: Path) -> None:
     region = region_of("redis")
     others = [_elsewhere(folder, f"region.mark({A!r}, seconds=60)") for _ in range(2)]
     for _ in range(ROWS + 5):
-        _in_a_fork(lambda: (region.mark(A, seconds=60), region.unmark()))
+        _in_a_fork(lambda: _owes_for_a_moment(region))
 
     assert region.is_marked(A)
     for other in others:
         _kill(other)
+
+
+def _owes_both(region: SharedRegion) -> None:
+    for key in (A, B):
+        region.mark(key, seconds=60)
+
+
+def _owes_for_a_moment(region: SharedRegion) -> None:
+    region.mark(A, seconds=60)
+    region.unmark()
 
 
 def test_the_next_owner_of_a_row_does_not_take_back_the_marks_of_the_last(folder: Path) -> None:

@@ -9,7 +9,7 @@ from flask import Flask
 from greenlet import getcurrent  # type: ignore[import-untyped]  # ships none
 
 from app.caching.backend import LeaseBackend
-from app.caching.breaker import BreakerState
+from app.caching.events import BreakerState
 from app.caching.protocol import LeaseProtocol
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.extensions import cache

@@ -14,7 +14,7 @@ from tests.proxy import Fault, http_answer
 from tests.sellers import STATS
 
 _CLIENTS: Final = 200
-_THREADS: Final = {"THREADS": "100", "REDIS_MAX_CONNECTIONS": "100", "REDIS_TIMEOUT": "2"}
+_THREADS: Final = {"THREADS": "100", "REDIS_MAX_CONNECTIONS": "102", "REDIS_TIMEOUT": "2"}
 _COMPUTING: Final = 0.3  # seconds
 
 
