@@ -1,16 +1,11 @@
 """Put the application together: the only module that knows every room."""
 
-from dataclasses import replace
-
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
+from pydantic import SecretStr
 
 from app import auth, commands, desk, diagnostics, problems, products, telemetry
 from app.application import Application
-from app.caching import connection
-from app.caching.incarnation import Incarnation
-from app.caching.protocol import LeaseProtocol, Timing
-from app.caching.shared import process_region
 from app.database import Database
 from app.extensions import cache, csrf
 from app.service_role import ServiceRole
@@ -61,32 +56,38 @@ def _flask_config(settings: Settings) -> dict[str, object]:
 
 
 def _cache_config(settings: Settings) -> dict[str, object]:
-    common: dict[str, object] = {"CACHE_DEFAULT_TIMEOUT": settings.cache_ttl, "CACHE_KEY_PREFIX": "asin_stats:"}
-    if settings.redis_url is None and not settings.sentinels:
-        return common | {"CACHE_TYPE": "NullCache", "CACHE_NO_NULL_WARNING": True}
-    incarnation = Incarnation()
-    timing = Timing(answer=min(settings.redis_read_timeout, settings.redis_timeout))
-    timing = replace(timing, owed=max(timing.owed, timing.lease + settings.cache_ttl))
-    client = connection.connect(
-        _topology(settings),
-        incarnation,
-        max_connections=settings.redis_max_connections,
-        timeout=settings.redis_timeout,
-    )
-    return common | {
-        "CACHE_TYPE": "app.caching.backend.LeaseBackend",
-        "CACHE_OPTIONS": {"protocol": LeaseProtocol(client, incarnation, region=process_region, timing=timing)},
+    kind = settings.cache_backend
+    common: dict[str, object] = {
+        "CACHE_TYPE": "app.caching.LeaseCache" if kind == "LeaseCache" else kind,
+        "CACHE_DEFAULT_TIMEOUT": settings.cache_ttl,
+        "CACHE_KEY_PREFIX": "asin_stats:",
+        "CACHE_NO_NULL_WARNING": True,  # app.startup says it
+    }
+    if kind == "LeaseCache":
+        return common | _redis_config(settings)
+    if kind == "RedisCache":
+        waits = {"socket_timeout": settings.redis_timeout, "socket_connect_timeout": settings.redis_timeout}
+        return common | {"CACHE_REDIS_URL": _text(settings.redis_url), "CACHE_OPTIONS": waits}
+    return common
+
+
+def _redis_config(settings: Settings) -> dict[str, object]:
+    return {
+        "CACHE_REDIS_URL": _text(settings.redis_url),
+        "CACHE_REDIS_CLUSTER": settings.redis_cluster,
+        "CACHE_REDIS_SENTINELS": settings.sentinels,
+        "CACHE_REDIS_SENTINEL_MASTER": settings.redis_sentinel_master,
+        "CACHE_REDIS_PASSWORD": _text(settings.redis_password) if settings.sentinels else None,
+        "CACHE_OPTIONS": {
+            "max_connections": settings.redis_max_connections,
+            "timeout": settings.redis_timeout,
+            "read_timeout": settings.redis_read_timeout,
+        },
     }
 
 
-def _topology(settings: Settings) -> connection.Topology:
-    return connection.Topology(
-        url=settings.redis_url.get_secret_value() if settings.redis_url else "",
-        cluster=settings.redis_cluster,
-        sentinels=settings.sentinels,
-        master=settings.redis_sentinel_master or "",
-        password=settings.redis_password.get_secret_value() if settings.redis_password else None,
-    )
+def _text(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
 
 
 def _database(settings: Settings) -> Database:

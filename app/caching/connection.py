@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from redis import Redis, RedisCluster, Sentinel
 from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
@@ -30,15 +31,19 @@ _PROBE_CONNECTIONS = 2  # besides one for each thread, where a pool cannot block
 class Topology:
     """Where Redis is. Either `url` (alone, or with `cluster` any node of one), or `sentinels` and `master`.
 
-    `url`: redis://, rediss:// (the certificate is verified) or unix://. `sentinels`: (host, port) each. `password`: of
-    the master that the sentinels name.
+    `url`: redis://, rediss:// (the certificate is verified) or unix://. `nodes`: further nodes of the cluster, (host,
+    port) each. `sentinels`: (host, port) each. `password`, `db`: of the master that the sentinels name.
+    `sentinel_password`: of the sentinels themselves.
     """
 
     url: str = ""
     cluster: bool = False
+    nodes: Sequence[tuple[str, int]] = ()
     sentinels: Sequence[tuple[str, int]] = ()
     master: str = ""
     password: str | None = None
+    db: int = 0
+    sentinel_password: str | None = None
 
 
 def connect(topology: Topology, incarnation: Incarnation, *, max_connections: int, timeout: float) -> Redis:
@@ -58,6 +63,7 @@ def connect(topology: Topology, incarnation: Incarnation, *, max_connections: in
         options["socket_keepalive"] = True
     if topology.cluster:
         options["redis_connect_func"] = incarnation.ask  # the cluster client has set the connection up already
+        options["startup_nodes"] = [ClusterNode(host, port) for host, port in topology.nodes]  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
         return cast("Redis", _LazyCluster(topology.url, max_connections, options))
     pool = Pool.from_url(
         topology.url,
@@ -83,12 +89,15 @@ def _options(timeout: float) -> dict[str, Any]:
 
 def _by_sentinel(topology: Topology, options: dict[str, Any], *, max_connections: int) -> Redis:
     asking = {name: value for name, value in options.items() if name.startswith("socket_")}
+    if topology.sentinel_password:
+        asking["password"] = topology.sentinel_password
     sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
         list(topology.sentinels), sentinel_kwargs={**asking, "retry": Retry(NoBackoff(), 0)}
     )
     client: Redis = sentinel.master_for(  # type: ignore[no-untyped-call]
         topology.master,
         password=topology.password,
+        db=topology.db,
         max_connections=max_connections + _PROBE_CONNECTIONS,
         retry=Retry(NoBackoff(), 0),
         **options,

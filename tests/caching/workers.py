@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import Flask
 from greenlet import getcurrent  # type: ignore[import-untyped]  # ships none
 
-from app.caching.backend import LeaseBackend
+from app.caching import LeaseCache
 from app.caching.breaker import BreakerState
 from app.caching.incarnation import Incarnation
 from app.caching.protocol import LeaseProtocol
@@ -40,7 +40,7 @@ class Worker:
         self._engine = engine(
             cast("Redis", Wire()), Incarnation(clock=clock), region=Region(), sleep=sleep, clock=clock
         )
-        self._backend = LeaseBackend(self._engine, default_timeout=10, key_prefix="asin_stats:")
+        self._backend = LeaseCache(protocol=self._engine, default_timeout=10, key_prefix="asin_stats:")
         for name, program in programs.items():
             self.spawn(name, program)
         self._run(lambda: None)
