@@ -5,7 +5,6 @@ Configured by `CACHE_TYPE = "app.caching.LeaseCache"` and Flask-Caching's own se
 
 import datetime as dt
 import logging
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -15,19 +14,18 @@ from typing import Any, Final, Self, TypeVar
 
 from flask import Flask
 from flask_caching.backends.rediscache import RedisCache
-from flask_caching.utils import normalize_timeout
 
 from app.caching.codec import PayloadTooLongError
 from app.caching.configuration import Place, open_place, place_of
 from app.caching.guard import CacheUnavailableError, Trouble, classify
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import LEASE, TOMBSTONE, state_name
+from app.caching.timeouts import Timeout, seconds_of
 from app.caching.values import ValueCodec
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Timeout = int | dt.timedelta | None
 
 _BATCH: Final = 500
 _ADD: Final = (Path(__file__).parent / "lua" / "add.lua").read_text("utf-8")
@@ -236,14 +234,6 @@ class LeaseCache(RedisCache):
             return self.protocol.guard.call(partial(command, *args, **kwargs))
         except CacheUnavailableError:
             return default
-
-
-def seconds_of(timeout: Timeout, default: int) -> int:
-    """Return a time-out of Flask-Caching in whole seconds, rounded up. Raises ValueError for a negative one."""
-    seconds = default if timeout is None else math.ceil(normalize_timeout(timeout) or 0)
-    if seconds < 0:
-        raise ValueError(f"a timeout must not be negative: {timeout}")
-    return seconds
 
 
 def _value(payload: object) -> Any:  # noqa: ANN401 - any value

@@ -11,13 +11,14 @@ from flask import Flask, current_app
 from flask_caching.backends.base import BaseCache
 from flask_caching.backends.nullcache import NullCache
 
-from app.caching.backend import LeaseCache, Timeout, seconds_of
+from app.caching.backend import LeaseCache
 from app.caching.codec import Codec
 from app.caching.engine import Engine, LeaseEngine, Reading
 from app.caching.inspect import Counters, EntryReport, Report
 from app.caching.keys import HashMethod, NamedKeys
 from app.caching.memoize import EXTENSION, NEVER_EXPIRES, BoundMemoized, Conditions, Memoized
 from app.caching.stock import NullEngine, StockEngine
+from app.caching.timeouts import Timeout, seconds_of
 from app.caching.values import ValueCodec
 
 P = ParamSpec("P")

@@ -10,10 +10,10 @@ from flask import current_app
 from flask_caching.signals import cache_memoize_hit, cache_memoize_miss
 from flask_caching.utils import join_generator, wants_args, wants_extra_args
 
-from app.caching.backend import Timeout, seconds_of
 from app.caching.codec import Codec, Policy
 from app.caching.keys import NamedKeys
 from app.caching.states import Answer, Outcome
+from app.caching.timeouts import Timeout, seconds_of
 
 if TYPE_CHECKING:
     from app.caching.engine import Engine
