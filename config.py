@@ -39,6 +39,8 @@ def _redis_url(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if not re.match(r"(rediss?|unix)://", text):
         raise ValueError("must start with redis://, rediss:// or unix://")
+    if re.search(r"[?&]decode_responses=", text):
+        raise ValueError("must not say decode_responses: entries are bytes")
     if text.startswith("unix://"):
         return value
     authority = text.split("://", 1)[1].split("/", 1)[0]
@@ -89,6 +91,9 @@ class Settings(BaseSettings):
     redis_max_connections: int = Field(default=10, ge=3, le=1000)
     redis_timeout: Seconds = 2.0
     redis_read_timeout: Seconds = 0.03
+    cache_type: Annotated[Literal["LeaseCache", "RedisCache", "SimpleCache", "NullCache"] | None, Unset] = Field(
+        default=None, validate_default=True
+    )
     cache_ttl: int = Field(default=10, ge=1, le=3600)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Annotated[Literal["json", "text"] | None, Unset] = None
@@ -123,6 +128,16 @@ class Settings(BaseSettings):
             raise ValueError("is not set, but REDIS_SENTINELS is; give the name the sentinels know the master by")
         return value
 
+    @field_validator("cache_type")
+    @classmethod
+    def _has_its_redis(cls, value: str | None, info: ValidationInfo) -> str | None:
+        given = [name for name in ("redis_url", "redis_sentinels") if info.data.get(name)]
+        if value == "LeaseCache" and not given:
+            raise ValueError("is LeaseCache, but neither REDIS_URL nor REDIS_SENTINELS is set")
+        if value == "RedisCache" and (given[:1] != ["redis_url"] or info.data.get("redis_cluster")):
+            raise ValueError("is RedisCache, which needs REDIS_URL and knows neither REDIS_CLUSTER nor REDIS_SENTINELS")
+        return value
+
     @field_validator("threads")
     @classmethod
     def _within_pool(cls, value: int, info: ValidationInfo) -> int:
@@ -132,6 +147,11 @@ class Settings(BaseSettings):
                 f"must not exceed REDIS_MAX_CONNECTIONS - 2 ({connections - 2}), or threads would wait for connections"
             )
         return value
+
+    @property
+    def cache_backend(self) -> str:
+        """The backend of the cache: CACHE_TYPE decides, else whether there is a Redis."""
+        return self.cache_type or ("LeaseCache" if self.redis_url or self.redis_sentinels else "NullCache")
 
     @property
     def sentinels(self) -> list[tuple[str, int]]:

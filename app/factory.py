@@ -2,11 +2,10 @@
 
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
+from pydantic import SecretStr
 
 from app import auth, commands, desk, diagnostics, problems, products, telemetry
 from app.application import Application
-from app.caching.connection import Topology
-from app.caching.opening import open_protocol
 from app.database import Database
 from app.extensions import cache, csrf
 from app.service_role import ServiceRole
@@ -57,27 +56,38 @@ def _flask_config(settings: Settings) -> dict[str, object]:
 
 
 def _cache_config(settings: Settings) -> dict[str, object]:
-    common: dict[str, object] = {"CACHE_DEFAULT_TIMEOUT": settings.cache_ttl, "CACHE_KEY_PREFIX": "asin_stats:"}
-    if settings.redis_url is None and not settings.sentinels:
-        return common | {"CACHE_TYPE": "NullCache", "CACHE_NO_NULL_WARNING": True}
-    protocol = open_protocol(
-        _topology(settings),
-        longest_ttl=settings.cache_ttl,
-        max_connections=settings.redis_max_connections,
-        timeout=settings.redis_timeout,
-        read_timeout=settings.redis_read_timeout,
-    )
-    return common | {"CACHE_TYPE": "app.caching.backend.LeaseBackend", "CACHE_OPTIONS": {"protocol": protocol}}
+    kind = settings.cache_backend
+    common: dict[str, object] = {
+        "CACHE_TYPE": "app.caching.LeaseCache" if kind == "LeaseCache" else kind,
+        "CACHE_DEFAULT_TIMEOUT": settings.cache_ttl,
+        "CACHE_KEY_PREFIX": "asin_stats:",
+        "CACHE_NO_NULL_WARNING": True,  # app.startup says it
+    }
+    if kind == "LeaseCache":
+        return common | _redis_config(settings)
+    if kind == "RedisCache":
+        waits = {"socket_timeout": settings.redis_timeout, "socket_connect_timeout": settings.redis_timeout}
+        return common | {"CACHE_REDIS_URL": _text(settings.redis_url), "CACHE_OPTIONS": waits}
+    return common
 
 
-def _topology(settings: Settings) -> Topology:
-    return Topology(
-        url=settings.redis_url.get_secret_value() if settings.redis_url else "",
-        cluster=settings.redis_cluster,
-        sentinels=settings.sentinels,
-        master=settings.redis_sentinel_master or "",
-        password=settings.redis_password.get_secret_value() if settings.redis_password else None,
-    )
+def _redis_config(settings: Settings) -> dict[str, object]:
+    return {
+        "CACHE_REDIS_URL": _text(settings.redis_url),
+        "CACHE_REDIS_CLUSTER": settings.redis_cluster,
+        "CACHE_REDIS_SENTINELS": settings.sentinels,
+        "CACHE_REDIS_SENTINEL_MASTER": settings.redis_sentinel_master,
+        "CACHE_REDIS_PASSWORD": _text(settings.redis_password) if settings.sentinels else None,
+        "CACHE_OPTIONS": {
+            "max_connections": settings.redis_max_connections,
+            "timeout": settings.redis_timeout,
+            "read_timeout": settings.redis_read_timeout,
+        },
+    }
+
+
+def _text(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
 
 
 def _database(settings: Settings) -> Database:

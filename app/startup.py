@@ -1,27 +1,28 @@
-"""What a starting server says about its Redis: one line, and what happens now."""
+"""What a starting server says about its cache: one line, and what happens now."""
 
 import logging
 
 from flask import Flask
 
-from app.caching import LeaseBackend
-from app.caching.inspect import server_report
 from app.extensions import cache
 
 logger = logging.getLogger(__name__)
 
 
 def announce(app: Flask) -> None:
-    """Log whether Redis answers. Takes at most the Redis timeout; the server starts either way."""
+    """Log how the cache is. Takes at most the Redis timeout; the server starts either way."""
     with app.app_context():
-        backend = cache.cache
-        if not isinstance(backend, LeaseBackend):
-            logger.warning("No REDIS_URL is set: nothing is cached, every request asks the database")
-            return
-        server = server_report(backend.protocol)
-        if server.connected:
-            logger.info(
-                "Redis connected successfully: %s, %s ms", server.server or "version unknown", server.latency_ms
-            )
-        else:
-            logger.warning("Redis connection failed: every request asks the database until Redis answers")
+        report = cache.report()
+    if not report.never_stale:
+        logger.warning("%s", _without_promise(report.backend))
+    elif report.server.connected:
+        version, latency = report.server.server or "version unknown", report.server.latency_ms
+        logger.info("Redis connected successfully: %s, %s ms", version, latency)
+    else:
+        logger.warning("Redis connection failed: every request asks the database until Redis answers")
+
+
+def _without_promise(backend: str) -> str:
+    if backend == "NullCache":
+        return "No REDIS_URL is set, or CACHE_TYPE is NullCache: nothing is cached, every request asks the database"
+    return f"CACHE_TYPE is {backend}: numbers may be older than the last change, by up to CACHE_TTL seconds"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from flask import Flask, Response, g, has_request_context
 from flask.globals import request_ctx
 
-from app.caching.identifiers import new_identifier
+from app.caching import new_identifier
 
 if TYPE_CHECKING:
     from flask.ctx import RequestContext

@@ -1,11 +1,13 @@
-"""JSON in and out of Redis: the only serialisation there is, so that a planted value can never execute anything."""
+"""JSON in and out of the store: the only serialisation there is, so that a planted value can never execute anything."""
 
 import json
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
-MAX_PAYLOAD_BYTES = 1 << 20
-"""Longer payloads are refused unread: parsing megabytes of somebody's garbage would stall the reader."""
+MAX_PAYLOAD_BYTES: Final = 1 << 20
+"""Longer payloads are neither stored nor parsed: megabytes of somebody's garbage would stall the reader."""
+SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+"""The types that JSON gives back exactly; a subclass, such as an IntEnum, comes back as something else."""
 
 R = TypeVar("R")
 
@@ -44,32 +46,68 @@ class Policy(Generic[R]):
     failing_with: type[Exception] | None = None
 
 
+class PayloadTooLongError(ValueError):
+    """The value is longer than `MAX_PAYLOAD_BYTES`."""
+
+
 class JsonCodec:
-    """Any JSON value; the same shape comes back as went in, or the value is refused."""
+    """Any JSON value; the same value of the same type comes back, or it is refused."""
 
     def encode(self, value: Any) -> bytes:  # noqa: ANN401 - JSON has no narrower static type
-        """Return compact JSON in UTF-8. Raises ValueError or TypeError for what JSON would lose (NaN, tuples, …)."""
-        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-        if json.loads(text) != value:
-            raise ValueError("the value does not survive JSON unchanged")
-        return text.encode()
+        """Return compact JSON in UTF-8.
+
+        Raises:
+            TypeError: JSON would give back something else (a tuple, an enumeration member, a key that is no text).
+            ValueError: not a number (NaN), nested too deeply, or too long.
+
+        """
+        try:
+            if not _is_plain(value):
+                raise TypeError(f"JSON cannot give back exactly this {type(value).__name__}")
+            return written(value)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
     def decode(self, payload: bytes) -> Any:  # noqa: ANN401 - JSON has no narrower static type
         """Parse JSON. Raises ValueError for anything else, including NaN, bad UTF-8 and endless nesting."""
-        if len(payload) > MAX_PAYLOAD_BYTES:
-            raise ValueError("payload too long")
-        try:
-            text = payload.decode()
-            value, end = _DECODER.raw_decode(text)
-        except RecursionError:
-            raise ValueError("payload nested too deeply") from None
-        if end != len(text):
-            raise ValueError("something follows the value")
-        return value
+        return parsed(payload, _DECODER)
 
 
-def _refuse(constant: str) -> None:
+def written(value: object) -> bytes:
+    """Return `value` as compact JSON. Raises ValueError for NaN and for more than `MAX_PAYLOAD_BYTES`."""
+    payload = json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise PayloadTooLongError(f"longer than {MAX_PAYLOAD_BYTES} bytes")
+    return payload
+
+
+def parsed(payload: bytes, decoder: json.JSONDecoder) -> Any:  # noqa: ANN401 - JSON has no narrower static type
+    """Parse JSON with `decoder`. Raises ValueError for anything that is not exactly one JSON value."""
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise PayloadTooLongError("payload too long")
+    try:
+        text = payload.decode()
+        value, end = decoder.raw_decode(text)
+    except RecursionError:
+        raise ValueError("payload nested too deeply") from None
+    if end != len(text):
+        raise ValueError("something follows the value")
+    return value
+
+
+def refuse_constant(constant: str) -> None:
+    """Refuse NaN and the infinities, which Python would read though they are not JSON."""
     raise ValueError(f"{constant} is not JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse)  # made once: `json.loads` with an option makes one for each call
+def _is_plain(value: object) -> bool:
+    kind = type(value)
+    if kind is list:
+        return all(map(_is_plain, value))  # type: ignore[call-overload]  # mypy does not narrow by `type(…) is`
+    if kind is dict:
+        return all(type(key) is str for key in value) and all(map(_is_plain, value.values()))  # type: ignore[attr-defined]  # same
+    return kind in SCALARS
+
+
+# Made once: `json.loads` with an option makes one for each call.
+_DECODER = json.JSONDecoder(parse_constant=refuse_constant)

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from redis import BlockingConnectionPool, ConnectionPool, Redis, RedisCluster, Sentinel
 from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
@@ -31,18 +32,20 @@ RESERVED_CONNECTIONS = 2
 class Topology:
     """Where Redis is: exactly one of `url` (with `cluster`, any node of one), `sentinels` with `master`, and `client`.
 
-    `url`: redis://, rediss:// (the certificate is verified) or unix://. `sentinels`: (host, port) each. `password` and
-    `database`: of the master that the sentinels name; `sentinel_password`: of the sentinels themselves. `client`: a
-    redis-py client whose server, credentials and encryption are taken over.
+    `url`: redis://, rediss:// (the certificate is verified) or unix://. `nodes`: further nodes of the cluster, (host,
+    port) each. `sentinels`: (host, port) each. `password` and `db`: of the master that the sentinels name;
+    `sentinel_password`: of the sentinels themselves. `client`: a redis-py client whose server, credentials and
+    encryption are taken over.
     """
 
     url: str = ""
     cluster: bool = False
+    nodes: Sequence[tuple[str, int]] = ()
     sentinels: Sequence[tuple[str, int]] = ()
     master: str = ""
     password: str | None = None
     sentinel_password: str | None = None
-    database: int = 0
+    db: int = 0
     client: Redis | None = None
 
 
@@ -136,7 +139,7 @@ def _by_sentinel(topology: Topology, options: dict[str, Any], *, max_connections
     client: Redis = sentinel.master_for(  # type: ignore[no-untyped-call]
         topology.master,
         password=topology.password,
-        db=topology.database,
+        db=topology.db,
         max_connections=max_connections,
         socket_keepalive=True,
         **options,
@@ -156,6 +159,7 @@ def _cluster(topology: Topology, incarnation: Incarnation, max_connections: int,
         "redis_connect_func": incarnation.ask,  # the cluster client has set the connection up already
         "socket_keepalive": True,
         "max_connections": max_connections,
+        "startup_nodes": [ClusterNode(host, port) for host, port in topology.nodes],  # type: ignore[no-untyped-call]  # same
         **_options(timeout),
     }
     return _LazyCluster(lambda: RedisCluster.from_url(topology.url, retry=Retry(NoBackoff(), 1), **options))

@@ -1,17 +1,17 @@
-"""What Redis holds and how it feels, for diagnostics and operators. Never on the path of a cached read."""
+"""What Redis holds and how it does, for diagnostics and operators. Never on the path of a cached read."""
 
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 from redis import Redis
 
-from app.caching.backend import LeaseBackend
 from app.caching.connection import is_cluster
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import LEASE, state_name
-from app.caching.trouble import CacheUnavailableError
+from app.caching.trouble import CacheUnavailableError, Trouble, classify
 
 # A whitelist: INFO also tells paths, addresses, process ids and versions of other software.
 INFO_FIELDS = (
@@ -26,11 +26,14 @@ INFO_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class EntryReport:
-    """State of one entry: absent, value, lease, tombstone or foreign; remaining life in seconds; size in bytes."""
+    """State of one entry, its remaining life in seconds and its size in bytes; None for what nobody says.
+
+    `state`: absent, value, lease, tombstone, failure, or foreign (somebody else's data at our key).
+    """
 
     state: str
-    ttl_seconds: float | None
-    size_bytes: int
+    ttl_seconds: float | None = None
+    size_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,35 @@ class ServerReport:
     def hit_rate(self) -> float | None:
         """Percentage of all look-ups since the server started, ours or not; None before the first."""
         return rate(self.info.get("keyspace_hits", 0), self.info.get("keyspace_misses", 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What the engine did since `since` (seconds of the Unix epoch), by event, in all workers; and its breaker's state.
+
+    `owed`: invalidations that this worker could not deliver yet.
+    """
+
+    events: Mapping[str, int]
+    since: float
+    breaker: str
+    owed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How the cache is.
+
+    `backend`: the name of its class. `enabled`: it stands on a Redis. `never_stale`: it keeps the engine's promise.
+    `counters`: None where nobody counts. `pool`: how many connections this worker may hold, where that is known.
+    """
+
+    backend: str
+    enabled: bool
+    never_stale: bool
+    server: ServerReport
+    counters: Counters | None = None
+    pool: Mapping[str, int] = field(default_factory=dict)
 
 
 def rate(hits: int, misses: int) -> float | None:
@@ -81,23 +113,28 @@ def server_report(protocol: LeaseProtocol) -> ServerReport:
 def entry_report(protocol: LeaseProtocol, key: str) -> EntryReport | None:
     """Return the state of one entry, or None when Redis does not say."""
     try:
-        start, ttl, size = protocol.guard.call(lambda: _ask(protocol, key))
+        start, ttl, size = protocol.guard.call(_ask, protocol, key)
     except CacheUnavailableError:
         return None
-    if isinstance(start, Exception):
-        return EntryReport("foreign", _seconds(ttl), 0)
-    return EntryReport(state_name(start), _seconds(ttl), size)
+    if isinstance(start, bytes):
+        return EntryReport(state_name(start), _seconds(ttl), size if isinstance(size, int) else None)
+    return EntryReport("foreign", _seconds(ttl)) if classify(start) is Trouble.WRONG_TYPE else None
 
 
-def sample_entries(backend: LeaseBackend, most: int) -> list[tuple[str, EntryReport]]:
-    """Return up to `most` of our entries with their state, by key; nothing when Redis does not say."""
-    protocol = backend.protocol
+def sample_entries(protocol: LeaseProtocol, keys: Iterable[bytes], most: int) -> list[tuple[str, EntryReport]]:
+    """Return up to `most` of `keys` with their state, in order; nothing when Redis does not say."""
     try:
-        found = protocol.guard.call(lambda: list(islice(backend.keys(), most)))
+        found = protocol.guard.call(lambda: list(islice(keys, most)))
     except CacheUnavailableError:
         return []
-    keys = sorted(key.decode(errors="replace") for key in found)
-    return [(key, entry) for key in keys if (entry := entry_report(protocol, key))]
+    names = sorted(key.decode(errors="replace") for key in found)
+    return [(name, entry) for name in names if (entry := entry_report(protocol, name))]
+
+
+def counters(protocol: LeaseProtocol) -> Counters:
+    """Return what the engine counted, and its breaker's state; asks nobody."""
+    region, breaker = protocol.region, protocol.breaker
+    return Counters(region.counts(), region.since, str(breaker.state), breaker.owed)
 
 
 def pool_report(client: Redis) -> dict[str, int]:
@@ -105,14 +142,14 @@ def pool_report(client: Redis) -> dict[str, int]:
     return {"max_connections": client.connection_pool.max_connections} if not is_cluster(client) else {}
 
 
-def _ask(protocol: LeaseProtocol, key: str) -> tuple[bytes | Exception, int, int]:
+def _ask(protocol: LeaseProtocol, key: str) -> tuple[bytes | Exception, object, object]:
     pipeline = protocol.client.pipeline(transaction=False)
     pipeline.getrange(key, 0, len(LEASE) - 1)
     pipeline.pttl(key)
     pipeline.strlen(key)
-    start, ttl, size = pipeline.execute(raise_on_error=False)
+    start, ttl, size = pipeline.execute(raise_on_error=False)  # a Redis user may lack the right to any of them
     return start, ttl, size
 
 
-def _seconds(milliseconds: int) -> float | None:
-    return milliseconds / 1000 if milliseconds >= 0 else None
+def _seconds(milliseconds: object) -> float | None:
+    return milliseconds / 1000 if isinstance(milliseconds, int) and milliseconds >= 0 else None

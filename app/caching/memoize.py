@@ -1,145 +1,219 @@
-"""`memoize` and `delete_memoized` as Flask-Caching users know them, on readable keys and by the lease protocol."""
+"""Memoized functions: called as the function itself, answered from the cache under a key made of the arguments."""
 
 import functools
 import inspect
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any, Generic, ParamSpec, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, overload
 
-import flask_caching
 from flask import current_app
-from flask_caching.backends.base import BaseCache
+from flask_caching.signals import cache_memoize_hit, cache_memoize_miss
+from flask_caching.utils import join_generator, wants_args, wants_extra_args
 
-from app.caching.backend import LeaseBackend
-from app.caching.codec import Codec, JsonCodec, Policy
-from app.caching.null import NullProtocol
-from app.caching.protocol import LeaseProtocol
-from app.caching.states import Answer
+from app.caching.codec import Codec, Policy
+from app.caching.keys import NamedKeys
+from app.caching.states import Answer, Outcome
+from app.caching.timeouts import Timeout, seconds_of
+
+if TYPE_CHECKING:
+    from app.caching.engine import Engine
+    from app.caching.extension import Cache
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_NULL = NullProtocol()
-# Token of each write this context has begun, by entry, so that `delete_memoized` ends the right writer.
-_writers: ContextVar[dict[str, str]] = ContextVar("writers")
+EXTENSION = "lease_cache"
+"""Where an application keeps its engines, by `Cache`: `app.extensions[EXTENSION]`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """When to ask and to fill the cache: the arguments of `Cache.memoize` of the same names."""
+
+    unless: Callable[..., bool] | None = None
+    forced_update: Callable[..., bool] | None = None
+    is_stale: Callable[..., bool] | None = None
+    response_filter: Callable[..., Any] | None = None
+    cache_none: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be asked. Raises TypeError."""
+        for name in ("unless", "forced_update", "is_stale", "response_filter"):
+            if getattr(self, name) is not None and not callable(getattr(self, name)):
+                raise TypeError(f"{name} must be a function")
+
+    @property
+    def depend_on_call(self) -> bool:
+        """Say whether there is something to ask in each call."""
+        return any((self.unless, self.forced_update, self.is_stale))
+
+
+class _Filtered(Generic[R]):
+    """A codec that refuses the results which `response_filter` and `cache_none` keep out of the cache."""
+
+    def __init__(self, codec: Codec[R], conditions: Conditions) -> None:
+        self._codec, self._conditions = codec, conditions
+        self.decode = codec.decode  # as it is: this is the path of every hit
+
+    def encode(self, value: R) -> bytes:
+        wanted = self._conditions.response_filter
+        if (value is None and not self._conditions.cache_none) or (wanted is not None and not wanted(value)):
+            raise ValueError("not to be stored")
+        return self._codec.encode(value)
 
 
 class Memoized(Generic[P, R]):
-    """A function whose results live in the cache under a key made of its arguments. Call it as the function itself."""
+    """A function whose results live in the cache. Call it as the function itself; `Cache.memoize` makes it.
 
-    def __init__(
-        self, cache: "Cache", function: Callable[P, R], *, key: Callable[..., str], policy: Callable[[int], Policy[R]]
+    `uncached` is the function, `cache` what it was memoized with. `cache_timeout` may be changed before the first call.
+    """
+
+    def __init__(  # noqa: PLR0913 - what `Cache.memoize` was told
+        self,
+        cache: "Cache",
+        function: Callable[P, R],
+        *,
+        timeout: Timeout,
+        key: Callable[..., str],
+        codec: Codec[R],
+        failing_with: type[Exception] | None,
+        conditions: Conditions,
     ) -> None:
-        """Wrap `function`; `policy` makes the policy from the backend's default timeout. See `Cache.memoize`."""
+        """Wrap `function`; see `Cache.memoize`."""
         functools.update_wrapper(self, function)
-        self.uncached = function
-        self._cache, self._key, self._policy = cache, key, policy
+        self.uncached: Callable[P, R] = function
+        self.cache_timeout = timeout
+        self.cache, self._key, self._failing_with, self._conditions = cache, key, failing_with, conditions
+        self._codec = _Filtered(codec, conditions)
+        self._asks = conditions.depend_on_call
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the function's result, from the cache where it has one."""
         return self.lookup(*args, **kwargs).value
 
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type | None = None) -> "BoundMemoized[R]": ...
+    def __get__(self, instance: object, owner: type | None = None) -> "Self | BoundMemoized[R]":
+        """Bind a memoized method to its instance, or to its class."""
+        return self if instance is None else BoundMemoized(self, instance)
+
     def lookup(self, *args: P.args, **kwargs: P.kwargs) -> Answer[R]:
         """Return the result together with where it came from and how long it will live."""
-        backend = self._cache.cache
-        key = getattr(backend, "key_prefix", "") + self._key(*args, **kwargs)
-        policy = self._policy(backend.default_timeout)
-        return protocol_of(backend).fetch(key, lambda: self.uncached(*args, **kwargs), policy)
-
-    def make_cache_key(self, *args: P.args, **kwargs: P.kwargs) -> str:
-        """Return the full key in Redis, prefix included. Raises TypeError for arguments the key cannot be made of."""
-        prefix: str = getattr(self._cache.cache, "key_prefix", "")
-        return prefix + self._key(*args, **kwargs)
-
-
-class Cache(flask_caching.Cache):
-    """Flask-Caching's `Cache`, whose memoized functions have readable keys and go through the lease protocol."""
-
-    @property
-    def cache(self) -> BaseCache:  # type: ignore[override]  # Flask-Caching says SimpleCache and means any
-        """The backend of the current application, or of the one this was made for."""
+        cache = self.cache
         try:
-            app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - documented, if underscored
-        except RuntimeError:
-            app = self.app
-        backend: BaseCache = app.extensions["cache"][self]
-        return backend
+            engine = current_app.extensions[EXTENSION][cache]
+        except RuntimeError:  # outside of any application's context
+            engine = cache.engine
+        if self._asks or cache.enable_signals:
+            return self._ask_and_look_up(engine, *args, **kwargs)
+        return engine.protocol.fetch(  # type: ignore[no-any-return]  # `extensions` holds anything
+            engine.key_prefix + self._key(*args, **kwargs),
+            lambda: self._compute(engine, *args, **kwargs),
+            engine.policies.get(self) or self.policy(engine),
+        )
 
-    @property
-    def protocol(self) -> LeaseProtocol | NullProtocol:
-        """The protocol of the current application's backend: its null twin where that backend is not ours."""
-        return protocol_of(self.cache)
+    def make_cache_key(self, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - the function may come first
+        """Return the key of a call, as `Cache.get` and `Cache.delete` take it: without CACHE_KEY_PREFIX.
 
-    def memoize(  # type: ignore[override]  # no version keys: they cost round trips and lose deletes
-        self,
-        timeout: int | None = None,
-        *,
-        key: Callable[..., str] | None = None,
-        codec: Codec[Any] | None = None,
-        failing_with: type[Exception] | None = None,
-    ) -> Callable[[Callable[P, R]], Memoized[P, R]]:
-        """Memoize the decorated function for `timeout` seconds.
+        As in Flask-Caching, the function itself may be given before its arguments.
 
-        The arguments must be the whole key: a function that reads anything else of the request would show one user
-        another's result.
-
-        Args:
-            timeout: seconds; None takes CACHE_DEFAULT_TIMEOUT.
-            key: makes the key (without CACHE_KEY_PREFIX) from the call's arguments; by default the function's name
-                and its arguments as JSON.
-            codec: how results become bytes; JSON by default.
-            failing_with: the exception, made without arguments, that means nobody could compute it now; see `Policy`.
+        Raises:
+            TypeError: the arguments do not fit the function, or one cannot be part of a key.
 
         """
+        return self._key(*(args[1:] if args and args[0] is self.uncached else args), **kwargs)
 
-        @functools.cache
-        def policy(default_timeout: int) -> Policy[Any]:
-            ttl = default_timeout if timeout is None else timeout
-            return Policy(codec=codec or JsonCodec(), ttl=ttl, failing_with=failing_with)
+    def entry_name(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """Return the full key of a call, as operators see it in the store: with CACHE_KEY_PREFIX."""
+        return self.cache.engine.full_key(self._key(*args, **kwargs))
 
-        def decorate(function: Callable[P, R]) -> Memoized[P, R]:
-            return Memoized(self, function, key=key or _named_key(function), policy=policy)
+    def start_of_keys(self, *instance: object) -> str | None:
+        """Return what the keys of all calls (of a method: of this instance) start with; None where there is one key.
 
-        return decorate
+        Raises:
+            TypeError: the keys are made by a `key` function, which does not tell.
 
-    def delete_memoized(self, f: Memoized[P, Any], *args: P.args, **kwargs: P.kwargs) -> None:  # type: ignore[override]
-        """Drop the result memoized for exactly these arguments: one round trip; never raises for Redis trouble.
-
-        Inside `writing` it also ends that write. Raises TypeError when arguments are missing: dropping everybody's
-        results is `clear`.
         """
-        key = f.make_cache_key(*args, **kwargs)
-        self.protocol.end(key, _writers.get({}).get(key, ""))
+        if not isinstance(self._key, NamedKeys):
+            if inspect.signature(self._key).parameters:
+                raise TypeError(
+                    f"{self.uncached.__qualname__} has keys of its own: delete_memoized needs the call's arguments"
+                )
+            return None
+        return self._key.start(*instance) if self._key.is_shared(*instance) else None
 
-    @contextmanager
-    def writing(self, f: Memoized[P, Any], *args: P.args, **kwargs: P.kwargs) -> Iterator[None]:
-        """Announce that what `f(*args)` is computed from is about to change; inside, nothing is stored for it.
+    def delete_memoized(self) -> None:
+        """Drop all results of this function."""
+        self.cache.delete_memoized(self)
 
-        Call `delete_memoized` inside when the outcome is known, whatever it is. Leave without it when the outcome is
-        unknown: the announcement then stands until its deadline, because the change may still happen.
-        """
-        key = f.make_cache_key(*args, **kwargs)
-        reset = _writers.set({**_writers.get({}), key: self.protocol.begin(key)})
-        try:
-            yield
-        finally:
-            _writers.reset(reset)
+    def policy(self, engine: "Engine") -> Policy[R]:
+        """Return how `engine` keeps the results. Raises ValueError for a timeout that is not above zero."""
+        seconds = seconds_of(self.cache_timeout, engine.backend.default_timeout)
+        if seconds == 0:
+            raise ValueError(NEVER_EXPIRES)
+        policy = Policy(codec=self._codec, ttl=seconds, failing_with=self._failing_with)
+        return engine.admit(self, policy)
+
+    def _ask_and_look_up(self, engine: "Engine", *args: P.args, **kwargs: P.kwargs) -> Answer[R]:
+        asked = self._conditions
+        if _says_yes(asked.unless, self.uncached, *args, **kwargs):
+            return Answer(self._compute(engine, *args, **kwargs), Outcome.BYPASS, detail="unless")
+        key, policy = engine.key_prefix + self._key(*args, **kwargs), engine.policies.get(self) or self.policy(engine)
+        if _says_yes(asked.forced_update, *args, **kwargs):
+            engine.protocol.end(key)
+        answer = engine.protocol.fetch(key, lambda: self._compute(engine, *args, **kwargs), policy)
+        hit = answer.outcome in {Outcome.HIT, Outcome.COLLAPSED}
+        if hit and asked.is_stale and _finds_stale(asked.is_stale, answer.value, *args, **kwargs):
+            engine.protocol.end(key)
+            answer, hit = engine.protocol.fetch(key, lambda: self._compute(engine, *args, **kwargs), policy), False
+        if self.cache.enable_signals:
+            signal = cache_memoize_hit if hit else cache_memoize_miss
+            signal.send(cache=self.cache, cache_key=key, f=self.uncached, args=args, kwargs=kwargs)
+        return answer
+
+    def _compute(self, engine: "Engine", *args: P.args, **kwargs: P.kwargs) -> R:
+        result = engine.app.ensure_sync(self.uncached)(*args, **kwargs)
+        return join_generator(result) if inspect.isgenerator(result) else result  # type: ignore[no-any-return]
 
 
-def protocol_of(backend: BaseCache) -> LeaseProtocol | NullProtocol:
-    """Return the protocol behind a backend: its null twin where that backend is not ours."""
-    return backend.protocol if isinstance(backend, LeaseBackend) else _NULL
+class BoundMemoized(Generic[R]):
+    """A memoized method of one object; otherwise as `Memoized`."""
+
+    def __init__(self, memoized: Memoized[..., R], instance: object) -> None:
+        """Put `instance` before the arguments of each call."""
+        functools.update_wrapper(self, memoized)
+        self.memoized, self.__self__ = memoized, instance
+
+    def __call__(self, *args: Any, **kwargs: Any) -> R:  # noqa: ANN401 - the method's arguments
+        """Return the method's result, from the cache where it has one."""
+        return self.memoized(self.__self__, *args, **kwargs)
+
+    def lookup(self, *args: Any, **kwargs: Any) -> Answer[R]:  # noqa: ANN401 - same
+        """Return the result together with where it came from and how long it will live."""
+        return self.memoized.lookup(self.__self__, *args, **kwargs)
+
+    def make_cache_key(self, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - same
+        """Return the key of a call; see `Memoized.make_cache_key`."""
+        if args and args[0] is self.memoized.uncached:
+            return self.memoized.make_cache_key(*args, **kwargs)
+        return self.memoized.make_cache_key(self.__self__, *args, **kwargs)
+
+    def delete_memoized(self) -> None:
+        """Drop all results of this method of this object."""
+        self.memoized.cache.delete_memoized(self)
 
 
-def _named_key(function: Callable[P, R]) -> Callable[P, str]:
-    """Return a key maker for any function of JSON arguments; `f(1)` and `f(a=1)` are one key, `f("1")` is another."""
-    signature = inspect.signature(function)
+NEVER_EXPIRES = (
+    "memoize needs a timeout above 0: a result that never expires could not be told from one that somebody planted, "
+    "and would outlive every invalidation that is owed. Give a number of seconds, such as 86400."
+)
 
-    def key(*args: P.args, **kwargs: P.kwargs) -> str:
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        return f"{function.__module__}.{function.__qualname__}:{json.dumps(list(bound.arguments.values()))}"
 
-    return key
+def _says_yes(question: Callable[..., bool] | None, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401 - the call's arguments
+    return question is not None and (question(*args, **kwargs) if wants_args(question) else question()) is True
+
+
+def _finds_stale(is_stale: Callable[..., bool], value: object, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401 - same
+    return (is_stale(value, *args, **kwargs) if wants_extra_args(is_stale) else is_stale(value)) is True

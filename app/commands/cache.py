@@ -7,9 +7,7 @@ from uuid import UUID
 import click
 from flask.cli import AppGroup
 
-from app.caching import LeaseBackend
-from app.caching.inspect import entry_report, server_report
-from app.caching.trouble import REDIS_ERRORS, classify
+from app.caching import CacheUnavailableError
 from app.commands.ending import fail
 from app.extensions import cache
 from app.products.stats import asin_status_stats
@@ -25,7 +23,7 @@ def status(user: UUID | None, *, as_json: bool) -> None:
 
     Exits 0 when Redis answers, 1 when it does not or none is configured, 2 when called wrongly.
     """
-    report = cache_status(_backend(), user)
+    report = cache_status(user)
     if as_json:
         click.echo(json.dumps(report, indent=2))
     else:
@@ -45,49 +43,48 @@ def flush(user: UUID | None, *, everybody: bool, yes: bool) -> None:
     """
     if (user is None) is not everybody:
         raise click.UsageError("Say either --user ID or --all.")
-    backend = _backend()
+    _require_a_cache()
     if everybody and not yes:
         click.confirm("Drop all cached breakdowns? The next request of each user asks the database.", abort=True)
-    dropped = drop_entries(backend, user)
-    click.echo(f"{dropped} {'entry' if dropped == 1 else 'entries'} dropped")
+    dropped = drop_entries(user)
+    number = "all" if dropped is None else dropped
+    click.echo(f"{number} {'entry' if dropped == 1 else 'entries'} dropped")
 
 
-def cache_status(backend: LeaseBackend, user: UUID | None) -> dict[str, Any]:
+def cache_status(user: UUID | None) -> dict[str, Any]:
     """Return what `flask cache status` prints; ends the command with status 1 when Redis does not answer."""
+    _require_a_cache()
     try:
-        backend.protocol.client.ping()  # not through the guard, whose log lines would repeat what we say here
-        server = server_report(backend.protocol)
-        entries = sum(1 for _ in backend.keys())  # noqa: SIM118 - not a dict
-    except REDIS_ERRORS as error:
-        fail(f"Redis could not be asked: {classify(error).words}.")
-    report = {
-        "server": server.server,
-        "latency_ms": server.latency_ms,
-        "memory": server.info.get("used_memory_human"),
-        "server_hit_rate_percent": server.hit_rate,
-        "default_ttl_seconds": backend.default_timeout,
+        cache.ping()  # first: the report's own failure would be logged, and repeat what is said here
+        report, entries = cache.report(), cache.size()
+    except CacheUnavailableError as error:
+        fail(f"Redis could not be asked: {error}.")
+    document = {
+        "server": report.server.server,
+        "latency_ms": report.server.latency_ms,
+        "memory": report.server.info.get("used_memory_human"),
+        "server_hit_rate_percent": report.server.hit_rate,
+        "default_ttl_seconds": cache.cache.default_timeout,
         "entries": entries,
     }
     if user is not None:
-        key = asin_status_stats.make_cache_key(str(user))
-        entry = entry_report(backend.protocol, key)
-        report |= {"cache_key": key, "state": entry and entry.state, "ttl_seconds": entry and entry.ttl_seconds,
-                   "size_bytes": entry and entry.size_bytes}  # fmt: skip
-    return report
+        entry = cache.entry(asin_status_stats.make_cache_key(str(user)))
+        document |= {"cache_key": asin_status_stats.entry_name(str(user)), "state": entry and entry.state,
+                     "ttl_seconds": entry and entry.ttl_seconds, "size_bytes": entry and entry.size_bytes}  # fmt: skip
+    return document
 
 
-def drop_entries(backend: LeaseBackend, user: UUID | None) -> int:
-    """Drop one user's entry or (None) all of ours; return how many went. Ends the command when Redis fails."""
+def drop_entries(user: UUID | None) -> int | None:
+    """Drop one user's entry or (None) all of ours; return how many went, None when that is unknown.
+
+    Ends the command when Redis fails.
+    """
     try:
-        if user is None:
-            return backend.flush()
-        return backend.protocol.drop([asin_status_stats.make_cache_key(str(user)).encode()])
-    except REDIS_ERRORS as error:
-        fail(f"Redis could not do it: {classify(error).words}.")
+        return cache.flush() if user is None else cache.drop(asin_status_stats.make_cache_key(str(user)))
+    except CacheUnavailableError as error:
+        fail(f"Redis could not do it: {error}.")
 
 
-def _backend() -> LeaseBackend:
-    backend = cache.cache
-    if not isinstance(backend, LeaseBackend):
+def _require_a_cache() -> None:
+    if not cache.stores:
         fail("No Redis is configured: set REDIS_URL.")
-    return backend

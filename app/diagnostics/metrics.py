@@ -7,28 +7,26 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from app.caching import LeaseBackend
-from app.caching.events import BreakerState
-from app.caching.protocol import LeaseProtocol
+from app.caching import Counters
 from app.diagnostics.blueprint import diagnostics
 from app.extensions import cache
 
 
 class _CacheCollector:
-    """Reads the counts our workers share; no multiprocess directory is needed for them."""
+    """Shows the counts our workers share; no multiprocess directory is needed for them."""
 
-    def __init__(self, protocol: LeaseProtocol) -> None:
-        self._protocol = protocol
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
 
     def collect(self) -> Iterator[Metric]:
         events = CounterMetricFamily("asin_desk_cache_events", "What the cache did, in all workers.", labels=["event"])
         errors = CounterMetricFamily(
             "asin_desk_redis_errors", "Redis trouble by kind, in all workers.", labels=["kind"]
         )
-        for name, number in self._protocol.region.counts().items():
+        for name, number in self._counters.events.items():
             kind = name.removeprefix("error:")
             (events if kind == name else errors).add_metric([kind], number)
-        is_open = self._protocol.breaker.state is not BreakerState.CLOSED
+        is_open = self._counters.breaker != "closed"
         yield from (events, errors)
         yield GaugeMetricFamily("asin_desk_breaker_open", "1 while the answering worker does without Redis.", is_open)
 
@@ -36,7 +34,7 @@ class _CacheCollector:
 @diagnostics.get("/metrics")
 def metrics() -> Response:
     """Show the counts in Prometheus' text format; no user, key or address is in it."""
-    registry, backend = CollectorRegistry(), cache.cache
-    if isinstance(backend, LeaseBackend):
-        registry.register(_CacheCollector(backend.protocol))
+    registry, counters = CollectorRegistry(), cache.counters()
+    if counters:
+        registry.register(_CacheCollector(counters))
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -7,8 +7,7 @@ from flask import current_app
 from flask.typing import ResponseReturnValue
 
 from app.auth import current_user, login_required, operator_required
-from app.caching import LeaseBackend
-from app.caching.inspect import EntryReport, pool_report, sample_entries, server_report
+from app.caching import EntryReport
 from app.database import Database, DatabaseUnavailableError
 from app.diagnostics.blueprint import diagnostics
 from app.extensions import cache
@@ -21,7 +20,7 @@ _SAMPLE = 100
 @diagnostics.get("/products/stats/cache-status")
 @login_required
 def cache_status() -> ResponseReturnValue:
-    """Show the caller what the cache holds for them and how it feels."""
+    """Show the caller what the cache holds for them and how it does."""
     return cache_report(current_user.user_id), {"Cache-Control": "no-store"}
 
 
@@ -29,21 +28,20 @@ def cache_status() -> ResponseReturnValue:
 @operator_required
 def redis_report() -> ResponseReturnValue:
     """Show operators the whitelisted INFO, a sample of entries, the breaker, the pool and all workers' counts."""
-    backend = cache.cache
-    if not isinstance(backend, LeaseBackend):
+    report = cache.report()
+    if not report.enabled:
         return {"enabled": False, "connected": False}
-    protocol = backend.protocol
-    server = server_report(protocol)
+    server, counters = report.server, report.counters
     return {
         "enabled": True,
         "connected": server.connected,
         "server": server.server,
         "latency_ms": server.latency_ms,
         "info": server.info,
-        "entries": [_entry(*found) for found in sample_entries(backend, _SAMPLE)] if server.connected else [],
-        "breaker": {"state": protocol.breaker.state, "owed": protocol.breaker.owed},
-        "pool": pool_report(protocol.client),
-        "counters": protocol.region.counts(),
+        "entries": [_entry(*found) for found in cache.sample(_SAMPLE)] if server.connected else [],
+        "breaker": counters and {"state": counters.breaker, "owed": counters.owed},
+        "pool": report.pool,
+        "counters": counters and counters.events,
     }
 
 
@@ -67,11 +65,10 @@ def readyz() -> ResponseReturnValue:
 
 
 def _redis_readiness() -> dict[str, Any]:
-    backend = cache.cache
-    if not isinstance(backend, LeaseBackend):
+    report = cache.report()
+    if not report.enabled:
         return {"enabled": False, "connected": False}
-    server = server_report(backend.protocol)
-    return {"enabled": True, "connected": server.connected, "latency_ms": server.latency_ms}
+    return {"enabled": True, "connected": report.server.connected, "latency_ms": report.server.latency_ms}
 
 
 def _entry(key: str, entry: EntryReport) -> dict[str, Any]:

@@ -1,10 +1,9 @@
-"""What the cache holds for one user and how it feels: the document of `GET /products/stats/cache-status`."""
+"""What the cache holds for one user and how it does: the document of `GET /products/stats/cache-status`."""
 
 from datetime import UTC, datetime
 from typing import Any
 
-from app.caching import LeaseBackend, Outcome
-from app.caching.inspect import ServerReport, entry_report, rate, server_report
+from app.caching import Counters, Outcome, ServerReport, rate
 from app.extensions import cache
 from app.products.stats import asin_status_stats
 
@@ -13,21 +12,16 @@ _AWAY: dict[str, Any] = {"state": None, "ttl_seconds": None, "size_bytes": None}
 
 def cache_report(user_id: str) -> dict[str, Any]:
     """Return the cache status of `user_id`'s own entry; answers within the Redis timeout whatever Redis does."""
-    backend = cache.cache
-    key = asin_status_stats.make_cache_key(user_id)
-    common = {"cache_key": key, "default_ttl_seconds": backend.default_timeout}
-    if not isinstance(backend, LeaseBackend):
-        redis = {"enabled": False, "connected": False}
-        return {"redis": redis, "app": None, "breaker": None, "user_cached": False, **common, **_AWAY}
-    protocol = backend.protocol
-    server = server_report(protocol)
-    entry = entry_report(protocol, key) if server.connected else None
+    report = cache.report()
+    entry = cache.entry(asin_status_stats.make_cache_key(user_id)) if report.server.connected else None
+    counters = report.counters
     return {
-        "redis": {"enabled": True, **redis_document(server)},
-        "app": app_document(backend),
-        "breaker": {"state": protocol.breaker.state, "owed": protocol.breaker.owed},
+        "redis": {"enabled": report.enabled, **redis_document(report.server)},
+        "app": counters and app_document(counters),
+        "breaker": counters and {"state": counters.breaker, "owed": counters.owed},
         "user_cached": entry is not None and entry.state == "value",
-        **common,
+        "cache_key": asin_status_stats.entry_name(user_id),
+        "default_ttl_seconds": cache.cache.default_timeout,
         **(_AWAY if entry is None else {name: getattr(entry, name) for name in _AWAY}),
     }
 
@@ -48,11 +42,10 @@ def redis_document(server: ServerReport) -> dict[str, Any]:
     }
 
 
-def app_document(backend: LeaseBackend) -> dict[str, Any]:
+def app_document(counters: Counters) -> dict[str, Any]:
     """Return the counts of all our workers: Redis's are server-wide and inflated by looking at them."""
-    region = backend.protocol.region
-    counts = region.counts()
-    hits = counts[Outcome.HIT] + counts[Outcome.COLLAPSED]
-    misses = counts[Outcome.STORED] + counts[Outcome.REJECTED] + counts[Outcome.BYPASS]
-    since = datetime.fromtimestamp(region.since, UTC).isoformat(timespec="seconds")
+    events = counters.events
+    hits = events[Outcome.HIT] + events[Outcome.COLLAPSED]
+    misses = events[Outcome.STORED] + events[Outcome.REJECTED] + events[Outcome.BYPASS]
+    since = datetime.fromtimestamp(counters.since, UTC).isoformat(timespec="seconds")
     return {"hits": hits, "misses": misses, "hit_rate": rate(hits, misses), "since": since}

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple, Self
 from uuid import UUID
 
-from app.caching.codec import JsonCodec
+from app.caching import JsonCodec
 from app.database import DatabaseUnavailableError, OutcomeUnknownError
 from app.extensions import cache
 from app.products import repository

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from flask_caching.backends.base import BaseCache
 
-from app.caching import Cache, LeaseBackend
+from app.caching import Cache, LeaseCache
 from app.caching.protocol import LeaseProtocol
 from local.processes import wait_until
 from local.valkey import ValkeyServer
@@ -17,9 +17,9 @@ PREFIX = "asin_stats:"
 
 
 @pytest.fixture
-def backend(protocol: LeaseProtocol) -> LeaseBackend:
+def backend(protocol: LeaseProtocol) -> LeaseCache:
     """Return a backend on the engine tests' Valkey."""
-    return LeaseBackend(protocol, default_timeout=10, key_prefix=PREFIX)
+    return LeaseCache(protocol=protocol, default_timeout=10, key_prefix=PREFIX)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def cache(protocol: LeaseProtocol) -> Iterator[Cache]:
     cache.init_app(
         app,
         config={
-            "CACHE_TYPE": "app.caching.backend.LeaseBackend",
+            "CACHE_TYPE": "app.caching.LeaseCache",
             "CACHE_KEY_PREFIX": PREFIX,
             "CACHE_DEFAULT_TIMEOUT": 10,
             "CACHE_OPTIONS": options,
@@ -48,7 +48,7 @@ JSON_VALUES = [0, 1.5, "", "text", "ü\n\0", True, False, [], [1, [2]], {"a": {"
 
 
 @pytest.mark.parametrize("value", JSON_VALUES, ids=repr)
-def test_what_is_set_is_got(backend: LeaseBackend, value: object) -> None:
+def test_what_is_set_is_got(backend: LeaseCache, value: object) -> None:
     """Each JSON value comes back equal and of the same type."""
     assert backend.set("key", value) is True
 
@@ -58,7 +58,7 @@ def test_what_is_set_is_got(backend: LeaseBackend, value: object) -> None:
 
 
 @everywhere
-def test_nothing_is_none(backend: LeaseBackend) -> None:
+def test_nothing_is_none(backend: LeaseCache) -> None:
     """An absent key is None, and nothing to delete."""
     assert backend.get("absent") is None
     assert not backend.has("absent")
@@ -66,7 +66,7 @@ def test_nothing_is_none(backend: LeaseBackend) -> None:
 
 
 @everywhere
-def test_set_overwrites_and_add_does_not(backend: LeaseBackend) -> None:
+def test_set_overwrites_and_add_does_not(backend: LeaseCache) -> None:
     """`add` stores only where nothing is."""
     assert backend.add("key", 1) is True
     assert backend.add("key", 2) is False
@@ -75,7 +75,7 @@ def test_set_overwrites_and_add_does_not(backend: LeaseBackend) -> None:
     assert backend.get("key") == 3
 
 
-def test_timeouts_are_seconds_and_zero_is_for_good(backend: LeaseBackend, spy: Spy) -> None:
+def test_timeouts_are_seconds_and_zero_is_for_good(backend: LeaseCache, spy: Spy) -> None:
     """Default, given, none: as documented; `add` sets value and deadline in one step."""
     backend.set("default", 1)
     backend.set("given", 1, timeout=100)
@@ -85,11 +85,11 @@ def test_timeouts_are_seconds_and_zero_is_for_good(backend: LeaseBackend, spy: S
 
     left = {key: spy.redis.ttl(PREFIX + key) for key in ("default", "given", "forever", "added")}
     assert left == {"default": 10, "given": 100, "forever": -1, "added": 50}
-    assert commands == ["SET"]
+    assert commands == ["EVAL"]
 
 
 @everywhere
-def test_an_entry_runs_out(backend: LeaseBackend) -> None:
+def test_an_entry_runs_out(backend: LeaseCache) -> None:
     """After its timeout it is gone."""
     backend.set("key", 1, timeout=1)
 
@@ -97,7 +97,7 @@ def test_an_entry_runs_out(backend: LeaseBackend) -> None:
 
 
 @everywhere
-def test_many_at_once(backend: LeaseBackend) -> None:
+def test_many_at_once(backend: LeaseCache) -> None:
     """Order is kept, absent ones are None, and deletion says what went."""
     assert backend.set_many({"a": 1, "b": 2}) == ["a", "b"]
     assert backend.get_many("b", "absent", "a") == [2, None, 1]
@@ -108,7 +108,7 @@ def test_many_at_once(backend: LeaseBackend) -> None:
 
 
 @everywhere
-def test_counting(backend: LeaseBackend) -> None:
+def test_counting(backend: LeaseCache) -> None:
     """`inc` and `dec` are atomic, start at zero and refuse what is no integer."""
     assert backend.inc("n") == 1
     assert backend.inc("n", 5) == 6
@@ -119,7 +119,7 @@ def test_counting(backend: LeaseBackend) -> None:
     assert backend.get("text") == "x"
 
 
-def test_what_json_cannot_hold_is_not_stored(backend: LeaseBackend) -> None:
+def test_what_json_cannot_hold_is_not_stored(backend: LeaseCache) -> None:
     """False, and nothing in Redis: never a half-true copy."""
     for value in (object(), {1: 2}, (1,), float("nan"), b"bytes", {1, 2}):
         assert backend.set("key", value) is False
@@ -127,7 +127,7 @@ def test_what_json_cannot_hold_is_not_stored(backend: LeaseBackend) -> None:
 
 
 @everywhere
-def test_garbage_is_nothing(backend: LeaseBackend, spy: Spy) -> None:
+def test_garbage_is_nothing(backend: LeaseCache, spy: Spy) -> None:
     """What we did not write is not handed to anybody."""
     for payload in (b"\x80\x04.", b"NaN", b"\xff"):
         spy.plants(payload, key=PREFIX + "key")
@@ -138,7 +138,7 @@ def test_garbage_is_nothing(backend: LeaseBackend, spy: Spy) -> None:
     assert backend.get("key") is None
 
 
-def test_leases_and_tombstones_are_not_values(backend: LeaseBackend) -> None:
+def test_leases_and_tombstones_are_not_values(backend: LeaseCache) -> None:
     """The protocol's own states never leak through the explicit interface."""
     backend.protocol.begin(PREFIX + "key")
 
@@ -147,14 +147,14 @@ def test_leases_and_tombstones_are_not_values(backend: LeaseBackend) -> None:
 
 
 @everywhere
-def test_clear_takes_our_entries_and_nobody_else_s(backend: LeaseBackend, spy: Spy) -> None:
+def test_clear_takes_our_entries_and_nobody_else_s(backend: LeaseCache, spy: Spy) -> None:
     """Another application in the same database keeps its keys, and writers in flight their tombstones."""
     spy.redis.set("foreign", "x")
     spy.redis.set("asin_stats", "x")
     backend.set_many({str(number): number for number in range(1500)})
     backend.protocol.begin(PREFIX + "writing")
 
-    assert backend.flush() == 1500
+    assert backend.drop() == 1500
     assert backend.clear() is True
     assert sorted(spy.redis.scan_iter()) == [b"asin_stats", PREFIX.encode() + b"writing", b"foreign"]
 
@@ -162,18 +162,18 @@ def test_clear_takes_our_entries_and_nobody_else_s(backend: LeaseBackend, spy: S
 def test_a_prefix_is_taken_literally(protocol: LeaseProtocol, spy: Spy) -> None:
     """Wildcards in a prefix must not make clear reach further."""
     spy.redis.set("axb:1", "x")
-    starred = LeaseBackend(protocol, default_timeout=10, key_prefix="a*b:")
+    starred = LeaseCache(protocol=protocol, default_timeout=10, key_prefix="a*b:")
     starred.set("1", 1)
 
-    assert starred.flush() == 1
+    assert starred.drop() == 1
     assert spy.redis.exists("axb:1")
     with pytest.raises(ValueError, match="prefix"):
-        LeaseBackend(protocol, default_timeout=10, key_prefix="")
+        LeaseCache(protocol=protocol, default_timeout=10, key_prefix="")
 
 
 def test_trouble_is_neutral(valkey: ValkeyServer) -> None:
     """With Redis gone reads find nothing, writes say no, and nothing raises."""
-    backend = LeaseBackend(engine(valkey.url), default_timeout=10, key_prefix=PREFIX)
+    backend = LeaseCache(protocol=engine(valkey.url), default_timeout=10, key_prefix=PREFIX)
     backend.set("key", 1)
     valkey.kill()
 
@@ -235,7 +235,7 @@ def test_each_writer_ends_itself(cache: Cache, spy: Spy) -> None:
         assert (spy.raw("asin_stats:5") or b"").startswith(b"dirty:"), "an unknown outcome stands"
 
 
-def test_a_hit_after_the_protocol_s_own_write(protocol: LeaseProtocol, backend: LeaseBackend) -> None:
+def test_a_hit_after_the_protocol_s_own_write(protocol: LeaseProtocol, backend: LeaseCache) -> None:
     """Both faces see the same entries."""
     fetch(protocol, Computation({"all": 1}), key=PREFIX + "key")
 

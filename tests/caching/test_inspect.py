@@ -1,6 +1,6 @@
 """What diagnostics see of Redis, wherever it is."""
 
-from app.caching import LeaseBackend
+from app.caching import LeaseCache
 from app.caching.inspect import INFO_FIELDS, entry_report, sample_entries, server_report
 from app.caching.protocol import LeaseProtocol
 from local.valkey import ValkeyServer
@@ -49,13 +49,13 @@ def test_each_state_of_an_entry_is_named(protocol: LeaseProtocol, spy: Spy) -> N
 @everywhere
 def test_a_sample_of_entries_is_listed(protocol: LeaseProtocol) -> None:
     """By key, no more than asked for."""
-    backend = LeaseBackend(protocol, default_timeout=10, key_prefix="asin_stats:")
+    backend = LeaseCache(protocol=protocol, default_timeout=10, key_prefix="asin_stats:")
     backend.set_many({"a": 1, "b": 2, "c": 3})
 
-    found = sample_entries(backend, 100)
+    found = sample_entries(backend.protocol, backend.keys(), 100)
 
     assert [key for key, _ in found] == ["asin_stats:a", "asin_stats:b", "asin_stats:c"]
-    assert len(sample_entries(backend, 2)) == 2
+    assert len(sample_entries(backend.protocol, backend.keys(), 2)) == 2
 
 
 def test_a_server_that_is_gone_is_reported_not_raised(valkey: ValkeyServer) -> None:
@@ -65,4 +65,4 @@ def test_a_server_that_is_gone_is_reported_not_raised(valkey: ValkeyServer) -> N
 
     assert not server_report(protocol).connected
     assert entry_report(protocol, KEY) is None
-    assert sample_entries(LeaseBackend(protocol, default_timeout=10, key_prefix="asin_stats:"), 10) == []
+    assert sample_entries(LeaseCache(protocol=protocol, default_timeout=10, key_prefix="asin_stats:"), 10) == []

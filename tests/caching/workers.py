@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import Flask
 from greenlet import getcurrent  # type: ignore[import-untyped]  # ships none
 
-from app.caching.backend import LeaseBackend
+from app.caching import LeaseCache
 from app.caching.events import BreakerState
 from app.caching.protocol import LeaseProtocol
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
@@ -34,7 +34,7 @@ class Worker:
         self.threads: dict[str, Thread] = {}
         self._starting: list[Thread] = []
         self._engine = engine(Wire().link, region=Region(), sleep=sleep, clock=clock)
-        self._backend = LeaseBackend(self._engine, default_timeout=10, key_prefix="asin_stats:")
+        self._backend = LeaseCache(protocol=self._engine, default_timeout=10, key_prefix="asin_stats:")
         for name, program in programs.items():
             self.spawn(name, program)
         self._run(lambda: None)

@@ -11,7 +11,7 @@ import flask_caching
 from flask import Flask, Response, request
 from redis import Redis
 
-from app.caching import Answer, LeaseBackend, Outcome, scripts
+from app.caching import Answer, LeaseCache, Outcome, scripts
 from app.caching.codec import Policy
 from app.extensions import cache
 from app.factory import create_app
@@ -77,25 +77,25 @@ class GetSetDelete:
         self._redis.delete(key)
 
 
-def _stock_memoize(app: Flask, backend: LeaseBackend) -> None:
-    _replace(backend, StockMemoize(app, backend.protocol.client, backend.key_prefix))
+def _stock_memoize(app: Flask, backend: LeaseCache) -> None:
+    _replace(backend, StockMemoize(app, backend.protocol.client, backend.prefix))
 
 
-def _get_set_delete(_: Flask, backend: LeaseBackend) -> None:
+def _get_set_delete(_: Flask, backend: LeaseCache) -> None:
     _replace(backend, GetSetDelete(backend.protocol.client))
 
 
-def _replace(backend: LeaseBackend, engine: StockMemoize | GetSetDelete) -> None:
+def _replace(backend: LeaseCache, engine: StockMemoize | GetSetDelete) -> None:
     """Let `engine` do the work; diagnostics still see the rest of ours."""
     protocol: Any = backend.protocol
     protocol.fetch, protocol.begin, protocol.end = engine.fetch, engine.begin, engine.end
 
 
-def _without_lease_check(_: Flask, __: LeaseBackend) -> None:
+def _without_lease_check(_: Flask, __: LeaseCache) -> None:
     _swap("fill", b"redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) return 1")
 
 
-def _without_tombstone(_: Flask, __: LeaseBackend) -> None:
+def _without_tombstone(_: Flask, __: LeaseCache) -> None:
     _swap("begin", b"return 1")
 
 
@@ -104,20 +104,20 @@ def _swap(name: str, text: bytes) -> None:
     scripts._DIGESTS[name] = hashlib.sha1(text, usedforsecurity=False).hexdigest()  # noqa: SLF001 - same
 
 
-def _without_owed_deletes(_: Flask, backend: LeaseBackend) -> None:
+def _without_owed_deletes(_: Flask, backend: LeaseCache) -> None:
     backend.protocol.breaker.owe = lambda *_, **__: None  # type: ignore[method-assign]
 
 
-def _without_shared_marks(_: Flask, backend: LeaseBackend) -> None:
+def _without_shared_marks(_: Flask, backend: LeaseCache) -> None:
     backend.protocol.region.is_marked = lambda key: False  # type: ignore[method-assign]  # noqa: ARG005 - same face
 
 
-def _without_breaker(_: Flask, backend: LeaseBackend) -> None:
+def _without_breaker(_: Flask, backend: LeaseCache) -> None:
     backend.protocol.breaker.admits = lambda: True  # type: ignore[method-assign]
     _without_owed_deletes(_, backend)  # a debt bypasses Redis too
 
 
-VARIANTS: Final[dict[str, Callable[[Flask, LeaseBackend], None]]] = {
+VARIANTS: Final[dict[str, Callable[[Flask, LeaseCache], None]]] = {
     "ours": lambda _, __: None,
     "stock memoize": _stock_memoize,
     "get, setex, delete": _get_set_delete,
@@ -137,7 +137,7 @@ def build(variant: str, *, fill_delay: float) -> Flask:
     """
     app = create_app()
     backend = app.extensions["cache"].get(cache)
-    if isinstance(backend, LeaseBackend):
+    if isinstance(backend, LeaseCache):
         VARIANTS[variant](app, backend)
     compute = asin_status_stats.uncached
 

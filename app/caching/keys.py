@@ -1,0 +1,149 @@
+"""Keys made of a function's name and a call's arguments: readable, one for each call, and the same in every process."""
+
+import datetime as dt
+import hashlib
+import inspect
+import json
+import os
+import weakref
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Final
+from uuid import UUID
+
+from flask_caching.utils import get_function_parameters
+
+from app.caching.codec import SCALARS
+from app.caching.identifiers import new_identifier
+
+HashMethod = Callable[[bytes], Any]
+
+_BY_REPR: Final = frozenset({bytes, Decimal, UUID, dt.date, dt.datetime, dt.time, dt.timedelta})
+_SOURCE_DIGITS: Final = 16
+
+
+class NamedKeys:
+    """Makes `module.function:[arguments]` for the calls of one function.
+
+    `f(1)` and `f(a=1)` are one key, `f("1")` is another. A method's key holds its instance before the arguments:
+    `module.Class.method:"instance":[arguments]`.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        make_name: Callable[[str], str] | None = None,
+        hash_method: HashMethod | None = None,
+        source_check: Callable[[], bool] = bool,
+        args_to_ignore: Sequence[str] = (),
+    ) -> None:
+        """Make keys for `function`; the options are those of `Cache.memoize`. Raises TypeError for wrong ones."""
+        self._function, self._make_name, self._hash, self._source_check = function, make_name, hash_method, source_check
+        self._ignored = frozenset(args_to_ignore)
+        parameters = get_function_parameters(function)
+        self._signature = inspect.Signature(parameters)
+        names = [parameter.name for parameter in parameters]
+        self._instance = names[0] if names and names[0] in {"self", "cls"} else None
+        rest = [parameter for parameter in parameters if parameter.kind is inspect.Parameter.VAR_KEYWORD]
+        self._rest = rest[0].name if rest else None
+        unknown = self._ignored - set(names)
+        if unknown and not rest:
+            raise TypeError(f"args_to_ignore names {sorted(unknown)}, which {function.__qualname__} does not take")
+        if hash_method is not None and not isinstance(hash_method(b"").hexdigest(), str):
+            raise TypeError("hash_method must be a constructor such as hashlib.sha256")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - whatever the function takes
+        """Return the key of one call.
+
+        Raises:
+            TypeError: the arguments do not fit the function, or one is of a type that cannot be part of a key.
+
+        """
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        arguments = {name: value for name, value in bound.arguments.items() if name not in self._ignored}
+        start = self.start(*(arguments.pop(self._instance),) if self._instance in arguments else ())
+        if self._ignored and self._rest:
+            rest = arguments[self._rest]
+            arguments[self._rest] = {name: value for name, value in rest.items() if name not in self._ignored}
+        text = json.dumps([_canonical(value) for value in arguments.values()], separators=(",", ":"))
+        return start + (text if self._hash is None else self._hash(text.encode()).hexdigest())
+
+    def start(self, *instance: object) -> str:
+        """Return what the keys of all calls start with; given an instance, of all calls of this method of it."""
+        function = self._function
+        name = f"{function.__module__}.{function.__qualname__}"
+        if self._make_name:
+            name = self._make_name(name).replace(":", ".")  # the colon ends the name
+        if self._source_check():
+            digest = hashlib.sha256(inspect.getsource(function).encode()).hexdigest()
+            name = f"{name}@{digest[:_SOURCE_DIGITS]}"
+        named = instance and self._instance not in self._ignored
+        return f"{name}:{json.dumps(_identity(instance[0]))}:" if named else f"{name}:"
+
+    def is_shared(self, *instance: object) -> bool:
+        """Say whether calls that begin with this instance may have different keys."""
+        return len(self._signature.parameters) > len(instance)
+
+
+def _canonical(value: Any) -> Any:  # noqa: ANN401, PLR0911 - one line for each kind of argument
+    """Return JSON that is equal for equal values of one type, and for no others."""
+    kind = type(value)
+    if kind in SCALARS:
+        return value
+    if kind is list:
+        return [_canonical(item) for item in value]
+    if kind is tuple:
+        return {"tuple": [_canonical(item) for item in value]}
+    if kind is dict:
+        return {"dict": sorted(([_canonical(key), _canonical(item)] for key, item in value.items()), key=json.dumps)}
+    if kind in {set, frozenset}:
+        return {"set": sorted(map(_canonical, value), key=json.dumps)}
+    if kind in _BY_REPR:
+        return {kind.__name__: repr(value)}
+    if isinstance(value, Enum):
+        return {_named(kind): repr(value)}
+    if isinstance(value, type):
+        return {"type": _named(value)}
+    if hasattr(value, "__caching_id__"):
+        return {_named(kind): str(value.__caching_id__())}
+    raise TypeError(
+        f"an argument of type {_named(kind)} cannot be part of a cache key: name it in args_to_ignore, "
+        "or give its class a method __caching_id__ that returns what tells its objects apart"
+    )
+
+
+def _identity(instance: Any) -> str:  # noqa: ANN401 - an object whose method is memoized
+    """Return what tells `instance` from other objects: its `__caching_id__`, its class's own `__repr__`, or itself."""
+    if isinstance(instance, type):
+        return _named(instance)
+    kind = type(instance)
+    if hasattr(instance, "__caching_id__"):
+        return f"{_named(kind)} {instance.__caching_id__()}"
+    if any("__repr__" in vars(base) for base in kind.__mro__[:-1]):
+        return f"{_named(kind)} {instance!r}"
+    return f"{_named(kind)} {_token(instance)}"
+
+
+# An address is used again when its object is gone, and by other processes: each object gets a name of its own instead.
+_tokens: dict[int, str] = {}
+os.register_at_fork(after_in_child=_tokens.clear)  # a forked copy of an object may change on its own
+
+
+def _token(instance: object) -> str:
+    token = _tokens.get(id(instance))
+    if token is None:
+        try:
+            weakref.finalize(instance, _tokens.pop, id(instance), None).atexit = False
+        except TypeError:
+            raise TypeError(
+                f"objects of {_named(type(instance))} cannot be told apart; give the class a method __caching_id__"
+            ) from None
+        token = _tokens.setdefault(id(instance), new_identifier())
+    return token
+
+
+def _named(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
