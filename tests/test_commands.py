@@ -177,7 +177,7 @@ def test_help_explains_both_commands(app: Flask) -> None:
     [
         ("none configured", ("status", "--json"), "REDIS_URL"),
         ("not running", ("flush", "--all", "--yes"), "refused or lost"),
-        ("wrong password", ("status",), "password in REDIS_URL"),
+        ("wrong password", ("status",), "password was refused"),
     ],
 )
 def test_without_redis_it_is_status_1_with_one_clear_line(
