@@ -8,7 +8,6 @@ from app import auth, commands, desk, diagnostics, problems, products, telemetry
 from app.application import Application
 from app.database import Database
 from app.extensions import cache, csrf
-from app.service_role import ServiceRole
 from config import Settings, load_settings
 
 
@@ -28,7 +27,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     csrf.init_app(app)
     app.before_request_funcs.clear()  # Flask-WTF's hook, which only finds out that the check is not its own: see below
     app.extensions["database"] = database = _database(settings)
-    app.extensions["service_role"] = _service_role(settings)
     auth.init_app(
         app, verifier=_verifier(settings), is_operator=lambda token: database.read(token, "is_operator", {}) is True
     )
@@ -96,16 +94,6 @@ def _database(settings: Settings) -> Database:
         settings.supabase_key.get_secret_value(),
         timeout=settings.supabase_timeout,
         max_connections=settings.threads + 2,
-    )
-
-
-def _service_role(settings: Settings) -> ServiceRole:
-    secret = settings.supabase_jwt_secret
-    return ServiceRole(
-        settings.supabase_url,
-        settings.supabase_key.get_secret_value(),
-        secret.get_secret_value() if secret else None,
-        timeout=settings.supabase_timeout,
     )
 
 

@@ -125,12 +125,16 @@ def refused(error: DatabaseRefusalError) -> Problem:
     return Problem(error.status, error.message, headers=challenge)
 
 
-def _http_error(error: HTTPException) -> Response:
+def from_http(error: HTTPException) -> Problem:
+    """Describe an error of HTTP itself, such as a wrong method; its headers (Allow, Retry-After) are kept."""
     if isinstance(error, InternalServerError) and error.original_exception is not None:
-        problem = Problem(500, "Something went wrong on our side; the log knows more under this request id.")
-        return problem.response()
-    if isinstance(error.response, Response):  # a ready answer in an exception's clothing
-        return error.response
+        return Problem(500, "Something went wrong on our side; the log knows more under this request id.")
     detail = "There is nothing at this address." if isinstance(error, NotFound) else error.description
     headers = {name: value for name, value in error.get_headers() if name not in {"Content-Type", "Content-Length"}}
-    return Problem(error.code or 500, detail, headers=headers).response()
+    return Problem(error.code or 500, detail, headers=headers)
+
+
+def _http_error(error: HTTPException) -> Response:
+    if isinstance(error.response, Response):  # a ready answer in an exception's clothing
+        return error.response
+    return from_http(error).response()

@@ -1,7 +1,8 @@
 """What operators' commands may do that no user may: act as Supabase's service_role.
 
-The web process never does. The key comes from the operator's own environment, or, where the project signs tokens with a
-shared secret we know (the local stack), it is a token of a few minutes.
+Only the commands that need it build a `ServiceRole`; no web process does. The key comes from the operator's own
+environment, or, where the project signs tokens with a shared secret we know (the local stack), it is a token of a few
+minutes.
 """
 
 import os
@@ -25,7 +26,7 @@ class NoServiceKeyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServiceRole:
-    """How to reach the project as service_role; kept as `app.extensions["service_role"]`, and idle in web processes.
+    """How to reach the project as service_role.
 
     Attributes:
         url: the project's.

@@ -3,6 +3,7 @@
 import os
 import secrets
 import time
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from local.server import Server, ServerError, port_is_free
 from local.supabase import SupabaseServer
 from local.valkey import ValkeyServer
 
-__all__ = ["Options", "launch"]
+__all__ = ["Launched", "Options", "launch"]
 
 _PORTS_TRIED: Final = 100
 
@@ -43,6 +44,22 @@ class Options:
 
 
 @dataclass(frozen=True)
+class Launched:
+    """What runs now.
+
+    Attributes:
+        redis: our own Redis, which the app can do without; None where the developer brought one along.
+        indispensable: the other servers of ours.
+        announce: writes stack.json and stack.env as things are now.
+
+    """
+
+    redis: ValkeyServer | None
+    indispensable: Sequence[Server]
+    announce: Callable[[], None]
+
+
+@dataclass(frozen=True)
 class _Backends:
     """Our own servers; None where the developer brought one along."""
 
@@ -51,8 +68,8 @@ class _Backends:
     accounts: Accounts | None
 
 
-def launch(options: Options, given: Given, cleanup: ExitStack) -> list[Server]:
-    """Start what was not `given`, announce it, and return the servers; `cleanup` ends them and the announcement.
+def launch(options: Options, given: Given, cleanup: ExitStack) -> Launched:
+    """Start what was not `given`, announce it, and return what runs; `cleanup` ends the servers and the announcement.
 
     Raises:
         ServerError: a part did not start.
@@ -64,10 +81,14 @@ def launch(options: Options, given: Given, cleanup: ExitStack) -> list[Server]:
     app = None
     if options.with_app:
         app = _started(AppServer({**os.environ, **environment}, port=_first_free_port(options.port)), cleanup)
-    stack = _describe(environment, backends, app)
-    announce(stack, options.directory, environment)
-    say(text_for_people(stack, options.directory))
-    return [server for server in (backends.redis, backends.supabase, app) if server]
+
+    def announce_as_it_is() -> None:
+        announce(_describe(environment, backends, app), options.directory, environment)
+
+    announce_as_it_is()
+    say(text_for_people(_describe(environment, backends, app), options.directory))
+    indispensable = [server for server in (backends.supabase, app) if server]
+    return Launched(backends.redis, indispensable, announce_as_it_is)
 
 
 def _start_backends(directory: Path, given: Given, cleanup: ExitStack) -> _Backends:

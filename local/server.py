@@ -96,7 +96,7 @@ class Server(ABC):
 
         """
         if not self.is_running():
-            raise ServerError(f"{self.name} has ended:\n{self._log_tail()}")
+            raise ServerError(f"{self.name} has ended{self._last_words()}")
 
     def start(self) -> Self:
         """Start and wait until it answers.
@@ -160,9 +160,9 @@ class Server(ABC):
     def _wait_until_ready(self) -> None:
         done = wait_until(lambda: not self.is_running() or self._is_ready(), seconds=self.start_seconds)
         if not self.is_running():
-            raise ServerError(f"{self.name} ended while starting:\n{self._log_tail()}")
+            raise ServerError(f"{self.name} ended while starting{self._last_words()}")
         if not done:
-            raise ServerError(f"{self.name} did not answer within {self.start_seconds:g} s:\n{self._log_tail()}")
+            raise ServerError(f"{self.name} did not answer within {self.start_seconds:g} s{self._last_words()}")
 
     def _end(self, number: signal.Signals, *, seconds: float) -> None:
         process, self._process = self._process, None
@@ -175,5 +175,7 @@ class Server(ABC):
             return ""
         return self._log.read_bytes()[self._log_start :].decode(errors="replace")
 
-    def _log_tail(self) -> str:
-        return "\n".join(self._output().splitlines()[-_LOG_LINES_SHOWN:])
+    def _last_words(self) -> str:
+        """Return the end of its log, as what follows a message; only a full stop where there is none."""
+        lines = self._output().splitlines()[-_LOG_LINES_SHOWN:]
+        return ":\n" + "\n".join(lines) if lines else "."

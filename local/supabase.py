@@ -143,7 +143,7 @@ class SupabaseServer(Server):
     def _read_reply(self) -> dict[str, Any]:
         line = self._replies.readline() if self._replies else ""
         if not line:
-            raise ServerError(f"{self.name} ended:\n{self._log_tail()}")
+            raise ServerError(f"{self.name} ended{self._last_words()}")
         reply: dict[str, Any] = json.loads(line)
         return reply
 

@@ -1,9 +1,9 @@
-"""Run the whole stack in the foreground until somebody stops it, or one of its parts ends."""
+"""Run the whole stack in the foreground until somebody stops it, or a part ends that the app cannot do without."""
 
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Final, NoReturn
@@ -11,13 +11,15 @@ from typing import Final, NoReturn
 from local.announcement import say
 from local.files import AlreadyLockedError, lock
 from local.given import Given
-from local.launch import Options, launch
+from local.launch import Launched, Options, launch
 from local.processes import STOP_SIGNALS
-from local.server import Server, ServerError
+from local.revival import Revival
+from local.server import ServerError
 
 __all__ = ["run"]
 
 _WATCH_SECONDS: Final = 0.3
+_WITHOUT_REDIS: Final = "The app goes on without it and answers from the database."
 
 
 class _StopRequested(BaseException):
@@ -28,7 +30,8 @@ def run(options: Options, given: Given) -> None:
     """Start everything, say where it is, and return when a stop signal has come and nothing runs any more.
 
     Raises:
-        ServerError: the stack runs already, or a part did not start or has ended; nothing of ours runs then.
+        ServerError: the stack runs already, a part did not start, or Supabase or the app has ended; nothing of ours
+            runs then.
 
     """
     parent = os.getppid()
@@ -39,8 +42,8 @@ def run(options: Options, given: Given) -> None:
         raise ServerError(f"the stack in {options.directory} is running already; stop that one first") from None
     try:
         with _signals_as_exception(), ExitStack() as cleanup:
-            servers = launch(options, given, cleanup)
-            _watch(servers, parent=parent if options.follow_parent else None)
+            launched = launch(options, given, cleanup)
+            _watch(launched, parent=parent if options.follow_parent else None)
     except _StopRequested:
         say("Stopped.")
     finally:
@@ -64,14 +67,19 @@ def _signals_as_exception() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _watch(servers: Sequence[Server], *, parent: int | None) -> None:
-    """Return when `parent` has ended.
+def _watch(launched: Launched, *, parent: int | None) -> None:
+    """Start Redis again whenever it ends; return when `parent` has ended.
 
     Raises:
-        ServerError: a server has.
+        ServerError: another server has ended.
 
     """
+    redis = None
+    if launched.redis:
+        redis = Revival(launched.redis, meanwhile=_WITHOUT_REDIS, restarted=launched.announce)
     while parent is None or os.getppid() == parent:
-        for server in servers:
+        for server in launched.indispensable:
             server.check()
+        if redis:
+            redis.look()
         time.sleep(_WATCH_SECONDS)

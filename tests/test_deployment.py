@@ -9,6 +9,7 @@ import shlex
 import signal
 import socket
 import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -112,6 +113,13 @@ def test_the_build_installs_exactly_what_the_lock_file_says_for_the_python_it_na
     assert blueprint("buildCommand") == "pip install --require-hashes -r requirements.txt"
     version = (ROOT / ".python-version").read_text().strip()
     assert f"--python-version {version} " in (ROOT / "Makefile").read_text()
+
+
+def test_the_project_does_not_claim_to_be_a_package() -> None:
+    """It is deployed as a checkout. A wheel would have to list every subpackage, template and Lua file."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert "build-system" not in project
+    assert "setuptools" not in project["tool"]
 
 
 @pytest.mark.parametrize(("threads", "connections"), [("8", "10"), ("10", "12"), ("1", "3")])

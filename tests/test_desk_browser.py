@@ -110,6 +110,25 @@ def test_a_seller_imports_a_file_and_sees_the_number_change(page: Page, seller: 
     assert downloading.value.suggested_filename.startswith("asin-desk-")
 
 
+def test_an_unknown_address_is_a_page_that_leads_back_to_the_desk(browser: Browser, server: AppServer) -> None:
+    """Read by its heading, walked by keyboard, on a phone's screen; its style and icon load under its own policy."""
+    complaints: list[str] = []
+    with browser.new_context(base_url=server.url, viewport={"width": 360, "height": 640}) as context:
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("requestfailed", lambda request: complaints.append(request.url))
+        page.goto("/desk/nope")
+        expect(page).to_have_title("There is nothing here · ASIN Desk")
+        expect(page.get_by_role("main").get_by_role("heading", level=1)).to_have_text("There is nothing here")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        assert page.evaluate("getComputedStyle(document.querySelector('.panel')).display") == "grid"
+        assert all("404" in complaint for complaint in complaints), complaints  # the page itself is one
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+        page.get_by_role("link", name="Go to the desk").press("Enter")
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
 @pytest.mark.parametrize("width", [360, 800, 1280])
 def test_nothing_sticks_out_of_the_screen(page: Page, seller: Seller, width: int) -> None:
     """A long word and many columns fit on a phone, a tablet and a desktop."""

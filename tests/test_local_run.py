@@ -1,9 +1,12 @@
 """`make run`: what it starts, what it says, and what it leaves behind, which is nothing but data."""
 
 import os
+import re
 import shutil
 import signal
 import stat
+import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +15,9 @@ import httpx
 import pytest
 import redis
 
+from local import ROOT
 from local.processes import wait_until
+from local.revival import PAUSE_SECONDS
 from local.stack import Stack
 from tests.local_run import STOP_SECONDS, LocalRun, all_gone, family
 
@@ -184,11 +189,48 @@ def test_a_killed_supervisor_leaves_no_process_and_the_next_start_finds_its_data
     assert not (directory / "stack.json").exists()
 
 
-def test_the_stack_stops_when_one_of_its_servers_ends(directory: Path) -> None:
+def test_redis_killed_as_the_readme_says_is_started_again_and_the_app_goes_on(directory: Path) -> None:
+    """Every request is answered meanwhile; the log says what happens; it is on the same port, and hits come back."""
+    with LocalRun(directory) as run:
+        before = run.announced
+        url, headers = f"{before['app_url']}/products/stats/asin-status", sign_in(run, "demo")
+
+        def read() -> str:
+            answer = httpx.get(url, headers=headers)
+            assert answer.status_code == 200, answer.text
+            return answer.headers["Cache-Status"]
+
+        assert wait_until(lambda: "; hit" in read(), seconds=STOP_SECONDS)
+        killed_at = time.monotonic()
+        kill_as_the_readme_says(directory)
+        assert wait_until(lambda: "fwd=bypass" in read(), seconds=STOP_SECONDS)
+        assert wait_until(lambda: bool(read()) and run.announced != before, seconds=STOP_SECONDS)
+        assert time.monotonic() - killed_at > PAUSE_SECONDS - 0.5
+        assert run.announced["pids"]["redis"] in family(run.process.pid)
+        assert run.announced == before | {"pids": before["pids"] | {"redis": run.announced["pids"]["redis"]}}
+        assert wait_until(lambda: "; hit" in read(), seconds=STOP_SECONDS)
+        said = run.output.read_text()
+        port = httpx.URL(before["redis_url"]).port
+        assert re.search(
+            rf"Valkey has ended\. .*\nValkey is started again in 5 s\.\n(.*\n)*Valkey .* port {port}\.", said
+        )
+        assert "Traceback" not in said
+
+
+def kill_as_the_readme_says(directory: Path) -> None:
+    """Type the README's command, on the stack in `directory`."""
+    command = re.search(r"^kill -9 .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert command
+    subprocess.run(["/bin/sh", "-c", command[0].replace(".local/", f"{directory}/")], check=True, timeout=STOP_SECONDS)  # noqa: S603 - our own README
+
+
+@pytest.mark.parametrize(("part", "name"), [("supabase", "Supabase"), ("gunicorn", "gunicorn")])
+def test_the_stack_stops_when_a_part_ends_that_it_needs(directory: Path, part: str, name: str) -> None:
     """Half a stack would only confuse; the message names the culprit."""
     with LocalRun(directory) as run:
         processes = family(run.process.pid)
-        os.kill(run.announced["pids"]["redis"], signal.SIGKILL)
+        os.kill(run.announced["pids"][part], signal.SIGKILL)
         assert run.process.wait(STOP_SECONDS) == 1
-        assert "Error: Valkey has ended" in run.output.read_text()
+        assert re.search(rf"^Error: {name} has ended[.:]$", run.output.read_text(), re.MULTILINE)
         assert wait_until(lambda: all_gone(processes), seconds=STOP_SECONDS)
+        assert not (directory / "stack.json").exists()

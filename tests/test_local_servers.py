@@ -3,8 +3,10 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,8 @@ from redis.retry import Retry
 
 from local import ROOT
 from local.processes import wait_until
-from local.server import PortTakenError, ServerError, port_is_free
+from local.revival import Revival
+from local.server import LOOPBACK, PortTakenError, ServerError, port_is_free
 from local.supabase import SqlError, SupabaseServer
 from local.valkey import ValkeyServer
 from tests.local_run import STOP_SECONDS, all_gone, family
@@ -92,6 +95,36 @@ def test_a_taken_port_is_refused_by_name(valkey: ValkeyServer, tmp_path: Path) -
     with pytest.raises(PortTakenError, match=rf"^Valkey: port {valkey.port} is taken$"):
         ValkeyServer(tmp_path / "second", port=valkey.port).start()
     assert answers(valkey)
+
+
+def test_a_server_that_keeps_dying_or_cannot_start_is_tried_after_each_pause_only(
+    valkey: ValkeyServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing spins: a taken port and every death cost one line and one pause, however often it is looked."""
+    ids, pause = [valkey.pid], 0.3
+    revival = Revival(valkey, meanwhile="The rest goes on.", restarted=lambda: ids.append(valkey.pid), pause=pause)
+
+    def goes_on() -> bool:
+        revival.look()
+        return valkey.is_running()
+
+    os.kill(valkey.pid, signal.SIGKILL)
+    assert wait_until(lambda: not goes_on(), seconds=STOP_SECONDS)
+    assert wait_until(lambda: port_is_free(valkey.port), seconds=STOP_SECONDS)
+    with socket.create_server((LOOPBACK, valkey.port)):
+        assert not wait_until(goes_on, seconds=3)
+    for deaths in (1, 2):
+        assert wait_until(goes_on, seconds=STOP_SECONDS)
+        assert len(set(ids)) == 1 + deaths
+        killed_at = time.monotonic()
+        os.kill(valkey.pid, signal.SIGKILL)
+        assert wait_until(lambda: not goes_on(), seconds=STOP_SECONDS)
+    assert wait_until(goes_on, seconds=STOP_SECONDS)
+    assert time.monotonic() - killed_at > pause
+    said = capsys.readouterr().out
+    assert said.count("Valkey has ended. The rest goes on.\nValkey is started again in 0.3 s.") == 3
+    assert 1 <= said.count(f"Valkey: port {valkey.port} is taken") <= 2
+    assert said.count("Valkey is ready again on port") == 3
 
 
 def test_a_server_that_cannot_start_shows_the_end_of_its_log(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The native PostgreSQL is what the tests that use it take it for: migrated, isolated, several sessions at once."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 
 from local import ROOT
 from local.processes import wait_until
-from tests.postgres import PostgresServer, acting_as, execute, new_user
+from local.server import ServerError
+from tests.postgres import PostgresServer, acting_as, execute, new_user, open_to_all
 
 
 def test_it_isolates_users_like_the_embedded_one(postgres: PostgresServer) -> None:
@@ -43,3 +45,31 @@ def test_nothing_of_it_outlives_a_test_run_that_is_killed() -> None:
         run.kill()
 
     assert wait_until(lambda: not backend.exists(), seconds=20)
+
+
+_ALIVE = """
+from tests.postgres import PostgresServer
+with PostgresServer() as server, server.session() as session:
+    print(session.execute("select 1 as alive").fetchone())
+"""
+
+
+def test_it_runs_where_only_the_owner_can_enter_the_temporary_folder(tmp_path: Path) -> None:
+    """As on machines where each user, root too, has a TMPDIR of mode 0700."""
+    folder = tmp_path / "private"
+    folder.mkdir(mode=0o700)
+    environment = os.environ | {"TMPDIR": str(folder)}
+    ran = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, "-c", _ALIVE], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stdout) == (0, "{'alive': 1}\n"), ran.stderr
+
+
+def test_without_any_folder_that_is_open_to_all_one_line_says_what_to_set(tmp_path: Path) -> None:
+    """The folder's parents count too."""
+    private, inside, public = tmp_path / "private", tmp_path / "private" / "inside", Path("/")
+    private.mkdir(mode=0o700)
+    inside.mkdir(mode=0o777)
+    assert open_to_all([private, inside, tmp_path / "missing", public]) == public
+    with pytest.raises(ServerError, match=rf"cannot enter {private}, {inside}: set TMPDIR to .*$"):
+        open_to_all([private, inside])

@@ -1,5 +1,6 @@
 """`flask products …` as an operator types it: a process of its own, with nothing but what is in its environment."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import jwt
 import pytest
+from flask import Flask
 from redis import Redis
 
+from app.service_role import ServiceRole
 from local import ROOT
 from local.application import AppServer
 from local.stack import Stack
@@ -116,6 +119,12 @@ def test_a_service_key_in_the_environment_is_used(terminal: Operator, stack: Sta
     arguments = ("import", file, "--user", seller.email)
     assert terminal.types(*arguments, SUPABASE_SERVICE_KEY=key, SUPABASE_JWT_SECRET="")[0] == 0
     assert seller.stats()["all"] == 2
+
+
+def test_the_app_that_serves_requests_holds_no_service_role(app: Flask) -> None:
+    """Only a command that needs it builds one, when it runs."""
+    assert "service_role" not in app.extensions
+    assert [found for found in gc.get_objects() if isinstance(found, ServiceRole)] == []
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,10 @@ _REFETCH_PAUSE_SECONDS: Final = 60.0
 _RETRY_PAUSE_SECONDS: Final = 5.0
 _REFRESH_AFTER_SECONDS: Final = 600.0
 _LONGEST_WAIT_SECONDS: Final = TIMEOUT_SECONDS + 0.5
+_UNSET_IT: Final = (
+    "SUPABASE_JWT_SECRET is set, and this project publishes keys for its access tokens. Whoever reads the secret can "
+    "act as any user and as service_role: unset it once tokens are signed with the published keys."
+)
 
 
 class UnknownKeyError(Exception):
@@ -36,7 +40,8 @@ class KeyRing:
     """Choose the key for a token. The algorithm belongs to the key; what a token claims only selects.
 
     HS256 goes to the secret; ES256 and RS256 go to the published key set. A project that moves from one to the
-    other has both for a while.
+    other has both for a while. The secret is not dropped when published keys appear: Supabase publishes a standby key
+    before the first token is signed with it, and until then every token needs the secret.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class KeyRing:
             raise ValueError("access tokens cannot be checked without a secret or a key set URL")
         self._secret = _secret_key(secret) if secret else None
         self._published = PublishedKeys(jwks_url, monotonic=monotonic) if jwks_url else None
+        self._told = False
 
     def find(self, *, algorithm: str, key_id: str | None) -> PyJWK:
         """Return the key for a token whose header says `algorithm` and `key_id`.
@@ -71,7 +77,15 @@ class KeyRing:
             raise UnknownKeyError("its algorithm is not accepted here")
         if key_id is None:
             raise UnknownKeyError("it does not name its signing key")
-        return self._published.find(algorithm=algorithm, key_id=key_id)
+        key = self._published.find(algorithm=algorithm, key_id=key_id)
+        self._tell_if_the_secret_can_go()
+        return key
+
+    def _tell_if_the_secret_can_go(self) -> None:
+        """Log once that the project publishes keys: the secret is soon a danger without a use."""
+        if self._secret is not None and not self._told:
+            self._told = True
+            logger.warning(_UNSET_IT)
 
 
 class PublishedKeys:

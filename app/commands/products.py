@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import IO, Final
 
 import click
-from flask import current_app
 from flask.cli import AppGroup
 
 from app.commands.ending import fail
@@ -17,6 +16,7 @@ from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.products.importing import Import, Mistake, UnreadableFileError, check
 from app.products.repository import Authority
 from app.service_role import NoServiceKeyError, Service, ServiceRole
+from config import load_settings
 
 product_commands = AppGroup("products", help="Import a seller's file, or remove long deleted deals for good.")
 
@@ -113,7 +113,15 @@ def _seekable(file: IO[bytes]) -> IO[bytes]:
 
 @contextmanager
 def _service() -> Iterator[Service]:
-    role: ServiceRole = current_app.extensions["service_role"]
+    """Connect as service_role. The settings are read here and not kept by the app: no web process builds such a key."""
+    settings = load_settings()
+    secret = settings.supabase_jwt_secret
+    role = ServiceRole(
+        settings.supabase_url,
+        settings.supabase_key.get_secret_value(),
+        secret.get_secret_value() if secret else None,
+        timeout=settings.supabase_timeout,
+    )
     with role.connected() as service:
         yield service
 

@@ -15,16 +15,25 @@ _HEADERS = {
 }
 
 
+_FILES = {"desk.static", "desk.favicon"}
+
+
 @desk.after_request
-def _protect(response: Response) -> Response:
+def protect(response: Response) -> Response:
     """Forbid framing and foreign content, and keep pages with somebody's data out of shared or later hands."""
     response.headers.update(_HEADERS)
-    if request.endpoint != "desk.static":
+    if request.endpoint not in _FILES:
         response.headers["Cache-Control"] = "no-store"
     return response
 
 
-@desk.context_processor
+@desk.get("/favicon.ico")
+def favicon() -> Response:
+    """Return the icon to a browser that shows something other than a page, such as a JSON document."""
+    return desk.send_static_file("mark.svg")
+
+
+@desk.app_context_processor
 def _vocabulary() -> dict[str, object]:
     """Give every template the words it shares with the others."""
     return {"take_notice": notices.take, "labels": wording.LABELS, "stages": wording.STAGES}

@@ -1,35 +1,62 @@
-"""Errors of the desk as pages people can read; the API's stay problem documents."""
+"""Errors as pages people can read: those of the desk, and a browser's unknown addresses. The API answers documents."""
 
 from http import HTTPStatus
 from typing import Final
 
-from flask import redirect, render_template, request, session, url_for
+from flask import make_response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.desk import sessions
-from app.desk.blueprint import desk
+from app.desk.blueprint import desk, protect
 from app.desk.notices import Notice, leave
-from app.problems import Problem, refused, unavailable
+from app.problems import MIMETYPE, Problem, from_http, refused, unavailable
 
 _HEADLINES: Final = {
     403: "This form cannot be accepted",
     404: "There is nothing here",
+    405: "This address cannot be opened this way",
+    500: "Something went wrong on our side",
     503: "The desk cannot reach its data right now",
 }
-_STALE_FORM: Final = "It was too old, or it did not come from this site. Nothing was changed; please go back and retry."
+_DETAILS: Final = {
+    403: "It was too old, or it did not come from this site. Nothing was changed; please go back and retry.",
+    405: "It takes another kind of request than the one that was sent. Nothing was changed.",
+    500: "Please try again in a moment.",
+}
 
 
 @desk.errorhandler(Problem)
 def _problem(problem: Problem) -> ResponseReturnValue:
     if problem.status == HTTPStatus.UNAUTHORIZED:
         return _to_sign_in()
-    detail = _STALE_FORM if problem.status == HTTPStatus.FORBIDDEN else problem.detail
     headline = _HEADLINES.get(problem.status, "That did not work")
+    detail = _DETAILS.get(problem.status, problem.detail)
     page = render_template("error.html", status=problem.status, headline=headline, detail=detail)
     return page, problem.status, problem.headers
+
+
+@desk.app_errorhandler(NotFound)
+@desk.app_errorhandler(MethodNotAllowed)
+def _no_view(error: HTTPException) -> ResponseReturnValue:
+    """Answer where no view was found: a browser with a page, programs with a problem document."""
+    problem = from_http(error)
+    response = protect(make_response(_problem(problem))) if _wants_page() else problem.response()
+    response.vary.add("Accept")
+    return response
+
+
+def _wants_page() -> bool:
+    """Tell whether the caller reads pages: as the room that was asked, or else as the Accept header says.
+
+    `*/*`, which programs send, does not prefer pages.
+    """
+    if request.blueprint is not None:
+        return request.blueprint == desk.name
+    accepted = request.accept_mimetypes
+    return accepted["text/html"] > max(accepted["application/json"], accepted[MIMETYPE])
 
 
 @desk.errorhandler(DatabaseUnavailableError)
@@ -49,7 +76,7 @@ def _forged(_error: CSRFError) -> ResponseReturnValue:
 
 @desk.errorhandler(HTTPException)
 def _http_error(error: HTTPException) -> ResponseReturnValue:
-    return _problem(Problem(error.code or HTTPStatus.INTERNAL_SERVER_ERROR, error.description))
+    return _problem(from_http(error))
 
 
 def _to_sign_in() -> ResponseReturnValue:

@@ -166,6 +166,22 @@ def test_secret_and_key_set_serve_side_by_side(server: JwksServer) -> None:
     assert knows(ring, RSA)
 
 
+def test_a_secret_beside_published_keys_is_told_once_in_the_log(
+    server: JwksServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The secret can make a token of anybody, so it should go as soon as it is not needed. It is not shown."""
+    ring = KeyRing(secret=SECRET, jwks_url=server.url)
+    ring.find(algorithm="HS256", key_id=None)
+    assert not knows(ring, NEW)
+    assert "SUPABASE_JWT_SECRET" not in caplog.text
+    assert knows(ring, RSA)
+    assert knows(ring, OLD)
+    assert caplog.text.count("SUPABASE_JWT_SECRET is set, and this project publishes keys") == 1
+    assert SECRET not in caplog.text
+    assert knows(KeyRing(jwks_url=server.url), RSA)
+    assert caplog.text.count("SUPABASE_JWT_SECRET") == 1
+
+
 @pytest.mark.parametrize("settings", [{}, {"secret": "", "jwks_url": ""}, {"secret": "x" * 31}])
 def test_a_ring_without_a_usable_key_is_refused_at_once(settings: dict[str, str]) -> None:
     """At boot, not at the first request."""

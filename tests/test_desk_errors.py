@@ -1,0 +1,93 @@
+"""Errors of addresses and methods: a page for people, a problem document for programs, and an icon for both."""
+
+import httpx
+import pytest
+from flask import Flask, render_template
+
+from app.caching.states import FAILURE, LEASE, TOMBSTONE, state_name
+from local.application import AppServer
+from tests.problems import problem
+from tests.sellers import Seller
+from tests.visitors import new_visitor
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}
+PROGRAMS = ("*/*", "application/json", "application/problem+json, text/html;q=0.5", "application/json, text/html", "")
+
+
+@pytest.mark.parametrize("path", ["/desk/nope", "/desk", "/nope", "/products/nope/nope", "/desk/deals/nope/delete"])
+def test_a_browser_at_an_unknown_address_gets_a_page_with_a_way_back(server: AppServer, path: str) -> None:
+    """In the desk's layout, with the desk's headers, kept nowhere."""
+    answer = httpx.get(server.url + path, headers=BROWSER)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert "<h1>There is nothing here</h1>" in answer.text
+    assert '<a class="button primary" href="/">Go to the desk</a>' in answer.text
+    assert '<html lang="en">' in answer.text
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "Accept" in answer.headers["Vary"]
+    assert answer.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize("accept", PROGRAMS)
+def test_a_program_at_an_unknown_address_gets_a_problem_document(server: AppServer, accept: str) -> None:
+    """At the desk's addresses too; `*/*` is what curl and most clients send."""
+    for path in ("/desk/nope", "/nope"):
+        found = problem(httpx.get(server.url + path, headers={"Accept": accept}), 404)
+        assert found["detail"] == "There is nothing at this address."
+
+
+@pytest.mark.parametrize(("method", "path", "allowed"), [("GET", "/sign-out", "POST"), ("PUT", "/", "GET")])
+def test_a_wrong_method_at_the_desk_names_the_right_ones(
+    server: AppServer, method: str, path: str, allowed: str
+) -> None:
+    """A page for a browser, a document for a program, and the Allow header that 405 demands for both."""
+    page = httpx.request(method, server.url + path, headers=BROWSER)
+    assert (page.status_code, page.headers["Content-Type"]) == (405, "text/html; charset=utf-8")
+    assert "<h1>This address cannot be opened this way</h1>" in page.text
+    document = httpx.request(method, server.url + path)
+    assert problem(document, 405)["instance"] == path
+    for answer in (page, document):
+        assert allowed in answer.headers["Allow"].split(", ")
+
+
+def test_errors_of_the_api_stay_documents_for_browsers_too(server: AppServer, seller: Seller) -> None:
+    """Where the address is known, it decides, not the Accept header."""
+    problem(httpx.get(f"{server.url}/products", headers=BROWSER), 401)
+    missing = "/products/00000000-0000-0000-0000-000000000000"
+    problem(seller.http.get(missing, headers=BROWSER), 404)
+
+
+def test_the_page_knows_who_is_signed_in_and_lets_them_sign_out(server: AppServer, seller: Seller) -> None:
+    """Its header is that of every page, with a form that works."""
+    with new_visitor(server.url) as visitor:
+        visitor.signs_in(seller)
+        visitor.http.headers.update(BROWSER)
+        assert visitor.opens("/desk/nope").status_code == 404
+        assert seller.email in visitor.page
+        assert visitor.follows(visitor.submits("/sign-out")).status_code == 200
+        assert "You are signed out." in visitor.page
+
+
+def test_the_favicon_is_the_desks_icon(server: AppServer) -> None:
+    """For what is no page, such as a JSON document; browsers may keep it and ask whether it changed."""
+    icon = httpx.get(f"{server.url}/favicon.ico")
+    assert (icon.status_code, icon.headers["Content-Type"].split(";")[0]) == (200, "image/svg+xml")
+    assert icon.content == httpx.get(f"{server.url}/desk/static/mark.svg").content
+    assert "no-store" not in icon.headers["Cache-Control"]
+    again = httpx.get(f"{server.url}/favicon.ico", headers={"If-None-Match": icon.headers["ETag"]})
+    assert again.status_code == 304
+
+
+def test_the_cache_panel_has_a_sentence_for_each_state(app: Flask) -> None:
+    """Most last for an instant only, so the panel is rendered for each."""
+    states = [state_name(start) for start in (b"", b"{", LEASE, TOMBSTONE, FAILURE)]
+    redis = {"enabled": True, "connected": True, "memory_usage": {}}
+    common = {"redis": redis, "ttl_seconds": 2.0, "cache_key": "k", "default_ttl_seconds": 10, "app": None}
+    sentences = set()
+    with app.test_request_context("/"):
+        for state in [*states, "foreign", None]:
+            panel = render_template("cache_panel.html", cache=common | {"state": state})
+            sentences.add(panel.split("Redis connected</span>")[1].split("<span>")[1].split(", 2 s left")[0])
+    assert len(sentences) == 7, sentences
+    assert all(len(sentence.split()) >= 4 for sentence in sentences), sentences
