@@ -20,7 +20,7 @@ from local.processes import wait_until
 from local.server import LOOPBACK
 from local.valkey import ValkeyServer
 from tests.caching.engines import engine, fetch
-from tests.caching.places import deaf_port
+from tests.caching.places import deaf_port, watched
 
 Ask = Callable[..., Any]
 
@@ -48,6 +48,28 @@ def test_a_late_reply_is_not_taken_for_the_next_one(valkey: ValkeyServer, ask: A
     valkey.resume()
 
     assert [ask("ECHO", word) for word in ("a", "b")] == [b"a", b"b"]
+
+
+@pytest.mark.parametrize("kind", ["Valkey 9", "sentinels"])
+def test_a_connection_is_closed_when_its_reply_did_not_come(kind: str, tmp_path: Path) -> None:
+    """Also where redis-py leaves it open: the reply may come after the next command was sent."""
+    with ExitStack() as running:
+        if kind == "sentinels":
+            scene = running.enter_context(watched(tmp_path))
+            topology, server = scene.place.topology, scene.master
+        else:
+            server = running.enter_context(ValkeyServer(tmp_path))
+            topology = Topology(url=server.url)
+        link = connect(topology, max_connections=3, timeout=10, read_timeout=0.05)
+        link.ask(("ECHO", "before"))
+        server.pause()
+        with pytest.raises(RedisTimeoutError):
+            link.ask(("ECHO", "too late"))
+        with ThreadPoolExecutor(1) as threads:
+            answer = threads.submit(link.send, ("ECHO", "next"))
+            server.resume()
+
+            assert answer.result(10) == b"next"
 
 
 @pytest.mark.parametrize("idle", [False, True])

@@ -203,7 +203,9 @@ def test_one_broken_connection_makes_all_others_be_looked_at(
         admin.client_kill_filter(_type="normal", skipme=True)
 
     assert fetch(protocol, Computation("db")).detail == "redis-connection"
+    assert wait_until(lambda: _recovered(protocol), seconds=5)
     _use_at_once(protocol, connections=5)
+    assert _errors(protocol) == 1
 
 
 def _use_at_once(protocol: LeaseProtocol, *, connections: int) -> None:
