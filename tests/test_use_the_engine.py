@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from redis import Redis
 
 from local import ROOT
 from local.processes import ChildProcess, wait_until
@@ -27,21 +29,21 @@ def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
 
 
 @contextmanager
-def _shop(directory: Path, valkey: ValkeyServer) -> Iterator[httpx.Client]:
+def _shop(directory: Path, redis_url: str) -> Iterator[httpx.Client]:
     """Serve the page's app with `flask run` from a directory that holds nothing else."""
     (code,) = re.findall(r"```python\n# shop\.py\n(.*?)```", _PAGE, re.DOTALL)
     directory.mkdir()
     (directory / "shop.py").write_text(code, "utf-8")
     port = free_port()
-    command = [Path(sys.executable).with_name("flask"), "--app", "shop", "run", "--port", str(port)]
-    environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "FLASK_CACHE_REDIS_URL": valkey.url}
+    command: list[str | Path] = [Path(sys.executable).with_name("flask"), "--app", "shop", "run", "--port", str(port)]
+    environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "FLASK_CACHE_REDIS_URL": redis_url}
     child = ChildProcess(command, environment=environment, directory=directory, log=directory / "log")
     try:
         with httpx.Client(base_url=f"http://{LOOPBACK}:{port}", timeout=10) as http:
             assert wait_until(lambda: _answers(http), seconds=30), (directory / "log").read_text()
             yield http
     finally:
-        child.stop(seconds=5)
+        child.end(signal.SIGTERM, seconds=5)
 
 
 def _answers(http: httpx.Client) -> bool:
@@ -53,7 +55,7 @@ def _answers(http: httpx.Client) -> bool:
 
 def test_the_page_s_app_runs_from_anywhere(tmp_path: Path, valkey: ValkeyServer) -> None:
     """Memoized, written to, dropped, reported; and when its Redis is killed it goes on, and comes back."""
-    with _shop(tmp_path / "elsewhere", valkey) as http:
+    with _shop(tmp_path / "elsewhere", valkey.url) as http:
         assert http.get("/pen").json() == {"left": 3}
         assert http.delete("/pen").json() == http.get("/pen").json() == {"left": 2}
         report, entry = http.get("/status").json()
@@ -70,6 +72,25 @@ def test_the_page_s_app_runs_from_anywhere(tmp_path: Path, valkey: ValkeyServer)
         valkey.start()
         assert wait_until(lambda: http.get("/status").json()[0]["counters"]["breaker"] == "closed", seconds=10)
         assert http.get("/pen").json() == {"left": 1}
+
+
+def test_the_page_s_rights_are_enough(tmp_path: Path, valkey: ValkeyServer) -> None:
+    """Reads and changes with the first list, and reports with the second, are denied nothing."""
+    rights, more = re.findall(r"`(~flask_cache_\* [^`]+)`.*?`(\+getrange [^`]+)`", _PAGE, re.DOTALL)[0]
+    with Redis.from_url(valkey.url) as admin:
+        admin.execute_command("ACL", "SETUSER", "shop", "on", ">x", *rights.split())
+        url = f"redis://shop:x@{LOOPBACK}:{valkey.port}"
+        with _shop(tmp_path / "elsewhere", url) as http:
+            assert [http.get("/pen").json(), http.delete("/pen").json(), http.get("/pen").json()] == [
+                {"left": 3},
+                {"left": 2},
+                {"left": 2},
+            ]
+            report, entry = http.get("/status").json()
+            assert {name: n for name, n in report["counters"]["events"].items() if n and name.startswith("err")} == {}
+            assert entry is None, "what may not be asked is unknown"
+            admin.execute_command("ACL", "SETUSER", "shop", *more.split())
+            assert http.get("/status").json()[1]["state"] == "value"
 
 
 def test_the_engine_imports_nothing_of_the_application() -> None:

@@ -259,7 +259,7 @@ def test_a_memoized_classmethod_is_bound_to_its_class(cache: Cache, counted: Cou
     """A subclass is another one."""
     kind = _with_price(cache, _Shop, counted)
 
-    class Other(kind):  # type: ignore[misc]
+    class Other(kind):  # type: ignore[misc, valid-type]
         pass
 
     assert [kind.name("hi"), kind.name("hi"), Other.name("hi")] == ["hi Shop", "hi Shop", "hi Other"]

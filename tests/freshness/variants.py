@@ -78,7 +78,7 @@ class GetSetDelete:
 
 
 def _stock_memoize(app: Flask, backend: LeaseCache) -> None:
-    _replace(backend, StockMemoize(app, backend.protocol.client, backend.key_prefix))
+    _replace(backend, StockMemoize(app, backend.protocol.client, backend.prefix))
 
 
 def _get_set_delete(_: Flask, backend: LeaseCache) -> None:
