@@ -177,23 +177,14 @@ class LeaseCache(RedisCache):
         return bool(self._call(self.drop, default=-1) >= 0)
 
     def drop(self, start: str = "") -> int:
-        """Drop our entries whose keys start with `start` (after the prefix); return how many, in small batches.
+        """Drop our entries whose keys start with `start` (after the prefix); return how many. Raises redis.RedisError.
 
         Tombstones of writers in flight stay: taking one away would let a reader store what the writer is changing.
-
-        Raises:
-            redis.RedisError: what the server or the connection answered.
-
         """
         return sum(self.protocol.drop(batch) for batch in _batches(self.keys(start)))
 
     def keys(self, start: str = "") -> Iterator[bytes]:
-        """Iterate over the keys under our prefix, prefix included, without blocking the server.
-
-        Raises:
-            redis.RedisError: what the server or the connection answered.
-
-        """
+        """Iterate over our keys, prefix included, without blocking the server. Raises redis.RedisError."""
         literally = re.sub(r"([*?\[\]\\])", r"\\\1", self.prefix + start)
         return self.protocol.client.scan_iter(match=literally + "*", count=1000)
 

@@ -41,6 +41,7 @@ class NamedKeys:
     ) -> None:
         """Make keys for `function`; the options are those of `Cache.memoize`. Raises TypeError for wrong ones."""
         self._function, self._make_name, self._hash, self._source_check = function, make_name, hash_method, source_check
+        _check(make_name, hash_method, args_to_ignore)
         self._ignored = frozenset(args_to_ignore)
         parameters = get_function_parameters(function)
         self._signature = inspect.Signature(parameters)
@@ -51,8 +52,6 @@ class NamedKeys:
         unknown = self._ignored - set(names)
         if unknown and not rest:
             raise TypeError(f"args_to_ignore names {sorted(unknown)}, which {function.__qualname__} does not take")
-        if hash_method is not None and not isinstance(hash_method(b"").hexdigest(), str):
-            raise TypeError("hash_method must be a constructor such as hashlib.sha256")
 
     def __call__(self, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - whatever the function takes
         """Return the key of one call.
@@ -86,6 +85,15 @@ class NamedKeys:
     def is_shared(self, *instance: object) -> bool:
         """Say whether calls that begin with this instance may have different keys."""
         return len(self._signature.parameters) > len(instance)
+
+
+def _check(make_name: object, hash_method: HashMethod | None, args_to_ignore: Sequence[str]) -> None:
+    if make_name is not None and not callable(make_name):
+        raise TypeError("make_name must be a function")
+    if hash_method is not None and not hasattr(hash_method(b""), "hexdigest"):
+        raise TypeError("hash_method must be a constructor such as hashlib.sha256")
+    if isinstance(args_to_ignore, str):
+        raise TypeError("args_to_ignore must be a list of names")
 
 
 def _canonical(value: Any) -> Any:  # noqa: ANN401, PLR0911 - one line for each kind of argument

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, overload
@@ -18,6 +19,8 @@ from app.caching.timeouts import Timeout, seconds_of
 if TYPE_CHECKING:
     from app.caching.engine import Engine
     from app.caching.extension import Cache
+
+logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -49,17 +52,26 @@ class Conditions:
 
 
 class _Filtered(Generic[R]):
-    """A codec that refuses the results which `response_filter` and `cache_none` keep out of the cache."""
+    """A codec that refuses the results which `response_filter` and `cache_none` keep out of the cache.
 
-    def __init__(self, codec: Codec[R], conditions: Conditions) -> None:
-        self._codec, self._conditions = codec, conditions
+    A result that cannot be stored at all is logged once: the function named `name` is then computed in each call.
+    """
+
+    def __init__(self, codec: Codec[R], conditions: Conditions, name: str) -> None:
+        self._codec, self._conditions, self._name, self._said = codec, conditions, name, False
         self.decode = codec.decode  # as it is: this is the path of every hit
 
     def encode(self, value: R) -> bytes:
         wanted = self._conditions.response_filter
         if (value is None and not self._conditions.cache_none) or (wanted is not None and not wanted(value)):
             raise ValueError("not to be stored")
-        return self._codec.encode(value)
+        try:
+            return self._codec.encode(value)
+        except (TypeError, ValueError) as error:
+            if not self._said:
+                self._said = True
+                logger.warning("a result of %s cannot be cached: %s", self._name, error)
+            raise
 
 
 class Memoized(Generic[P, R]):
@@ -84,7 +96,7 @@ class Memoized(Generic[P, R]):
         self.uncached: Callable[P, R] = function
         self.cache_timeout = timeout
         self.cache, self._key, self._failing_with, self._conditions = cache, key, failing_with, conditions
-        self._codec = _Filtered(codec, conditions)
+        self._codec = _Filtered(codec, conditions, function.__qualname__)
         self._asks = conditions.depend_on_call
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -166,4 +166,4 @@ def _stamp_keys(key: str) -> list[str]:
 
 
 def _stamp_key(start: str) -> str:
-    return f"stamp {start}"
+    return f"stamp:{start}"

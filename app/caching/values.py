@@ -58,7 +58,12 @@ class ValueCodec(JsonCodec):
             return parsed(payload[len(_MARK) :], _DECODER)
         except PayloadTooLongError:
             raise
-        except (TypeError, ArithmeticError, LookupError) as error:  # tags that hold something else than `encode` wrote
+        except (
+            TypeError,
+            AttributeError,
+            ArithmeticError,
+            LookupError,
+        ) as error:  # tags that hold something else than `encode` wrote
             raise ValueError("not a tagged value") from error
 
 

@@ -13,7 +13,8 @@ _AWAY: dict[str, Any] = {"state": None, "ttl_seconds": None, "size_bytes": None}
 def cache_report(user_id: str) -> dict[str, Any]:
     """Return the cache status of `user_id`'s own entry; answers within the Redis timeout whatever Redis does."""
     report = cache.report()
-    entry = cache.entry(asin_status_stats.make_cache_key(user_id)) if report.server.connected else None
+    away = report.enabled and not report.server.connected
+    entry = None if away else cache.entry(asin_status_stats.make_cache_key(user_id))
     counters = report.counters
     return {
         "redis": {"enabled": report.enabled, **redis_document(report.server)},

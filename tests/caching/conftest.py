@@ -1,14 +1,16 @@
 """Servers of the engine tests' own: they pause them, kill them and fill them up."""
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import cache
 
 import pytest
 from redis import Redis
 
+from app.caching import Cache
 from app.caching.protocol import LeaseProtocol
 from local.valkey import ValkeyServer
+from tests.caching.applications import Counted, application
 from tests.caching.engines import PATIENT, Spy, engine
 from tests.caching.places import PLACES, Place
 
@@ -17,7 +19,7 @@ from tests.caching.places import PLACES, Place
 def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Place]]:
     """Return a function that starts the named kind of Redis the first time it is asked for."""
     with ExitStack() as running:
-        yield cache(lambda kind: running.enter_context(PLACES[kind](tmp_path_factory.mktemp("place"))))
+        yield functools.cache(lambda kind: running.enter_context(PLACES[kind](tmp_path_factory.mktemp("place"))))
 
 
 @pytest.fixture
@@ -62,3 +64,17 @@ def valkey(engine_valkey: ValkeyServer) -> Iterator[ValkeyServer]:
     yield engine_valkey
     if engine_valkey.is_running():
         engine_valkey.resume()
+
+
+@pytest.fixture
+def cache(protocol: LeaseProtocol) -> Iterator[Cache]:
+    """Return the cache of an app, in its context."""
+    app, cache = application(options={"protocol": protocol}, default_timeout=10)
+    with app.app_context():
+        yield cache
+
+
+@pytest.fixture
+def counted() -> Counted:
+    """Return a counter of calls."""
+    return Counted()

@@ -1,16 +1,18 @@
 """The Flask-Caching backend: cachelib's documented behaviour, on a real server, through trouble included."""
 
-from collections.abc import Iterator
+import datetime as dt
+from enum import IntEnum
+from typing import Final, NamedTuple
 
 import pytest
-from flask import Flask
-from flask_caching.backends.base import BaseCache
+from flask_caching.backends.rediscache import RedisCache
 
-from app.caching import Cache, LeaseCache
+from app.caching import LeaseCache
+from app.caching.codec import MAX_PAYLOAD_BYTES
 from app.caching.protocol import LeaseProtocol
 from local.processes import wait_until
 from local.valkey import ValkeyServer
-from tests.caching.engines import Computation, Spy, engine, fetch
+from tests.caching.engines import Spy, engine
 from tests.caching.places import everywhere
 
 PREFIX = "asin_stats:"
@@ -22,28 +24,20 @@ def backend(protocol: LeaseProtocol) -> LeaseCache:
     return LeaseCache(protocol=protocol, default_timeout=10, key_prefix=PREFIX)
 
 
-@pytest.fixture
-def cache(protocol: LeaseProtocol) -> Iterator[Cache]:
-    """Return the extension as an application configures it."""
-    app, cache = Flask(__name__), Cache(with_jinja2_ext=False)
-    options = {"protocol": protocol}
-    cache.init_app(
-        app,
-        config={
-            "CACHE_TYPE": "app.caching.LeaseCache",
-            "CACHE_KEY_PREFIX": PREFIX,
-            "CACHE_DEFAULT_TIMEOUT": 10,
-            "CACHE_OPTIONS": options,
-        },
-    )
-    with app.app_context():
-        yield cache
+class Color(IntEnum):
+    """JSON would give back the number."""
+
+    RED = 1
 
 
-def _digits(number: int) -> str:
-    return str(number)
+class Point(NamedTuple):
+    """JSON would give back a list."""
+
+    x: int
+    y: int
 
 
+NaN: Final = float("nan")
 JSON_VALUES = [0, 1.5, "", "text", "ü\n\0", True, False, [], [1, [2]], {"a": {"b": None}}, 2**60]
 
 
@@ -119,11 +113,39 @@ def test_counting(backend: LeaseCache) -> None:
     assert backend.get("text") == "x"
 
 
-def test_what_json_cannot_hold_is_not_stored(backend: LeaseCache) -> None:
-    """False, and nothing in Redis: never a half-true copy."""
-    for value in (object(), {1: 2}, (1,), float("nan"), b"bytes", {1, 2}):
-        assert backend.set("key", value) is False
-        assert not backend.has("key")
+@pytest.mark.parametrize("value", [object(), 1j, Color.RED, NaN, Point(1, 2)], ids=repr)
+def test_what_cannot_be_stored_raises_and_takes_the_old_value_away(backend: LeaseCache, value: object) -> None:
+    """A value that would come back as another is refused, and what it was to replace is not left behind."""
+    backend.set("key", "old")
+    with pytest.raises((TypeError, ValueError)):
+        backend.set("key", value)
+    assert not backend.has("key")
+
+    with pytest.raises((TypeError, ValueError)):
+        backend.set_many({"other": 1, "key": value})
+    with pytest.raises((TypeError, ValueError)):
+        backend.add("key", value)
+
+
+def test_what_is_too_long_is_not_stored(backend: LeaseCache, caplog: pytest.LogCaptureFixture) -> None:
+    """Longer than a reader would believe: False, one line in the log, and the old value is gone."""
+    backend.set("key", "old")
+
+    assert backend.set("key", "x" * MAX_PAYLOAD_BYTES) is False
+    assert backend.add("key", "x" * MAX_PAYLOAD_BYTES) is False
+    assert backend.set_many({"key": "x" * MAX_PAYLOAD_BYTES, "other": 1}) == ["other"]
+    assert not backend.has("key")
+    assert "longer than 1048576 bytes" in caplog.text
+
+
+@pytest.mark.parametrize("timeout", [dt.timedelta(seconds=9.2), dt.timedelta(milliseconds=1), 9.5])
+def test_fractions_of_a_second_are_rounded_up(backend: LeaseCache, spy: Spy, timeout: dt.timedelta) -> None:
+    """As Flask-Caching does."""
+    backend.set("key", 1, timeout=timeout)
+
+    assert spy.redis.ttl(PREFIX + "key") in {1, 10}
+    with pytest.raises(ValueError, match="negative"):
+        backend.set("key", 1, timeout=-1)
 
 
 @everywhere
@@ -138,17 +160,10 @@ def test_garbage_is_nothing(backend: LeaseCache, spy: Spy) -> None:
     assert backend.get("key") is None
 
 
-def test_leases_and_tombstones_are_not_values(backend: LeaseCache) -> None:
-    """The protocol's own states never leak through the explicit interface."""
-    backend.protocol.begin(PREFIX + "key")
-
-    assert backend.get("key") is None
-    assert not backend.has("key")
-
-
 @everywhere
-def test_clear_takes_our_entries_and_nobody_else_s(backend: LeaseCache, spy: Spy) -> None:
+def test_clear_takes_our_entries_and_nobody_else_s(patient: LeaseProtocol, spy: Spy) -> None:
     """Another application in the same database keeps its keys, and writers in flight their tombstones."""
+    backend = LeaseCache(protocol=patient, default_timeout=10, key_prefix=PREFIX)
     spy.redis.set("foreign", "x")
     spy.redis.set("asin_stats", "x")
     backend.set_many({str(number): number for number in range(1500)})
@@ -167,12 +182,12 @@ def test_a_prefix_is_taken_literally(protocol: LeaseProtocol, spy: Spy) -> None:
 
     assert starred.drop() == 1
     assert spy.redis.exists("axb:1")
-    with pytest.raises(ValueError, match="prefix"):
+    with pytest.raises(ValueError, match="CACHE_KEY_PREFIX"):
         LeaseCache(protocol=protocol, default_timeout=10, key_prefix="")
 
 
 def test_trouble_is_neutral(valkey: ValkeyServer) -> None:
-    """With Redis gone reads find nothing, writes say no, and nothing raises."""
+    """With Redis gone reads find nothing, writes say no, and nothing raises but what is documented to."""
     backend = LeaseCache(protocol=engine(valkey.url), default_timeout=10, key_prefix=PREFIX)
     backend.set("key", 1)
     valkey.kill()
@@ -180,63 +195,21 @@ def test_trouble_is_neutral(valkey: ValkeyServer) -> None:
     assert backend.get("key") is None
     assert backend.get_many("key", "other") == [None, None]
     assert (backend.has("key"), backend.set("key", 1), backend.add("key", 1)) == (False, False, False)
-    assert (backend.delete("key"), backend.inc("key"), backend.clear()) == (False, None, False)
-    assert isinstance(backend, BaseCache)
+    assert (backend.set_many({"key": 1}), backend.delete("key"), backend.inc("key")) == ([], False, None)
+    assert backend.clear() is False
+    assert isinstance(backend, RedisCache)
 
 
-@everywhere
-def test_memoize_as_people_know_it(cache: Cache) -> None:
-    """Arguments by position, by name and by default are one entry; other arguments another."""
-    calls: list[tuple[int, str]] = []
+def test_deleting_many_does_not_claim_success_on_a_server_that_hangs(valkey: ValkeyServer) -> None:
+    """A RuntimeError, or (CACHE_IGNORE_ERRORS) an empty list."""
+    strict, lenient = (
+        LeaseCache(protocol=engine(valkey.url, timeout=0.2), key_prefix=PREFIX, ignore_delete_many_errors=ignore)
+        for ignore in (False, True)
+    )
+    lenient.set("key", 1)
+    valkey.pause()
 
-    @cache.memoize(timeout=5)
-    def area(a: int, b: str = "x") -> list[object]:
-        calls.append((a, b))
-        return [a, b]
-
-    assert [area(1), area(a=1), area(1, "x"), area(1, b="x")] == [[1, "x"]] * 4
-    assert area(2) == [2, "x"]
-    assert calls == [(1, "x"), (2, "x")]
-    assert area.uncached(1) == [1, "x"]
-    assert "area" in area.make_cache_key(1)
-
-    cache.delete_memoized(area, 1)
-    area(1)
-    area(2)
-    assert calls == [(1, "x"), (2, "x"), (1, "x"), (1, "x")]
-
-
-def test_delete_memoized_needs_the_arguments(cache: Cache) -> None:
-    """Forgetting them must not silently delete nothing, nor everything."""
-
-    @cache.memoize(key=_digits)
-    def double(number: int) -> int:
-        return 2 * number
-
-    double(4)
-    with pytest.raises(TypeError):
-        cache.delete_memoized(double)  # type: ignore[call-arg]
-    assert double.make_cache_key(4) == "asin_stats:4"
-
-
-@everywhere
-def test_each_writer_ends_itself(cache: Cache, spy: Spy) -> None:
-    """Inside `writing`, delete_memoized takes exactly this write out of the tombstone."""
-
-    @cache.memoize(key=_digits)
-    def double(number: int) -> int:
-        return 2 * number
-
-    with cache.writing(double, 4):
-        with cache.writing(double, 5):
-            cache.delete_memoized(double, 4)
-            assert spy.raw("asin_stats:4") is None
-            assert (spy.raw("asin_stats:5") or b"").startswith(b"dirty:")
-        assert (spy.raw("asin_stats:5") or b"").startswith(b"dirty:"), "an unknown outcome stands"
-
-
-def test_a_hit_after_the_protocol_s_own_write(protocol: LeaseProtocol, backend: LeaseCache) -> None:
-    """Both faces see the same entries."""
-    fetch(protocol, Computation({"all": 1}), key=PREFIX + "key")
-
-    assert backend.get("key") == {"all": 1}
+    for deleting in (strict.delete_many, strict.unlink):
+        with pytest.raises(RuntimeError, match="Failed to delete"):
+            deleting("key")
+    assert (lenient.delete_many("key"), lenient.unlink("key")) == ([], 0)

@@ -1,6 +1,11 @@
 """What diagnostics see of Redis, wherever it is."""
 
-from app.caching import LeaseCache
+from dataclasses import replace
+
+import pytest
+from redis import Redis
+
+from app.caching import EntryReport, LeaseCache
 from app.caching.inspect import INFO_FIELDS, entry_report, sample_entries, server_report
 from app.caching.protocol import LeaseProtocol
 from local.valkey import ValkeyServer
@@ -65,4 +70,31 @@ def test_a_server_that_is_gone_is_reported_not_raised(valkey: ValkeyServer) -> N
 
     assert not server_report(protocol).connected
     assert entry_report(protocol, KEY) is None
-    assert sample_entries(LeaseCache(protocol=protocol, default_timeout=10, key_prefix="asin_stats:"), 10) == []
+    backend = LeaseCache(protocol=protocol, default_timeout=10, key_prefix="asin_stats:")
+    assert sample_entries(protocol, backend.keys(), 10) == []
+
+
+@pytest.mark.parametrize(
+    ("denied", "report"),
+    [
+        ("pttl", EntryReport("value", None, 1)),
+        ("strlen", EntryReport("value", 9.0, None)),
+        ("getrange", None),
+    ],
+)
+def test_a_redis_user_without_a_right_gets_less_not_an_error(
+    valkey: ValkeyServer, denied: str, report: EntryReport | None
+) -> None:
+    """What nobody may ask is None; the rest is told."""
+    with Redis.from_url(valkey.url) as admin:
+        admin.acl_setuser(
+            "reader", enabled=True, nopass=True, keys=["*"], categories=["+@all"], commands=[f"-{denied}"]
+        )
+        admin.set(KEY, "1", px=9_400)
+    protocol = engine(f"redis://reader:x@127.0.0.1:{valkey.port}", meet=False)
+
+    found = entry_report(protocol, KEY)
+
+    if found and found.ttl_seconds:
+        found = replace(found, ttl_seconds=float(int(found.ttl_seconds)))
+    assert found == report

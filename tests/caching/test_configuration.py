@@ -1,0 +1,163 @@
+"""Flask-Caching's settings for Redis, as a stranger writes them, on real servers; mistakes are one clear error."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import flask_caching
+import pytest
+from cachelib.serializers import JSONSerializer
+from flask import Flask
+from redis import Redis, RedisCluster
+
+from app.caching import Cache, LeaseCache
+from app.caching.configuration import Place, topology_of
+from app.caching.protocol import LeaseProtocol
+from local.server import LOOPBACK
+from local.valkey import ValkeyServer
+from tests.caching.applications import application
+from tests.caching.places import MASTER_NAME
+from tests.caching.places import Place as Kind
+
+_PASSWORD = "a:b/c@d#e?f%g"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """Run a Valkey with a password that needs escaping in a URL."""
+    directory = tmp_path_factory.mktemp("valkey")
+    options = ("--requirepass", _PASSWORD, "--unixsocket", str(directory / "socket"))
+    with ValkeyServer(directory, options=options) as running:
+        yield running
+
+
+def _client(server: ValkeyServer, db: int, **options: Any) -> Redis:  # noqa: ANN401 - of redis-py
+    return Redis(host=LOOPBACK, port=server.port, password=_PASSWORD, db=db, **options)
+
+
+def _works(settings: dict[str, Any], client: Redis) -> bool:
+    """Say whether an app with these settings stores where `client` finds it."""
+    client.flushall()
+    app, cache = application(**settings)
+    with app.app_context():
+        assert cache.set("key", 1)
+        assert cache.report().server.connected
+    return bool(client.get("test:key") == b"1")
+
+
+def test_host_port_password_and_database(server: ValkeyServer) -> None:
+    """As for RedisCache, and a ready client in place of a host."""
+    parts = {"redis_host": LOOPBACK, "redis_port": server.port, "redis_password": _PASSWORD, "redis_db": 3}
+    assert _works(parts, _client(server, 3))
+    assert _works({"redis_host": _client(server, 4)}, _client(server, 4))
+
+
+@pytest.mark.parametrize(
+    ("url", "settings", "db"),
+    [
+        ("redis://{host}:{port}", {"redis_password": _PASSWORD, "redis_db": 3}, 3),
+        ("redis://{host}:{port}/2", {"redis_password": _PASSWORD, "redis_db": 3}, 2),
+        ("redis://:a%3Ab%2Fc%40d%23e%3Ff%25g@{host}:{port}/2", {"redis_password": "other"}, 2),
+        ("unix://{socket}", {"redis_password": _PASSWORD, "redis_db": 3}, 3),
+        ("unix://{socket}?db=2", {"redis_password": _PASSWORD, "redis_db": 3}, 2),
+    ],
+)
+def test_a_url_wins_over_what_the_other_settings_say(
+    server: ValkeyServer, url: str, settings: dict[str, Any], db: int
+) -> None:
+    """They fill in what it leaves open."""
+    with _client(server, 0) as client:
+        socket = client.config_get("unixsocket")["unixsocket"]
+    address = url.format(host=LOOPBACK, port=server.port, socket=socket)
+    assert _works({"redis_url": address, **settings}, _client(server, db))
+
+
+@pytest.mark.parametrize("place", ["sentinels"], indirect=True)
+def test_sentinels(place: Kind) -> None:
+    """CACHE_REDIS_SENTINELS and the master's name."""
+    settings = {"redis_sentinels": place.topology.sentinels, "redis_sentinel_master": MASTER_NAME}
+    assert _works(settings, place.look())
+
+
+@pytest.mark.parametrize("place", ["cluster"], indirect=True)
+def test_a_cluster_by_its_nodes(place: Kind) -> None:
+    """CACHE_REDIS_CLUSTER as host:port,host:port; the first may be down."""
+    client: RedisCluster = place.look()
+    nodes = [f"{node.host}:{node.port}" for node in client.get_primaries()]  # type: ignore[no-untyped-call]
+    assert _works({"redis_cluster": ",".join([f"{LOOPBACK}:1", *nodes])}, place.look())
+
+
+def test_everything_of_a_sentinel_setting_arrives() -> None:
+    """Passwords of master and sentinels, and the database."""
+    place = Place(sentinels=[("a", 1), ("b", 2)], password="x", sentinel_password="y", db=5)
+    topology = topology_of(place)
+    assert (topology.sentinels, topology.master) == ([("a", 1), ("b", 2)], "mymaster")
+    assert (topology.password, topology.sentinel_password, topology.db) == ("x", "y", 5)
+
+
+def _decoding() -> Redis:
+    return Redis(decode_responses=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"key_prefix": ""}, "CACHE_KEY_PREFIX must be"),
+        ({"key_prefix": lambda: "x:"}, "CACHE_KEY_PREFIX must be"),
+        ({"redis_url": "redis://h:1/0?decode_responses=true"}, "must not say decode_responses"),
+        ({"redis_url": "http://h"}, "CACHE_REDIS_URL must start with"),
+        ({"redis_host": _decoding()}, "decode_responses"),
+        ({"redis_cluster": "h,i"}, "CACHE_REDIS_CLUSTER must be"),
+        ({"serializer": JSONSerializer()}, "CACHE_SERIALIZER cannot be set"),
+        ({"options": {"pool": 3}}, r"CACHE_OPTIONS has no \['pool'\]"),
+        ({"default_timeout": -1}, "negative"),
+        ({"options": {"check_connection": True}, "redis_port": 1}, "could not connect"),
+    ],
+)
+def test_a_mistake_is_one_clear_error_at_the_start(settings: dict[str, Any], words: str) -> None:
+    """ValueError, TypeError or RuntimeError, whose message names the setting."""
+    with pytest.raises((ValueError, TypeError, RuntimeError), match=words):
+        application(**settings)
+
+
+def test_the_options_reach_the_engine(server: ValkeyServer) -> None:
+    """Numbers of seconds and connections."""
+    options = {"max_connections": 3, "timeout": 1.5, "read_timeout": 0.5, "lease": 9.0, "wait": 3.0, "writer": 40.0}
+    app, cache = application(redis_host=_client(server, 0), options=options, default_timeout=500)
+    with app.app_context():
+        assert cache.report().pool == {"max_connections": 3}
+        timing = cache.cache.protocol.timing  # type: ignore[attr-defined]  # Flask-Caching says SimpleCache
+    assert (timing.lease, timing.wait, timing.writer, timing.answer) == (9.0, 3.0, 40.0, 0.5)
+    assert timing.owed >= 509
+
+
+def test_stock_cache_takes_our_backend(protocol: LeaseProtocol) -> None:
+    """By its name alone; the promise is what our `Cache` adds."""
+    app, cache = Flask(__name__), flask_caching.Cache()
+    config = {"CACHE_TYPE": "app.caching.LeaseCache", "CACHE_OPTIONS": {"protocol": protocol}}
+    cache.init_app(app, config=config)
+
+    @cache.memoize()
+    def double(number: int) -> int:
+        return 2 * number
+
+    with app.app_context():
+        assert (double(2), double(2), isinstance(cache.cache, LeaseCache)) == (4, 4, True)
+
+
+def test_positional_arguments_are_those_of_rediscache(server: ValkeyServer) -> None:
+    """CACHE_ARGS, and the constructor by hand."""
+    by_hand = LeaseCache(LOOPBACK, server.port, _PASSWORD, 2, 10, "test:")
+    assert by_hand.set("key", "by hand")
+    app = Flask(__name__)
+    config = {"CACHE_TYPE": "app.caching.LeaseCache", "CACHE_KEY_PREFIX": "test:"}
+    cache = Cache(app, config={**config, "CACHE_ARGS": [LOOPBACK, server.port, _PASSWORD, 2]})
+    with app.app_context():
+        assert cache.get("key") == "by hand"
+
+
+def test_nothing_is_written_beside_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Building a cache touches neither the network nor the disk."""
+    monkeypatch.chdir(tmp_path)
+    application(redis_port=1)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,120 @@
+"""The app of docs/use-the-engine.md, taken out of the page and run as a stranger would, far from the checkout."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from redis import Redis
+
+from local import ROOT
+from local.processes import ChildProcess, wait_until
+from local.server import LOOPBACK, free_port
+from local.valkey import ValkeyServer
+
+_PAGE = (ROOT / "docs" / "use-the-engine.md").read_text("utf-8")
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
+    """Run a Valkey of our own, to be killed."""
+    with ValkeyServer(tmp_path / "valkey") as running:
+        yield running
+
+
+@contextmanager
+def _shop(directory: Path, redis_url: str) -> Iterator[httpx.Client]:
+    """Serve the page's app with `flask run` from a directory that holds nothing else."""
+    (code,) = re.findall(r"```python\n# shop\.py\n(.*?)```", _PAGE, re.DOTALL)
+    directory.mkdir()
+    (directory / "shop.py").write_text(code, "utf-8")
+    port = free_port()
+    command: list[str | Path] = [Path(sys.executable).with_name("flask"), "--app", "shop", "run", "--port", str(port)]
+    environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "FLASK_CACHE_REDIS_URL": redis_url}
+    child = ChildProcess(command, environment=environment, directory=directory, log=directory / "log")
+    try:
+        with httpx.Client(base_url=f"http://{LOOPBACK}:{port}", timeout=10) as http:
+            assert wait_until(lambda: _answers(http), seconds=30), (directory / "log").read_text()
+            yield http
+    finally:
+        child.end(signal.SIGTERM, seconds=5)
+
+
+def _answers(http: httpx.Client) -> bool:
+    try:
+        return http.get("/pen").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_the_page_s_app_runs_from_anywhere(tmp_path: Path, valkey: ValkeyServer) -> None:
+    """Memoized, written to, dropped, reported; and when its Redis is killed it goes on, and comes back."""
+    with _shop(tmp_path / "elsewhere", valkey.url) as http:
+        assert http.get("/pen").json() == {"left": 3}
+        assert http.delete("/pen").json() == http.get("/pen").json() == {"left": 2}
+        report, entry = http.get("/status").json()
+        assert (report["backend"], report["never_stale"], report["server"]["connected"]) == ("LeaseCache", True, True)
+        assert report["counters"]["events"]["hit"] + report["counters"]["events"]["stored"] > 1
+        assert (report["counters"]["breaker"], entry["state"]) == ("closed", "value")
+
+        valkey.kill()
+        assert http.get("/pen").json() == {"left": 2}
+        assert http.delete("/pen").json() == http.get("/pen").json() == {"left": 1}
+        report, entry = http.get("/status").json()
+        assert (report["counters"]["breaker"], report["counters"]["owed"], entry) == ("open", 1, None)
+
+        valkey.start()
+        assert wait_until(lambda: http.get("/status").json()[0]["counters"]["breaker"] == "closed", seconds=10)
+        assert http.get("/pen").json() == {"left": 1}
+
+
+def test_the_page_s_rights_are_enough(tmp_path: Path, valkey: ValkeyServer) -> None:
+    """Reads and changes with the first list, and reports with the second, are denied nothing."""
+    rights, more = re.findall(r"`(~flask_cache_\* [^`]+)`.*?`(\+getrange [^`]+)`", _PAGE, re.DOTALL)[0]
+    with Redis.from_url(valkey.url) as admin:
+        admin.execute_command("ACL", "SETUSER", "shop", "on", ">x", *rights.split())
+        url = f"redis://shop:x@{LOOPBACK}:{valkey.port}"
+        with _shop(tmp_path / "elsewhere", url) as http:
+            assert [http.get("/pen").json(), http.delete("/pen").json(), http.get("/pen").json()] == [
+                {"left": 3},
+                {"left": 2},
+                {"left": 2},
+            ]
+            report, entry = http.get("/status").json()
+            assert {name: n for name, n in report["counters"]["events"].items() if n and name.startswith("err")} == {}
+            assert entry is None, "what may not be asked is unknown"
+            admin.execute_command("ACL", "SETUSER", "shop", *more.split())
+            assert http.get("/status").json()[1]["state"] == "value"
+
+
+def test_the_engine_imports_nothing_of_the_application() -> None:
+    """Nor what only the application needs."""
+    code = "import app.caching, sys; print(*sorted(sys.modules))"
+    ran = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    loaded = set(ran.stdout.split())
+    assert {name for name in loaded if name.startswith("app") and not name.startswith("app.caching")} <= {
+        "app",
+        "app.identifiers",
+    }
+    assert not loaded & {"config", "supabase", "pydantic", "gunicorn", "flask_wtf", "prometheus_client"}
+
+
+def test_the_page_names_every_option_and_every_call() -> None:
+    """So that it stays true."""
+    import inspect  # noqa: PLC0415 - only here
+
+    from app.caching import Cache  # noqa: PLC0415 - the test above looks at what importing it loads
+    from app.caching.opening import open_protocol  # noqa: PLC0415 - same
+
+    options = set(inspect.signature(open_protocol).parameters) - {"topology", "longest_ttl", "client"}
+    calls = {name for name in vars(Cache) if not name.startswith("_")} - {"init_app", "engine", "protocol", "stores"}
+    shown = set(re.findall(r"\w+", _PAGE))
+    assert not (options | calls) - shown
