@@ -1,0 +1,74 @@
+"""Flask-Caching's and cachelib's own tests pass against this engine, but for named differences.
+
+They are fetched as the source distributions of the very releases that are installed; see `suites`.
+"""
+
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from local.valkey import ValkeyServer
+from tests.foreign.differences import CACHELIB, FLASK_CACHING, FLASK_CACHING_STOCK, Differences
+from tests.foreign.suites import Results, Suite, run
+
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(300)]
+
+_OURS: Final = "app.caching.LeaseCache"
+_FLASK_CACHING: Final = Suite(
+    project="flask-caching",
+    version="2.5.1",
+    sha256="f75b451fde3faac0e278da72263818134deca8c4ba6bb07b9b3b238991368dae",
+    tests=("tests",),
+    left_out=(
+        *(f"tests/test_backend_cache.py::Test{backend}Cache" for backend in ("Simple", "FileSystem", "Memcached")),
+        "tests/test_init.py::test_init_nullcache[MemcachedCache]",  # needs a client library
+        "tests/test_view.py::test_async_cached_view",  # needs Flask's extra `async`
+    ),
+)
+_CACHELIB: Final = Suite(
+    project="cachelib",
+    version="0.17.0",
+    sha256="f3c7dc8d3c1132ab699681ffdf8a52d341d9425ac1401c538cf0b1d87b1677c8",
+    tests=("tests/test_redis_cache.py",),
+)
+
+
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """Run a Valkey of our own: the suites empty it."""
+    with ValkeyServer(tmp_path_factory.mktemp("valkey")) as running:
+        yield running
+
+
+@pytest.mark.parametrize("suite", [_FLASK_CACHING, _CACHELIB], ids=lambda suite: suite.project)
+def test_the_suites_are_those_of_the_installed_releases(suite: Suite) -> None:
+    """Whoever updates one of the two also runs the new release's tests."""
+    assert version(suite.project) == suite.version
+
+
+def test_flask_cachings_suite_passes(valkey: ValkeyServer, tmp_path: Path) -> None:
+    """Its decorators, its views and its backend tests, with our `Cache` and `CACHE_TYPE`."""
+    _compare(run(_FLASK_CACHING, tmp_path, port=valkey.port, backend=_OURS), FLASK_CACHING)
+
+
+def test_cachelibs_suite_passes(valkey: ValkeyServer, tmp_path: Path) -> None:
+    """The tests that cachelib runs against its own RedisCache."""
+    _compare(run(_CACHELIB, tmp_path, port=valkey.port, backend=_OURS), CACHELIB)
+
+
+def test_the_same_suite_runs_against_the_stock_backend(valkey: ValkeyServer, tmp_path: Path) -> None:
+    """Only what needs SimpleCache's insides fails there: the way we run the tests is not what makes them fail."""
+    _compare(run(_FLASK_CACHING, tmp_path, port=valkey.port), FLASK_CACHING_STOCK)
+
+
+def _compare(results: Results, differences: Differences) -> None:
+    """Hold that exactly the named tests fail, and that the others really ran."""
+    named = {test for tests in differences.values() for test in tests}
+    failed = results.having("failed")
+    assert not failed - named, f"these fail and are not named: {sorted(failed - named)}\n{results.output}"
+    assert not named - failed, f"these are named and do not fail: {sorted(named - failed)}"
+    skipped = {test for test in results.having("skipped") if "py314" not in test}
+    assert not skipped, "only tests of a newer Python may be skipped"
