@@ -74,6 +74,8 @@ class LeaseCache(RedisCache):
             ValueError, TypeError: an argument cannot be used; the message says which.
 
         """
+        if host is None:
+            raise ValueError("RedisCache host parameter may not be None")
         if not key_prefix or not isinstance(key_prefix, str):
             raise ValueError("CACHE_KEY_PREFIX must be a text: without one, clear() would empty the whole database")
         seconds = seconds_of(default_timeout, 0)
@@ -103,7 +105,7 @@ class LeaseCache(RedisCache):
 
     def get(self, key: str) -> Any:  # noqa: ANN401 - any value
         """Return the value stored under `key`, or None."""
-        return _value(self._call(self.protocol.client.get, self.prefix + key, default=None))
+        return _value(self._call(self.protocol.client.get, self._name(key), default=None))
 
     def get_many(self, *keys: str) -> list[Any]:
         """Return the values in the order of the keys, None where there is none; one round trip."""
@@ -112,7 +114,7 @@ class LeaseCache(RedisCache):
 
     def has(self, key: str) -> bool:
         """Say whether a value is stored, without fetching it."""
-        start = self._call(self.protocol.client.getrange, self.prefix + key, 0, len(LEASE) - 1, default=b"")
+        start = self._call(self.protocol.client.getrange, self._name(key), 0, len(LEASE) - 1, default=b"")
         return state_name(start) == "value"
 
     def set(self, key: str, value: Any, timeout: Timeout = None) -> bool:  # noqa: ANN401 - any value
@@ -128,7 +130,7 @@ class LeaseCache(RedisCache):
         payload = self._encoded(key, value)
         if payload is None:
             return False
-        return bool(self._call(self.protocol.client.set, self.prefix + key, payload, ex=seconds or None, default=None))
+        return bool(self._call(self.protocol.client.set, self._name(key), payload, ex=seconds or None, default=None))
 
     def add(self, key: str, value: Any, timeout: Timeout = None) -> bool:  # noqa: ANN401 - any value
         """Store like `set`, but only where `has` says no; False otherwise. Atomic, deadline included."""
@@ -136,7 +138,7 @@ class LeaseCache(RedisCache):
         payload = self._encoded(key, value, keep=True)
         if payload is None:
             return False
-        return bool(self._call(self.protocol.client.eval, _ADD, 1, self.prefix + key, payload, seconds, default=0))
+        return bool(self._call(self.protocol.client.eval, _ADD, 1, self._name(key), payload, seconds, default=0))
 
     def set_many(self, mapping: Mapping[str, Any], timeout: Timeout = None) -> list[Any]:
         """Store each value as `set` does and return the keys of those that Redis took; one round trip."""
@@ -148,7 +150,7 @@ class LeaseCache(RedisCache):
 
     def delete(self, key: str) -> bool:
         """Delete `key`; True when there was something to delete."""
-        return bool(self._call(self.protocol.drop, [(self.prefix + key).encode()], default=0))
+        return bool(self._call(self.protocol.drop, [self._name(key).encode()], default=0))
 
     def delete_many(self, *keys: str) -> list[Any]:
         """Delete these keys and return those that are gone: all, or none when Redis could not be asked.
@@ -165,7 +167,7 @@ class LeaseCache(RedisCache):
 
     def inc(self, key: str, delta: int = 1) -> int | None:
         """Add `delta` atomically to an integer (absent: 0) and return the sum; None when that is impossible."""
-        total: int | None = self._call(self.protocol.client.incrby, self.prefix + key, delta, default=None)
+        total: int | None = self._call(self.protocol.client.incrby, self._name(key), delta, default=None)
         return total
 
     def dec(self, key: str, delta: int = 1) -> int | None:
@@ -188,20 +190,23 @@ class LeaseCache(RedisCache):
         literally = re.sub(r"([*?\[\]\\])", r"\\\1", self.prefix + start)
         return self.protocol.client.scan_iter(match=literally + "*", count=1000)
 
+    def _name(self, key: object) -> str:
+        return f"{self.prefix}{key}"  # a number or a UUID may be a key too, as with RedisCache
+
     def _fetch(self, keys: tuple[str, ...]) -> list[object]:
         pipeline = self.protocol.client.pipeline(transaction=False)  # unlike MGET it may span the slots of a cluster
         for key in keys:
-            pipeline.get(self.prefix + key)
+            pipeline.get(self._name(key))
         return _answered(pipeline.execute(raise_on_error=False))
 
     def _put(self, payloads: dict[str, bytes], seconds: int) -> list[object]:
         pipeline = self.protocol.client.pipeline(transaction=False)
         for key, payload in payloads.items():
-            pipeline.set(self.prefix + key, payload, ex=seconds or None)
+            pipeline.set(self._name(key), payload, ex=seconds or None)
         return _answered(pipeline.execute(raise_on_error=False)) if payloads else []
 
     def _unlinked(self, keys: tuple[str, ...]) -> int | None:
-        gone = self._call(self.protocol.drop, [(self.prefix + key).encode() for key in keys], default=-1) if keys else 0
+        gone = self._call(self.protocol.drop, [self._name(key).encode() for key in keys], default=-1) if keys else 0
         if gone < 0 and not self.ignore_delete_many_errors:
             raise RuntimeError(f"Failed to delete keys: {list(keys)}")
         return gone if gone >= 0 else None

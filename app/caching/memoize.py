@@ -213,8 +213,8 @@ class BoundMemoized(Generic[R]):
         return self.memoized.make_cache_key(self.__self__, *args, **kwargs)
 
     def delete_memoized(self) -> None:
-        """Drop all results of this method of this object."""
-        self.memoized.cache.delete_memoized(self)
+        """Drop all results of this method, of every object: as in Flask-Caching. See `Cache.delete_memoized`."""
+        self.memoized.delete_memoized()
 
 
 NEVER_EXPIRES = (

@@ -20,7 +20,7 @@ from flask_caching import backends
 from redis import Redis
 from werkzeug.utils import import_string
 
-from app.caching.incarnation import Incarnation
+from app.caching import incarnation
 
 _BACKEND: Final = os.environ["FOREIGN_BACKEND"]
 _PORT: Final = int(os.environ["FOREIGN_PORT"])
@@ -39,11 +39,11 @@ def pytest_load_initial_conftests() -> None:
     if _BACKEND:
         ours: Any = import_string(_BACKEND)
         vars(flask_caching)["Cache"] = importlib.import_module("app.caching").Cache
-        for module in (backends, cachelib):
-            vars(module)["RedisCache"] = ours
+        vars(backends)["RedisCache"] = ours
+        vars(cachelib)["RedisCache"] = _with_prefix(ours)
         vars(backends)[ours.__name__] = ours  # one test looks a backend up by the name of its class
         # Values from before the engine first met its server are not believed; their clock only moves expiry.
-        Incarnation.note = _old_acquaintance  # type: ignore[method-assign]
+        vars(incarnation)["Incarnation"].note = _meet_an_old_acquaintance
 
 
 @pytest.fixture(scope="session")
@@ -78,8 +78,18 @@ def pytest_sessionfinish() -> None:
     Path(os.environ["FOREIGN_REPORT"]).write_text(json.dumps(_outcomes))
 
 
-def _old_acquaintance(incarnation: Incarnation, run_id: bytes) -> None:  # noqa: ARG001 - the method it replaces
-    incarnation.first_met = -math.inf
+def _meet_an_old_acquaintance(met: incarnation.Incarnation, run_id: bytes) -> None:  # noqa: ARG001 - as `note`
+    met.first_met = -math.inf
+
+
+def _with_prefix(ours: Any) -> type:  # noqa: ANN401 - a class
+    """Return our backend with a prefix where cachelib's tests give none: we require one."""
+
+    class RedisCache(ours):  # type: ignore[misc]
+        def __init__(self, *args: Any, key_prefix: str | None = None, **kwargs: Any) -> None:  # noqa: ANN401
+            super().__init__(*args, key_prefix=key_prefix or "foreign:", **kwargs)
+
+    return RedisCache
 
 
 def _both(first: Callable[[float], None], second: Callable[[float], None]) -> Callable[[float], None]:

@@ -1,0 +1,69 @@
+"""What applications do with Flask-Caching's RedisCache and expect to go on doing. See tests/foreign for the rest."""
+
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from app.caching import Cache, LeaseCache
+from app.caching.protocol import LeaseProtocol
+from tests.caching.places import Place
+
+_ID = UUID(int=7)
+
+
+@pytest.fixture
+def backend(protocol: LeaseProtocol) -> LeaseCache:
+    """Return a backend on the engine tests' Valkey."""
+    return LeaseCache(protocol=protocol, key_prefix="habits:")
+
+
+@pytest.fixture
+def cache(place: Place) -> Cache:
+    """Return a cache of an application of its own."""
+    app = Flask(__name__)
+    app.config.update(CACHE_TYPE="app.caching.LeaseCache", CACHE_REDIS_URL=place.topology.url)
+    return Cache(app)
+
+
+@pytest.mark.parametrize("key", [7, _ID], ids=repr)
+def test_a_key_need_not_be_text(backend: LeaseCache, key: object) -> None:
+    """A number or a UUID is the same key as its text, in every method."""
+    name: str = key  # type: ignore[assignment]  # what Python lets pass
+    assert backend.set(name, 1)
+    assert (backend.get(name), backend.get(str(key)), backend.get_many(name), backend.has(name)) == (1, 1, [1], True)
+    assert (backend.add(name, 2), backend.inc(name), backend.dec(name)) == (False, 2, 1)
+    assert backend.delete_many(name) == [key]
+    assert backend.set_many({name: 3}) == [key]
+    assert (backend.delete(name), backend.unlink(name)) == (True, 0)
+
+
+def test_no_host_is_refused_by_name() -> None:
+    """Before anything else, as RedisCache does."""
+    with pytest.raises(ValueError, match="host parameter may not be None"):
+        LeaseCache(host=None)
+
+
+def test_deleting_by_the_attribute_of_a_method_is_for_all_objects(cache: Cache) -> None:
+    """`shop.price.delete_memoized()` drops the prices of all shops; `cache.delete_memoized(shop.price)` of one."""
+
+    class Shop:
+        def __init__(self) -> None:
+            self.calls = 0
+
+        @cache.memoize(30)
+        def price(self, number: int) -> int:
+            self.calls += 1
+            return number * 10
+
+    here, there = Shop(), Shop()
+    shops = (here, there)
+    for _ in range(3):  # what was stored in the moment of meeting the server is not believed
+        assert [shop.price(1) for shop in shops] == [10, 10]
+    before = [shop.calls for shop in shops]
+    cache.delete_memoized(here.price)
+    assert [shop.price(1) for shop in shops] == [10, 10]
+    assert [shop.calls for shop in shops] == [before[0] + 1, before[1]]
+    here.price.delete_memoized()
+    assert [shop.price(1) for shop in shops] == [10, 10]
+    assert [shop.calls for shop in shops] == [before[0] + 2, before[1] + 1]
