@@ -66,6 +66,7 @@ _CODES = {
     "ASK": Trouble.CLUSTER,
     "NOPERM": Trouble.PERMISSION,
     "ACL failure in script": Trouble.PERMISSION,
+    "The user executing the script can": Trouble.PERMISSION,  # Redis 6.2, which goes on with "'t run this command"
     "OOM": Trouble.MEMORY,
     "WRONGTYPE": Trouble.WRONG_TYPE,
 }

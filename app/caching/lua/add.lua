@@ -3,11 +3,14 @@
 -- KEYS[1]  the entry
 -- ARGV[1]  payload
 -- ARGV[2]  time to live, seconds; 0: none
--- returns  1 stored, 0 there is a value, or somebody else's data
+-- returns  1 stored, 0 there is a value, or somebody else's data; or the error for which nobody can tell
 --
 -- A lease, a tombstone and a failure are no values. The reader whose lease goes cannot fill any more: filling compares
 -- first. A writer whose tombstone goes still drops the entry when it ends.
 local content = redis.pcall('GET', KEYS[1])
+if type(content) == 'table' and not string.find(content.err, 'WRONGTYPE', 1, true) then
+  return content
+end
 if type(content) == 'table' then
   return 0
 end

@@ -3,7 +3,7 @@
 -- KEYS[1]  the entry
 -- ARGV[1]  token of the writer
 -- ARGV[2]  how long the writer may be in flight, milliseconds
--- returns  number of writers now in flight
+-- returns  number of writers now in flight; or the error for which the entry cannot be looked at
 --
 -- One step: of two writers that begin together neither may erase the other. Deadlines use the server's clock, the one
 -- clock all writers share.
@@ -12,6 +12,9 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local last = now + ARGV[2]
 local writers = {ARGV[1] .. '@' .. string.format('%.0f', last)}
 local content = redis.pcall('GET', KEYS[1])
+if type(content) == 'table' and not string.find(content.err, 'WRONGTYPE', 1, true) then
+  return content
+end
 if type(content) == 'string' and string.sub(content, 1, 6) == 'dirty:' then
   for token, deadline in string.gmatch(string.sub(content, 7), '([^,@]+)@(%d+)') do
     if tonumber(deadline) > now and token ~= ARGV[1] then

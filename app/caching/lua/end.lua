@@ -2,12 +2,16 @@
 --
 -- KEYS[1]  the entry
 -- ARGV[1]  token of the writer; empty: nobody in particular
--- returns  1 the entry is gone by this call, 0 there was none or other writers still hold the tombstone
+-- returns  1 the entry is gone by this call, 0 there was none or other writers still hold the tombstone; or the error
+--          for which the entry cannot be looked at: it may be a tombstone of others
 --
 -- One step: the tombstone may only go when no writer is left in it, else a reader could fill with what it read before
 -- the other writer commits. Without a tombstone (evicted, run out, or begin never arrived) the entry may be older than
 -- the write and goes too, a lease included.
 local content = redis.pcall('GET', KEYS[1])
+if type(content) == 'table' and not string.find(content.err, 'WRONGTYPE', 1, true) then
+  return content
+end
 if type(content) == 'string' and string.sub(content, 1, 6) == 'dirty:' then
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)

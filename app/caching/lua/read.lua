@@ -9,6 +9,7 @@
 --          2  a tombstone: writers are in flight
 --          3  not a string: somebody else's data sits at our key
 --          4  the last computation failed, less than a wait time ago
+--          or the error for which the entry cannot be looked at, such as a missing permission
 --
 -- One script, because two readers that both see "absent" must not both get the lease, and because a hit must cost one
 -- round trip. The write stays behind the hit: a full server (OOM) still answers hits.
@@ -16,6 +17,9 @@ local content = redis.pcall('GET', KEYS[1])
 if content == false then
   redis.call('SET', KEYS[1], 'lease:' .. ARGV[1], 'PX', ARGV[2])
   return 0
+end
+if type(content) == 'table' and not string.find(content.err, 'WRONGTYPE', 1, true) then
+  return content
 end
 if type(content) == 'table' then
   return 3
