@@ -55,10 +55,11 @@ class Link:
 
     `ask` waits as long as a reader may, `send` as long as a writer; `client` is redis-py's (for a cluster it only
     behaves like a Redis), for everything that happens rarely. `incarnation` is told of the server behind each new
-    connection.
+    connection. `max_connections` is the setting.
     """
 
     client: Redis
+    max_connections: int
     ask: Send
     send: Send
     incarnation: Incarnation
@@ -88,7 +89,7 @@ def connect(topology: Topology, *, max_connections: int = 10, timeout: float = 2
         client = _client(topology, incarnation, max_connections, timeout, read_timeout)
         exchange = _stack(client.connection_pool, max_connections - RESERVED_CONNECTIONS).exchange
         ask, send = partial(exchange, seconds=read_timeout), partial(exchange, seconds=timeout)
-    return Link(client=client, ask=ask, send=send, incarnation=incarnation)
+    return Link(client=client, max_connections=max_connections, ask=ask, send=send, incarnation=incarnation)
 
 
 def is_cluster(client: Redis) -> bool:

@@ -119,7 +119,7 @@ class LeaseEngine(Engine):
             never_stale=True,
             server=inspect.server_report(self.protocol),
             counters=self.counters(),
-            pool=inspect.pool_report(self.protocol.client),
+            pool=inspect.pool_report(self.protocol),
         )
 
     def ping(self) -> None:

@@ -6,9 +6,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from redis import Redis
-
-from app.caching.connection import is_cluster
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import LEASE, state_name
 from app.caching.trouble import CacheUnavailableError, Trouble, classify
@@ -137,9 +134,9 @@ def counters(protocol: LeaseProtocol) -> Counters:
     return Counters(region.counts(), region.since, str(breaker.state), breaker.owed)
 
 
-def pool_report(client: Redis) -> dict[str, int]:
-    """Return how many connections the pool may hold; nothing for a cluster, which has one pool for each node."""
-    return {"max_connections": client.connection_pool.max_connections} if not is_cluster(client) else {}
+def pool_report(protocol: LeaseProtocol) -> dict[str, int]:
+    """Return how many connections this process may hold; in a cluster that is to each node."""
+    return {"max_connections": protocol.max_connections}
 
 
 def _ask(protocol: LeaseProtocol, key: str) -> tuple[bytes | Exception, object, object]:

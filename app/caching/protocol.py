@@ -68,7 +68,8 @@ class LeaseProtocol:
             clock: monotonic seconds.
 
         """
-        self.client, self.timing, self.region = link.client, timing or Timing(), region or SharedRegion()
+        self.client, self.max_connections = link.client, link.max_connections
+        self.timing, self.region = timing or Timing(), region or SharedRegion()
         self._link, self._sleep, self._clock = link, sleep, clock
         self.breaker = CircuitBreaker(ping=self._ping, deliver=self._deliver, region=self.region, clock=clock)
         self.guard = Guard(self.breaker, self.region, clock=clock)

@@ -161,7 +161,13 @@ class Wire:
     @property
     def link(self) -> Link:
         """A link over this wire."""
-        return Link(client=cast("Redis", self), ask=self.send, send=self.send, incarnation=Incarnation(clock=clock))
+        return Link(
+            client=cast("Redis", self),
+            max_connections=1,
+            ask=self.send,
+            send=self.send,
+            incarnation=Incarnation(clock=clock),
+        )
 
     @staticmethod
     def send(command: tuple[Any, ...]) -> object:

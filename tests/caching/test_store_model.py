@@ -42,8 +42,8 @@ _COMMANDS: Final = (
 
 
 def test_every_script_has_a_model() -> None:
-    """A script that is added must be modelled as well."""
-    assert set(_LUA) == set(COMMANDS)
+    """A script that becomes a step of the protocol must be modelled as well; `add` is none."""
+    assert set(_LUA) - {"add"} == set(COMMANDS)
 
 
 everywhere = pytest.mark.parametrize("place", ["Valkey 9", "Redis 6.2"], indirect=True)
