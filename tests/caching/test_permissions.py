@@ -1,16 +1,18 @@
 """A Redis user who lacks a permission that the scripts need: the trouble has its name on every server."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Final
 
 import pytest
 from redis import Redis
 
+from app.caching import LeaseCache
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import Outcome
 from local.valkey import ValkeyServer
 from tests.caching.engines import KEY, Computation, engine, fetch
-from tests.caching.places import Redis62Server
+from tests.caching.places import Place, Redis62Server
 
 _COMMANDS: Final = ("+ping", "+info", "+evalsha", "+eval", "+get", "+set", "+unlink", "+time", "+pttl")
 
@@ -72,3 +74,28 @@ def test_a_denied_writer_erases_no_other_writer(
     counts = weak.region.counts()
     assert (counts["begin-failed"], counts["owed"], counts["error:other"]) == (1, 1, 0)
     assert counts["error:permission"] >= 2
+
+
+def test_deleting_one_key_takes_one_script(without: Callable[[str], LeaseProtocol], server: ValkeyServer) -> None:
+    """Without the right to load scripts, which only many keys at once need, and with the value gone."""
+    weak = LeaseCache(protocol=without(""), key_prefix="asin_stats:")
+    name = KEY.removeprefix("asin_stats:")
+    with Redis.from_url(server.url) as admin:
+        admin.set(KEY, "7", px=9_000)
+        assert (weak.delete(name), weak.delete(name), admin.exists(KEY)) == (True, False, 0)
+
+
+@pytest.mark.parametrize("place", ["cluster"], indirect=True)
+def test_a_cluster_takes_the_permissions_the_documentation_adds(place: Place) -> None:
+    """Each node denies nothing while entries on all of them are stored, invalidated and dropped."""
+    nodes = [node.redis_connection for node in place.look().get_nodes()]
+    rules = (*_COMMANDS, "+cluster|slots", "+command")
+    for node in nodes:
+        node.acl_setuser("weak", enabled=True, reset=True, passwords=["+weak"], keys=["*"], commands=rules)
+        node.acl_log_reset()
+    weak = engine(replace(place.topology, url=place.topology.url.replace("//", "//weak:weak@")))
+    keys = [f"asin_stats:{number}" for number in range(9)]
+    assert {fetch(weak, Computation(7), key=key).outcome for key in keys} == {Outcome.STORED}
+    weak.end(keys[0], weak.begin(keys[0]))
+    assert weak.drop([key.encode() for key in keys]) == 8
+    assert [node.acl_log() for node in nodes] == [[], [], []]
