@@ -25,7 +25,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json = _DocumentProvider(app)
     cache.init_app(app, config=_cache_config(settings))
     csrf.init_app(app)
-    app.before_request_funcs.clear()  # Flask-WTF's hook, which only finds out that the check is not its own: see below
     app.extensions["database"] = database = _database(settings)
     auth.init_app(
         app, verifier=_verifier(settings), is_operator=lambda token: database.read(token, "is_operator", {}) is True

@@ -6,15 +6,19 @@ import re
 import sys
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
-from flask import Flask, Response, g, has_request_context
-from flask.globals import request_ctx
+from flask import Flask, Response, has_request_context, request
 
 from app.caching import new_identifier
 
 if TYPE_CHECKING:
-    from flask.ctx import RequestContext
+    from _typeshed.wsgi import WSGIEnvironment
+
+# What is kept of a request is kept in its WSGI environment: it ends with the request, and one look through the proxy
+# `request` finds all of it.
+_REQUEST_ID: Final = "asin_desk.request_id"
+_TIMES: Final = "asin_desk.times"
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TEXT = "%(asctime)s %(levelname)-7s %(name)s [%(request_id)s] %(message)s"
@@ -59,22 +63,15 @@ def configure_logging(*, level: str, as_json: bool) -> None:
 
 def request_id() -> str:
     """Return the id of the current request: the caller's X-Request-ID if it is a plain token, else a new one."""
-    return _request_id(notes())
+    return _request_id(request.environ)
 
 
-def _request_id(kept: dict[str, Any]) -> str:
-    found: str | None = kept.get("request_id")
+def _request_id(environ: "WSGIEnvironment") -> str:
+    found: str | None = environ.get(_REQUEST_ID)
     if found is None:
-        context: RequestContext = request_ctx._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - see `notes`
-        given = context.request.environ.get("HTTP_X_REQUEST_ID")
-        found = kept["request_id"] = given if given and _ID.fullmatch(given) else new_identifier()
+        given = environ.get("HTTP_X_REQUEST_ID")
+        found = environ[_REQUEST_ID] = given if given and _ID.fullmatch(given) else new_identifier()
     return found
-
-
-def notes() -> dict[str, Any]:
-    """Return what this request keeps in `flask.g`: each look through that proxy costs three calls."""
-    kept: dict[str, Any] = vars(g._get_current_object())  # noqa: SLF001 - documented, if underscored
-    return kept
 
 
 class timed:  # noqa: N801 - it reads as a statement: `with timed("db"):`
@@ -88,7 +85,7 @@ class timed:  # noqa: N801 - it reads as a statement: `with timed("db"):`
 
     def __enter__(self) -> Self:
         """Start the clock."""
-        self._times: dict[str, float] = notes().setdefault("times", {})
+        self._times: dict[str, float] = request.environ.setdefault(_TIMES, {})
         self._before, self._started = sum(self._times.values()), time.perf_counter()
         return self
 
@@ -107,8 +104,8 @@ def init_app(app: Flask) -> None:
 
 
 def _mark(response: Response) -> Response:
-    kept = notes()
-    response.headers.add("X-Request-ID", _request_id(kept))
-    if times := kept.get("times"):
+    environ = request.environ
+    response.headers.add("X-Request-ID", _request_id(environ))
+    if times := environ.get(_TIMES):
         response.headers.add("Server-Timing", ", ".join([f"{name};dur={1000 * t:.2f}" for name, t in times.items()]))
     return response

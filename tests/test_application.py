@@ -1,28 +1,32 @@
-"""What our application leaves out of each request is never missed: it does what Flask itself does."""
+"""What our application remembers from one request to the next is never wrong, and nothing depends on it."""
 
-from collections.abc import Callable
-from io import BytesIO
+import gc
+import weakref
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
-from flask import Blueprint, Flask, Request, appcontext_tearing_down, request, request_tearing_down
-from flask.ctx import RequestContext
-from werkzeug.datastructures import FileStorage
+from flask import Blueprint, Flask, Request
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter
 from werkzeug.test import EnvironBuilder
 
+from app import factory
 from app.application import Application
+from config import Settings
+from tests.callers import Caller
+from tests.sellers import STATS, running_app
 
 _LINE: Final = {"path": "/things/7?full=1", "base_url": "http://localhost/", "method": "GET"}
+_UPGRADE: Final = {"Connection": "Upgrade", "Upgrade": "websocket"}
 
 
 @pytest.fixture
 def application() -> Application:
-    """Return an application of ours with a route for /things/<number>, in a blueprint within another."""
-    app, outer, inner = Application(__name__), Blueprint("outer", __name__), Blueprint("inner", __name__)
-    inner.add_url_rule("/things/<int:number>", "thing", lambda **arguments: arguments, methods=["GET", "PUT"])
-    outer.register_blueprint(inner)
-    app.register_blueprint(outer)
+    """Return an application of ours with a route for /things/<number>."""
+    app, things = Application(__name__), Blueprint("things", __name__)
+    things.add_url_rule("/things/<int:number>", "thing", lambda **arguments: arguments, methods=["GET", "PUT"])
+    app.register_blueprint(things)
     app.add_url_rule("/", "root", lambda: "")
     return app
 
@@ -43,21 +47,19 @@ def application() -> Application:
         {"base_url": "https://xn--bcher-kva.example/mounted/there"},
         {"base_url": "http://localhost/gemäß"},
         {"headers": {"Host": "no host"}},
+        {"headers": _UPGRADE},
         {"environ_overrides": {"HTTP_HOST": None}},
         {"environ_overrides": {"HTTP_HOST": None, "SERVER_NAME": "elsewhere"}},
         {"environ_overrides": {"HTTP_HOST": None, "SERVER_NAME": "/run/socket", "SERVER_PORT": None}},
     ],
 )
 def test_a_request_leads_where_flask_leads_it(application: Application, change: dict[str, Any]) -> None:
-    """However little differs from the request before it, and the second time as well as the first."""
-    _seen(application.request_context(_environ({})))
+    """However little differs from the request before it, the second time as well as the first, and the other way."""
+    for asked in ({}, change, change, {}):
+        ours = application.create_url_adapter(Request(_environ(asked)))
+        flasks = Flask.create_url_adapter(application, Request(_environ(asked)))
 
-    for _ in range(2):
-        ours = application.request_context(_environ(change))
-        flasks = RequestContext(application, _environ(change), request=Request(_environ(change)))
-        flasks.url_adapter = Flask.create_url_adapter(application, flasks.request)
-
-        assert _seen(ours) == _seen(flasks)
+        assert _found(ours) == _found(flasks)
 
 
 def _environ(change: dict[str, Any]) -> dict[str, Any]:
@@ -65,70 +67,26 @@ def _environ(change: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in environ.items() if value is not None}
 
 
-def _seen(context: RequestContext) -> tuple[object, ...]:
-    """Return everything that the context found out about its request."""
-    context.match_request()
-    assert context.url_adapter is not None
-    failure = context.request.routing_exception
-    assert failure is None or isinstance(failure, HTTPException)
-    return (
-        vars(context.url_adapter),
-        context.request.url_rule,
-        context.request.view_args,
-        (type(failure), failure and failure.get_response().headers.get("Allow")),
-        context.request.blueprints,
-    )
+def _found(adapter: MapAdapter | None) -> tuple[object, ...]:
+    """Return everything that can be found out with an adapter."""
+    assert adapter is not None
+    try:
+        found: object = adapter.match(return_rule=True)
+    except HTTPException as error:
+        found = (type(error), error.get_response().headers.get("Allow"))
+    return vars(adapter), found
 
 
-def test_what_a_request_does_to_its_arguments_is_no_other_requests(application: Application) -> None:
-    """Flask lets preprocessors take arguments away."""
+def test_strangers_cannot_fill_the_memory(application: Application) -> None:
+    """Whoever asks for ever new addresses makes it forget, not grow."""
+    adapters = weakref.WeakSet[MapAdapter]()
+    for number in range(1000):
+        adapter = application.create_url_adapter(Request(_environ({"path": f"/things/{number}"})))
+        assert adapter is not None
+        adapters.add(adapter)
+    gc.collect()
 
-    @application.url_value_preprocessor
-    def take(_endpoint: str | None, arguments: dict[str, Any] | None) -> None:
-        assert arguments is not None
-        arguments["number"] += 1
-
-    assert [application.test_client().get("/things/7").json for _ in range(3)] == [{"number": 8}] * 3
-
-
-@pytest.mark.parametrize(
-    "register",
-    [
-        Flask.before_request,
-        Flask.url_value_preprocessor,
-        Flask.teardown_request,
-        Flask.teardown_appcontext,
-        lambda app, hook: request_tearing_down.connect(hook, app),
-        lambda app, hook: appcontext_tearing_down.connect(hook, app),
-    ],
-)
-def test_what_is_registered_runs(application: Application, register: Callable[[Flask, Any], object]) -> None:
-    """Once for each request."""
-    calls = list[object]()
-
-    def hook(*_: object, **__: object) -> None:
-        calls.append("called")
-
-    register(application, hook)  # signals hold it weakly, so that it ends with this test
-
-    for _ in range(2):
-        application.test_client().get("/things/7")
-
-    assert len(calls) == 2
-
-
-def test_uploaded_files_are_closed(application: Application) -> None:
-    """They may be files on disk."""
-    uploaded = list[FileStorage]()
-
-    @application.post("/files")
-    def take() -> str:
-        uploaded.append(request.files["one"])
-        return ""
-
-    application.test_client().post("/files", data={"one": (BytesIO(b"content"), "one.txt")})
-
-    assert [file.stream.closed for file in uploaded] == [True]
+    assert len(adapters) <= 128
 
 
 def test_an_address_can_be_made_outside_a_request_once_a_server_is_named(application: Application) -> None:
@@ -137,3 +95,29 @@ def test_an_address_can_be_made_outside_a_request_once_a_server_is_named(applica
 
     with application.app_context():
         assert application.url_for("root") == "http://desk.example.com/"
+
+
+@pytest.fixture(params=[Application, Flask])
+def whole(request: pytest.FixtureRequest, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+    """Return the whole application, made of each class in turn."""
+    monkeypatch.setattr(factory, "Application", request.param)
+    with running_app(settings) as app:
+        assert type(app) is request.param
+        yield app
+
+
+def test_it_works_the_same_on_flask_itself(whole: Flask, alice: Caller) -> None:
+    """A miss, a hit, a change that is seen at once, errors, and a page."""
+    client, identity = whole.test_client(), {"Authorization": alice.http.headers["Authorization"]}
+    miss, hit = (client.get(STATS, headers=identity) for _ in range(2))
+    assert "fwd=miss" in miss.headers["Cache-Status"]
+    assert (hit.headers["Cache-Status"].split("; ")[1], hit.data) == ("hit", miss.data)
+
+    made = client.post("/products", json={"title": "Desk"}, headers=identity)
+    assert made.status_code == 201
+    assert client.get(STATS, headers=identity).get_json()["manual_entry"] == 1
+    assert client.get(made.headers["Location"], headers=identity).get_json()["title"] == "Desk"
+
+    assert client.get(STATS).status_code == 401
+    assert "POST" in client.delete("/products", headers=identity).headers["Allow"]
+    assert client.get("/sign-in").mimetype == "text/html"

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, ParamSpec, cast
 
-from flask import Flask, current_app, session
-from flask.globals import request_ctx
+from flask import Flask, current_app, request, session
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.local import LocalProxy
@@ -18,14 +17,16 @@ from app.auth.memory import BoundedMemory
 from app.auth.tokens import Identity, InvalidTokenError, TokenVerifier
 from app.extensions import csrf
 from app.problems import Problem
-from app.telemetry import notes
 
 if TYPE_CHECKING:
-    from flask.ctx import RequestContext
+    from _typeshed.wsgi import WSGIEnvironment
 
 P = ParamSpec("P")
 
 SESSION_TOKEN: Final = "access_token"  # noqa: S105 - the name of the session entry the desk keeps the token in
+_CALLER: Final = "asin_desk.caller"
+"""The entry of the WSGI environment that keeps the caller: it ends with the request."""
+
 _OPERATOR_SECONDS: Final = 60.0
 _OPERATOR_ANSWERS: Final = 1_000
 _CHALLENGE: Final = 'Bearer realm="asin-desk"'
@@ -73,13 +74,13 @@ def init_app(
 
 
 def caller() -> Identity:
-    """Return whom `current_user` stands for, without the five calls of that proxy: for the view that is asked all day.
+    """Return whom `current_user` stands for, without the detours of that proxy: for the view that is asked all day.
 
     Raises:
         RuntimeError: no decorator of this module has looked.
 
     """
-    identity: Identity | None = notes().get("identity")
+    identity: Identity | None = request.environ.get(_CALLER)
     if identity is None:
         raise RuntimeError("current_user is known only in a view marked @login_required or @operator_required")
     return identity
@@ -94,7 +95,8 @@ def login_required(view: Callable[P, ResponseReturnValue]) -> Callable[P, Respon
 
     @functools.wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        notes()["identity"] = identify()
+        environ = request.environ
+        environ[_CALLER] = identify(environ)
         return view(*args, **kwargs)
 
     return guarded
@@ -113,7 +115,7 @@ def operator_required(view: Callable[P, ResponseReturnValue]) -> Callable[P, Res
     return guarded
 
 
-def identify() -> Identity:
+def identify(environ: "WSGIEnvironment") -> Identity:
     """Return who sends the current request: by its bearer token or, without one, by the desk's session.
 
     A browser sends its session along unasked, so a session may change something only together with a CSRF token.
@@ -122,8 +124,7 @@ def identify() -> Identity:
         Problem: 401 without good credentials, 403 without a good CSRF token, 503 while tokens cannot be checked.
 
     """
-    context: RequestContext = request_ctx._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - see `notes`
-    authorization: str | None = context.request.environ.get("HTTP_AUTHORIZATION")
+    authorization: str | None = environ.get("HTTP_AUTHORIZATION")
     if authorization is not None:
         return _verified(_bearer_token(authorization))
     token = session.get(SESSION_TOKEN)
@@ -136,7 +137,7 @@ def identify() -> Identity:
 
 def _auth() -> Auth:
     """Return the identity room of the application that runs."""
-    auth: Auth = current_app._get_current_object().extensions["auth"]  # type: ignore[attr-defined]  # noqa: SLF001 - see `notes`
+    auth: Auth = current_app.extensions["auth"]
     return auth
 
 
