@@ -5,6 +5,7 @@ is not installed; some ten thousand requests a second, several times what one wo
 """
 
 import asyncio
+import itertools
 import json
 import re
 import time
@@ -18,6 +19,7 @@ from local.server import LOOPBACK
 __all__ = ["Answer", "Visitor", "change", "mean", "percentile", "read", "together"]
 
 _SECONDS: Final = 60.0
+_numbers: Final = itertools.count(1)
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _END: Final = b"\r\n\r\n"
 
@@ -55,8 +57,8 @@ def read(user: User) -> bytes:
 
 
 def change(user: User) -> bytes:
-    """Return the request that gives `user` one more product."""
-    body = b'{"title": "One more"}'
+    """Return the request that gives `user` one more product: each call another, as a title alone names a product."""
+    body = f'{{"title": "Number {next(_numbers)}"}}'.encode()
     head = f"POST /products HTTP/1.1\r\nHost: {LOOPBACK}\r\nAuthorization: Bearer {user.token}\r\n"
     return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 

@@ -1,14 +1,13 @@
-"""The demo seller's products and deals: invented, plausible, and the same every time."""
+"""The demo seller's catalogue as the rows of an import: invented, plausible, and the same every time."""
 
 import random
 import string
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-__all__ = ["PRODUCTS", "DemoDeal", "DemoProduct", "demo_products"]
+__all__ = ["PRODUCTS", "DemoRow", "demo_rows"]
 
 PRODUCTS: Final = 2400
 """How many there are."""
@@ -51,69 +50,60 @@ _NOTES: Final = (
     "Case pack differs from the listing.",
     "Good margin at the last price check.",
 )
-_MINUTES_BETWEEN: Final = 110  # so that the whole catalogue spans about half a year
 
 
 @dataclass(frozen=True)
-class DemoDeal:
-    """One row of `deals`; `buy_cost` in dollars as text."""
+class DemoRow:
+    """One deal with its product, in the fields of `import_deals`; `buy_cost` in dollars as text."""
 
+    asin: str | None
+    upc: str | None
+    title: str
+    brand: str
+    multiple_asins: bool
     supplier: str
     buy_cost: str | None
     moq: int | None
     stage: str
     favorite: bool
     notes: str
-    active: bool
 
 
-@dataclass(frozen=True)
-class DemoProduct:
-    """One row of `products` with its deals; `age` in minutes before now."""
-
-    id: str
-    asin: str | None
-    upc: str | None
-    title: str
-    brand: str
-    multiple_asins: bool
-    age: int
-    deals: tuple[DemoDeal, ...]
-
-
-def demo_products(count: int = PRODUCTS) -> Iterator[DemoProduct]:
-    """Yield the first `count` products, oldest first: the same ones in every call."""
+def demo_rows(products: int = PRODUCTS) -> Iterator[DemoRow]:
+    """Yield the deals of the first `products` products: the same ones in every call."""
     chance = random.Random(_SEED)  # noqa: S311 - a demo catalogue guards nothing
-    for index in range(count):
-        yield _product(chance, index=index, age=(count - index) * _MINUTES_BETWEEN)
+    for index in range(products):
+        yield from _deals(chance, index=index)
 
 
-def _product(chance: random.Random, *, index: int, age: int) -> DemoProduct:
+def _deals(chance: random.Random, *, index: int) -> Iterator[DemoRow]:
     noun, variants, low, high = chance.choice(_ITEMS)
     brand = chance.choice(_BRANDS)
     status = _weighted(chance, _STATUS_WEIGHTS)
-    suppliers = chance.sample(_SUPPLIERS, k=2 if chance.random() < 0.15 else 1)
-    return DemoProduct(
-        id=str(uuid.UUID(int=chance.getrandbits(128), version=4)),
-        asin=_asin(chance, status),
-        upc=_upc(chance, index) if status == "needs_asin" or (status != "manual_entry" and index % 2) else None,
-        title=f"{brand} {noun}, {chance.choice(variants)}",
-        brand=brand,
-        multiple_asins=status == "needs_selection",
-        age=age,
-        deals=tuple(_deal(chance, supplier, low=low, high=high) for supplier in suppliers),
-    )
+    asin = _asin(chance) if status == "asin_found" else None
+    upc = _upc(chance, index) if status == "needs_asin" or (status != "manual_entry" and index % 2) else None
+    title = f"{brand} {noun}, {chance.choice(variants)}"
+    if asin is None and upc is None:
+        title += f", Lot {index:04}"  # such products are known by their title, so each needs one of its own
+    for supplier in chance.sample(_SUPPLIERS, k=2 if chance.random() < 0.15 else 1):
+        cents = chance.randint(low * 100, high * 100)
+        yield DemoRow(
+            asin=asin,
+            upc=upc,
+            title=title,
+            brand=brand,
+            multiple_asins=status == "needs_selection",
+            supplier=supplier,
+            buy_cost=None if chance.random() < 0.07 else str(Decimal(cents) / 100),
+            moq=chance.choice(_MINIMUM_ORDERS),
+            stage=_weighted(chance, _STAGE_WEIGHTS),
+            favorite=chance.random() < 0.08,
+            notes=chance.choice(_NOTES) if chance.random() < 0.2 else "",
+        )
 
 
-def _asin(chance: random.Random, status: str) -> str | None:
-    if status == "asin_found":
-        return "B0" + "".join(chance.choices(string.ascii_uppercase + string.digits, k=8))
-    # The placeholders that imports leave behind: they are no ASIN.
-    return (
-        chance.choice((None, None, f"PENDING_{chance.randrange(10**6):06}", "Unknown"))
-        if status != "needs_asin"
-        else None
-    )
+def _asin(chance: random.Random) -> str:
+    return "B0" + "".join(chance.choices(string.ascii_uppercase + string.digits, k=8))
 
 
 def _upc(chance: random.Random, index: int) -> str:
@@ -121,19 +111,6 @@ def _upc(chance: random.Random, index: int) -> str:
     digits = f"{chance.choice('678')}{chance.randrange(10**4):04}{index:06}"
     total = 3 * sum(map(int, digits[0::2])) + sum(map(int, digits[1::2]))
     return f"{digits}{-total % 10}"
-
-
-def _deal(chance: random.Random, supplier: str, *, low: int, high: int) -> DemoDeal:
-    cents = chance.randint(low * 100, high * 100)
-    return DemoDeal(
-        supplier=supplier,
-        buy_cost=None if chance.random() < 0.07 else str(Decimal(cents) / 100),
-        moq=chance.choice(_MINIMUM_ORDERS),
-        stage=_weighted(chance, _STAGE_WEIGHTS),
-        favorite=chance.random() < 0.08,
-        notes=chance.choice(_NOTES) if chance.random() < 0.2 else "",
-        active=chance.random() < 0.94,
-    )
 
 
 def _weighted(chance: random.Random, weights: dict[str, int]) -> str:

@@ -5,39 +5,24 @@ import secrets
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
 
-from local.catalogue import demo_products
+from local.catalogue import demo_rows
 from local.files import read_or_create
 from local.server import ServerError
 from local.supabase import SupabaseServer
 
-__all__ = ["Accounts", "Login", "create_demo", "sign_up"]
+__all__ = ["Accounts", "Login", "create_demo", "sign_in", "sign_up"]
 
-_SIGN_UP_SECONDS: Final = 30.0
+_CALL_SECONDS: Final = 120.0
+_ROWS_PER_CALL: Final = 500
 
-# One statement, so one transaction: the catalogue is there completely, and once, or not at all.
-_LOAD_CATALOGUE: Final = """
-with seller as (
-    update auth.users set raw_app_meta_data = raw_app_meta_data || '{"catalogue": true}'
-    where email = $1 and not raw_app_meta_data ? 'catalogue'
-    returning id
-), given as (
-    select p.*, seller.id as user_id, now() - p.age * interval '1 minute' as created
-    from seller, jsonb_to_recordset($2::jsonb) as p(
-        id uuid, asin text, upc text, title text, brand text, multiple_asins boolean, age int, deals jsonb)
-), product as (
-    insert into public.products (id, user_id, asin, upc, title, brand, multiple_asins, created_at, updated_at)
-    select id, user_id, asin, upc, title, brand, multiple_asins, created, created from given
-)
-insert into public.deals (user_id, product_id, supplier, buy_cost, moq, stage, favorite, notes, active, deleted_at,
-                          created_at, updated_at)
-select g.user_id, g.id, d.supplier, d.buy_cost, d.moq, d.stage, d.favorite, d.notes, d.active,
-       case when d.active then null else g.created end, g.created, g.created
-from given g, jsonb_to_recordset(g.deals) as d(
-    supplier text, buy_cost numeric, moq int, stage text, favorite boolean, notes text, active boolean)
+# Set when all rows are in; until then each start imports them, which changes nothing where they are there already.
+_IS_LOADED: Final = "select from auth.users where email = $1 and raw_app_meta_data ? 'catalogue'"
+_NOTE_LOADED: Final = """
+update auth.users set raw_app_meta_data = raw_app_meta_data || '{"catalogue": true}' where email = $1
 """
 _MAKE_OPERATOR: Final = """
 update auth.users set raw_app_meta_data = raw_app_meta_data || '{"role": "operator"}' where email = $1
@@ -68,7 +53,7 @@ def create_demo(supabase: SupabaseServer, passwords: Path) -> Accounts:
         passwords: the private file that keeps the generated passwords from one start to the next.
 
     Raises:
-        ServerError: Supabase refused a sign-up.
+        ServerError: Supabase refused a sign-up or the catalogue.
 
     """
     stored = json.loads(read_or_create(passwords, _new_passwords))
@@ -78,8 +63,9 @@ def create_demo(supabase: SupabaseServer, passwords: Path) -> Accounts:
         if not supabase.sql("select from auth.users where email = $1", login.email):
             sign_up(supabase, login)
     supabase.sql(_MAKE_OPERATOR, operator.email)
-    if supabase.sql("select from auth.users where email = $1 and not raw_app_meta_data ? 'catalogue'", demo.email):
-        supabase.sql(_LOAD_CATALOGUE, demo.email, json.dumps([asdict(product) for product in demo_products()]))
+    if not supabase.sql(_IS_LOADED, demo.email):
+        _import_catalogue(supabase, sign_in(supabase, demo))
+        supabase.sql(_NOTE_LOADED, demo.email)
     return Accounts(demo, operator)
 
 
@@ -90,15 +76,30 @@ def sign_up(supabase: SupabaseServer, login: Login) -> str:
         ServerError: Supabase refused.
 
     """
-    answer = httpx.post(
-        f"{supabase.url}/auth/v1/signup",
-        json=asdict(login),
-        headers={"apikey": supabase.publishable_key},
-        timeout=_SIGN_UP_SECONDS,
-    )
+    return str(_asked(supabase, "/auth/v1/signup", asdict(login))["access_token"])
+
+
+def sign_in(supabase: SupabaseServer, login: Login) -> str:
+    """Return an access token of an existing account. Raises ServerError when Supabase refuses."""
+    return str(_asked(supabase, "/auth/v1/token?grant_type=password", asdict(login))["access_token"])
+
+
+def _import_catalogue(supabase: SupabaseServer, token: str) -> None:
+    """Import the demo's rows as their seller, through the function that takes a seller's file in."""
+    rows = [{"line": line, **asdict(row)} for line, row in enumerate(demo_rows(), start=2)]
+    for start in range(0, len(rows), _ROWS_PER_CALL):
+        batch = {"p_rows": rows[start : start + _ROWS_PER_CALL]}
+        done = _asked(supabase, "/rest/v1/rpc/import_deals", batch, token=token)
+        if done["refused"]:
+            raise ServerError(f"Supabase refused rows of the demo catalogue: {done['refused']}")
+
+
+def _asked(supabase: SupabaseServer, path: str, body: object, *, token: str | None = None) -> Any:  # noqa: ANN401 - any JSON
+    headers = {"apikey": supabase.publishable_key} | ({"Authorization": f"Bearer {token}"} if token else {})
+    answer = httpx.post(f"{supabase.url}{path}", json=body, headers=headers, timeout=_CALL_SECONDS)
     if answer.status_code != HTTPStatus.OK:
-        raise ServerError(f"Supabase refused to sign up {login.email}: {answer.text}")
-    return str(answer.json()["access_token"])
+        raise ServerError(f"Supabase refused {path}: {answer.text}")
+    return answer.json()
 
 
 def _new_passwords() -> str:

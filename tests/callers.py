@@ -36,8 +36,12 @@ class Caller:
         return response.json()
 
     def creates(self, *, deal: Mapping[str, Any] | None = None, **product: Any) -> dict[str, Any]:  # noqa: ANN401
-        """Create a deal with `create_product` and return its list entry; the title is made up when not given."""
-        answer = self.gets("create_product", p_product={"title": "A product", **product}, p_deal=deal or {})
+        """Create a deal with `create_product` and return its list entry.
+
+        Without a title it gets one of its own: the same title would be the same product.
+        """
+        title = f"Product {next(_numbers)}"
+        answer = self.gets("create_product", p_product={"title": title, **product}, p_deal=deal or {})
         entry: dict[str, Any] = answer["deal"]
         return entry
 

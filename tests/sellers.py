@@ -46,9 +46,12 @@ class Seller:
         """The cache entry of their numbers."""
         return f"asin_stats:{self.id}"
 
-    def creates(self, *, title: str = "A product", **fields: object) -> dict[str, Any]:
-        """Create a product and its deal (or update the deal that is there) and return the deal."""
-        answer = self.http.post("/products", json={"title": title, **fields})
+    def creates(self, **fields: object) -> dict[str, Any]:
+        """Create a product and its deal (or update the deal that is there) and return the deal.
+
+        Without a title it gets one of its own: the same title would be the same product.
+        """
+        answer = self.http.post("/products", json={"title": f"Product {next(_numbers)}", **fields})
         assert answer.status_code in {200, 201}, answer.text
         deal: dict[str, Any] = answer.json()
         return deal

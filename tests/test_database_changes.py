@@ -68,6 +68,30 @@ def test_changing_a_deal_writes_the_named_fields_only(alice: Caller) -> None:
     assert changed["updated_at"] > entry["updated_at"]
 
 
+def test_a_change_that_changes_nothing_leaves_no_trace(alice: Caller) -> None:
+    """Neither of a product nor of a deal, whether nothing is given or what is there already."""
+    entry = alice.creates(asin="B000000001", upc="12345678", title="Lamp", deal={"supplier": "Acme", "moq": 2})
+    same = {"asin": "B000000001", "upc": "12345678", "title": "Lamp", "brand": "", "multiple_asins": False}
+    for changes in ({}, {"title": "Lamp"}, same):
+        _change(alice, entry["product_id"], **changes)
+    for changes in ({}, {"supplier": "Acme", "moq": 2}):
+        alice.gets("update_deal", p_deal_id=entry["id"], p_changes=changes)
+    alice.creates(asin="B000000001", title="Lamp", deal={"supplier": "Acme"})
+    assert alice.lists() == [entry]
+
+
+def test_a_deleted_deal_cannot_be_changed(alice: Caller) -> None:
+    """PT410 that names it, until it is restored; nothing is lost."""
+    entry = alice.creates(deal={"notes": "n"})
+    alice.gets("delete_deal", p_deal_id=entry["id"])
+    before = alice.lists(p_active=False)
+    for changes in ({}, {"notes": "new"}):
+        refusal = alice.rpc("update_deal", p_deal_id=entry["id"], p_changes=changes)
+        assert (refusal.status_code, refusal.json()["code"]) == (410, "PT410")
+        assert refusal.json()["details"] == f'["{entry["id"]}"]'
+    assert alice.lists(p_active=False) == before
+
+
 def test_two_deals_of_a_product_cannot_have_one_supplier(alice: Caller) -> None:
     """In any letter case; the same supplier on another product is fine."""
     alice.creates(asin="B000000001", deal={"supplier": "Acme"})

@@ -3,6 +3,7 @@
 from threading import Thread
 
 import pytest
+from psycopg.errors import SerializationFailure
 
 from local.processes import wait_until
 from local.stack import Stack
@@ -43,6 +44,70 @@ def test_nobody_writes_the_copies(stack: Stack, alice: Caller) -> None:
     stack.supabase.sql("update deals set asin_status = 'asin_found', title_key = 'x' where id = $1", entry["id"])
     rows = alice.http.get("/deals", params={"select": "asin_status,title_key"}).json()
     assert rows == [{"asin_status": "manual_entry", "title_key": "lamp"}]
+
+
+_NEW = "new as materialized (select gen_random_uuid() as id)"
+_LATE = "late as (insert into products (id, user_id, title, upc) select id, '{user}', 'Late', '12345678' from new)"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "with {new}, {late} insert into deals (user_id, product_id) select '{user}', id from new",
+        (
+            "with {new}, {late} merge into deals d using new on d.product_id = new.id"
+            " when not matched then insert (user_id, product_id) values ('{user}', new.id)"
+        ),
+        "with {new}, {late} update deals set product_id = new.id from new where product_id = '{product}'",
+        (
+            "with {new}, late as"
+            " (update products p set id = new.id, title = 'Late' from new where p.id = '{product}')"
+            " update deals set product_id = new.id from new where product_id = '{product}'"
+        ),
+        (
+            "with d as (insert into deals (user_id, product_id, supplier) values ('{user}', '{product}', 'T'))"
+            " update products set title = 'New', upc = '12345678' where id = '{product}'"
+        ),
+        (
+            "insert into deals (user_id, product_id, supplier, asin_status, title_key)"
+            " values ('{user}', '{product}', 'T', 'asin_found', 'made up')"
+        ),
+        (
+            "insert into deals (user_id, product_id, asin_status, title_key)"
+            " values ('{user}', '{product}', 'asin_found', 'made up')"
+            " on conflict (product_id, lower(supplier)) do update set"
+            " asin_status = excluded.asin_status, title_key = excluded.title_key"
+        ),
+    ],
+)
+@pytest.mark.parametrize("role", ["service_role", "postgres"])
+def test_they_are_true_whatever_the_order_within_one_statement(
+    postgres: PostgresServer, change: str, role: str
+) -> None:
+    """A deal before its product, moved to one that comes later, or with copies of its own: the tables decide."""
+    with postgres.session() as session:
+        user_id = new_user(session)
+        product_id = _made(session, user_id)
+        execute(session, "insert into deals (user_id, product_id) values (%s, %s)", user_id, product_id)
+        with session.transaction():
+            execute(session, "select set_config('role', %s, true)", role)
+            late = _LATE.format(user=user_id)
+            execute(session, change.format(new=_NEW, late=late, user=user_id, product=product_id))
+        assert execute(session, _STALE, user_id) == []
+        assert len(execute(session, "select id from deals where user_id = %s", user_id)) >= 1
+
+
+def test_a_user_who_sees_the_past_does_not_copy_from_it(postgres: PostgresServer) -> None:
+    """Under REPEATABLE READ the new deal of a product that was renamed meanwhile is refused with 40001."""
+    with postgres.session() as superuser, postgres.session(autocommit=False) as session:
+        user_id = new_user(superuser)
+        product_id = _made(superuser, user_id)
+        execute(session, "set transaction isolation level repeatable read")
+        execute(session, "select count(*) from products")
+        execute(superuser, "update products set title = 'New' where id = %s", product_id)
+        with pytest.raises(SerializationFailure), acting_as(session, user_id):
+            execute(session, "insert into deals (product_id) values (%s)", product_id)
+        session.rollback()
 
 
 @pytest.mark.parametrize("as_user", [True, False])

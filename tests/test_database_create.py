@@ -4,7 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from local.stack import Stack
 from tests.callers import Caller
 
 
@@ -30,11 +33,54 @@ def test_a_new_deal_comes_back_as_the_list_shows_it(alice: Caller) -> None:
 
 
 def test_only_the_title_is_needed(alice: Caller) -> None:
-    """Everything else has a default, and without identifiers two products with one title are two products."""
-    first, second = (_answer(alice, {"title": "Lamp"})["deal"] for _ in range(2))
-    assert first["product_id"] != second["product_id"]
-    assert (first["supplier"], first["buy_cost"], first["moq"], first["stage"]) == ("", None, None, "new")
-    assert (first["favorite"], first["notes"], first["product"]["brand"]) == (False, "", "")
+    """Everything else has a default."""
+    deal = _answer(alice, {"title": "Lamp"})["deal"]
+    assert (deal["supplier"], deal["buy_cost"], deal["moq"], deal["stage"]) == ("", None, None, "new")
+    assert (deal["favorite"], deal["notes"], deal["product"]["brand"]) == (False, "", "")
+
+
+def test_without_asin_and_upc_a_product_is_known_by_its_title_and_brand(alice: Caller) -> None:
+    """In any letter case, and never one that has an ASIN or UPC; the same submission twice makes no twin."""
+    alice.creates(title="Lamp", asin="B000000001")
+    alice.creates(title="Lamp", upc="12345678")
+    first = _answer(alice, {"title": "Lamp", "brand": "Lux"}, {"supplier": "Acme"})
+    again = _answer(alice, {"title": "LAMP", "brand": "lux", "multiple_asins": True}, {"supplier": "acme", "moq": 2})
+    assert (first["created"], again["created"]) == (True, False)
+    assert (again["deal"]["id"], again["deal"]["moq"]) == (first["deal"]["id"], 2)
+    assert again["deal"]["product"] == first["deal"]["product"], "what the user wrote stays, its time too"
+    others = [{"title": "Lamp"}, {"title": "Lamp", "brand": "Nox"}, {"title": "Lamps", "brand": "Lux"}]
+    assert len({_answer(alice, other)["deal"]["product_id"] for other in others} | {first["deal"]["product_id"]}) == 4
+    assert alice.creates(title="Lamp", brand="Lux", asin="PENDING_1")["product_id"] == first["deal"]["product_id"]
+
+
+_TITLES = st.fixed_dictionaries(
+    {"title": st.sampled_from(["Lamp", "LAMP", "Lamps"])},
+    optional={
+        "brand": st.sampled_from(["", "Lux", "LUX"]),
+        "upc": st.just("12345678"),
+        "asin": st.just("B000000001"),
+        "multiple_asins": st.booleans(),
+    },
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(there=st.lists(_TITLES, max_size=4), product=_TITLES)
+def test_a_form_and_a_file_find_the_same_product(
+    stack: Stack, alice: Caller, there: list[dict[str, Any]], product: dict[str, Any]
+) -> None:
+    """What is created says nothing new when it is imported, and the other way round."""
+    stack.supabase.sql("delete from products where user_id = $1", alice.id)
+    for earlier in there:
+        alice.rpc("create_product", p_product=earlier, p_deal={"supplier": "Acme"})
+    rows = [{"line": 1, "supplier": "Acme", **product}]
+    if alice.rpc("create_product", p_product=product, p_deal={"supplier": "Acme"}).status_code == 409:
+        assert alice.gets("import_deals", p_rows=rows)["refused"]
+        return
+    before = alice.lists()
+    assert alice.gets("import_deals", p_rows=rows)["unchanged"] == 1
+    assert _answer(alice, product, {"supplier": "Acme"})["created"] is False
+    assert alice.lists() == before
 
 
 @pytest.mark.parametrize("known_by", [{"asin": "B000000001"}, {"upc": "12345678"}])

@@ -111,6 +111,23 @@ def test_the_demo_seller_has_thousands_of_products_in_all_four_statuses(running:
     assert len({deal["stage"] for deal in deals}) >= 5
 
 
+@pytest.mark.parametrize("tile", ["all", "asin_found", "needs_selection", "needs_asin", "manual_entry"])
+def test_each_tile_of_the_demo_opens_the_list_of_what_it_counts(running: LocalRun, tile: str) -> None:
+    """Paged to its end it holds exactly that many products, all of that status, in the order of their titles."""
+    query = {"sort": "title", "limit": "200"} | ({} if tile == "all" else {"asin_status": tile})
+    with httpx.Client(base_url=running.announced["app_url"], headers=sign_in(running, "demo"), timeout=30) as http:
+        counted = http.get("/products/stats/asin-status").json()[tile]
+        page = http.get("/products", params=query)
+        deals = page.json()["items"]
+        while "next" in page.links:
+            page = http.get(page.links["next"]["url"])
+            deals += page.json()["items"]
+    assert len({deal["product"]["id"] for deal in deals}) == counted > 0
+    assert tile == "all" or {deal["product"]["asin_status"] for deal in deals} == {tile}
+    titles = [deal["product"]["title"].lower() for deal in deals]
+    assert titles == sorted(titles)
+
+
 def test_the_demo_operator_is_one_and_the_seller_is_not(running: LocalRun) -> None:
     """The role comes from the database, so the diagnostics page opens for one of them only."""
     url = f"{running.announced['app_url']}/diagnostics/redis"

@@ -1,5 +1,6 @@
 """Paging while the list changes under it: no deal twice, and none skipped that nobody touched."""
 
+import itertools
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -10,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from tests.postgres import PostgresServer, Session, acting_as, execute, new_user
 
+_numbers: Final = itertools.count(1)
 _SORTS: Final = [prefix + name for name in ("created_at", "title", "buy_cost", "supplier") for prefix in ("", "-")]
 _TITLES: Final = st.sampled_from(["Lamp", "lamp", "lamb", "Bulb", "Zebra lamp", "apple"])
 _SUPPLIERS: Final = st.sampled_from(["", "Acme", "acme ltd", "Bolt", "Lambda"])
@@ -46,9 +48,10 @@ class Catalogue:
     touched: set[str] = field(default_factory=set)
 
     def create(self, title: str, supplier: str, cost: str | None) -> None:
-        """Add a deal of a new product."""
+        """Add a deal of a new product, whose brand tells it from the others of this title."""
+        product = {"title": title, "brand": f"{next(_numbers)}"}
         deal = {"supplier": supplier, "buy_cost": cost}
-        answer = execute(self.session, "select create_product(%s, %s) as a", Jsonb({"title": title}), Jsonb(deal))
+        answer = execute(self.session, "select create_product(%s, %s) as a", Jsonb(product), Jsonb(deal))
         self.deals.append(answer[0]["a"]["deal"])
 
     def apply(self, change: Change) -> None:
@@ -57,9 +60,12 @@ class Catalogue:
             self.create(change.title, change.supplier, change.cost)
             self.touched.add(self.deals[-1]["id"])
             return
+        if not self.deals:
+            return
         deal = self.deals[change.place % len(self.deals)]
         self.touched.add(deal["id"])
         if change.kind in {"put away", "remove"}:
+            self.deals.remove(deal)
             execute(self.session, "select delete_deal(%s, %s)", deal["id"], change.kind == "remove")
         elif change.kind == "retitle":
             execute(self.session, "select update_product(%s, %s)", deal["product_id"], Jsonb({"title": change.title}))

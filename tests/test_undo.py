@@ -38,15 +38,42 @@ def test_an_unknown_deal_is_named_before_one_that_is_too_old(
     assert pointers(seller.bulk("restore", old, theirs), 404) == ["/deal_ids/1"]
 
 
-def test_other_actions_take_deals_of_any_age(seller: Seller, stack: Stack) -> None:
-    """Only restoring ends; deleting again keeps the day it was deleted."""
+def test_deleting_again_takes_deals_of_any_age(seller: Seller, stack: Stack) -> None:
+    """It keeps the day they were deleted."""
     old = seller.creates()["id"]
     seller.deletes(old)
     _age(stack, old, "31 days")
     deleted = stack.supabase.sql("select deleted_at from deals where id = $1", old)
-    for action, fields in (("delete", {}), ("move", {"stage": "ordered"}), ("favorite", {}), ("unfavorite", {})):
-        assert seller.bulk(action, old, **fields).status_code == 200
+    assert seller.bulk("delete", old).status_code == 200
     assert stack.supabase.sql("select deleted_at from deals where id = $1", old) == deleted
+
+
+@pytest.mark.parametrize(("action", "fields"), [("move", {"stage": "ordered"}), ("favorite", {}), ("unfavorite", {})])
+def test_a_deleted_deal_is_neither_moved_nor_marked(
+    seller: Seller, stack: Stack, action: str, fields: dict[str, str]
+) -> None:
+    """410 naming it, and nothing is changed: all or nothing. Restored, it takes the action."""
+    first, gone, last = (seller.creates(favorite=action == "unfavorite")["id"] for _ in range(3))
+    seller.deletes(gone)
+    rows = "select * from deals where user_id = $1 order by id"
+    before = stack.supabase.sql(rows, seller.id)
+    refused = seller.bulk(action, first, gone, last, **fields)
+    assert pointers(refused, 410) == ["/deal_ids/1"]
+    assert problem(refused, 410)["detail"] == "Some of these deals have been deleted; nothing was changed."
+    assert problem(refused, 410)["errors"][0]["detail"] == f"Deal {gone} has been deleted"
+    assert stack.supabase.sql(rows, seller.id) == before
+    seller.bulk("restore", gone)
+    assert seller.bulk(action, first, gone, last, **fields).json()["changed"] == 3
+
+
+def test_a_change_of_a_deleted_deal_is_gone(seller: Seller) -> None:
+    """410 in plain words; a deal that never was is 404."""
+    deal = seller.creates()["id"]
+    seller.deletes(deal)
+    refused = seller.http.patch(f"/products/deal/{deal}", json={"stage": "ordered"})
+    assert problem(refused, 410)["detail"] == "This deal has been deleted; nothing was changed."
+    seller.bulk("restore", deal)
+    assert seller.lists()[0]["stage"] == "new"
 
 
 @pytest.mark.parametrize(

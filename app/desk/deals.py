@@ -1,6 +1,7 @@
 """What the list's buttons do. Each ends in a redirect back to the list, with a notice of what happened."""
 
 import json
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 from uuid import UUID
@@ -15,7 +16,6 @@ from app.desk.blueprint import desk
 from app.desk.notices import MOST_UNDONE, Notice, leave
 from app.desk.sessions import signed_in
 from app.desk.wording import LABELS, counted
-from app.problems import Problem
 from app.products import repository
 from app.products.schemas import BulkAction
 from app.products.stats import changing_stats
@@ -57,11 +57,28 @@ def _apply(action: str, deal_ids: list[str]) -> Notice:
             number = repository.bulk_deals(bulk)
     except ValidationError:
         return Notice("This action is not one of the desk's. Nothing was changed.", "problem")
-    except Problem as problem:
-        if problem.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
-            raise
-        return Notice(str(problem), "problem")
+    except repository.DealsRefusedError as refusal:
+        return _refused(bulk, refusal)
     return _done(bulk, number)
+
+
+def _refused(bulk: BulkAction, refusal: repository.DealsRefusedError) -> Notice:
+    """Say which deals were in the way; the others stay ticked, and one click brings deleted ones back."""
+    ids = [str(deal_id) for deal_id in bulk.deal_ids if len(bulk.deal_ids) <= MOST_UNDONE]
+    named = set(map(str, refusal.deals))
+    ticked = tuple(deal_id for deal_id in ids if deal_id not in named)
+    kept = Notice(str(refusal), "problem", ticked=ticked, stage=bulk.stage or "")
+    if refusal.status != HTTPStatus.GONE or bulk.action == "restore":
+        return kept
+    undo = tuple(deal_id for deal_id in ids if deal_id in named)
+    return replace(kept, text=_deleted(len(named), of=len(bulk.deal_ids)), undo=undo)
+
+
+def _deleted(number: int, *, of: int) -> str:
+    if of == 1:
+        return "This deal has been deleted, perhaps in another tab. Nothing was changed."
+    verb = "has" if number == 1 else "have"
+    return f"{number:,} of the {counted(of, 'deal')} {verb} been deleted, perhaps in another tab. Nothing was changed."
 
 
 def _done(bulk: BulkAction, number: int) -> Notice:

@@ -6,18 +6,29 @@ from typing import Final, Literal
 from flask import session
 
 MOST_UNDONE: Final = 50
-"""Deals an offer to undo can name: the session is a cookie, and browsers keep 4 KB."""
+"""Deals a notice can name, so that one click brings them back: the session is a cookie, and browsers keep 4 KB."""
 
 _ENTRY: Final = "notice"
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What happened, in words; `undo` holds ids of deleted deals that one button brings back."""
+    """What happened, in words.
+
+    Attributes:
+        text: the words.
+        tone: whether it was what the user wanted.
+        undo: ids of deleted deals that one button brings back.
+        ticked: ids of deals that are still ticked on the page, because the action on them did not happen.
+        stage: the stage that is still chosen there.
+
+    """
 
     text: str
     tone: Literal["done", "problem"] = "done"
     undo: tuple[str, ...] = ()
+    ticked: tuple[str, ...] = ()
+    stage: str = ""
 
 
 def leave(notice: Notice) -> None:

@@ -55,6 +55,20 @@ class Imported:
     refused: list[tuple[int, str, str]]
 
 
+class DealsRefusedError(Problem):
+    """An action on many deals that some of them cannot take; nothing was changed.
+
+    Attributes:
+        deals: the ids of these.
+
+    """
+
+    def __init__(self, status: int, detail: str, *, errors: Sequence[FieldError], deals: Sequence[UUID]) -> None:
+        """Describe the problem; see `Problem`."""
+        super().__init__(status, detail, errors=errors)
+        self.deals = frozenset(deals)
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page of deals and the cursor of the next, None on the last page."""
@@ -114,7 +128,7 @@ def update_product(product_id: UUID, changes: ProductFields) -> Document:
 
 
 def update_deal(deal_id: UUID, changes: DealFields) -> Document:
-    """Change the given fields of a deal and return it. Raises Problem (404)."""
+    """Change the given fields of a deal and return it. Raises Problem (404), DatabaseRefusalError (410: deleted)."""
     changed = _change("update_deal", p_deal_id=str(deal_id), p_changes=changes.given())
     if changed is None:
         raise _missing("deal")
@@ -134,15 +148,15 @@ def bulk_deals(bulk: BulkAction) -> int:
     """Apply one action to all the deals and return how many there were.
 
     Raises:
-        Problem: 404 naming the deals that are not the caller's, 410 those that can no longer be restored; then
-            nothing was changed.
+        DealsRefusedError: some of them are not the caller's (404), or have been deleted and were to be moved or
+            marked, or can no longer be restored (410); nothing was changed.
 
     """
     ids = [str(deal_id) for deal_id in bulk.deal_ids]
     try:
         changed = _done(_change("bulk_deals", p_action=bulk.action, p_deal_ids=ids, p_stage=bulk.stage), "changed")
     except DatabaseRefusalError as error:
-        raise _named(error, ids) from None
+        raise _named(error, bulk) from None
     return int(changed["changed"])
 
 
@@ -196,15 +210,15 @@ def _done(answer: object, *names: str) -> Document:
         raise OutcomeUnknownError from None
 
 
-def _named(error: DatabaseRefusalError, ids: list[str]) -> Exception:
+def _named(error: DatabaseRefusalError, bulk: BulkAction) -> Exception:
     """Return the problem that points at the deals a refusal names; any other refusal as it is."""
-    words = {404: "There is no deal {}", 410: "It is too late to restore deal {}"}.get(error.status)
+    gone = "It is too late to restore deal {}" if bulk.action == "restore" else "Deal {} has been deleted"
+    words = {404: "There is no deal {}", 410: gone}.get(error.status)
     if words is None:
         return error
-    place = {deal_id: position for position, deal_id in enumerate(ids)}
-    named = json.loads(error.detail or "[]")
-    errors = [FieldError(f"/deal_ids/{place[name]}", words.format(name)) for name in named]
-    return Problem(error.status, error.message, errors=errors)
+    named = [UUID(name) for name in json.loads(error.detail or "[]")]
+    errors = [FieldError(f"/deal_ids/{bulk.deal_ids.index(name)}", words.format(name)) for name in named]
+    return DealsRefusedError(error.status, error.message, errors=errors, deals=named)
 
 
 def _missing(kind: str) -> Problem:

@@ -60,10 +60,10 @@ async def _load(server: ContenderServer, users: Sequence[User], *, seconds: floa
 
 
 async def _visit(visitor: Visitor, user: User, ledger: _Ledger, lots: random.Random, *, end: float) -> None:
-    reading, changing = read(user), change(user)
+    reading = read(user)
     while time.monotonic() < end:
         if lots.random() < _CHANGES:
-            answer = await visitor.ask(changing)
+            answer = await visitor.ask(change(user))
             ledger.changes.append(answer)
             ledger.acknowledged += answer.status == 201
         else:

@@ -1,4 +1,4 @@
-"""What the counters must say: found by counting, apart from everything the database does to keep them."""
+"""What the counters and copies must say: found by counting, apart from everything the database does to keep them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -34,6 +34,13 @@ union all
 select 'not noted', user_id::text, asin_status, 0, 1 from (table actual except table noted) t
 union all
 select 'noted', user_id::text, asin_status, 1, 0 from (table noted except table actual) t
+union all
+select 'copies', d.user_id::text, p.asin_status, count(*)::int, 0
+from public.deals d join public.products p on p.id = d.product_id
+where d.user_id in (select user_id from chosen)
+    and (d.asin_status, d.title_key, d.slice)
+        is distinct from (p.asin_status, lower(p.title), private.deal_slice(p.asin_status, d.stage, d.favorite))
+group by d.user_id, p.asin_status
 """  # noqa: S608 - our own text
 
 Run = Callable[[str], list[dict[str, Any]]]
@@ -41,7 +48,10 @@ Run = Callable[[str], list[dict[str, Any]]]
 
 
 def differences(run: Run, user_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Return where the counters of these users, or the products noted as counted, are not what counting finds."""
+    """Return where a user's counters, or the products noted as counted, are not what counting finds.
+
+    And where deals repeat what is not so of their product ("copies").
+    """
     return run(_DIFFERENCES.replace(":users", f"{{{','.join(user_ids)}}}"))
 
 

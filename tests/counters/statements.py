@@ -5,10 +5,16 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-__all__ = ["REFUSALS", "Statement", "statements"]
+__all__ = ["REFUSALS", "SEARCHES", "STAGES", "Statement", "statements"]
 
-REFUSALS: Final = ("23", "21000", "22012", "PT404", "PT409", "PT422", "40P01")
+REFUSALS: Final = ("23", "21000", "22012", "PT404", "PT409", "PT410", "PT422", "40P01")
 """SQLSTATEs that a statement below may end in; any other is a mistake in it."""
+
+STAGES: Final = ("new", "ordered")
+"""All stages of the deals below."""
+
+SEARCHES: Final = ("pine", "quill", "ui")
+"""Parts of their titles."""
 
 
 def _each(text: str) -> list[str]:
@@ -47,13 +53,28 @@ _BY_ANYBODY: Final = _each("""
     with gone as (delete from products where {ours} and title = '{p}')
         update deals set active = {on}, deleted_at = {at} where {ours} and supplier = '{s}';
     with gone as (delete from deals where {ours} returning id) select count(*) / 0 from gone;
-    update deals set moq = 0 where {ours} and supplier = '{s}'
+    update deals set moq = 0 where {ours} and supplier = '{s}';
+    update deals set stage = '{stage}', favorite = {on} where {ours} and supplier = '{s}';
+    merge into products p using (values ('{p}')) as v (title) on p.user_id = '{me}' and p.title = v.title
+        when matched then update set title = '{q}', {field} = {value}
+        when not matched then insert ({col}title, {field}) values ({val}v.title, {value});
+    insert into products ({col}title, upc) values ({val}'{p}', '1234567{n}')
+        on conflict (user_id, upc) do update set title = excluded.title, multiple_asins = {on};
+    with d as (insert into deals ({col}product_id, supplier)
+            select {val}id, '{s}' from products where user_id = '{me}' and title = '{p}')
+        update products set title = '{q}', {field} = {value} where {ours} and title = '{p}'
 """)
 _BY_USERS: Final = _each("""
     select create_product('{{"title": "{p}", "upc": "1234567{n}"}}', '{{"supplier": "{s}"}}');
     select bulk_deals('{action}', array(select id from deals where supplier = '{s}'));
     select delete_deal(id, true) from deals where supplier = '{s}';
-    select update_product(id, '{{"multiple_asins": {on}}}') from products where title = '{p}'
+    select update_product(id, '{{"multiple_asins": {on}}}') from products where title = '{p}';
+    select update_product(id, '{{"title": "{q}"}}') from products where title = '{p}';
+    select create_product('{{"title": "{p}"}}', '{{"supplier": "{s}", "stage": "{stage}", "favorite": {on}}}');
+    select bulk_deals('move', array(select id from deals where supplier = '{s}'), '{stage}');
+    select update_deal(id, '{{"favorite": {on}}}') from deals where supplier = '{s}';
+    select import_deals('[{{"line": 1, "title": "{p}", "supplier": "{s}", "stage": "{stage}"}},
+        {{"line": 2, "title": "{p}", "upc": "1234567{n}", "supplier": "{t}", "favorite": {on}}}]')
 """)
 _BY_SERVICE: Final = _each("""
     update deals d set product_id = p.id from products p
@@ -64,8 +85,34 @@ _BY_SERVICE: Final = _each("""
         update products set user_id = '{other}' where user_id = '{me}' and title = '{p}';
     update deals set id = gen_random_uuid(), active = not active, deleted_at = case when active then now() end
         where {ours} and supplier = '{s}';
+    with {new_id}, {late_product}
+        insert into deals (user_id, product_id, supplier) select '{me}', id, '{s}' from new_id;
+    with {new_id}, {late_product}
+        merge into deals d using new_id on d.product_id = new_id.id
+        when not matched then insert (user_id, product_id, supplier) values ('{me}', new_id.id, '{s}');
+    with {new_id}, {late_product}
+        update deals d set product_id = new_id.id from new_id
+        where d.id = (select id from deals where user_id = '{me}' and supplier = '{s}' order by id limit 1);
+    with {new_id}, one as (select id from products where user_id = '{me}' and title = '{p}' order by id limit 1),
+        late as (update products p set id = new_id.id, title = '{q}' from new_id, one where p.id = one.id)
+        update deals d set product_id = new_id.id from new_id, one where d.product_id = one.id;
+    with {new_id}, late as (insert into products (id, user_id, title, upc)
+            select id, '{me}', '{q}', '1234567{n}' from new_id
+            on conflict (user_id, upc) do update set title = excluded.title)
+        insert into deals (user_id, product_id, supplier)
+        select '{me}', coalesce((select id from products where user_id = '{me}' and upc = '1234567{n}'), id), '{s}'
+        from new_id
+        on conflict (product_id, lower(supplier)) do update set favorite = {on};
+    insert into deals (user_id, product_id, supplier, asin_status, title_key)
+        select user_id, id, '{s}', 'asin_found', 'made up' from products
+        where user_id = '{me}' and title in ('{p}', '{q}');
     delete from auth.users where id = '{me}' and {n} = 0
 """)
+# Nothing refers to the second one, so PostgreSQL runs it last: its product comes after what is done to deals.
+_NEW_ID: Final = "new_id as materialized (select gen_random_uuid() as id)"
+_LATE_PRODUCT: Final = (
+    "late as (insert into products (id, user_id, title, {field}) select id, '{me}', '{p}', {value} from new_id)"
+)
 _FIELDS: Final = (
     ("asin", "'B00000000{n}'"),
     ("asin", "'PENDING_{n}'"),
@@ -102,21 +149,26 @@ def statements(draw: st.DrawFn) -> Statement:
     template = draw(st.sampled_from(_BY_ANYBODY) | st.sampled_from(own))
     field, value = draw(st.sampled_from(_FIELDS))
     active, number = draw(st.booleans()), draw(st.integers(0, 3))
-    text = template.format(
-        col="user_id, " if own is _BY_SERVICE else "",
-        val=f"'{me}', " if own is _BY_SERVICE else "",
-        ours="user_id in ('%alice%', '%bob%')",
-        me=me,
-        other=other,
-        p=draw(st.sampled_from("PQ")),
-        q=draw(st.sampled_from("QR")),
-        s=draw(st.sampled_from("ST")),
-        t=draw(st.sampled_from("TU")),
-        n=number,
-        field=field,
-        value=value.format(n=number),
-        on=str(active).lower(),
-        at="null" if active else "now()",
-        action="restore" if active else "delete",
+    text = (
+        template.replace("{new_id}", _NEW_ID)
+        .replace("{late_product}", _LATE_PRODUCT)
+        .format(
+            col="user_id, " if own is _BY_SERVICE else "",
+            val=f"'{me}', " if own is _BY_SERVICE else "",
+            ours="user_id in ('%alice%', '%bob%')",
+            me=me,
+            other=other,
+            p=draw(st.sampled_from(["Pine", "Quill"])),
+            q=draw(st.sampled_from(["Quill", "Rye"])),
+            s=draw(st.sampled_from("ST")),
+            t=draw(st.sampled_from("TU")),
+            n=number,
+            field=field,
+            value=value.format(n=number),
+            on=str(active).lower(),
+            stage=draw(st.sampled_from(STAGES)),
+            at="null" if active else "now()",
+            action="restore" if active else "delete",
+        )
     )
     return Statement(text, "postgres" if "auth.users" in text else actor)

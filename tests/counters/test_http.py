@@ -17,4 +17,4 @@ def test_bulk_actions_in_opposite_order_all_succeed_and_are_counted(alice: Calle
         assert list(threads.map(rounds, (deals[:7], deals[:2:-1]))) == [[200] * 20] * 2
     counted = alice.reads_stats()
     found = alice.gets("recount_asin_stats", p_user_id=alice.id)
-    assert (counted["all"], found) == (10, {"before": counted, "after": counted, "repaired": 0})
+    assert (counted["all"], found) == (10, {"before": counted, "after": counted, "repaired": 0, "copies": 0})

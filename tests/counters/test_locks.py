@@ -105,6 +105,8 @@ _SECOND_DEAL: Final = (
             ("{deal}", "update products set multiple_asins = true where {mine}", "delete from deals where {mine}"),
         ),
         (SerializationFailure, ("select 1", "{deal}", _SECOND_DEAL)),
+        (SerializationFailure, ("{deal}", _SECOND_DEAL, "update products set title = 'New' where {mine}")),
+        (SerializationFailure, ("select 1", "update products set title = 'New' where {mine}", "{deal}")),
         (
             ForeignKeyViolation,
             (

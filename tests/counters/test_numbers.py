@@ -1,5 +1,6 @@
 """What the stats read and say, what repairs them, and who gets at them."""
 
+from functools import partial
 from typing import Final
 
 import psycopg
@@ -7,6 +8,7 @@ import pytest
 from psycopg.errors import InsufficientPrivilege
 
 from tests.counters.lanes import Lane, become, come_to_rest, do
+from tests.counters.lists import disagreements
 from tests.counters.native import add_products, wrong
 from tests.counters.oracle import recount
 from tests.postgres import Session, acting_as, execute, new_user
@@ -111,9 +113,33 @@ def test_a_recount_repairs_what_was_tampered_with_and_says_so(administrator: Ses
     right = {**_ZERO, "all": 3, "manual_entry": 3}
     with administrator.transaction():
         found = recount(lambda text: execute(administrator, text), seller)
-        assert found == {"before": {**right, "all": 10, "asin_found": 7}, "after": right, "repaired": 2}
+        assert found == {"before": {**right, "all": 10, "asin_found": 7}, "after": right, "repaired": 2, "copies": 0}
         found = recount(lambda text: execute(administrator, text), seller)
-        assert found == {"before": right, "after": right, "repaired": 0}
+        assert found == {"before": right, "after": right, "repaired": 0, "copies": 0}
+
+
+def test_a_recount_repairs_the_copies_that_lists_are_made_of_and_says_so(administrator: Session, seller: str) -> None:
+    """Wrong where somebody wrote past the triggers; the lists are right again, and updated_at is as it was."""
+    add_products(administrator, seller, 3)
+    execute(
+        administrator, "update public.products set upc = '12345678' where id = %s", _any_product(administrator, seller)
+    )
+    rows = "select * from public.deals where user_id = %s order by id"
+    before = execute(administrator, rows, seller)
+    with administrator.transaction():
+        execute(administrator, "set local session_replication_role = replica")
+        spoil = "update public.deals set asin_status = 'asin_found', title_key = 'x' where id = any (%s)"
+        execute(administrator, spoil, [row["id"] for row in before[:2]])
+    run = partial(execute, administrator)
+    assert disagreements(run, seller) != []
+    with administrator.transaction():
+        assert recount(run, seller)["copies"] == 2
+    assert execute(administrator, rows, seller) == before
+    assert disagreements(run, seller) == []
+
+
+def _any_product(session: Session, user_id: str) -> str:
+    return str(execute(session, "select id from public.products where user_id = %s limit 1", user_id)[0]["id"])
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
-"""Whatever two sessions at once do to products and deals: at each step the counters say what counting finds."""
+"""Whatever two sessions at once do to products and deals: counters, copies and lists say what the tables say."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import psycopg
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from local.stack import Stack
 from local.supabase import SqlError
 from tests.counters.lanes import Lane, come_to_rest
+from tests.counters.lists import View, disagreements, views
 from tests.counters.oracle import differences, recount
 from tests.counters.statements import REFUSALS, Statement, statements
 from tests.postgres import Session, execute, new_user
@@ -32,12 +34,12 @@ _steps = st.builds(
 _PRODUCTS: Final = """
 with p as (
     insert into products (user_id, title, upc)
-    select %s, n.title, n.upc from (values ('P', '12345670'), ('Q', null), ('R', null)) as n (title, upc)
+    select %s, n.title, n.upc from (values ('Pine', '12345670'), ('Quill', null), ('Rye', null)) as n (title, upc)
     returning id, user_id, title
 )
 insert into deals (user_id, product_id, supplier)
 select p.user_id, p.id, s.supplier from p, (values ('S'), ('T')) as s (supplier)
-where p.title = 'P' or p.title = 'Q' and s.supplier = 'S'
+where p.title = 'Pine' or p.title = 'Quill' and s.supplier = 'S'
 """
 
 
@@ -73,9 +75,15 @@ class Users:
             execute(session, "savepoint recount")
             for user_id in self.ids.values():
                 counted = recount(lambda text: execute(session, text), user_id)
-                found += [counted] * (counted["before"] != counted["after"] or counted["repaired"] > 0)
+                repaired = counted["repaired"] + counted["copies"] > 0
+                found += [counted] * (counted["before"] != counted["after"] or repaired)
             execute(session, "rollback to recount")
         return found
+
+    def wrong_lists(self, session: Session, view: View) -> list[Any]:
+        """Return which lists, those of the tiles and `view`, are not what the tables and the tiles say."""
+        run = partial(execute, session)
+        return [found for user_id in self.ids.values() for found in disagreements(run, user_id, [view])]
 
     def _act(self, session: Session, statement: Statement) -> None:
         role = "authenticated" if statement.actor in self.ids else statement.actor
@@ -111,11 +119,14 @@ def _finish(both: tuple[Lane, Lane]) -> None:
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-@given(steps=st.lists(_steps, min_size=6, max_size=16))
-def test_counters_are_exact_after_every_step_of_two_sessions(
-    administrator: Session, pool: tuple[Lane, Lane], steps: list[Step]
+@given(steps=st.lists(_steps, min_size=6, max_size=16), view=views())
+def test_counters_and_lists_are_exact_after_every_step_of_two_sessions(
+    administrator: Session, pool: tuple[Lane, Lane], steps: list[Step], view: View
 ) -> None:
-    """Each session at each moment sees counters that fit the rows it sees; a recount finds nothing to repair."""
+    """Each session at each moment sees counters and copies that fit its rows; a recount finds nothing to repair.
+
+    In the end each list, paged to its end, holds exactly what the tables hold and what the tile above it counts.
+    """
     for lane in pool:
         lane.reset()
     users = Users(administrator)
@@ -124,13 +135,14 @@ def test_counters_are_exact_after_every_step_of_two_sessions(
     _finish(pool)
     with administrator.transaction():
         assert users.wrong(administrator, alone=True) == []
+        assert users.wrong_lists(administrator, view) == []
     execute(administrator, "delete from auth.users where id = any (%s)", list(users.ids.values()))
     assert users.wrong(administrator, alone=False) == []
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(steps=st.lists(_steps, min_size=6, max_size=12))
-def test_counters_are_exact_on_the_embedded_database_too(stack: Stack, steps: list[Step]) -> None:
+@given(steps=st.lists(_steps, min_size=6, max_size=12), view=views())
+def test_counters_and_lists_are_exact_on_the_embedded_database_too(stack: Stack, steps: list[Step], view: View) -> None:
     """The same statements, one transaction each, on PostgreSQL in WebAssembly with its single connection."""
     run = stack.supabase.sql
     created = (
@@ -152,4 +164,7 @@ def test_counters_are_exact_on_the_embedded_database_too(stack: Stack, steps: li
                 raise
             run("rollback")
         assert differences(run, list(ids.values())) == []
-    assert [recount(run, user_id)["repaired"] for user_id in ids.values()] == [0, 0]
+    for user_id in ids.values():
+        assert disagreements(run, user_id, [view]) == []
+        counted = recount(run, user_id)
+        assert (counted["repaired"], counted["copies"]) == (0, 0)

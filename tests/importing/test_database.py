@@ -75,9 +75,10 @@ def test_a_product_is_found_by_asin_then_by_upc_then_by_title_and_brand(alice: C
     assert sorted(item["product"]["title"] for item in alice.lists()) == ["One", "One", "Three", "Three", "Two"]
 
 
-def test_products_of_one_title_are_told_apart_by_their_id(alice: Caller) -> None:
+def test_products_of_one_title_are_told_apart_by_their_id(stack: Stack, alice: Caller) -> None:
     """An export has it; on a row with an ASIN or UPC, or of a product that is not the caller's, it means nothing."""
-    twins = [alice.creates(title="Twin")["product_id"] for _ in range(2)]
+    twins = [alice.creates(title=title)["product_id"] for title in ("Twin", "Other")]
+    stack.supabase.sql("update products set title = 'Twin' where user_id = $1", alice.id)
     rows = [{"product_id": twin, "title": "Twin", "brand": "B", "notes": twin} for twin in twins]
     assert _counts(_imports(alice, *rows)) == (0, 2, 0, 0, 0)
     assert {item["product_id"]: item["notes"] for item in alice.lists()} == {twin: twin for twin in twins}

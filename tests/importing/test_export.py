@@ -86,7 +86,7 @@ def test_an_export_comes_back_as_all_unchanged_and_holds_no_formula(
     """Whatever the cells hold: quotes, formulas, line ends, the marks of every spreadsheet; twins by title too."""
     stack.supabase.sql("delete from products where user_id = $1", seller.id)
     for deal in deals:
-        seller.creates(**deal)  # type: ignore[arg-type] # what the strategy draws
+        seller.creates(**deal)
     before = seller.sees()
     exported = seller.exports()
     for row in _table(exported):

@@ -1,0 +1,48 @@
+"""The demo's catalogue comes in as a seller's import does: completely, once, and also when a start is interrupted."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from local.catalogue import PRODUCTS, demo_rows
+from local.demo import create_demo
+from local.processes import wait_until
+from local.server import ServerError
+from local.supabase import SupabaseServer
+from tests.counters.lists import View, disagreements
+from tests.counters.oracle import stats
+
+_DEALS = "select d.* from deals d join auth.users u on u.id = d.user_id where u.email like 'demo@%' order by d.id"
+
+
+@pytest.fixture
+def interrupted(tmp_path: Path) -> Iterator[SupabaseServer]:
+    """Return a Supabase that was killed while the demo's first rows came in, and runs again."""
+    server = SupabaseServer(tmp_path / "supabase")
+    with server, ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(create_demo, server, tmp_path / "logins.json")
+        assert wait_until(lambda: bool(server.sql(_DEALS)) or loading.done(), seconds=60)
+        assert not loading.done()
+        server.kill()
+        assert isinstance(loading.exception(timeout=60), httpx.TransportError | ServerError)
+    with server:
+        assert 0 < len(server.sql(_DEALS)) < len(list(demo_rows()))
+        yield server
+
+
+def test_an_interrupted_load_is_finished_at_the_next_start_and_never_repeated(
+    interrupted: SupabaseServer, tmp_path: Path
+) -> None:
+    """All rows are there, every tile counts what its list holds, and what the seller deletes stays deleted."""
+    accounts = create_demo(interrupted, tmp_path / "logins.json")
+    deals = interrupted.sql(_DEALS)
+    assert len(deals) == len(list(demo_rows()))
+    user_id = deals[0]["user_id"]
+    assert stats(interrupted.sql, user_id)["all"] == PRODUCTS
+    assert disagreements(interrupted.sql, user_id, [View(stage="ordered", favorite=True)]) == []
+    interrupted.sql("delete from deals where id = $1", deals[0]["id"])
+    assert create_demo(interrupted, tmp_path / "logins.json") == accounts
+    assert interrupted.sql(_DEALS) == deals[1:]
