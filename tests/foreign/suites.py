@@ -89,7 +89,7 @@ def run(suite: Suite, directory: Path, *, port: int, backend: str = "") -> Resul
         suite: what to run.
         directory: an empty folder.
         port: of a Redis without password, which is emptied before each test.
-        backend: the CACHE_TYPE put in place of theirs, together with our `Cache`; by default their own RedisCache.
+        backend: the CACHE_TYPE put in place of theirs, together with our `Cache`; by default both are theirs.
 
     """
     folder = unpack(fetch(suite), directory, port=port)

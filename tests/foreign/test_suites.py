@@ -12,12 +12,13 @@ from typing import Final
 import pytest
 
 from local.valkey import ValkeyServer
-from tests.foreign.differences import CACHELIB, FLASK_CACHING, FLASK_CACHING_STOCK, Differences
+from tests.foreign.differences import CACHELIB, FLASK_CACHING, FLASK_CACHING_MIXED, FLASK_CACHING_STOCK, Differences
 from tests.foreign.suites import Results, Suite, run
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(300)]
 
 _OURS: Final = "app.caching.LeaseCache"
+_THEIRS: Final = "flask_caching.backends.RedisCache"
 _FLASK_CACHING: Final = Suite(
     project="flask-caching",
     version="2.5.1",
@@ -53,6 +54,11 @@ def test_the_suites_are_those_of_the_installed_releases(suite: Suite) -> None:
 def test_flask_cachings_suite_passes(valkey: ValkeyServer, tmp_path: Path) -> None:
     """Its decorators, its views and its backend tests, with our `Cache` and `CACHE_TYPE`."""
     _compare(run(_FLASK_CACHING, tmp_path, port=valkey.port, backend=_OURS), FLASK_CACHING)
+
+
+def test_flask_cachings_suite_passes_with_our_cache_on_its_own_backend(valkey: ValkeyServer, tmp_path: Path) -> None:
+    """`Cache` of app.caching with CACHE_TYPE = "RedisCache"."""
+    _compare(run(_FLASK_CACHING, tmp_path, port=valkey.port, backend=_THEIRS), FLASK_CACHING_MIXED)
 
 
 def test_cachelibs_suite_passes(valkey: ValkeyServer, tmp_path: Path) -> None:
