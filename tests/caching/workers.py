@@ -9,7 +9,9 @@ from flask import Flask
 from greenlet import getcurrent  # type: ignore[import-untyped]  # ships none
 
 from app.caching import LeaseCache
+from app.caching.engine import LeaseEngine
 from app.caching.events import BreakerState
+from app.caching.memoize import EXTENSION
 from app.caching.protocol import LeaseProtocol
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.extensions import cache
@@ -34,7 +36,8 @@ class Worker:
         self.threads: dict[str, Thread] = {}
         self._starting: list[Thread] = []
         self._engine = engine(Wire().link, region=Region(), sleep=sleep, clock=clock)
-        self._backend = LeaseCache(protocol=self._engine, default_timeout=10, key_prefix="asin_stats:")
+        backend = LeaseCache(protocol=self._engine, default_timeout=10, key_prefix="asin_stats:")
+        self._extensions = {"cache": {cache: backend}, EXTENSION: {cache: LeaseEngine(_flask, backend)}}
         for name, program in programs.items():
             self.spawn(name, program)
         self._run(lambda: None)
@@ -61,7 +64,7 @@ class Worker:
         return tuple(self.effects)
 
     def _run(self, resume: Callable[[], object]) -> None:
-        _flask.extensions["cache"] = {cache: self._backend}
+        _flask.extensions.update(self._extensions)
         resume()
         while self._starting:
             self._starting.pop().switch()
