@@ -133,9 +133,11 @@ class Settings(BaseSettings):
     def _has_its_redis(cls, value: str | None, info: ValidationInfo) -> str | None:
         given = [name for name in ("redis_url", "redis_sentinels") if info.data.get(name)]
         if value == "LeaseCache" and not given:
-            raise ValueError("is LeaseCache, but neither REDIS_URL nor REDIS_SENTINELS is set")
+            raise ValueError("needs a Redis, but neither REDIS_URL nor REDIS_SENTINELS is set")
         if value == "RedisCache" and (given[:1] != ["redis_url"] or info.data.get("redis_cluster")):
-            raise ValueError("is RedisCache, which needs REDIS_URL and knows neither REDIS_CLUSTER nor REDIS_SENTINELS")
+            raise ValueError(
+                "needs REDIS_URL alone: Flask-Caching knows REDIS_CLUSTER and REDIS_SENTINELS by other names"
+            )
         return value
 
     @field_validator("threads")
