@@ -23,8 +23,9 @@ class LocalRun:
     def __init__(self, directory: Path, *, port: int = 0, environment: Mapping[str, str] | None = None) -> None:
         """Describe the run; 0 lets it choose from the usual port on."""
         self.directory = directory
-        self._command = [sys.executable, "-m", "local", "run", "--directory", str(directory)]
+        self._command = [sys.executable, "-m", "local", "run", "--follow-parent", "--directory", str(directory)]
         self._command += ["--port", str(port)] if port else []
+        # It follows its parent as under `make run`, so that a killed test run leaves no stack behind.
         self._environment = {"PATH": os.environ["PATH"], **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self.output = directory.with_suffix(".out")
