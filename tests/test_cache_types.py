@@ -59,7 +59,7 @@ def test_the_application_runs_on_each_backend(stack: Stack, tmp_path: Path, kind
             assert PANEL[kind] in visitor.page
     said = [line for line in log.read_text().splitlines() if "app.startup" in line]
     assert len(said) == 1
-    words = {"LeaseCache": "Redis connected successfully", "NullCache": "nothing is cached"}
+    words = {"LeaseCache": "Redis connected successfully", "NullCache": "CACHE_TYPE is NullCache: nothing"}
     assert words.get(kind, f"CACHE_TYPE is {kind}: numbers may be older") in said[0]
 
 
