@@ -1,14 +1,14 @@
 """Flask, but that it does not find out anew for each request what cannot have changed since the last one.
 
-Both overrides are of methods that Flask offers for it. Nothing depends on them: the application works the same on
-`flask.Flask` itself.
+Both methods of Flask that are overridden here are offered for it. Nothing depends on them: the application works the
+same on `flask.Flask` itself.
 """
 
-from collections.abc import Callable
-from typing import Final, ParamSpec, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Final, ParamSpec, TypeVar
 
 from flask import Flask, Request
-from werkzeug.routing import MapAdapter
+from werkzeug.routing import MapAdapter, Rule
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,13 +29,40 @@ _LINE: Final = (
 """What an adapter is made of, unless the client asks for another protocol."""
 
 
+class _Adapter(MapAdapter):
+    """An adapter that looks for the view of its own request line once; the map must be complete by then."""
+
+    def __init__(self, bound: MapAdapter) -> None:
+        """Stand for `bound`."""
+        super().__init__(
+            bound.map,
+            bound.server_name,
+            bound.script_name,
+            bound.subdomain,
+            bound.url_scheme,
+            bound.path_info,
+            bound.default_method,
+            bound.query_args,
+        )
+        self._own: tuple[Rule, Mapping[str, Any]] | None = None
+
+    def match(self, *line: Any, **options: Any) -> Any:  # noqa: ANN401 - Werkzeug's overloads, passed on
+        """Return what Werkzeug finds: for each request a new dictionary, because a request may change it."""
+        if line or options != {"return_rule": True}:  # Flask asks with that alone
+            return super().match(*line, **options)
+        if self._own is None:
+            self._own = super().match(return_rule=True)
+        rule, arguments = self._own
+        return rule, {**arguments}
+
+
 class Application(Flask):
     """The application. It has no coroutines."""
 
     def __init__(self, import_name: str) -> None:
         """Make an application without routes; see Flask."""
         super().__init__(import_name)
-        self._adapters: dict[tuple[str | None, ...], MapAdapter | None] = {}
+        self._adapters: dict[tuple[str | None, ...], _Adapter] = {}
 
     def ensure_sync(self, func: Callable[P, R]) -> Callable[P, R]:
         """Return `func` as it is."""
@@ -48,7 +75,10 @@ class Application(Flask):
         line = tuple(map(request.environ.get, _LINE))
         adapter = self._adapters.get(line)
         if adapter is None:
-            adapter = super().create_url_adapter(request)
+            bound = super().create_url_adapter(request)
+            if bound is None:  # Flask has one for each request, but its types do not say so
+                return None
+            adapter = _Adapter(bound)
             if len(self._adapters) >= _REMEMBERED:
                 self._adapters.clear()
             self._adapters[line] = adapter

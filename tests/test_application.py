@@ -19,6 +19,28 @@ from tests.sellers import STATS, running_app
 
 _LINE: Final = {"path": "/things/7?full=1", "base_url": "http://localhost/", "method": "GET"}
 _UPGRADE: Final = {"Connection": "Upgrade", "Upgrade": "websocket"}
+_CHANGES: Final[list[dict[str, Any]]] = [
+    {},
+    {"method": "PUT"},
+    {"method": "DELETE"},
+    {"path": "/things/8?full=1"},
+    {"path": "/things/7"},
+    {"path": "/things/ü?full=1"},
+    {"path": "/"},
+    {"base_url": "http://localhost:8000/"},
+    {"base_url": "https://localhost/"},
+    {"base_url": "http://LOCALHOST:80/"},
+    {"base_url": "https://xn--bcher-kva.example/mounted/there"},
+    {"base_url": "http://localhost/gemäß"},
+    {"environ_overrides": {"wsgi.url_scheme": "https"}},
+    {"headers": {"Host": "no host"}},
+    {"headers": _UPGRADE},
+    {"environ_overrides": {"HTTP_HOST": None}},
+    {"environ_overrides": {"HTTP_HOST": None, "SERVER_NAME": "elsewhere"}},
+    {"environ_overrides": {"HTTP_HOST": None, "SERVER_PORT": "8000"}},
+    {"environ_overrides": {"HTTP_HOST": None, "SERVER_NAME": "/run/socket", "SERVER_PORT": None}},
+]
+"""Lines that differ from that one, and from each other, in little."""
 
 
 @pytest.fixture
@@ -31,35 +53,13 @@ def application() -> Application:
     return app
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {},
-        {"method": "PUT"},
-        {"method": "DELETE"},
-        {"path": "/things/8?full=1"},
-        {"path": "/things/7"},
-        {"path": "/things/ü?full=1"},
-        {"path": "/"},
-        {"base_url": "http://localhost:8000/"},
-        {"base_url": "https://localhost/"},
-        {"base_url": "http://LOCALHOST:80/"},
-        {"base_url": "https://xn--bcher-kva.example/mounted/there"},
-        {"base_url": "http://localhost/gemäß"},
-        {"headers": {"Host": "no host"}},
-        {"headers": _UPGRADE},
-        {"environ_overrides": {"HTTP_HOST": None}},
-        {"environ_overrides": {"HTTP_HOST": None, "SERVER_NAME": "elsewhere"}},
-        {"environ_overrides": {"HTTP_HOST": None, "SERVER_NAME": "/run/socket", "SERVER_PORT": None}},
-    ],
-)
-def test_a_request_leads_where_flask_leads_it(application: Application, change: dict[str, Any]) -> None:
-    """However little differs from the request before it, the second time as well as the first, and the other way."""
-    for asked in ({}, change, change, {}):
+def test_a_request_leads_where_flask_leads_it(application: Application) -> None:
+    """Whatever was asked before: one after the other, and then the other way."""
+    for asked in (*_CHANGES, *reversed(_CHANGES)):
         ours = application.create_url_adapter(Request(_environ(asked)))
         flasks = Flask.create_url_adapter(application, Request(_environ(asked)))
 
-        assert _found(ours) == _found(flasks)
+        assert _found(ours) == _found(flasks), asked
 
 
 def _environ(change: dict[str, Any]) -> dict[str, Any]:
@@ -70,11 +70,33 @@ def _environ(change: dict[str, Any]) -> dict[str, Any]:
 def _found(adapter: MapAdapter | None) -> tuple[object, ...]:
     """Return everything that can be found out with an adapter."""
     assert adapter is not None
+    known = (adapter.server_name, adapter.script_name, adapter.subdomain, adapter.url_scheme, adapter.path_info)
     try:
         found: object = adapter.match(return_rule=True)
     except HTTPException as error:
         found = (type(error), error.get_response().headers.get("Allow"))
-    return vars(adapter), found
+    return (*known, adapter.default_method, adapter.query_args, adapter.websocket), found
+
+
+def test_an_adapter_can_be_asked_for_another_line(application: Application) -> None:
+    """Flask does not, extensions may."""
+    adapter = application.create_url_adapter(Request(_environ({})))
+    assert adapter is not None
+    for _ in range(2):
+        assert adapter.match(return_rule=True)[1] == {"number": 7}
+        assert adapter.match("/things/8", "PUT") == ("things.thing", {"number": 8})
+        assert adapter.match() == ("things.thing", {"number": 7})
+
+
+def test_what_a_request_does_to_its_arguments_is_no_other_requests(application: Application) -> None:
+    """Flask lets preprocessors take arguments away."""
+
+    @application.url_value_preprocessor
+    def take(_endpoint: str | None, arguments: dict[str, Any] | None) -> None:
+        assert arguments is not None
+        arguments["number"] += 1
+
+    assert [application.test_client().get("/things/7").json for _ in range(3)] == [{"number": 8}] * 3
 
 
 def test_strangers_cannot_fill_the_memory(application: Application) -> None:
