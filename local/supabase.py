@@ -126,7 +126,9 @@ class SupabaseServer(Server):
             process = ChildProcess(
                 [NODE, _SCRIPT],
                 environment={
-                    "PATH": os.defpath, "TZ": "UTC", "DO_NOT_TRACK": "1",
+                    "PATH": os.defpath,
+                    "TZ": "UTC",
+                    "DO_NOT_TRACK": "1",
                     "LITE_AUTH_BCRYPT_COST": str(self._bcrypt_cost),
                 },
                 directory=ROOT,
