@@ -3,7 +3,7 @@
 # Nothing is written outside the checkout but the package caches.
 
 .DEFAULT_GOAL := help
-.PHONY: help run stack test check lint soak bench bench-quick bench-docs format lock clean
+.PHONY: help run stack test proof lint soak bench bench-quick bench-docs format lock clean
 
 PORT ?= 8000
 MINUTES ?= 10
@@ -26,8 +26,11 @@ run: .venv/runtime.stamp node_modules/runtime.stamp  ## Start everything and str
 stack: .venv/runtime.stamp node_modules/runtime.stamp  ## Start only the servers the app needs, for `flask run --debug`.
 	@$(BIN)/python -m local stack --follow-parent
 
-test: lint node_modules/complete.stamp  ## Check the code and run every test against real servers.
-	$(BIN)/python -m pytest
+test: lint node_modules/complete.stamp  ## Check the code and test the whole product against real servers.
+	$(BIN)/python -m pytest -m "not proof"
+
+proof: .venv/complete.stamp node_modules/complete.stamp  ## Run the long proofs: interleavings, failovers, faults under load, a million rows.
+	$(BIN)/python -m pytest -m proof
 
 lint: .venv/complete.stamp  ## Check style, types and the direction of imports.
 	$(BIN)/ruff check .

@@ -20,10 +20,10 @@ class Stack:
 
     """
 
-    def __init__(self, directory: Path) -> None:
-        """Describe both; their data, keys and logs are in `directory`."""
+    def __init__(self, directory: Path, *, bcrypt_cost: int = 10) -> None:
+        """Describe both; their data, keys and logs are in `directory`. `bcrypt_cost`: see `SupabaseServer`."""
         self.redis = ValkeyServer(directory / "valkey")
-        self.supabase = SupabaseServer(directory / "supabase")
+        self.supabase = SupabaseServer(directory / "supabase", bcrypt_cost=bcrypt_cost)
         self._running = ExitStack()
 
     def start(self) -> Self:

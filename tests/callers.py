@@ -1,15 +1,13 @@
 """Those who call the database over HTTP, as the app or an attacker would: users with a token, and nobody."""
 
-import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import httpx
 
 from local.supabase import SupabaseServer
-
-_numbers: Final = itertools.count(1)
+from tests.clients import client, new_account
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +69,10 @@ def caller_with(supabase: SupabaseServer, token: str, *, user_id: str = "") -> C
     headers = {"apikey": supabase.publishable_key}
     if token:
         headers["Authorization"] = f"Bearer {token}"
-    return Caller(httpx.Client(base_url=f"{supabase.url}/rest/v1", headers=headers, timeout=30), user_id)
+    return Caller(client(f"{supabase.url}/rest/v1", headers=headers), user_id)
 
 
 def sign_up(supabase: SupabaseServer) -> Caller:
     """Create a new user through the public sign-up and return them, signed in."""
-    answer = httpx.post(
-        f"{supabase.url}/auth/v1/signup",
-        json={"email": f"caller-{next(_numbers)}@example.com", "password": "correct-horse-battery"},
-        headers={"apikey": supabase.publishable_key},
-        timeout=30,
-    )
-    assert answer.status_code == 200, answer.text
-    return caller_with(supabase, answer.json()["access_token"], user_id=answer.json()["user"]["id"])
+    session = new_account(supabase)
+    return caller_with(supabase, session["access_token"], user_id=session["user"]["id"])

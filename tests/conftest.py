@@ -18,7 +18,8 @@ from tests.sellers import Seller, all_workers_serve, app_environment, make_opera
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One Valkey and one migrated Supabase for the whole session, on free ports, with nothing in them."""
-    with Stack(tmp_path_factory.mktemp("stack")) as running:
+    # Nearly every test signs somebody up: passwords are hashed as quickly as bcrypt can.
+    with Stack(tmp_path_factory.mktemp("stack"), bcrypt_cost=4) as running:
         yield running
 
 

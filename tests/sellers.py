@@ -1,6 +1,5 @@
 """The sellers of the tests: real users who speak to the running app over HTTP, as their programs would."""
 
-import itertools
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +15,10 @@ from config import Settings
 from local.processes import wait_until
 from local.stack import Stack
 from local.supabase import SupabaseServer
+from tests.clients import client, new_account
 
-PASSWORD: Final = "correct-horse-battery"
 STATS: Final = "/products/stats/asin-status"
 CACHE_STATUS: Final = "/products/stats/cache-status"
-
-_numbers: Final = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +107,13 @@ class Seller:
 @contextmanager
 def new_seller(supabase: SupabaseServer, app_url: str) -> Iterator[Seller]:
     """Sign a new user up at `supabase` and let them use the app at `app_url` inside the block."""
-    email = f"seller-{next(_numbers)}@example.com"
-    answer = httpx.post(
-        f"{supabase.url}/auth/v1/signup",
-        json={"email": email, "password": PASSWORD},
-        headers={"apikey": supabase.publishable_key},
-        timeout=30,
-    )
-    assert answer.status_code == 200, answer.text
-    user_id, token = answer.json()["user"]["id"], answer.json()["access_token"]
+    session = new_account(supabase)
+    user, token = session["user"], session["access_token"]
     headers = {"Authorization": f"Bearer {token}"}
     # A new connection for every request, so that all workers get some.
     limits = httpx.Limits(max_keepalive_connections=0)
-    with httpx.Client(base_url=app_url, headers=headers, limits=limits, timeout=30) as http:
-        yield Seller(user_id, email, token, http)
+    with client(app_url, headers=headers, limits=limits) as http:
+        yield Seller(user["id"], user["email"], token, http)
 
 
 def make_operator(supabase: SupabaseServer, seller: Seller) -> None:

@@ -18,6 +18,8 @@ from benchmarks.capacity import (
     simulated_queue,
 )
 
+pytestmark = pytest.mark.proof
+
 # Of the order of what is measured; the plan's arithmetic does not depend on it.
 _COSTS: Final = Costs(worker_seconds=300e-6, redis_seconds=17e-6, redis_bytes=400, http_bytes=1_000, entry_bytes=250)
 _RATES: Final = (10_000, 100_000, 1_000_000)

@@ -7,7 +7,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from local.application import AppServer
 from tests.browser import chromium
-from tests.sellers import PASSWORD, Seller
+from tests.clients import PASSWORD
+from tests.sellers import Seller
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from flask import Flask
 
 from local.application import AppServer
 from local.stack import Stack
-from tests.sellers import PASSWORD, Seller
+from tests.clients import PASSWORD
+from tests.sellers import Seller
 from tests.visitors import Visitor, new_visitor
 
 

@@ -12,7 +12,7 @@ from tests.catalogue import DEALS, MIDDLE, MINNOW, PRODUCTS, WHALE, load
 from tests.plans import Page, Watcher
 from tests.postgres import PostgresServer, execute
 
-pytestmark = pytest.mark.timeout(600)  # the first test of the module loads the million
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(600)]  # the first test of the module loads the million
 
 _SORTS: Final = [prefix + name for name in MIDDLE for prefix in ("", "-")]
 # Each with a value that nearly all have, and with one that nearly none has.

@@ -12,7 +12,8 @@ from local.application import AppServer
 from local.processes import wait_until
 from local.server import free_port
 from local.stack import Stack
-from tests.sellers import PASSWORD, STATS, Seller, app_environment, new_seller
+from tests.clients import PASSWORD
+from tests.sellers import STATS, Seller, app_environment, new_seller
 from tests.visitors import new_visitor
 
 _SECRET_KEY = "0123456789abcdef0123456789abcdef-key"

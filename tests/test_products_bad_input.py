@@ -73,8 +73,8 @@ def owner(stack: Stack, server: AppServer) -> Iterator[Seller]:
 def _nothing_changes(stack: Stack, owner: Seller) -> Iterator[None]:
     """Compare all of the seller's rows before and after, their timestamps included."""
     rows = (
-        "select to_jsonb(p) as p, to_jsonb(d) as d from products p full join deals d on d.product_id = p.id"
-        " where $1 in (p.user_id, d.user_id)"
+        "select to_jsonb(p) as row from products p where user_id = $1"
+        " union all select to_jsonb(d) from deals d where user_id = $1"
     )
     before = stack.supabase.sql(rows, owner.id)
     yield

@@ -11,7 +11,8 @@ import httpx
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 
-from tests.sellers import PASSWORD, Seller
+from tests.clients import PASSWORD, client
+from tests.sellers import Seller
 
 _COOKIE = "asin_desk"
 
@@ -93,7 +94,7 @@ class Visitor:
 @contextmanager
 def new_visitor(app_url: str) -> Iterator[Visitor]:
     """Let somebody who is not signed in visit the desk of the app at `app_url` inside the block."""
-    with httpx.Client(base_url=app_url, timeout=30) as http:
+    with client(app_url) as http:
         yield Visitor(http)
 
 

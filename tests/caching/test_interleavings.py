@@ -45,6 +45,7 @@ def test_no_ordering_shows_an_old_number(covers: Callable[..., None]) -> None:
     covers(Exploration(readers_and_writers, losses=True).run(), states=16_000, interleavings=7e11)
 
 
+@pytest.mark.proof
 @pytest.mark.timeout(300)  # twenty seconds of pure computing, on a machine that does nothing else
 def test_no_ordering_with_a_fault_anywhere_shows_an_old_number(covers: Callable[..., None]) -> None:
     """Besides all that, one call fails, or is answered to nobody and runs late or never, or a worker is killed."""
@@ -53,6 +54,7 @@ def test_no_ordering_with_a_fault_anywhere_shows_an_old_number(covers: Callable[
     covers(Exploration(readers_and_writers, faults=1, losses=True).run(), states=400_000, interleavings=3e15)
 
 
+@pytest.mark.proof
 def test_no_ordering_with_two_faults_shows_an_old_number(covers: Callable[..., None]) -> None:
     """Two such faults, as when neither begin nor end can be delivered, or the owed end fails too."""
     readers_and_writer = ({"R1": reader(2), "W1": writer(1)}, {"R2": reader(1)})
@@ -60,6 +62,7 @@ def test_no_ordering_with_two_faults_shows_an_old_number(covers: Callable[..., N
     covers(Exploration(readers_and_writer, faults=2).run(), states=75_000, interleavings=2e11)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("workers", "faults"),
     [(({"R1": reader(1), "W1": writer(1)},), 1), (({"R1": reader(1)}, {"W1": writer(1)}), 2)],

@@ -4,6 +4,7 @@ import math
 import time
 from pathlib import Path
 
+import pytest
 from redis import Redis
 
 from app.caching.protocol import Timing
@@ -14,6 +15,8 @@ from tests.caching.places import MASTER_NAME, Watched, watched
 from tests.freshness.history import all_served_hits, violations
 from tests.freshness.load import Load
 from tests.freshness.scene import WORKERS, Stage
+
+pytestmark = pytest.mark.proof
 
 
 def test_a_failover_makes_no_read_stale_and_no_request_fail(stage: Stage, tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from local.processes import wait_until
 from local.supabase import SupabaseServer
 from tests.freshness.faults import DATABASE, DEATH, Struck, Weather, storm
@@ -18,6 +20,7 @@ from tests.freshness.history import Kind, Operation, hits, outcome, violations
 from tests.freshness.load import Load
 from tests.freshness.scene import Scene, Stage
 
+pytestmark = pytest.mark.proof
 MINUTES: Final = float(os.environ.get("SOAK_MINUTES", "0"))
 _ROUND: Final = 60.0 if MINUTES else 12.0  # seconds
 _AFTERMATH: Final = 3.0  # seconds a failed computation may be remembered, and a request be under way

@@ -65,6 +65,7 @@ _MUTANTS: Final[dict[str, Trouble]] = {
 }
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("variant", _MUTANTS)
 def test_a_wrong_engine_is_caught(stage: Stage, dice: random.Random, variant: str) -> None:
     """Each lacks what protects against the trouble it is put into."""

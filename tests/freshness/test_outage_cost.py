@@ -10,12 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+import pytest
+
 from local.processes import wait_until
 from tests.freshness.history import Operation, all_served_hits
 from tests.freshness.load import Load
 from tests.freshness.scene import WORKERS, Scene, Stage
 from tests.freshness.test_faults import MINUTES
 
+pytestmark = pytest.mark.proof
 _CLIENTS: Final = 12
 _THREADS: Final = {"THREADS": str(_CLIENTS), "REDIS_MAX_CONNECTIONS": str(_CLIENTS + 2)}  # so that nobody queues
 _TIMEOUT: Final = 1.0

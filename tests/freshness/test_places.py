@@ -10,6 +10,8 @@ from tests.freshness.history import hits, violations
 from tests.freshness.load import Load
 from tests.freshness.scene import Stage
 
+pytestmark = pytest.mark.proof
+
 
 @pytest.mark.parametrize("kind", ["Redis 6.2", "Unix socket", "TLS", "cluster"])
 def test_no_read_is_stale_wherever_the_cache_is(stage: Stage, tmp_path: Path, kind: str) -> None:

@@ -1,0 +1,31 @@
+"""HTTP clients of the tests: they speak to loopback only."""
+
+import itertools
+import ssl
+from typing import Any, Final
+
+import httpx
+
+from local.supabase import SupabaseServer
+
+PASSWORD: Final = "correct-horse-battery"
+
+_TIMEOUT: Final = 30  # seconds; nobody should ever wait this long
+# httpx reads the certificates of all authorities for every client, which takes longer than most tests do.
+_NO_AUTHORITIES: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+_numbers: Final = itertools.count(1)
+
+
+def client(url: str, **options: Any) -> httpx.Client:  # noqa: ANN401 - httpx's own
+    """Return a client of the server at `url`; `options` are those of `httpx.Client`."""
+    return httpx.Client(base_url=url, verify=_NO_AUTHORITIES, timeout=_TIMEOUT, **options)
+
+
+def new_account(supabase: SupabaseServer) -> dict[str, Any]:
+    """Create a user through the public sign-up, with `PASSWORD`, and return their first session."""
+    account = {"email": f"user-{next(_numbers)}@example.com", "password": PASSWORD}
+    with client(supabase.url, headers={"apikey": supabase.publishable_key}) as http:
+        answer = http.post("/auth/v1/signup", json=account)
+    assert answer.status_code == 200, answer.text
+    session: dict[str, Any] = answer.json()
+    return session
