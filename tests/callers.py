@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from local.supabase import SupabaseServer
-from tests.clients import client, new_account
+from tests.clients import client, new_account, new_title
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Caller:
 
         Without a title it gets one of its own: the same title would be the same product.
         """
-        title = f"Product {next(_numbers)}"
+        title = new_title()
         answer = self.gets("create_product", p_product={"title": title, **product}, p_deal=deal or {})
         entry: dict[str, Any] = answer["deal"]
         return entry

@@ -29,3 +29,8 @@ def new_account(supabase: SupabaseServer) -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     session: dict[str, Any] = answer.json()
     return session
+
+
+def new_title() -> str:
+    """Return a title that no product has: products without ASIN and UPC are known by theirs."""
+    return f"Product {next(_numbers)}"

@@ -15,7 +15,7 @@ from config import Settings
 from local.processes import wait_until
 from local.stack import Stack
 from local.supabase import SupabaseServer
-from tests.clients import client, new_account
+from tests.clients import client, new_account, new_title
 
 STATS: Final = "/products/stats/asin-status"
 CACHE_STATUS: Final = "/products/stats/cache-status"
@@ -48,7 +48,7 @@ class Seller:
 
         Without a title it gets one of its own: the same title would be the same product.
         """
-        answer = self.http.post("/products", json={"title": f"Product {next(_numbers)}", **fields})
+        answer = self.http.post("/products", json={"title": new_title(), **fields})
         assert answer.status_code in {200, 201}, answer.text
         deal: dict[str, Any] = answer.json()
         return deal
