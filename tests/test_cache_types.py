@@ -21,7 +21,7 @@ TYPES = ("LeaseCache", "RedisCache", "SimpleCache", "NullCache")
 PANEL = {
     "LeaseCache": "Redis connected",
     "RedisCache": "Redis connected",
-    "SimpleCache": "memory of each worker; yours are stored",
+    "SimpleCache": "memory of each worker; your numbers are stored",
     "NullCache": "No Redis configured",
 }
 

@@ -19,6 +19,7 @@ from local.server import LOOPBACK, free_port
 from local.valkey import ValkeyServer
 
 _PAGE = (ROOT / "docs" / "use-the-engine.md").read_text("utf-8")
+_RIGHTS = (ROOT / "docs" / "redis-permissions.md").read_text("utf-8")
 
 
 @pytest.fixture
@@ -76,9 +77,10 @@ def test_the_page_s_app_runs_from_anywhere(tmp_path: Path, valkey: ValkeyServer)
 
 def test_the_page_s_rights_are_enough(tmp_path: Path, valkey: ValkeyServer) -> None:
     """Reads and changes with the first list, and reports with the second, are denied nothing."""
-    rights, more = re.findall(r"`(~flask_cache_\* [^`]+)`.*?`(\+getrange [^`]+)`", _PAGE, re.DOTALL)[0]
+    (rights,) = re.findall(r"`(\+ping [^`]+)` on `~flask_cache_\*`", _PAGE)
+    (more,) = re.findall(r"^ACL SETUSER asin-desk (\+getrange .+)$", _RIGHTS, re.MULTILINE)
     with Redis.from_url(valkey.url) as admin:
-        admin.execute_command("ACL", "SETUSER", "shop", "on", ">x", *rights.split())
+        admin.execute_command("ACL", "SETUSER", "shop", "on", ">x", "~flask_cache_*", *rights.split())
         url = f"redis://shop:x@{LOOPBACK}:{valkey.port}"
         with _shop(tmp_path / "elsewhere", url) as http:
             assert [http.get("/pen").json(), http.delete("/pen").json(), http.get("/pen").json()] == [
