@@ -85,7 +85,10 @@ class timed:  # noqa: N801 - it reads as a statement: `with timed("db"):`
 
     def __enter__(self) -> Self:
         """Start the clock."""
-        self._times: dict[str, float] = request.environ.setdefault(_TIMES, {})
+        try:
+            self._times: dict[str, float] = request.environ.setdefault(_TIMES, {})
+        except RuntimeError:  # in a command there is no request to tell the time of
+            self._times = {}
         self._before, self._started = sum(self._times.values()), time.perf_counter()
         return self
 
