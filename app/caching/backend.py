@@ -7,10 +7,9 @@ import datetime as dt
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 from flask import Flask
 from flask_caching.backends.rediscache import RedisCache
@@ -24,8 +23,6 @@ from app.caching.trouble import CacheUnavailableError, Trouble, classify
 from app.caching.values import ValueCodec
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 _BATCH: Final = 500
 _ADD: Final = (Path(__file__).parent / "lua" / "add.lua").read_text("utf-8")
@@ -227,7 +224,7 @@ class LeaseCache(RedisCache):
 
     def _call(self, command: Callable[..., Any], *args: Any, default: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - a Redis reply
         try:
-            return self.protocol.guard.call(partial(command, *args, **kwargs))
+            return self.protocol.guard.call(command, *args, **kwargs)
         except CacheUnavailableError:
             return default
 

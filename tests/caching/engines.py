@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import pytest
 from redis import RedisCluster
 
+from app.caching import connection_stack
 from app.caching.codec import JsonCodec, Policy
 from app.caching.connection import Link, Topology, connect
+from app.caching.events import BreakerState
 from app.caching.protocol import LeaseProtocol, Timing
 from app.caching.shared import SharedRegion
 from app.caching.states import Answer
@@ -53,6 +56,17 @@ def _met(link: Link, topology: Topology) -> None:
     link.client.ping(**({"target_nodes": RedisCluster.ALL_NODES} if topology.cluster else {}))
     link.ask(("PING",))  # connected from now on, as an engine that is in use
     link.incarnation.first_met = 0.0
+
+
+def recovered(protocol: LeaseProtocol) -> bool:
+    """Say whether the engine uses Redis again."""
+    return protocol.breaker.state is BreakerState.CLOSED
+
+
+def all_are_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every connection count as not used for long."""
+    monkeypatch.setattr(connection_stack, "TRUSTED_SECONDS", 0.0)
+    monkeypatch.setattr(connection_stack, "HEALTH_CHECK_SECONDS", 0.0)
 
 
 class Computation:

@@ -10,18 +10,12 @@ import pytest
 from redis import Redis
 
 from app.caching import connection_stack
-from app.caching.breaker import MOST_OVERDUE
-from app.caching.connection import Topology, connect
 from app.caching.events import BreakerState
-from app.caching.protocol import LeaseProtocol, Timing
+from app.caching.protocol import LeaseProtocol
 from app.caching.states import Outcome
 from local.processes import wait_until
 from local.valkey import ValkeyServer
-from tests.caching.engines import KEY, QUICK, Computation, engine, fetch
-
-
-def _recovered(protocol: LeaseProtocol) -> bool:
-    return protocol.breaker.state is BreakerState.CLOSED
+from tests.caching.engines import KEY, Computation, engine, fetch, recovered
 
 
 def test_a_dead_redis_is_bypassed_and_comes_back_by_itself(valkey: ValkeyServer) -> None:
@@ -33,7 +27,7 @@ def test_a_dead_redis_is_bypassed_and_comes_back_by_itself(valkey: ValkeyServer)
     assert protocol.breaker.state is BreakerState.OPEN
     valkey.restart()
 
-    assert wait_until(lambda: _recovered(protocol), seconds=5)
+    assert wait_until(lambda: recovered(protocol), seconds=5)
     assert fetch(protocol, Computation()).outcome is Outcome.STORED
     assert fetch(protocol, Computation()).outcome is Outcome.HIT
 
@@ -75,7 +69,7 @@ def test_a_hung_redis_costs_each_thread_one_timeout(valkey: ValkeyServer) -> Non
 
     assert 1 <= len(slow) <= 6, slow
     valkey.resume()
-    assert wait_until(lambda: _recovered(protocol), seconds=1.5)
+    assert wait_until(lambda: recovered(protocol), seconds=1.5)
 
 
 def test_a_reader_does_not_wait_for_redis_as_long_as_a_writer(valkey: ValkeyServer) -> None:
@@ -93,78 +87,8 @@ def test_a_reader_does_not_wait_for_redis_as_long_as_a_writer(valkey: ValkeyServ
         valkey.resume()
         ending.result(10)
     assert protocol.region.counts()["owed"] == 0
-    assert wait_until(lambda: _recovered(protocol), seconds=5)
+    assert wait_until(lambda: recovered(protocol), seconds=5)
     assert fetch(protocol, Computation()).outcome is Outcome.STORED
-
-
-def test_a_delete_owed_through_an_outage_is_delivered_before_reads_are_admitted(valkey: ValkeyServer) -> None:
-    """The value from before the change survives in a paused server; nobody may see it afterwards."""
-    writer = engine(valkey.url, timeout=0.2)
-    fetch(writer, Computation("before"))
-    valkey.pause()
-    writer.end(KEY, writer.begin(KEY))
-    assert (writer.breaker.state, writer.breaker.owed) == (BreakerState.OPEN, 1)
-    valkey.resume()
-
-    seen = {fetch(writer, Computation("after")).value for _ in range(50)}
-    assert wait_until(lambda: _recovered(writer), seconds=3)
-    seen |= {fetch(writer, Computation("after")).value for _ in range(3)}
-
-    assert seen == {"after"}
-    assert writer.breaker.owed == 0
-    assert Redis.from_url(valkey.url).get(KEY) == b'"after"'
-
-
-def test_what_one_worker_owes_no_other_worker_serves(valkey: ValkeyServer) -> None:
-    """A worker that never noticed the outage must not show what another could not delete."""
-    busy = engine(valkey.url, timeout=0.2)
-    idle = engine(valkey.url, timeout=0.2, region=busy.region)
-    fetch(busy, Computation("before"))
-    busy.breaker.owe(KEY, "token", lifetime=5)
-
-    answer = fetch(idle, Computation("after"))
-
-    assert idle.breaker.state is BreakerState.CLOSED
-    assert answer.value == "after"
-    assert wait_until(lambda: fetch(idle, Computation("after")).outcome is Outcome.HIT, seconds=3)
-
-
-def test_debts_that_cannot_matter_any_more_are_bounded_in_number(valkey: ValkeyServer) -> None:
-    """An outage longer than any entry's life must not keep the keys of all its writers."""
-    now = [0.0]
-    protocol = LeaseProtocol(connect(Topology(url=valkey.url)), timing=QUICK, clock=lambda: now[0])
-    valkey.kill()
-    for number in range(MOST_OVERDUE + 100):
-        protocol.end(f"{KEY}:{number}")
-    assert protocol.breaker.owed == MOST_OVERDUE + 100
-
-    now[0] = QUICK.owed + 1
-    protocol.end(f"{KEY}:last")
-
-    assert protocol.breaker.owed == MOST_OVERDUE + 1
-
-
-@pytest.mark.parametrize("writing", [False, True], ids=["readers", "writers"])
-@pytest.mark.parametrize("seconds", [3, 6, 10, 40])
-def test_a_hung_redis_serves_hits_as_soon_as_it_goes_on(valkey: ValkeyServer, seconds: float, *, writing: bool) -> None:
-    """A command that timed out runs when the server goes on; the lease or tombstone it leaves is taken back at once.
-
-    All times are a tenth of those in use, but for the hang: it is longer than any lease, wait or deadline.
-    """
-    timing = Timing(lease=0.5, wait=0.2, writer=3.0, owed=3.0)
-    protocol = engine(valkey.url, timeout=0.2, read_timeout=0.03, timing=timing)
-    fetch(protocol, Computation(), key=f"{KEY}:other")
-    valkey.pause()
-    hung = time.monotonic()
-    with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda _: fetch(protocol, Computation()), range(8)))
-    if writing:
-        protocol.end(KEY, protocol.begin(KEY))
-    assert wait_until(lambda: time.monotonic() > hung + seconds / 10, seconds=10)
-    valkey.resume()
-
-    assert wait_until(lambda: fetch(protocol, Computation()).outcome is Outcome.HIT, seconds=1)
-    assert protocol.region.counts()["waits"] == 0
 
 
 def test_a_lost_connection_is_mended_within_a_moment(valkey: ValkeyServer) -> None:
@@ -176,7 +100,7 @@ def test_a_lost_connection_is_mended_within_a_moment(valkey: ValkeyServer) -> No
         admin.client_kill_filter(_type="normal", skipme=True)
         fetch(protocol, Computation())
 
-    assert wait_until(lambda: _recovered(protocol), seconds=1)
+    assert wait_until(lambda: recovered(protocol), seconds=1)
     assert fetch(protocol, Computation()).outcome is Outcome.HIT
 
 
@@ -203,7 +127,7 @@ def test_one_broken_connection_makes_all_others_be_looked_at(
         admin.client_kill_filter(_type="normal", skipme=True)
 
     assert fetch(protocol, Computation("db")).detail == "redis-connection"
-    assert wait_until(lambda: _recovered(protocol), seconds=5)
+    assert wait_until(lambda: recovered(protocol), seconds=5)
     _use_at_once(protocol, connections=5)
     assert _errors(protocol) == 1
 
@@ -220,17 +144,6 @@ def _use_at_once(protocol: LeaseProtocol, *, connections: int) -> None:
         list(threads.map(read, range(connections)))
 
 
-def test_a_lease_granted_to_nobody_is_given_back(valkey: ValkeyServer) -> None:
-    """A read that timed out still runs in the server when it resumes; its lease must not hold up the next readers."""
-    protocol = engine(valkey.url, timeout=0.2)
-    valkey.pause()
-    assert fetch(protocol, Computation()).outcome is Outcome.BYPASS
-    valkey.resume()
-    assert wait_until(lambda: _recovered(protocol), seconds=3)
-
-    assert fetch(protocol, Computation()).outcome is Outcome.STORED
-
-
 def test_one_log_line_per_transition(valkey: ValkeyServer, caplog: pytest.LogCaptureFixture) -> None:
     """An outage is two lines, not two per request."""
     caplog.set_level(logging.INFO, logger="app.caching")
@@ -239,7 +152,7 @@ def test_one_log_line_per_transition(valkey: ValkeyServer, caplog: pytest.LogCap
     for _ in range(30):
         fetch(protocol, Computation())
     valkey.restart()
-    assert wait_until(lambda: _recovered(protocol), seconds=5)
+    assert wait_until(lambda: recovered(protocol), seconds=5)
 
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"], caplog.text
 
@@ -256,4 +169,4 @@ def test_the_probe_survives_a_fork_by_starting_again(valkey: ValkeyServer) -> No
 
     assert threading.active_count() > before
     valkey.restart()
-    assert wait_until(lambda: _recovered(protocol), seconds=5)
+    assert wait_until(lambda: recovered(protocol), seconds=5)
