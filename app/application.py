@@ -1,17 +1,16 @@
 """Flask, but that it does not find out anew for each request what cannot have changed since the last one.
 
-Both methods of Flask that are overridden here are offered for it. Nothing depends on them: the application works the
-same on `flask.Flask` itself.
+The one method of Flask that is overridden here is documented. Nothing depends on it: the application works the same on
+`flask.Flask` itself.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Request
 from werkzeug.routing import MapAdapter, Rule
 
-P = ParamSpec("P")
-R = TypeVar("R")
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _REMEMBERED: Final = 128
 """Request lines that are remembered: sellers ask for few things very often."""
@@ -57,16 +56,12 @@ class _Adapter(MapAdapter):
 
 
 class Application(Flask):
-    """The application. It has no coroutines."""
+    """Flask with a memory for request lines."""
 
     def __init__(self, import_name: str) -> None:
         """Make an application without routes; see Flask."""
         super().__init__(import_name)
         self._adapters: dict[tuple[str | None, ...], _Adapter] = {}
-
-    def ensure_sync(self, func: Callable[P, R]) -> Callable[P, R]:
-        """Return `func` as it is."""
-        return func
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Return what finds the view of `request`: one and the same for the same request line and host."""
