@@ -1,16 +1,17 @@
 """Flask, but that it does not find out anew for each request what cannot have changed since the last one.
 
-The one method of Flask that is overridden here is documented. Nothing depends on it: the application works the same on
-`flask.Flask` itself.
+Both methods of Flask that are overridden here are documented. Nothing depends on them: the application works the same
+on `flask.Flask` itself. docs/performance.md says what each is worth.
 """
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, ParamSpec, TypeVar
 
 from flask import Flask, Request
 from werkzeug.routing import MapAdapter, Rule
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _REMEMBERED: Final = 128
 """Request lines that are remembered: sellers ask for few things very often."""
@@ -56,12 +57,16 @@ class _Adapter(MapAdapter):
 
 
 class Application(Flask):
-    """Flask with a memory for request lines."""
+    """Flask with a memory for request lines, and without coroutines."""
 
     def __init__(self, import_name: str) -> None:
         """Make an application without routes; see Flask."""
         super().__init__(import_name)
         self._adapters: dict[tuple[str | None, ...], _Adapter] = {}
+
+    def ensure_sync(self, func: Callable[P, R]) -> Callable[P, R]:
+        """Return `func` as it is: there are no coroutines."""
+        return func
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Return what finds the view of `request`: one and the same for the same request line and host."""
