@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -84,6 +85,7 @@ def _found(stage: Stage, dice: random.Random, variant: str) -> Iterator[Violatio
             while time.monotonic() < deadline:
                 trouble(scene, load, dice)
                 yield from violations(load.history)
+        print(Counter(each.note.partition(" worker")[0] for each in load.history))  # noqa: T201 - shown when it fails
 
 
 def _load(scene: Scene, sellers: Sequence[Seller], dice: random.Random) -> Load:
