@@ -3,7 +3,7 @@
 # Nothing is written outside the checkout but the package caches.
 
 .DEFAULT_GOAL := help
-.PHONY: help run stack test proof lint soak bench bench-quick bench-docs format lock clean
+.PHONY: help run stack test test-folders test-files proof lint soak bench bench-quick bench-docs format lock clean
 
 PORT ?= 8000
 MINUTES ?= 10
@@ -27,7 +27,14 @@ stack: .venv/runtime.stamp node_modules/runtime.stamp  ## Start only the servers
 	@$(BIN)/python -m local stack --follow-parent
 
 test: lint node_modules/complete.stamp  ## Check the code and test the whole product against real servers.
-	$(BIN)/python -m pytest -m "not proof"
+	@$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=line test-folders test-files
+
+# The two halves of the tests take about the same time, and two cores run them side by side.
+test-folders:
+	$(BIN)/python -m pytest -m "not proof" $(filter-out %__pycache__/,$(wildcard tests/*/)) tests/test_l*.py
+
+test-files:
+	$(BIN)/python -m pytest -m "not proof" tests/test_[!l]*.py
 
 proof: .venv/complete.stamp node_modules/complete.stamp  ## Run the long proofs: interleavings, failovers, faults under load, a million rows.
 	$(BIN)/python -m pytest -m proof
