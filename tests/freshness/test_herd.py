@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from app.caching.protocol import Timing
+from local.processes import wait_until
 from tests.freshness.load import Reply, ask
 from tests.freshness.scene import Scene, Stage
 from tests.proxy import Fault, http_answer
@@ -16,6 +17,9 @@ from tests.sellers import STATS
 _CLIENTS: Final = 200
 _THREADS: Final = {"THREADS": "100", "REDIS_MAX_CONNECTIONS": "102", "REDIS_TIMEOUT": "2"}
 _COMPUTING: Final = 0.3  # seconds
+# A worker does not use an entry that may be older than its first contact with the server. How old an entry is, it knows
+# only to the time that its own question took, which in a herd is seconds.
+_KNOWN: Final = 5.0
 
 
 def _herd(scene: Scene, answer: Callable[[bytes], bytes]) -> tuple[list[tuple[Reply, float]], int]:
@@ -28,6 +32,8 @@ def _herd(scene: Scene, answer: Callable[[bytes], bytes]) -> tuple[list[tuple[Re
         return answer(truth)
 
     assert scene.proxy
+    met = time.monotonic()
+    assert wait_until(lambda: time.monotonic() > met + _KNOWN, seconds=2 * _KNOWN)
     scene.proxy.fault = Fault(counted)
     together = threading.Barrier(_CLIENTS)
     with scene.sellers(1) as (seller,), ThreadPoolExecutor(_CLIENTS) as clients:
