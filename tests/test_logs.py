@@ -13,7 +13,7 @@ from local.processes import wait_until
 from local.server import free_port
 from local.stack import Stack
 from tests.clients import PASSWORD
-from tests.sellers import STATS, Seller, app_environment, new_seller
+from tests.sellers import STATS, Seller, all_workers_serve, app_environment, new_seller
 from tests.visitors import new_visitor
 
 _SECRET_KEY = "0123456789abcdef0123456789abcdef-key"
@@ -30,6 +30,7 @@ def production(stack: Stack, log: Path) -> Iterator[AppServer]:
     """Run the app as in production, but for the level."""
     environment = app_environment(stack, APP_ENV="production", SECRET_KEY=_SECRET_KEY, LOG_FORMAT="")
     with AppServer(environment, workers=2, log=log) as running:
+        assert all_workers_serve(log, workers=2)
         yield running
 
 
