@@ -27,6 +27,7 @@ stack: .venv/runtime.stamp node_modules/runtime.stamp  ## Start only the servers
 	@$(BIN)/python -m local stack --follow-parent
 
 test: lint node_modules/complete.stamp  ## Check the code and test the whole product against real servers.
+	@echo "The two halves of the tests run side by side. Each shows its output when it ends, after some minutes."
 	@$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=line test-folders test-files
 
 # The two halves of the tests take about the same time, and two cores run them side by side.
