@@ -11,7 +11,7 @@ from local.stack import Stack
 from local.supabase import SupabaseServer
 from local.valkey import ValkeyServer
 from tests.proxy import SupabaseProxy
-from tests.sellers import Seller, app_environment, new_seller
+from tests.sellers import Seller, all_workers_serve, app_environment, new_seller
 
 WORKERS: Final = 2
 QUICK: Final = 0.3
@@ -80,4 +80,7 @@ def scene(
         }
         log = directory / "gunicorn.log"
         server = VariantServer(app_environment(stack, **settings), workers=WORKERS, log=log)
-        yield Scene(running.enter_context(server), valkey, stack.supabase, proxy, log)
+        running.enter_context(server)
+        if settings["REDIS_URL"]:
+            assert all_workers_serve(log, workers=WORKERS)
+        yield Scene(server, valkey, stack.supabase, proxy, log)
