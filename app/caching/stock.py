@@ -45,7 +45,7 @@ class StockProtocol(NullProtocol):
     """Get, or compute and set; delete after a change. Races are not looked after, as in Flask-Caching's memoize.
 
     To drop all results of a function, whose keys a backend cannot list, each result carries the function's stamp and is
-    believed only while that is the current one.
+    used only while that is the current one.
     """
 
     def __init__(self, backend: BaseCache) -> None:
