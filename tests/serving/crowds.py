@@ -14,6 +14,7 @@ from local.server import LOOPBACK
 
 NUMBER: Final = 200
 _PAUSE_SECONDS: Final = 0.5
+_SEGMENT_BYTES: Final = 1400
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,8 @@ class Crowd:
         while len(self._open) < self._number and not self._over.is_set():
             client = socket.socket()
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            # On loopback a segment is 64 KB, and the system sizes its buffers by that: megabytes would fit into them.
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _SEGMENT_BYTES)
             client.connect((LOOPBACK, self._port))
             client.sendall(self._manner.opening)
             client.settimeout(0)
