@@ -122,7 +122,10 @@ class Gate(ThreadWorker):  # type: ignore[misc]
 
     def _receive(self, conn: Connection) -> None:
         if not conn.sock.receive():
-            self._drop(conn)
+            if conn.sock.received:  # its client has ended its side in the middle, and may still read (RFC 9112 §8)
+                self._refuse(conn, 400)
+            else:
+                self._drop(conn)
         elif conn.sock.begin():
             self._unpark(conn)
             self._pass_on(conn)

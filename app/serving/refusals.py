@@ -11,7 +11,7 @@ from gunicorn.http import errors  # type: ignore[import-untyped]
 __all__ = ["refusal", "status_of"]
 
 _DETAILS: Final = {
-    400: "The request is not valid HTTP.",
+    400: "The request is not valid HTTP, or ended early.",
     403: "This connection is not allowed.",
     408: "The request did not arrive in time.",
     414: "The address of the request is too long.",

@@ -66,9 +66,9 @@ class Crowd:
         """Whether they send, rather than read."""
         return bool(self._manner.byte)
 
-    def is_served(self) -> bool:
-        """Say whether all have begun to get what they read slowly: the work is done, the reading goes on."""
-        return self.sends or len(self._reading) >= self._number
+    def is_served(self, *, at_least: int | None = None) -> bool:
+        """Say whether all, or `at_least` so many, have begun to get what they read slowly."""
+        return self.sends or len(self._reading) >= (at_least or self._number)
 
     def __enter__(self) -> Self:
         """Let all of them connect, then go on in a thread."""

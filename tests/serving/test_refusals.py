@@ -78,6 +78,15 @@ def test_a_header_cannot_move_the_application(served: AppServer, field: str) -> 
         assert client.reply().document() == {"status": "ok"}
 
 
+@pytest.mark.parametrize("part", [b"GET / HTT", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc"])
+def test_a_request_that_ends_early_is_refused(served: AppServer, part: bytes) -> None:
+    """Its client may still read."""
+    with wire(served) as client:
+        client.send(part)
+        client.socket.shutdown(1)
+        _is_problem(client.reply(), 400)
+
+
 def test_http2_is_refused(served: AppServer) -> None:
     """It is a proxy's affair."""
     with wire(served) as client:
