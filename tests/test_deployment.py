@@ -129,7 +129,7 @@ def test_gunicorn_runs_the_threads_it_is_told_to_up_to_the_pool(
     """So no thread ever queues for a connection to Redis."""
     found = gunicorn_settings(monkeypatch, tmp_path, THREADS=threads, REDIS_MAX_CONNECTIONS=connections)
     assert found["threads"] == int(threads)
-    assert found["worker_class"] == "gthread"
+    assert found["worker_class"] == "app.serving.Worker"
 
 
 def test_gunicorn_refuses_more_threads_than_connections(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,0 +1,59 @@
+"""Problem documents (RFC 9457) for requests that never reach the application."""
+
+import json
+import secrets
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Final
+
+from gunicorn.http import errors  # type: ignore[import-untyped]
+
+__all__ = ["refusal", "status_of"]
+
+_DETAILS: Final = {
+    400: "The request is not valid HTTP, or ended early.",
+    403: "This connection is not allowed.",
+    408: "The request did not arrive in time.",
+    414: "The address of the request is too long.",
+    417: "This expectation cannot be met.",
+    431: "The header fields of the request are too large.",
+    500: "Something went wrong on our side; the log knows more under this request id.",
+    501: "This transfer coding is not known here.",
+    503: "Too many files are being transferred; try again in a moment.",
+}
+_RETRY_AFTER_SECONDS: Final = 5
+_STATUS_OF: Final = (
+    (errors.InvalidResponseHeader, 500),
+    (errors.InvalidResponseHeaderName, 500),
+    (errors.ConfigurationProblem, 500),
+    (errors.LimitRequestLine, 414),
+    (errors.LimitRequestHeaders, 431),
+    (errors.ExpectationFailed, 417),
+    (errors.UnsupportedTransferCoding, 501),
+    (errors.ForbiddenProxyRequest, 403),
+    (errors.ParseException, 400),  # all others that gunicorn's parser raises
+)
+
+
+def status_of(error: BaseException) -> int:
+    """Return the status for an error that gunicorn met: the client's (4xx), or else 500."""
+    return next((status for kind, status in _STATUS_OF if isinstance(error, kind)), 500)
+
+
+def refusal(status: int) -> tuple[str, bytes]:
+    """Return a new request id and the whole answer that carries it. Nothing of the request is repeated."""
+    identifier, phrase = secrets.token_hex(8), HTTPStatus(status).phrase
+    document = {"type": "about:blank", "title": phrase, "status": status, "detail": _DETAILS[status]}
+    body = json.dumps(document, separators=(",", ":")).encode()
+    fields = {
+        "Date": formatdate(usegmt=True),
+        "Connection": "close",
+        "Content-Type": "application/problem+json",
+        "Content-Length": len(body),
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "X-Request-ID": identifier,
+        **({"Retry-After": _RETRY_AFTER_SECONDS} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}),
+    }
+    lines = (f"HTTP/1.1 {status} {phrase}", *(f"{name}: {value}" for name, value in fields.items()), "", "")
+    return identifier, "\r\n".join(lines).encode() + body

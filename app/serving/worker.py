@@ -1,0 +1,61 @@
+"""gunicorn's gthread worker behind the gate, with problem documents for its own errors."""
+
+import contextlib
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from gunicorn.config import Config  # type: ignore[import-untyped]
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+from gunicorn.http.message import Request  # type: ignore[import-untyped]
+
+from app.serving.bodies import BrokenIsLost
+from app.serving.client import ClientSocket
+from app.serving.connection import Connection
+from app.serving.framing import Kind
+from app.serving.gate import Gate
+from app.serving.refusals import refusal, status_of
+
+__all__ = ["Worker"]
+
+
+class Worker(Gate):
+    """What gunicorn runs. `handle_request` and `handle_error` run in threads, all else in the main loop."""
+
+    @classmethod
+    def check_config(cls, cfg: Config, log: Logger) -> None:
+        """Refuse what the gate cannot see through: it must read the first bytes of plain HTTP/1."""
+        super().check_config(cfg, log)
+        if cfg.is_ssl or cfg.proxy_protocol != "off" or cfg.protocol != "http" or cfg.http2_cleartext != "off":
+            sys.exit("app.serving.Worker speaks plain HTTP/1 only: let a proxy terminate TLS, HTTP/2 and PROXY.")
+
+    def init_process(self) -> None:
+        """Start the thread for the health check, then serve."""
+        self.health_pool = ThreadPoolExecutor(max_workers=1)
+        super().init_process()
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """Give the request that has arrived to a thread."""
+        pool = self.health_pool if conn.sock.begun.kind is Kind.HEALTH else self.tpool
+        pool.submit(self.handle, conn).add_done_callback(
+            lambda done: self.method_queue.defer(self.finish_request, conn, done)
+        )
+
+    def handle_request(self, req: Request, conn: Connection) -> Any:  # noqa: ANN401 - whether to keep the connection
+        """Let the application answer. After a body that a thread has read, or not, the connection ends."""
+        if conn.sock.begun.follows:
+            req.force_close()
+            req.body.reader = BrokenIsLost(req.body.reader)
+        return super().handle_request(req, conn)
+
+    def handle_error(self, req: Request | None, client: ClientSocket, addr: Any, exc: BaseException) -> None:  # noqa: ANN401, ARG002
+        """Answer an error of HTTP, or one that the application let through, with a problem document."""
+        status = status_of(exc)
+        identifier, answer = refusal(status)
+        kind, host = type(exc).__name__, addr[0] if isinstance(addr, tuple) else "a local socket"
+        if status >= 500 and status != 501:
+            self.log.error("answered with %d, request id %s", status, identifier, exc_info=exc)
+        else:
+            self.log.info("refused a request from %s with %d, request id %s: %s", host, status, identifier, kind)
+        with contextlib.suppress(OSError):
+            client.sendall(answer)

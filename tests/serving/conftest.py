@@ -1,0 +1,35 @@
+"""One app for the tests of the worker, and a seller whose list is long."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.application import AppServer
+from local.stack import Stack
+from tests.sellers import Seller, all_workers_serve, app_environment, new_seller
+
+_ROWS = 600
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return what `served` logs to."""
+    return tmp_path_factory.mktemp("serving") / "gunicorn.log"
+
+
+@pytest.fixture(scope="module")
+def served(stack: Stack, log: Path) -> Iterator[AppServer]:
+    """Run the app under gunicorn as deployed, with two workers."""
+    with AppServer(app_environment(stack, LOG_LEVEL="INFO"), workers=2, log=log) as running:
+        assert all_workers_serve(log, workers=2)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def collector(stack: Stack, served: AppServer) -> Iterator[Seller]:
+    """Return a seller whose list of 200 deals is larger than what the system takes of an answer that is not read."""
+    with new_seller(stack.supabase, served.url) as someone:
+        rows = "".join(f"Item {number},{'n' * 1500}\n" for number in range(_ROWS))
+        assert someone.imports(f"Title,Notes\n{rows}")[-1]["done"]
+        yield someone

@@ -1,0 +1,153 @@
+"""How connections are shared, kept and ended."""
+
+import os
+import re
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from local.application import AppServer
+from local.processes import wait_until
+from local.stack import Stack
+from tests.clients import client
+from tests.sellers import app_environment, new_seller
+from tests.serving.crowds import head
+from tests.serving.wire import wire
+
+_ASK = b"GET /healthz HTTP/1.1\r\nHost: app\r\n\r\n"
+_STOP_SECONDS = 10.0
+
+
+def test_pipelined_requests_are_answered_in_order(served: AppServer) -> None:
+    """A part of the last one too, once its rest has come."""
+    lines = [b"GET /healthz", b"GET /nowhere", b"POST /sign-in", b"GET /healthz"]
+    body = b"Content-Length: 3\r\n\r\nabc"
+    requests = [line + b" HTTP/1.1\r\nHost: app\r\n" + (body if line[0] == 80 else b"\r\n") for line in lines]
+    together = b"".join(requests)
+    with wire(served) as connection:
+        connection.send(together[:-5])
+        replies = [connection.reply() for _ in lines[:-1]]
+        connection.send(together[-5:])
+        replies.append(connection.reply())
+    assert [reply.status for reply in replies][:2] == [200, 404]
+    assert replies[2].status in {400, 403}
+    assert replies[3].document() == {"status": "ok"}
+
+
+def test_a_connection_is_kept_and_closed_when_idle(served: AppServer) -> None:
+    """After the keep-alive time, without a word."""
+    with wire(served) as connection:
+        for _ in range(3):
+            connection.send(_ASK)
+            assert connection.reply().fields["Connection"] == "keep-alive"
+        started = time.monotonic()
+        assert connection.ended()
+        assert 4 < time.monotonic() - started < 8
+
+
+def test_a_request_in_small_pieces_is_answered(served: AppServer) -> None:
+    """Head and body split anywhere, with the empty line that RFC 9112 §2.2 allows before it."""
+    request = b"\r\nPOST /products HTTP/1.1\r\nHost: app\r\nContent-Length: 4\r\n\r\nabcd"
+    with wire(served) as connection:
+        for place in range(len(request)):
+            connection.send(request[place : place + 1])
+        assert connection.reply().status == 401
+
+
+def test_clients_that_do_not_close_after_their_last_answer_stop_nobody(served: AppServer) -> None:
+    """The server waits for their end without waiting."""
+    with ExitStack() as connections:
+        for _ in range(20):
+            connection = connections.enter_context(wire(served))
+            connection.send(_ASK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+            assert connection.reply().status == 200
+        started = time.monotonic()
+        with client(served.url) as http:
+            for _ in range(20):
+                assert http.get("/healthz", headers={"Connection": "close"}).status_code == 200
+        assert time.monotonic() - started < 1
+
+
+def test_the_health_check_is_answered_while_every_thread_waits_for_the_database(stack: Stack, tmp_path: Path) -> None:
+    """As quickly as before: it has a thread of its own."""
+    environment = app_environment(stack, REDIS_URL="", SUPABASE_TIMEOUT="8")
+    with (
+        AppServer(environment, workers=1, threads=2, log=tmp_path / "log") as app,
+        new_seller(stack.supabase, app.url) as seller,
+        client(app.url) as http,
+        ThreadPoolExecutor(8) as others,
+    ):
+        quiet = _health_seconds(http.get, number=50)
+        stack.supabase.pause()
+        try:
+            waiting = [others.submit(seller.reads_stats) for _ in range(8)]
+            time.sleep(0.2)
+            assert _health_seconds(http.get, number=50) < 5 * quiet + 0.02
+            assert not all(each.done() for each in waiting)
+        finally:
+            stack.supabase.resume()
+
+
+def _health_seconds(get, *, number: int) -> float:  # type: ignore[no-untyped-def] # noqa: ANN001
+    started = time.monotonic()
+    for _ in range(number):
+        assert get("/healthz").status_code == 200
+    return (time.monotonic() - started) / number
+
+
+def test_a_stopping_server_answers_what_has_begun_to_arrive(stack: Stack, tmp_path: Path) -> None:
+    """A request of which half has come is no idle connection; one that is idle does not hold it up."""
+    log = tmp_path / "log"
+    with AppServer(app_environment(stack), workers=1, log=log) as app, ExitStack() as connections:
+        connections.enter_context(wire(app))
+        begun = connections.enter_context(wire(app))
+        begun.send(_ASK[:-4])
+        kept = connections.enter_context(wire(app))
+        kept.send(_ASK)
+        assert kept.reply().status == 200
+        os.kill(app.pid, signal.SIGTERM)
+        assert wait_until(lambda: "Handling signal: term" in log.read_text(), seconds=_STOP_SECONDS)
+        begun.send(_ASK[-4:])
+        reply = begun.reply()
+        assert (reply.status, reply.fields["Connection"]) == (200, "close")
+        started = time.monotonic()
+        assert wait_until(lambda: not app.is_running(), seconds=_STOP_SECONDS)
+        assert time.monotonic() - started < 4
+    assert "Traceback" not in log.read_text()
+
+
+def test_clients_that_leave_cost_nothing(served: AppServer, log: Path) -> None:
+    """In the middle of a head, a body, or an answer."""
+    openings = [head("GET /healthz"), head("POST /sign-in", "Content-Length: 90") + b"\r\n123", b"", _ASK, _ASK * 50]
+    for opening in openings * 20:
+        with wire(served) as connection:
+            connection.send(opening)
+    with client(served.url) as http:
+        assert http.get("/healthz").status_code == 200
+    assert "Traceback" not in log.read_text()
+
+
+def test_more_connections_than_a_worker_takes_push_the_oldest_out(stack: Stack, tmp_path: Path) -> None:
+    """So that whoever comes with a request is served."""
+    environment = app_environment(stack, GUNICORN_CMD_ARGS="--worker-connections=20")
+    with AppServer(environment, workers=1, log=tmp_path / "log") as app, ExitStack() as connections:
+        for _ in range(60):
+            connections.enter_context(wire(app))
+        with client(app.url) as http:
+            assert http.get("/healthz").status_code == 200
+    assert re.search(r"slow clients closed: \d+ \(\d+ to make room\)", (tmp_path / "log").read_text())
+
+
+@pytest.mark.parametrize("argument", ["--certfile=x.pem", "--proxy-protocol=v2", "--http2-cleartext=both"])
+def test_a_setting_that_the_gate_cannot_see_through_stops_the_start(
+    stack: Stack, tmp_path: Path, argument: str
+) -> None:
+    """With a line that says whose affair it is."""
+    app = AppServer(app_environment(stack, GUNICORN_CMD_ARGS=argument), workers=1, log=tmp_path / "log")
+    with pytest.raises(Exception, match="ended while starting"):
+        app.start()
+    assert "let a proxy terminate TLS" in (tmp_path / "log").read_text() or "certfile" in (tmp_path / "log").read_text()

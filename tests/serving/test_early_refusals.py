@@ -1,0 +1,90 @@
+"""A client whose request is refused before its body was read can read the refusal, and go on."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from itertools import cycle, islice
+from pathlib import Path
+
+import httpx
+import pytest
+
+from local.application import AppServer
+from tests.clients import client
+from tests.sellers import Seller
+from tests.serving.wire import wire
+
+_SIZES = (1000, 65_535, 65_536, 70_000, 300_000, 2_000_000)
+_TOO_LARGE = 52 << 20
+
+
+def _chunks(size: int) -> Iterator[bytes]:
+    yield from islice(cycle([b"x" * 1000]), size // 1000)
+
+
+def _goes_on(served: AppServer, *, times: int) -> None:
+    """Refuse and ask, again and again, over whatever connection the client chooses to use."""
+    with client(served.url) as http:
+        for size, _ in zip(cycle(_SIZES), range(times), strict=False):
+            refused = http.post("/products", content=b"x" * size)
+            assert refused.status_code == 401
+            assert http.get("/healthz").status_code == 200
+            chunked = http.post("/products", content=_chunks(size))
+            assert chunked.status_code == 401
+            assert http.get("/healthz").status_code == 200
+
+
+def test_no_request_after_an_early_refusal_fails(served: AppServer) -> None:
+    """Whatever was unread, declared or chunked."""
+    _goes_on(served, times=50)
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(600)
+def test_no_request_of_a_thousand_after_early_refusals_fails(served: AppServer) -> None:
+    """The same for long."""
+    _goes_on(served, times=500)
+
+
+@pytest.mark.parametrize("size", _SIZES)
+def test_the_answer_says_whether_the_connection_stays(served: AppServer, size: int) -> None:
+    """And it does what the answer says."""
+    with wire(served) as connection:
+        connection.send(f"POST /products HTTP/1.1\r\nHost: app\r\nContent-Length: {size}\r\n\r\n".encode())
+        connection.send(b"x" * size)
+        refused = connection.reply()
+        assert refused.status == 401
+        if refused.fields["Connection"] == "close":
+            assert connection.ended()
+        else:
+            connection.send(b"GET /healthz HTTP/1.1\r\nHost: app\r\n\r\n")
+            assert connection.reply().status == 200
+
+
+def test_a_client_that_sends_everything_first_reads_the_refusal(served: AppServer) -> None:
+    """More than the application takes, and nothing of it read."""
+    with client(served.url) as http:
+        answer = http.post("/products/import", content=b"x" * _TOO_LARGE, headers={"Content-Type": "text/csv"})
+    assert answer.status_code == 401
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_curl_uploads_fifty_megabytes(served: AppServer, collector: Seller, tmp_path: Path) -> None:
+    """It waits for `100 Continue` before it sends a body of that size."""
+    file = tmp_path / "products.csv"
+    filler = "Item 1," + "n" * 5000 + "\n"
+    file.write_text("Title,Of no use\n" + filler * ((50_000_000 - 20) // len(filler)))
+    command = ["curl", "-sS", "-i", "--data-binary", f"@{file}", "-H", "Content-Type: text/csv", "-H"]
+    authorization = f"Authorization: Bearer {collector.token}"
+    url = f"{served.url}/products/import?dry_run=true"
+    told = subprocess.run([*command, authorization, "-H", "Expect: 100-continue", url], capture_output=True, check=True)  # noqa: S603
+    assert told.stdout.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+    assert b'"done": true' in told.stdout
+
+
+def test_a_megabyte_of_json_arrives(served: AppServer, collector: Seller) -> None:
+    """As large as the application takes: the gate does not wait for all of it."""
+    body = '{"title": "x", "notes": "' + "n" * ((1 << 20) - 100) + '"}'
+    with httpx.Client(base_url=served.url, headers=collector.http.headers) as http:
+        answer = http.post("/products", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422  # notes are shorter, but it was read

@@ -1,0 +1,78 @@
+"""What the gate makes of the first bytes of a connection."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.factory import create_app
+from app.serving.framing import BODY_BYTES, HEAD_BYTES, HEALTH, TRANSFERS, Arrived, Kind, arrived
+from config import Settings
+
+_GET = b"GET / HTTP/1.1\r\nHost: app\r\n\r\n"
+
+
+def _post(*fields: str, body: bytes = b"") -> bytes:
+    return "\r\n".join(["POST / HTTP/1.1", "Host: app", *fields, "", ""]).encode() + body
+
+
+@pytest.mark.parametrize(
+    ("received", "expected"),
+    [
+        (b"", None),
+        (_GET[:-1], None),
+        (_GET, Arrived(Kind.ORDINARY, len(_GET))),
+        (_GET + b"GET /", Arrived(Kind.ORDINARY, len(_GET))),
+        (b"GET /healthz HTTP/1.1\r\n\r\n", Arrived(Kind.HEALTH, 25)),
+        (b"GET /healthzz HTTP/1.1\r\n\r\n", Arrived(Kind.ORDINARY, 26)),
+        (b"GET /products/export?x=1 HTTP/1.1\r\n\r\n", Arrived(Kind.TRANSFER, 37)),
+        (_post("Content-Length: 2", body=b"a"), None),
+        (_post("content-length:2 ", body=b"ab+"), Arrived(Kind.ORDINARY, len(_post("content-length:2 ")) + 2)),
+        (_post(f"Content-Length: {BODY_BYTES}", body=b"a"), None),
+        (_post(f"Content-Length: {BODY_BYTES + 1}", body=b"a"), None),
+        (b"GET / HTTP/1.1\n", Arrived(Kind.ORDINARY, 15, broken=True)),
+        (b"a" * (HEAD_BYTES + 1), Arrived(Kind.ORDINARY, HEAD_BYTES, broken=True)),
+    ],
+)
+def test_a_request_goes_to_a_thread_when_it_is_whole(received: bytes, expected: Arrived | None) -> None:
+    """Not before, and without what follows it."""
+    assert arrived(received) == expected
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ("Transfer-Encoding: chunked",),
+        ("Content-Length: 2", "Transfer-Encoding: chunked"),
+        ("Content-Length: 2", "Content-Length: 2"),
+        ("Content-Length: 2x",),
+        ("Content-Length : 2",),
+        ("Content-Length: 2", "Expect: 100-continue"),
+        ("Content-Length: 9999999999999999999999999",),
+    ],
+)
+def test_a_body_whose_length_is_not_plain_is_read_by_a_thread(fields: tuple[str, ...]) -> None:
+    """So that gunicorn's parser alone decides what it is, and the connection ends with it."""
+    received = _post(*fields, body=b"ab")
+    assert arrived(received) == Arrived(Kind.BODY, len(received), follows=True)
+
+
+def test_the_first_part_of_a_large_body_is_waited_for() -> None:
+    """A client that sends it byte by byte gets no thread."""
+    large = _post(f"Content-Length: {BODY_BYTES + 10}", body=b"a" * BODY_BYTES)
+    assert arrived(large[:-1]) is None
+    assert arrived(large) == Arrived(Kind.BODY, len(large), follows=True)
+
+
+@given(st.lists(st.binary(max_size=40), max_size=6), st.integers(0, 300))
+def test_what_has_arrived_never_depends_on_what_follows(parts: list[bytes], more: int) -> None:
+    """Once a request is whole, later bytes change nothing."""
+    received = _post(*(f"X: {part.hex()}" for part in parts), f"Content-Length: {len(parts)}", body=b"x" * len(parts))
+    assert arrived(received) == arrived(received + b"y" * more) == Arrived(Kind.ORDINARY, len(received))
+
+
+def test_the_addresses_that_are_served_differently_exist(settings: Settings) -> None:
+    """A renamed route would silently lose its treatment."""
+    served = {
+        f"{method} {rule.rule}" for rule in create_app(settings).url_map.iter_rules() for method in rule.methods or ()
+    }
+    assert {line.decode() for line in (*HEALTH, *TRANSFERS)} <= served

@@ -1,0 +1,73 @@
+"""Raw bytes over a connection, and what comes back."""
+
+import email
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.message import Message
+from typing import Any
+
+from local.application import AppServer
+from local.server import LOOPBACK
+
+_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer."""
+
+    status: int
+    fields: Message
+    body: bytes
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON it holds."""
+        found: dict[str, Any] = json.loads(self.body)
+        return found
+
+
+class Wire:
+    """A connection that sends what it is told to and reads answers one by one."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        """Use `connection`."""
+        self.socket = connection
+        self._file = connection.makefile("rb")
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._file.close()
+
+    def send(self, data: bytes) -> None:
+        """Send."""
+        self.socket.sendall(data)
+
+    def reply(self) -> Reply:
+        """Read one answer, whose length must be declared, or which must end the connection."""
+        line = self._file.readline()
+        assert line.startswith(b"HTTP/1."), line
+        head = b""
+        while (field := self._file.readline()) not in {b"\r\n", b""}:
+            head += field
+        fields = email.message_from_bytes(head)
+        length = fields["Content-Length"]
+        body = self._file.read(int(length)) if length else self._file.read()
+        return Reply(int(line.split()[1]), fields, body)
+
+    def ended(self) -> bool:
+        """Say whether the server has ended its side, with nothing more sent."""
+        return self._file.read() == b""
+
+
+@contextmanager
+def wire(server: AppServer) -> Iterator[Wire]:
+    """Connect to `server`."""
+    with socket.create_connection((LOOPBACK, server.port), timeout=_SECONDS) as connection:
+        found = Wire(connection)
+        try:
+            yield found
+        finally:
+            found.close()
