@@ -103,4 +103,4 @@ def _verifier(settings: Settings) -> auth.TokenVerifier:
         secret=secret.get_secret_value() if secret else None,
         jwks_url=f"{settings.supabase_url}/auth/v1/.well-known/jwks.json",
     )
-    return auth.TokenVerifier(keys, audience=settings.supabase_jwt_audience, issuer=settings.supabase_jwt_issuer)
+    return auth.TokenVerifier(keys, audience=settings.supabase_jwt_audience, issuer=settings.token_issuer)
