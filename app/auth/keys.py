@@ -187,11 +187,12 @@ class PublishedKeys:
             logger.warning("signing keys could not be fetched (%s); keeping those we have", type(error).__name__)
         finally:
             with self._lock:
-                self._settle(fetched)
+                if self._running is done:  # else it hung, another one followed, and what it brings may be old
+                    self._settle(fetched)
             done.set()
 
     def _settle(self, fetched: KeySet | None) -> None:
-        """Take over what a fetch brought; None keeps the last good keys. The lock is held."""
+        """Take over what the newest fetch brought; None keeps the last good keys. The lock is held."""
         self._running = None
         self._trust_for_now()
         if fetched is not None:

@@ -53,6 +53,11 @@ def accepts(verifier: TokenVerifier, token: str) -> bool:
         eventually(lambda: not any(thread.name == "jwks-fetch" for thread in threading.enumerate()))
 
 
+def remembers(verifier: TokenVerifier) -> bool:
+    """Tell whether any token is remembered."""
+    return len(verifier.remembered) > 0
+
+
 def last_use(verifier: TokenVerifier, clock: Clock, *, every: int) -> int:
     """Use TOKEN every so many seconds; return how many seconds from now it was accepted for the last time."""
     for second in range(every, 3600, every):
@@ -126,6 +131,24 @@ def test_a_token_that_is_being_checked_meanwhile_is_not_remembered(server: JwksS
 
     verifier = verifier_of(WithdrawnInTheMiddle(jwks_url=server.url, monotonic=clock))
     assert verifier.verify(TOKEN).user_id == str(SELLER)
+    assert refusal(verifier, TOKEN) == "its signing key is not known"
+
+
+def test_an_answer_that_comes_late_brings_no_key_back(
+    verifier: TokenVerifier, server: JwksServer, clock: Clock
+) -> None:
+    """It was begun before the key was withdrawn, and hung; the answer to a later question came first."""
+    assert accepts(verifier, TOKEN)
+    server.drips = "headers"
+    clock.advance(25)
+    verifier.verify(TOKEN)
+    eventually(lambda: server.requests == 2)
+    server.drips, server.keys = None, [KEPT.public_jwk]
+    clock.advance(25)
+    verifier.verify(TOKEN)
+    eventually(lambda: not remembers(verifier))
+    server.may_finish.set()
+    assert not accepts(verifier, TOKEN)
     assert refusal(verifier, TOKEN) == "its signing key is not known"
 
 
