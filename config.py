@@ -162,6 +162,12 @@ class Settings(BaseSettings):
         return [(host, int(port)) for host, port in pairs]
 
     @property
+    def token_issuer(self) -> str | None:
+        """The issuer tokens must name: SUPABASE_JWT_ISSUER decides, else the host of a hosted project; None: any."""
+        hosted = (urlsplit(self.supabase_url).hostname or "").endswith(".supabase.co")
+        return self.supabase_jwt_issuer or (f"{self.supabase_url}/auth/v1" if hosted else None)
+
+    @property
     def in_production(self) -> bool:
         """Say whether real sellers use this process."""
         return self.app_env == "production"

@@ -4,7 +4,6 @@ One httpx client per process; per call a light PostgREST client with the caller'
 shared client mixes up users under threads. The database enforces isolation; this process holds no service key.
 """
 
-import contextlib
 import json
 import re
 import time
@@ -20,6 +19,8 @@ from supabase_auth.types import AuthResponse
 
 # Node closes idle connections after about 6 s; reusing one at that moment fails the request.
 _KEEPALIVE_SECONDS = 4.0
+# What Supabase Auth says of a session that ended before, or of one whose user is gone.
+_NO_SESSION = {"session_not_found", "user_not_found"}
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 # Any SQLSTATE but those that leave the outcome open: 08… (connection lost) and 40003 (completion unknown).
 _ROLLED_BACK = re.compile(r"(?!08|40003)[0-9A-Z]{5}")
@@ -112,9 +113,12 @@ class Database:
         return self._session(lambda auth: auth.refresh_session(refresh_token))
 
     def sign_out(self, access_token: str) -> None:
-        """End the session at Supabase, best effort: an unreachable server lets the tokens run out by themselves."""
-        with contextlib.suppress(AuthError, httpx.HTTPError):
+        """End the session the token belongs to. Raises DatabaseUnavailableError: it may not have ended."""
+        try:
             self._gotrue().admin.sign_out(access_token, "local")
+        except (AuthError, httpx.HTTPError) as error:
+            if not (isinstance(error, AuthError) and error.code in _NO_SESSION):
+                raise DatabaseUnavailableError("The session could not be ended. Please try again.") from None
 
     def close(self) -> None:
         """Close the connections; for whoever outlives an application, as tests do."""

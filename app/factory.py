@@ -27,7 +27,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     csrf.init_app(app)
     app.extensions["database"] = database = _database(settings)
     auth.init_app(
-        app, verifier=_verifier(settings), is_operator=lambda token: database.read(token, "is_operator", {}) is True
+        app,
+        verifier=_verifier(settings),
+        is_operator=lambda token: database.read(token, "is_operator", {}) is True,
+        session_is_open=lambda token: database.read(token, "session_is_open", {}) is True,
     )
     for room in (telemetry, problems, products, diagnostics, commands, desk):
         room.init_app(app)
@@ -42,7 +45,8 @@ class _DocumentProvider(DefaultJSONProvider):
 def _flask_config(settings: Settings) -> dict[str, object]:
     return {
         "SECRET_KEY": settings.secret_key.get_secret_value(),
-        "SESSION_COOKIE_NAME": "asin_desk",
+        # Browsers take a cookie of this prefix from this host alone, and over HTTPS, which development does not have.
+        "SESSION_COOKIE_NAME": "__Host-asin_desk" if settings.in_production else "asin_desk",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": settings.in_production,
@@ -103,4 +107,4 @@ def _verifier(settings: Settings) -> auth.TokenVerifier:
         secret=secret.get_secret_value() if secret else None,
         jwks_url=f"{settings.supabase_url}/auth/v1/.well-known/jwks.json",
     )
-    return auth.TokenVerifier(keys, audience=settings.supabase_jwt_audience, issuer=settings.supabase_jwt_issuer)
+    return auth.TokenVerifier(keys, audience=settings.supabase_jwt_audience, issuer=settings.token_issuer)

@@ -35,10 +35,24 @@ function createApp(connection, { jwtSecret, publishableKey }) {
   });
 }
 
+// Hosted Supabase ends the user's other sessions when a password is changed; Lite leaves that to the client.
+async function answerLikeHosted(app, request, context) {
+  const { pathname } = new URL(request.url);
+  const isChange = request.method === "PUT" && pathname === "/auth/v1/user";
+  const change = isChange ? await request.clone().json().catch(() => null) : null;
+  const response = await app.fetch(request, context);
+  if (response.ok && change?.password !== undefined) {
+    const headers = { apikey: request.headers.get("apikey"), Authorization: request.headers.get("Authorization") };
+    const others = new URL("/auth/v1/logout?scope=others", request.url);
+    await app.fetch(new Request(others, { method: "POST", headers }), context);
+  }
+  return response;
+}
+
 function listen(app, port) {
   const answer = (request, { incoming }) => {
     if (!SERVED.test(new URL(request.url).pathname)) return new Response(null, { status: 404 });
-    return inTurn(() => app.fetch(request, { peerAddress: incoming.socket.remoteAddress ?? null }));
+    return inTurn(() => answerLikeHosted(app, request, { peerAddress: incoming.socket.remoteAddress ?? null }));
   };
   return new Promise((resolve, reject) => {
     const server = serve({ fetch: answer, hostname: "127.0.0.1", port }, () => resolve(server));

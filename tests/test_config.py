@@ -219,3 +219,22 @@ def test_a_reader_waits_for_redis_as_long_as_the_settings_say(monkeypatch: pytes
         with running_app(load_settings()) as app, app.app_context():
             policy = Policy(codec=JsonCodec(), ttl=10)
             assert cache.protocol.fetch("asin_stats:any", lambda: 1, policy).detail == "redis-timeout"
+
+
+@pytest.mark.parametrize(
+    ("url", "given", "issuer"),
+    [
+        ("https://abcdefgh.supabase.co", "", "https://abcdefgh.supabase.co/auth/v1"),
+        ("https://abcdefgh.supabase.co/", "", "https://abcdefgh.supabase.co/auth/v1"),
+        ("https://abcdefgh.supabase.co", "https://api.example.com/auth/v1", "https://api.example.com/auth/v1"),
+        ("https://api.example.com", "", None),
+        ("http://127.0.0.1:54321", "", None),
+        ("https://abcdefgh.supabase.co.example.com", "", None),
+    ],
+)
+def test_tokens_of_a_hosted_project_must_name_it(
+    monkeypatch: pytest.MonkeyPatch, url: str, given: str, issuer: str | None
+) -> None:
+    """SUPABASE_JWT_ISSUER decides; elsewhere nobody knows what the issuer is called."""
+    _set(monkeypatch, **_GOOD | {"SUPABASE_URL": url, "SUPABASE_JWT_ISSUER": given})
+    assert load_settings().token_issuer == issuer

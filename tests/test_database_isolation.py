@@ -19,6 +19,7 @@ _CALLS: dict[str, dict[str, Any]] = {
     "get_product": {"p_product_id": _NOBODY},
     "import_deals": {"p_rows": []},
     "is_operator": {},
+    "session_is_open": {},
     "list_deals": {},
     "purge_deals": {"p_days": 30},
     "recount_asin_stats": {"p_user_id": _NOBODY},

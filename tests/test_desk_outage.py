@@ -79,6 +79,7 @@ def test_signing_in_without_a_database_is_not_called_a_wrong_password(visitor: V
 def test_a_database_that_is_gone_is_a_friendly_page(stack: Stack, seller: Seller, app: Flask, tmp_path: Path) -> None:
     """Nothing listens there: the same page, at once."""
     claims = {"sub": seller.id, "aud": "authenticated", "role": "authenticated", "exp": int(time.time()) + 600}
+    claims["session_id"] = "00000000-0000-4000-8000-000000000000"
     token = jwt.encode(claims, stack.supabase.jwt_secret, "HS256")
     environment = app_environment(stack, SUPABASE_URL=f"http://{LOOPBACK}:{free_port()}")
     with AppServer(environment, workers=1, log=tmp_path / "app.log") as server, new_visitor(server.url) as visitor:

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 from flask import Flask
-from flask.sessions import SecureCookieSessionInterface
 
+from app.auth.cookies import SealedSessions
 from tests.clients import PASSWORD, client
 from tests.sellers import Seller
 
@@ -76,14 +76,13 @@ class Visitor:
         ]
 
     def session(self, app: Flask) -> dict[str, Any]:
-        """Return what the session cookie holds, read with the key of `app`."""
-        entries: dict[str, Any] = _signer(app).loads(self.http.cookies[_COOKIE])
-        return entries
+        """Return what the session cookie holds, opened with the key of `app`."""
+        return dict(_sealed(app).unseal(self.http.cookies[_COOKIE]))
 
     def takes_session(self, app: Flask, **entries: object) -> None:
-        """Replace the session cookie by one with these entries, signed with the key of `app`."""
+        """Replace the session cookie by one with these entries, sealed with the key of `app`."""
         self.http.cookies.clear()
-        self.http.cookies.set(_COOKIE, str(_signer(app).dumps(entries)), domain=self.http.base_url.host)
+        self.http.cookies.set(_COOKIE, _sealed(app).seal(entries), domain=self.http.base_url.host)
 
     def _sees(self, answer: httpx.Response) -> httpx.Response:
         if answer.headers.get("Content-Type", "").startswith("text/html") and not answer.is_redirect:
@@ -98,7 +97,7 @@ def new_visitor(app_url: str) -> Iterator[Visitor]:
         yield Visitor(http)
 
 
-def _signer(app: Flask) -> Any:  # noqa: ANN401 - itsdangerous' serializer
-    signer = SecureCookieSessionInterface().get_signing_serializer(app)
-    assert signer is not None
-    return signer
+def _sealed(app: Flask) -> SealedSessions:
+    sessions = app.session_interface
+    assert isinstance(sessions, SealedSessions)
+    return sessions

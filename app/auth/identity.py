@@ -11,9 +11,9 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.local import LocalProxy
 
-from app.auth.cookies import UnopenedSessions
+from app.auth.answers import Answers
+from app.auth.cookies import SealedSessions
 from app.auth.keys import KeysUnavailableError
-from app.auth.memory import BoundedMemory
 from app.auth.tokens import Identity, InvalidTokenError, TokenVerifier
 from app.extensions import csrf
 from app.problems import Problem
@@ -28,7 +28,7 @@ _CALLER: Final = "asin_desk.caller"
 """The entry of the WSGI environment that keeps the caller: it ends with the request."""
 
 _OPERATOR_SECONDS: Final = 60.0
-_OPERATOR_ANSWERS: Final = 1_000
+_OPEN_SECONDS: Final = 0.8  # a session that has ended is dead within 1 s, everywhere
 _CHALLENGE: Final = 'Bearer realm="asin-desk"'
 
 
@@ -40,25 +40,33 @@ class Auth:
         *,
         verifier: TokenVerifier,
         is_operator: Callable[[str], bool],
+        session_is_open: Callable[[str], bool],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Check tokens with `verifier`; ask `is_operator` (as the owner of the token it is given) who operates this.
+        """Check tokens with `verifier`, and ask the database about their owners, as the owner of the token given.
 
-        `monotonic` returns seconds and times how long an answer about operators is remembered.
+        Args:
+            verifier: checks tokens.
+            is_operator: tells whether the owner operates this installation.
+            session_is_open: tells whether the session that the token belongs to has not ended.
+            monotonic: returns seconds; it times how long answers are remembered.
+
         """
         self.verifier = verifier
-        self.is_operator = is_operator
-        self._monotonic = monotonic
-        self._answers: BoundedMemory[str, bool] = BoundedMemory(_OPERATOR_ANSWERS, clock=monotonic)
+        self._operators = Answers(is_operator, seconds=_OPERATOR_SECONDS, monotonic=monotonic)
+        self._open_sessions = Answers(session_is_open, seconds=_OPEN_SECONDS, monotonic=monotonic)
 
     def operates(self, identity: Identity) -> bool:
         """Tell whether `identity` is an operator, as of at most 60 s ago. Errors of the database pass through."""
-        answer = self._answers.recall(identity.user_id)
-        if answer is None:
-            asked_at = self._monotonic()
-            answer = self.is_operator(identity.token)
-            self._answers.remember(identity.user_id, answer, until=asked_at + _OPERATOR_SECONDS)
-        return answer
+        return self._operators.about(identity.user_id, token=identity.token)
+
+    def is_open(self, identity: Identity) -> bool:
+        """Tell whether the session of `identity` is open, as of at most 0.8 s ago. Errors of the database pass through.
+
+        A token that names no session has none.
+        """
+        session_id = identity.session_id
+        return bool(session_id) and self._open_sessions.about(session_id, token=identity.token)
 
 
 def init_app(
@@ -66,11 +74,14 @@ def init_app(
     *,
     verifier: TokenVerifier,
     is_operator: Callable[[str], bool],
+    session_is_open: Callable[[str], bool],
     monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Give `app` its identity room; the arguments are those of `Auth`."""
-    app.session_interface = UnopenedSessions()
-    app.extensions["auth"] = Auth(verifier=verifier, is_operator=is_operator, monotonic=monotonic)
+    """Give `app`, which has its SECRET_KEY, its identity room; the other arguments are those of `Auth`."""
+    app.session_interface = SealedSessions(app.config["SECRET_KEY"])
+    app.extensions["auth"] = Auth(
+        verifier=verifier, is_operator=is_operator, session_is_open=session_is_open, monotonic=monotonic
+    )
 
 
 def caller() -> Identity:
@@ -118,10 +129,12 @@ def operator_required(view: Callable[P, ResponseReturnValue]) -> Callable[P, Res
 def identify(environ: "WSGIEnvironment") -> Identity:
     """Return who sends the current request: by its bearer token or, without one, by the desk's session.
 
-    A browser sends its session along unasked, so a session may change something only together with a CSRF token.
+    A browser sends its session along unasked, so a session may change something only together with a CSRF token. It
+    must also be open at Supabase still: signing out, anywhere, ends it. Bearer tokens are good until they expire.
 
     Raises:
         Problem: 401 without good credentials, 403 without a good CSRF token, 503 while tokens cannot be checked.
+        DatabaseUnavailableError: nobody can say whether the session is open.
 
     """
     authorization: str | None = environ.get("HTTP_AUTHORIZATION")
@@ -131,6 +144,8 @@ def identify(environ: "WSGIEnvironment") -> Identity:
     if not isinstance(token, str):
         raise _unauthorized()
     identity = _verified(token)
+    if not _auth().is_open(identity):
+        raise _unauthorized("its session has ended")
     _check_csrf()
     return identity
 

@@ -1,6 +1,8 @@
 """Read a JSON Web Key Set (RFC 7517) from a URL into the public keys this application accepts."""
 
+import functools
 import json
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Final, TypeAlias
@@ -30,7 +32,7 @@ def download_key_set(url: str) -> KeySet:
     """
     give_up_at = time.monotonic() + TIMEOUT_SECONDS
     document = bytearray()
-    with httpx.stream("GET", url, timeout=TIMEOUT_SECONDS, follow_redirects=False) as response:
+    with httpx.stream("GET", url, timeout=TIMEOUT_SECONDS, follow_redirects=False, verify=_authorities()) as response:
         response.raise_for_status()
         for chunk in response.iter_bytes():
             document += chunk
@@ -40,6 +42,12 @@ def download_key_set(url: str) -> KeySet:
             if time.monotonic() > give_up_at:
                 raise httpx.ReadTimeout("the key set took too long", request=response.request)
     return parse_key_set(bytes(document))
+
+
+@functools.cache
+def _authorities() -> ssl.SSLContext:
+    """Read the certificates of all authorities once: for each fetch anew it would hold up the requests meanwhile."""
+    return httpx.create_ssl_context()
 
 
 def parse_key_set(document: bytes) -> KeySet:

@@ -53,6 +53,8 @@ class Identity:
     """Empty when the account has none."""
     expires_at: int
     """Epoch seconds."""
+    session_id: str
+    """The session at Supabase that the token belongs to, canonical UUID text; empty when it names none."""
     token: str = field(repr=False)
     """The credential itself, to call the database as this user. Kept out of repr, and so out of logs."""
 
@@ -60,8 +62,8 @@ class Identity:
 class TokenVerifier:
     """Turn access tokens into identities.
 
-    A token that was verified once is remembered, by its SHA-256 digest, until it expires; a key that is withdrawn
-    meanwhile does not call it back (Supabase tokens live for an hour at most by default).
+    A token that was verified once is remembered, by its SHA-256 digest, until it expires or a published key is
+    withdrawn.
     """
 
     def __init__(
@@ -78,10 +80,15 @@ class TokenVerifier:
         `capacity` counts remembered tokens; `wall_clock` returns epoch seconds.
         """
         self._keys = keys
+        self._monotonic = keys.monotonic
+        self._published = keys.published
         self._audience = audience
         self._issuer = issuer
+        self._capacity = capacity
         self._wall_clock = wall_clock
-        self.remembered: BoundedMemory[bytes, Identity] = BoundedMemory(capacity, clock=wall_clock)
+        self._forget()
+        if self._published is not None:
+            self._published.on_withdrawal(self._forget)
 
     def verify(self, token: str) -> Identity:
         """Return whom `token` stands for.
@@ -92,12 +99,20 @@ class TokenVerifier:
 
         """
         digest = _digest(token)
-        remembered = self.remembered.recall(digest)
+        # Looked at here, and not by a method of the keys: this is all that a remembered token pays for withdrawals.
+        if self._published is not None and self._monotonic() >= self._published.due_at:
+            self._published.refresh()
+        memory = self.remembered  # taken before the key is: should that be withdrawn, it is not the memory any more
+        remembered = memory.recall(digest)
         if remembered is not None:
             return remembered
         identity = self._check(token)
-        self.remembered.remember(digest, identity, until=identity.expires_at)
+        memory.remember(digest, identity, until=identity.expires_at)
         return identity
+
+    def _forget(self) -> None:
+        """Remember nothing. What is being checked now, perhaps with a key that is gone, goes into the old memory."""
+        self.remembered: BoundedMemory[bytes, Identity] = BoundedMemory(self._capacity, clock=self._wall_clock)
 
     def _check(self, token: str) -> Identity:
         """Verify signature and claims of a token not seen before."""
@@ -110,6 +125,7 @@ class TokenVerifier:
             user_id=_user_id(claims["sub"]),
             email=email if isinstance(email, str) else "",
             expires_at=int(claims["exp"]),
+            session_id=_session_id(claims.get("session_id")),
             token=token,
         )
 
@@ -120,6 +136,7 @@ class TokenVerifier:
             algorithm = header.get("alg")
             if not isinstance(algorithm, str):
                 raise InvalidTokenError("its algorithm is not accepted here")
+            _check_type(header.get("typ", "JWT"))
             return self._keys.find(algorithm=algorithm, key_id=header.get("kid"))
         except PyJWTError:
             # `from None` here and below: PyJWT's messages can quote the token's content.
@@ -151,6 +168,12 @@ def _digest(token: str) -> bytes:
         return hashlib.sha256(token.encode("ascii")).digest()
     except UnicodeEncodeError:
         raise InvalidTokenError("it is malformed") from None
+
+
+def _check_type(declared: object) -> None:
+    """Refuse what says that it is another kind of token (RFC 8725 §3.11), in any case of letters (RFC 7519 §5.1)."""
+    if not isinstance(declared, str) or declared.upper() != "JWT":
+        raise InvalidTokenError("its type is not that of an access token")
 
 
 def _reason(error: PyJWTError) -> str:
@@ -191,3 +214,11 @@ def _user_id(subject: str) -> str:
         return str(UUID(subject))
     except ValueError:
         raise InvalidTokenError("its subject is not a user id") from None
+
+
+def _session_id(claim: object) -> str:
+    """Return the session as canonical UUID text, or nothing: a token without one is good for a program."""
+    try:
+        return str(UUID(claim)) if isinstance(claim, str) else ""
+    except ValueError:
+        return ""

@@ -1,5 +1,6 @@
-"""The browser's session: the tokens of the signed-in user in Flask's signed cookie, renewed before they run out."""
+"""The browser's session: the tokens of the signed-in user in its sealed cookie, renewed before they run out."""
 
+import contextlib
 import functools
 import time
 from collections.abc import Callable
@@ -17,6 +18,9 @@ P = ParamSpec("P")
 _EXPIRING_SECONDS: Final = 60
 _REFRESH_TOKEN: Final = "refresh_token"  # noqa: S105 - the name of a session entry
 _EXPIRES_AT: Final = "expires_at"
+_TOKENS: Final = (SESSION_TOKEN, _REFRESH_TOKEN, _EXPIRES_AT)
+_LEAVING: Final = "leaving"
+"""The session entry that keeps the tokens of a session that is not ended at Supabase yet. It signs nobody in."""
 
 
 def database() -> Database:
@@ -26,17 +30,34 @@ def database() -> Database:
 
 
 def start(opened: Session) -> None:
-    """Sign the browser in. What its session held before is dropped, so that nobody can have prepared it."""
+    """Sign the browser in. What its session held before is dropped, so that nobody can have prepared it.
+
+    If it was signed in before, or is not signed out completely, that session is ended too, as far as possible.
+    """
+    with contextlib.suppress(DatabaseUnavailableError):
+        end()
     session.clear()
     _keep(opened)
 
 
 def end() -> None:
-    """Sign the browser out; Supabase is told so that the tokens are worth nothing to others either."""
-    token = session.get(SESSION_TOKEN)
+    """Sign the browser out, and end its session at Supabase: then a copy of the cookie is worth nothing either.
+
+    Raises:
+        DatabaseUnavailableError: Supabase did not confirm it. The browser is signed out all the same; its cookie keeps
+            the tokens apart, so that calling this again completes it.
+
+    """
+    session.update(session.pop(_LEAVING, {}))
+    try:
+        if is_open() and _renew_when_due():
+            database().sign_out(session[SESSION_TOKEN])
+    except DatabaseUnavailableError:
+        tokens = {name: session[name] for name in _TOKENS if name in session}
+        session.clear()
+        session[_LEAVING] = tokens
+        raise
     session.clear()
-    if isinstance(token, str):
-        database().sign_out(token)
 
 
 def is_open() -> bool:
@@ -53,26 +74,27 @@ def signed_in(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseRet
 
     @functools.wraps(view)
     def renewed(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        _renew_when_due()
+        if not _renew_when_due():
+            raise Problem(401, "The session has ended.")
         return guarded(*args, **kwargs)
 
     return renewed
 
 
-def _renew_when_due() -> None:
+def _renew_when_due() -> bool:
+    """Renew a token that is in its last minute; return False when it has run out and cannot be renewed."""
     left = session.get(_EXPIRES_AT, 0) - time.time()
     if not is_open() or left > _EXPIRING_SECONDS:
-        return
+        return True
     try:
         opened = database().refresh(session.get(_REFRESH_TOKEN, ""))
     except DatabaseUnavailableError:
         if left <= 0:
             raise
-        return
+        return True
     if opened is not None:
         _keep(opened)
-    elif left <= 0:  # before that the token still works, and a second tab may just have renewed it
-        raise Problem(401, "The session has ended.")
+    return opened is not None or left > 0  # while the token still works, a second tab may just have renewed it
 
 
 def _keep(opened: Session) -> None:

@@ -5,10 +5,12 @@ from http import HTTPStatus
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.database import DatabaseUnavailableError
 from app.desk import links, sessions
 from app.desk.blueprint import desk
 from app.desk.notices import Notice, leave
 from app.extensions import csrf
+from app.problems import unavailable
 
 _LONGEST = 1000  # characters of an e-mail address or a password that are worth asking the database about
 
@@ -37,9 +39,12 @@ def open_session() -> ResponseReturnValue:
 
 @desk.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
-    """End the session, here and at Supabase."""
+    """End the session, here and at Supabase; while Supabase cannot be told, offer to try again."""
     csrf.protect()
-    sessions.end()
+    try:
+        sessions.end()
+    except DatabaseUnavailableError as error:
+        return render_template("sign_out_again.html"), HTTPStatus.SERVICE_UNAVAILABLE, unavailable(error).headers
     leave(Notice("You are signed out."))
     return redirect(url_for("desk.sign_in"), HTTPStatus.SEE_OTHER)
 

@@ -10,7 +10,7 @@ from app.auth.tokens import TokenVerifier
 from tests.auth.checking import EC_KEY, RSA_KEY, CountingRing
 from tests.auth.jwks import JwksServer
 from tests.auth.minting import AUDIENCE, ISSUER, SECRET, Clock
-from tests.auth.tiny_app import Operators, tiny_app
+from tests.auth.tiny_app import OpenSessions, Operators, tiny_app
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +51,15 @@ def monotonic() -> Clock:
 
 
 @pytest.fixture
-def app(operators: Operators, monotonic: Clock) -> Flask:
+def sessions() -> OpenSessions:
+    """Return which sessions the application takes for open."""
+    return OpenSessions()
+
+
+@pytest.fixture
+def app(operators: Operators, sessions: OpenSessions, monotonic: Clock) -> Flask:
     """Return the tiny application."""
-    return tiny_app(operators, monotonic)
+    return tiny_app(operators, sessions, monotonic)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ class JwksServer:
         self.status = 200
         self.body: bytes | None = None  # sent instead of the keys
         self.drips: Literal["headers", "body"] | None = None  # answers begun now go on byte by byte
+        self.may_finish = threading.Event()  # lets an answer whose headers drip come to its end
         self.requests = 0
         self._closing = threading.Event()
         self.may_answer = threading.Event()
@@ -81,15 +82,17 @@ class JwksServer:
         document, drips = self.document(), self.drips
         request.send_response(self.status)
         request.send_header("Content-Type", "application/json")
-        request.send_header("Content-Length", str(len(document) + (1_000_000 if drips else 0)))
+        request.send_header("Content-Length", str(len(document) + (1_000_000 if drips == "body" else 0)))
         if drips == "headers":
             request.flush_headers()
             request.wfile.write(b"X-Drop: ")
         else:
             request.end_headers()
             request.wfile.write(document)
-        while drips and not self._closing.wait(0.1):
+        while drips and not self._closing.is_set() and not self.may_finish.wait(0.1):
             request.wfile.write(b" ")
+        if drips == "headers":
+            request.wfile.write(b"\r\n\r\n" + document)
 
 
 def eventually(condition: Callable[[], bool], *, within: float = 10.0) -> None:

@@ -13,6 +13,7 @@ from jwt.api_jws import PyJWS
 SELLER = UUID("0b9e4a86-6f0c-4d0e-9a3e-2f4d8f6f2a11")
 AUDIENCE = "authenticated"
 ISSUER = "https://project.example/auth/v1"
+SESSION = "5f0dd6b9-6f0a-4a40-8f0a-0d7a2d8b8a55"
 SECRET = "a shared secret of the test project, long enough for HS256"
 NOW = 1_800_000_000
 
@@ -78,7 +79,7 @@ def claims(*, without: str | None = None, **changes: Any) -> dict[str, Any]:  # 
         "iss": ISSUER,
         "role": "authenticated",
         "email": "seller@example.com",
-        "session_id": "5f0dd6b9-6f0a-4a40-8f0a-0d7a2d8b8a55",
+        "session_id": SESSION,
         "iat": NOW,
         "exp": NOW + 3600,
     }

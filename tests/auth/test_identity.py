@@ -14,6 +14,7 @@ from tests.auth.tiny_app import (
     OTHER_TOKEN,
     OTHER_USER,
     TOKEN,
+    OpenSessions,
     Operators,
     bearer,
     is_problem,
@@ -120,12 +121,14 @@ def test_an_unsafe_request_without_identity_is_unauthorized_first(client: FlaskC
     assert is_problem(client.post("/me"), 401)
 
 
-def test_keys_that_were_never_fetched_are_not_the_callers_fault(app: Flask, operators: Operators) -> None:
+def test_keys_that_were_never_fetched_are_not_the_callers_fault(
+    app: Flask, operators: Operators, sessions: OpenSessions
+) -> None:
     """503 with a time to come back: the token may well be good."""
     with JwksServer() as gone:
         url = gone.url
     verifier = TokenVerifier(KeyRing(jwks_url=url), audience=AUDIENCE)
-    auth.init_app(app, verifier=verifier, is_operator=operators)
+    auth.init_app(app, verifier=verifier, is_operator=operators, session_is_open=sessions)
     response = app.test_client().get("/me", headers=bearer(es256("any").token(claims())))
     assert is_problem(response, 503)
     assert int(response.headers["Retry-After"]) > 0

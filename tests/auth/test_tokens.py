@@ -8,7 +8,7 @@ from app.auth.keys import KeyRing, KeysUnavailableError
 from app.auth.tokens import Identity, TokenVerifier
 from tests.auth.checking import EC_KEY, RSA_KEY, CountingRing, refusal
 from tests.auth.jwks import JwksServer
-from tests.auth.minting import AUDIENCE, ISSUER, NOW, SECRET, SELLER, Clock, Signer, claims, hs256
+from tests.auth.minting import AUDIENCE, ISSUER, NOW, SECRET, SELLER, SESSION, Clock, Signer, claims, hs256
 
 
 @pytest.mark.parametrize("signer", [hs256(), EC_KEY, RSA_KEY], ids=lambda signer: signer.algorithm)
@@ -16,7 +16,7 @@ def test_a_sellers_token_tells_who_they_are(verifier: TokenVerifier, signer: Sig
     """Whichever way the project signs."""
     token = signer.token(claims())
     assert verifier.verify(token) == Identity(
-        user_id=str(SELLER), email="seller@example.com", expires_at=NOW + 3600, token=token
+        user_id=str(SELLER), email="seller@example.com", expires_at=NOW + 3600, session_id=SESSION, token=token
     )
 
 
@@ -36,6 +36,26 @@ def test_the_token_is_not_part_of_the_printed_identity(verifier: TokenVerifier) 
     token = hs256().token(claims())
     assert token not in repr(verifier.verify(token))
     assert token.split(".")[2] not in str(verifier.verify(token))
+
+
+@pytest.mark.parametrize(
+    ("claim", "session_id"), [(SESSION.upper(), SESSION), (None, ""), (5, ""), ("", ""), ("no uuid", "")]
+)
+def test_a_token_may_name_no_session(verifier: TokenVerifier, claim: object, session_id: str) -> None:
+    """It is good for a program, which no session is asked about."""
+    assert verifier.verify(hs256().token(claims(session_id=claim))).session_id == session_id
+
+
+@pytest.mark.parametrize("declared", ["JWT", "jwt", None])
+def test_an_access_token_says_that_it_is_a_jwt_or_nothing(verifier: TokenVerifier, declared: str | None) -> None:
+    """RFC 7519 §5.1: in any case of letters, and optional."""
+    assert verifier.verify(hs256().token(claims(), typ=declared)).user_id == str(SELLER)
+
+
+@pytest.mark.parametrize("declared", ["at+jwt", "JWE", "dpop+jwt", "JWT ", 5, ["JWT"], {"JWT": 1}, True])
+def test_a_token_of_another_type_is_refused(verifier: TokenVerifier, declared: object) -> None:
+    """Well signed, for something else (RFC 8725 §3.11)."""
+    assert refusal(verifier, hs256().token(claims(), typ=declared)) == "its type is not that of an access token"
 
 
 @pytest.mark.parametrize("audience", [AUDIENCE, [AUDIENCE], ["other", AUDIENCE]])

@@ -36,14 +36,31 @@ class Operators:
         return token in self.tokens
 
 
-def tiny_app(operators: Operators, clock: Clock) -> Flask:
+class OpenSessions:
+    """The sessions that are open at Supabase, as the database function would tell: all, until they end."""
+
+    def __init__(self) -> None:
+        """Nobody has signed out yet."""
+        self.ended: set[str] = set()
+        self.down = False
+        self.asked = 0
+
+    def __call__(self, token: str) -> bool:
+        """Answer for the session of `token`."""
+        self.asked += 1
+        if self.down:
+            raise DatabaseUnavailableError("The database cannot be reached.")
+        return token not in self.ended
+
+
+def tiny_app(operators: Operators, sessions: OpenSessions, clock: Clock) -> Flask:
     """Return an application with one view of each kind; `clock` is its monotonic clock."""
     app = Flask("tiny")
     app.config.update(SECRET_KEY="of this test only", WTF_CSRF_CHECK_DEFAULT=False)
     csrf.init_app(app)
     problems.init_app(app)
     verifier = TokenVerifier(KeyRing(secret=SECRET), audience=AUDIENCE, wall_clock=Clock())
-    auth.init_app(app, verifier=verifier, is_operator=operators, monotonic=clock)
+    auth.init_app(app, verifier=verifier, is_operator=operators, session_is_open=sessions, monotonic=clock)
     app.add_url_rule("/me", view_func=me, methods=METHODS)
     app.add_url_rule("/operators", view_func=for_operators, methods=METHODS)
     app.add_url_rule("/public", view_func=public)

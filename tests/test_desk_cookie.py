@@ -1,0 +1,48 @@
+"""The session cookie as the running app sends it: unreadable, and kept to its host in production."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from config import Settings
+from local.application import AppServer
+from tests.auth.test_cookies import decodings
+from tests.sellers import Seller, running_app
+from tests.visitors import Visitor, new_visitor
+
+
+@pytest.fixture
+def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
+    """Return `seller` at the desk, signed in."""
+    with new_visitor(server.url) as someone:
+        someone.signs_in(seller)
+        yield someone
+
+
+def test_the_cookie_gives_away_neither_tokens_nor_address(visitor: Visitor, seller: Seller, app: Flask) -> None:
+    """Nothing a stranger can decode of it shows any of them."""
+    held = visitor.session(app)
+    everything = b"\n".join(decodings(visitor.http.cookies["asin_desk"]))
+    secrets = [held["refresh_token"], held["csrf_token"], seller.email, seller.id, *held["access_token"].split(".")]
+    assert [secret for secret in secrets if secret.encode() in everything] == []
+
+
+@pytest.mark.parametrize("value", ["", "x", "é", "gAAAAA", "..", '"', "A" * 4000])
+def test_a_cookie_that_is_none_of_ours_is_no_session(visitor: Visitor, value: str) -> None:
+    """Nor is half of a good one; neither is an error."""
+    good = visitor.http.cookies["asin_desk"]
+    for cookie in (value, good[:-8], good[8:], good.swapcase(), f"{good}; asin_desk={value}"):
+        visitor.http.cookies.clear()
+        answer = visitor.http.get("/", headers={b"Cookie": f"asin_desk={cookie}".encode()})
+        assert answer.is_redirect or cookie.startswith(good)
+
+
+def test_in_production_the_cookie_is_kept_to_this_host(settings: Settings) -> None:
+    """Browsers accept the prefix `__Host-` over HTTPS only, for the whole host, and from nobody else."""
+    production = {"app_env": "production", "secret_key": "0123456789abcdef" * 4}
+    with running_app(Settings.model_validate({**settings.model_dump(), **production})) as app:
+        cookie = app.test_client().get("/sign-in").headers["Set-Cookie"]
+    name, *attributes = cookie.split("; ")
+    assert name.startswith("__Host-asin_desk=")
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} == set(attributes)
