@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from flask import Flask
 
 from local import ROOT
 from local.application import AppServer
@@ -101,13 +102,13 @@ def test_files_in_and_out_and_what_is_removed_for_good(someone: Seller, log: Pat
     assert lines[2]["deal"] == deal
 
 
-def test_a_session_that_has_ended(visitor: Visitor, someone: Seller, log: Path) -> None:
-    """The cookie of a session that is no longer good is refused."""
-    visitor.signs_in(someone)
-    before = len(audited(log, event="session", outcome="refused"))
-    visitor.http.cookies.set("asin_desk", str(visitor.http.cookies["asin_desk"])[:-3], domain="127.0.0.1")
-    assert visitor.opens("/").is_redirect
-    assert len(audited(log, event="session", outcome="refused")) >= before
+def test_a_session_that_has_ended(visitor: Visitor, app: Flask, log: Path) -> None:
+    """Its tokens are no longer good and cannot be renewed."""
+    visitor.takes_session(app, access_token="x.y.z", refresh_token="long gone", expires_at=0, email="")
+    answer = visitor.opens("/")
+    assert answer.is_redirect
+    lines = audited(log, event="session", outcome="refused")
+    assert answer.headers["X-Request-ID"] in {line["request_id"] for line in lines}
 
 
 def test_nothing_secret_and_nothing_forged(watched: AppServer, someone: Seller, log: Path) -> None:
