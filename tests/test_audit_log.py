@@ -31,7 +31,8 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def watched(stack: Stack, log: Path) -> Iterator[AppServer]:
     """Run the app at the level that says least."""
-    with AppServer(app_environment(stack, LOG_LEVEL="ERROR", TRUSTED_PROXIES="1"), workers=2, log=log) as running:
+    environment = app_environment(stack, LOG_LEVEL="ERROR", TRUSTED_PROXIES="1", RATE_LIMITS="on")
+    with AppServer(environment, workers=2, log=log) as running:
         yield running
 
 
@@ -102,6 +103,15 @@ def test_files_in_and_out_and_what_is_removed_for_good(someone: Seller, log: Pat
     assert lines[2]["deal"] == deal
 
 
+def test_whom_a_limit_refused(someone: Seller, log: Path) -> None:
+    """One line each, with the user and the policy."""
+    answers = [someone.http.post("/products/import", content="").status_code for _ in range(25)]
+    assert answers.count(429) >= 3
+    lines = audited(log, event="limit", outcome="limited", user=someone.id)
+    assert {line["policy"] for line in lines} == {"imports"}
+    assert len(lines) == answers.count(429)
+
+
 def test_a_session_that_has_ended(visitor: Visitor, app: Flask, log: Path) -> None:
     """Its tokens are no longer good and cannot be renewed."""
     visitor.takes_session(app, access_token="x.y.z", refresh_token="long gone", expires_at=0, email="")
@@ -139,7 +149,6 @@ def test_the_lines_for_people_say_the_same(stack: Stack, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "event", "outcome", "shown"),
     [
-        (("cache", "status"), "cache.status", "ok", {}),
         (("cache", "flush", "--all", "--yes"), "cache.flush", "ok", {"everybody": "True"}),
         (("cache", "flush"), "cache.flush", "refused", {"everybody": "False"}),
         (("products", "purge", "--older-than", "30d", "--yes"), "products.purge", "ok", {"days": "30"}),

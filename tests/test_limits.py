@@ -22,7 +22,7 @@ from local.processes import wait_until
 from local.stack import Stack
 from local.valkey import ValkeyServer
 from tests.clients import PASSWORD
-from tests.guessers import audited, new_guesser
+from tests.guessers import new_guesser
 from tests.sellers import STATS, Seller, all_workers_serve, app_environment, new_seller, running_app
 
 _SAFE: Final = {"GET", "HEAD", "OPTIONS"}
@@ -221,13 +221,11 @@ def test_one_site_of_ipv6_counts_as_one_client() -> None:
     assert network_of("203.0.113.9") == "203.0.113.9"
 
 
-def test_without_redis_each_worker_counts_and_nobody_waits(stack: Stack, tmp_path: Path) -> None:
-    """Killed, back again, hung: guessing stays limited, nothing is an error, the log says where it is counted."""
+def test_without_redis_each_worker_counts_by_itself(stack: Stack, tmp_path: Path) -> None:
+    """Killed and back again: guessing stays limited, nothing is an error, the log says where it is counted."""
     log = tmp_path / "app.log"
     with ValkeyServer(tmp_path / "valkey") as valkey:
-        environment = app_environment(
-            stack, REDIS_URL=valkey.url, RATE_LIMITS="on", TRUSTED_PROXIES="1", REDIS_READ_TIMEOUT="0.1"
-        )
+        environment = app_environment(stack, REDIS_URL=valkey.url, RATE_LIMITS="on", TRUSTED_PROXIES="1")
         with AppServer(environment, workers=1, log=log) as app, new_seller(stack.supabase, app.url) as seller:
             assert all_workers_serve(log, workers=1)
             valkey.kill()
@@ -235,13 +233,6 @@ def test_without_redis_each_worker_counts_and_nobody_waits(stack: Stack, tmp_pat
             assert seller.creates()
             valkey.start()
             assert wait_until(lambda: _is_counted_in_redis(seller, valkey), seconds=_SECONDS)
-            valkey.pause()
-            started = time.perf_counter()
-            seller.creates()
-            _limits_guessing(app.url, seller)
-            first = time.perf_counter() - started
-            valkey.resume()
-    assert first < 15
     text = log.read_text()
     assert "Traceback" not in text
     assert "rate limits are counted in each worker by itself: " in text
@@ -279,15 +270,3 @@ def _seconds(seller: Seller) -> float:
     started = time.perf_counter()
     seller.creates()
     return time.perf_counter() - started
-
-
-def test_the_log_knows_whom_a_limit_refused(stack: Stack, tmp_path: Path) -> None:
-    """One line of the audit log each, with the user and the policy."""
-    log = tmp_path / "log"
-    with AppServer(app_environment(stack, RATE_LIMITS="on"), workers=1, log=log) as app:
-        with new_seller(stack.supabase, app.url) as seller:
-            answers = [seller.http.post("/products/import", content="").status_code for _ in range(25)]
-        assert answers.count(429) >= 3
-        lines = audited(log, event="limit", outcome="limited", user=seller.id)
-        assert {line["policy"] for line in lines} == {"imports"}
-        assert len(lines) == answers.count(429)

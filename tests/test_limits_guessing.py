@@ -21,7 +21,7 @@ from tests.proxy import SupabaseProxy
 from tests.sellers import Seller, all_workers_serve, app_environment, running_app
 
 _WRONG: Final = f"{PASSWORD}-not"
-_TIMES: Final = 6
+_TIMES: Final = 4
 _SLOW_HASH: Final = "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"  # bcrypt as Supabase sets it up
 
 
