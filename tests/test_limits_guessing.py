@@ -1,6 +1,5 @@
 """Guessing passwords: how often one may, from where, for which account, and what the answers' times tell."""
 
-import statistics
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -91,7 +90,7 @@ def test_an_account_is_guarded_against_many_addresses(limited: AppServer, settin
 def test_one_address_is_limited_whatever_the_account(guesser: Guesser) -> None:
     """Guessing one password for many accounts; less than Supabase would take from us."""
     answers = guesser.tries_many([f"nobody-{number}@example.com" for number in range(40)], _WRONG)
-    assert answers[422] in {20, 21}
+    assert 20 <= answers[422] <= 22  # one comes back every 15 s
     assert answers[422] + answers[429] == 40
 
 
@@ -127,7 +126,8 @@ def test_a_refusal_takes_as_long_for_accounts_that_exist_as_for_others(
         for _ in range(_TIMES):
             for email, times in took.items():
                 times.append(_seconds(guesser, email))
-    known, unknown = (statistics.median(times) for times in took.values())
+    # The quickest of each: a busy machine makes any of them slower, and none quicker.
+    known, unknown = map(min, took.values())
     assert min(known, unknown) >= 0.5
     assert abs(known - unknown) < 0.05, took
 
