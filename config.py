@@ -95,6 +95,8 @@ class Settings(BaseSettings):
         default=None, validate_default=True
     )
     cache_ttl: int = Field(default=10, ge=1, le=3600)
+    rate_limits: Literal["on", "off"] = "on"
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Annotated[Literal["json", "text"] | None, Unset] = None
     port: int = Field(default=8000, ge=1, le=65535)

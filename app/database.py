@@ -15,7 +15,7 @@ import httpx
 from postgrest import APIError, SyncPostgrestClient
 from supabase_auth import SyncGoTrueClient
 from supabase_auth.errors import AuthApiError, AuthError
-from supabase_auth.types import AuthResponse
+from supabase_auth.types import AuthResponse, SignInWithEmailAndPasswordCredentials
 
 # Node closes idle connections after about 6 s; reusing one at that moment fails the request.
 _KEEPALIVE_SECONDS = 4.0
@@ -61,6 +61,7 @@ class Session:
     refresh_token: str
     expires_at: int
     email: str
+    user_id: str
 
 
 class Database:
@@ -104,9 +105,21 @@ class Database:
         self._call(None, "health", {}, lost=DatabaseUnavailableError)
         return time.perf_counter() - started
 
-    def sign_in(self, email: str, password: str) -> Session | None:
-        """Open a session; None when e-mail or password are wrong. Raises DatabaseUnavailableError."""
-        return self._session(lambda auth: auth.sign_in_with_password({"email": email, "password": password}))
+    def sign_in(self, email: str, password: str, *, address: str = "") -> Session | None:
+        """Open a session for a client at this IP address; None when e-mail or password are wrong.
+
+        Raises DatabaseUnavailableError.
+        """
+        credentials: SignInWithEmailAndPasswordCredentials = {"email": email, "password": password}
+        return self._session(lambda auth: auth.sign_in_with_password(credentials), address=address)
+
+    def sign_up_is_open(self) -> bool:
+        """Say whether anybody can make an account for themselves. Raises DatabaseUnavailableError."""
+        try:
+            answer = self._auth.get(f"{self._auth_url}/settings", headers={"apikey": self._key})
+            return answer.raise_for_status().json()["disable_signup"] is not True
+        except (httpx.HTTPError, ValueError, KeyError, TypeError):
+            raise DatabaseUnavailableError("Supabase does not say whether sign-up is open.") from None
 
     def refresh(self, refresh_token: str) -> Session | None:
         """Exchange a refresh token for a session; None when it is no longer good. Raises DatabaseUnavailableError."""
@@ -141,9 +154,9 @@ class Database:
             raise lost
         return result
 
-    def _session(self, ask: Callable[[SyncGoTrueClient], AuthResponse]) -> Session | None:
+    def _session(self, ask: Callable[[SyncGoTrueClient], AuthResponse], *, address: str = "") -> Session | None:
         try:
-            session = ask(self._gotrue()).session
+            session = ask(self._gotrue(address)).session
         except AuthApiError as error:
             if error.status in {400, 401, 403, 404, 422}:
                 return None
@@ -153,13 +166,18 @@ class Database:
         if session is None:
             return None
         expires_at = session.expires_at or int(time.time()) + session.expires_in
-        return Session(session.access_token, session.refresh_token, expires_at, session.user.email or "")
+        user = session.user
+        return Session(session.access_token, session.refresh_token, expires_at, user.email or "", user.id)
 
-    def _gotrue(self) -> SyncGoTrueClient:
-        """Return a client for one call: a shared one would go on as whoever signed in last."""
+    def _gotrue(self, address: str = "") -> SyncGoTrueClient:
+        """Return a client for one call: a shared one would go on as whoever signed in last.
+
+        It names the address it calls for, so that Supabase Auth can apply its own limits to that instead of to ours
+        (docs/limits.md says where it does).
+        """
         return SyncGoTrueClient(
             url=self._auth_url,
-            headers={"apikey": self._key},
+            headers={"apikey": self._key} | ({"Sb-Forwarded-For": address} if address else {}),
             auto_refresh_token=False,
             persist_session=False,
             http_client=self._auth,

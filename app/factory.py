@@ -4,7 +4,7 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 from pydantic import SecretStr
 
-from app import auth, commands, desk, diagnostics, problems, products, telemetry
+from app import auth, commands, desk, diagnostics, limits, problems, products, telemetry
 from app.application import Application
 from app.database import Database
 from app.extensions import cache, csrf
@@ -32,6 +32,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         is_operator=lambda token: database.read(token, "is_operator", {}) is True,
         session_is_open=lambda token: database.read(token, "session_is_open", {}) is True,
     )
+    limits.init_app(app, enabled=settings.rate_limits == "on")
     for room in (telemetry, problems, products, diagnostics, commands, desk):
         room.init_app(app)
     return app
@@ -50,6 +51,7 @@ def _flask_config(settings: Settings) -> dict[str, object]:
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": settings.in_production,
+        "TRUSTED_PROXIES": settings.trusted_proxies,
         "MAX_CONTENT_LENGTH": 1 << 20,
         "CACHE_TYPE": settings.cache_type,  # as it was chosen, or None; `_cache_config` says what it comes to
         "WTF_CSRF_CHECK_DEFAULT": False,  # app.auth checks it, and only for callers known by cookie

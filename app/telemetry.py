@@ -31,7 +31,10 @@ class _RequestIdFilter(logging.Filter):
 
 
 class _JsonFormatter(logging.Formatter):
-    """One JSON object per line: time (ISO 8601, UTC), level, logger, request_id, message, and exception if any."""
+    """One JSON object per line: time (ISO 8601, UTC), level, logger, request_id, message, and exception if any.
+
+    Lines of the audit log have the members of their event too (app.audit).
+    """
 
     converter = staticmethod(time.gmtime)
 
@@ -42,6 +45,7 @@ class _JsonFormatter(logging.Formatter):
             "logger": record.name,
             "request_id": getattr(record, "request_id", "-"),
             "message": record.getMessage(),
+            **getattr(record, "audit", {}),
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)

@@ -42,8 +42,9 @@ class SupabaseProxy:
     """Passes everything on to the Supabase at `upstream`, or does what `fault` says. Runs inside its block."""
 
     def __init__(self, upstream: str) -> None:
-        """Listen on a free port; nothing is wrong yet."""
+        """Listen on a free port; nothing is wrong yet. `heard` keeps the headers of each call."""
         self.fault: Fault | None = None
+        self.heard: list[dict[str, str]] = []
         self._server = _Server(("127.0.0.1", 0), self._handler(urlsplit(upstream).netloc))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
@@ -72,6 +73,7 @@ class SupabaseProxy:
             def do_POST(self) -> None:
                 """Pass one call on, and what comes back or is made of it."""
                 fault = proxy.fault
+                proxy.heard.append(dict(self.headers.items()))
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 answer = b"" if fault and not fault.arrives else self._passed_on(body)
                 self.wfile.write(fault.answer(answer) if fault else answer)

@@ -188,7 +188,8 @@ def test_a_file_is_enough_to_run(stack: Stack, tmp_path: Path) -> None:
     """`.env` in the working directory, an empty environment, and `FLASK_APP` unknown to anybody."""
     (tmp_path / ".env").write_text("\n".join(f"{name}={value}" for name, value in app_environment(stack).items()))
     ran = _run("flask", "--app", ROOT / "wsgi.py", "cache", "status", cwd=tmp_path)
-    assert (ran.returncode, "valkey" in ran.stdout, ran.stderr) == (0, True, "")
+    told = [line for line in ran.stderr.splitlines() if '"app.audit"' not in line]
+    assert (ran.returncode, "valkey" in ran.stdout, told) == (0, True, [])
 
 
 def test_a_file_in_another_encoding_is_one_clear_line(tmp_path: Path) -> None:

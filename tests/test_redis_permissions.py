@@ -95,11 +95,12 @@ def scene(stack: Stack, settings: Settings, valkey: ValkeyServer, rules: list[st
     """Let an application live inside the block as a new Redis user with these rules."""
     name = f"asin-desk-{next(_numbers)}"
     url = valkey.url.replace("//", f"//{name}:word@")
-    own = settings.model_copy(update={"redis_url": SecretStr(url)})
+    own = settings.model_copy(update={"redis_url": SecretStr(url), "rate_limits": "on"})
     with Redis.from_url(valkey.url, decode_responses=True) as admin:
         admin.flushall()
         admin.script_flush()
-        admin.execute_command("ACL", "SETUSER", name, "on", ">word", "resetchannels", "~asin_stats:*", *rules)
+        keys = ("~asin_stats:*", "~asin_limits:*")
+        admin.execute_command("ACL", "SETUSER", name, "on", ">word", "resetchannels", *keys, *rules)
         admin.acl_log_reset()
         with running_app(own) as app, new_seller(stack.supabase, "http://app") as seller:
             make_operator(stack.supabase, seller)

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.local import LocalProxy
 
+from app import audit
 from app.auth.answers import Answers
 from app.auth.cookies import SealedSessions
 from app.auth.keys import KeysUnavailableError
@@ -116,14 +117,26 @@ def login_required(view: Callable[P, ResponseReturnValue]) -> Callable[P, Respon
 def operator_required(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
     """Let only operators reach `view`: 403 for other callers, besides what `identify` raises."""
 
-    @login_required
     @functools.wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        if not _auth().operates(current_user):
-            raise Problem(HTTPStatus.FORBIDDEN, detail="Only operators of this installation may see this.")
+        request.environ[_CALLER] = _operator(view.__name__)
         return view(*args, **kwargs)
 
     return guarded
+
+
+def _operator(action: str) -> Identity:
+    """Return who sends the current request, an operator, and have the audit log know of it; see `operator_required`."""
+    try:
+        identity = identify(request.environ)
+    except Problem:
+        audit.record("operator", "refused", action=action)
+        raise
+    allowed = _auth().operates(identity)
+    audit.record("operator", "ok" if allowed else "refused", action=action, user=identity.user_id)
+    if not allowed:
+        raise Problem(HTTPStatus.FORBIDDEN, detail="Only operators of this installation may see this.")
+    return identity
 
 
 def identify(environ: "WSGIEnvironment") -> Identity:
@@ -184,6 +197,7 @@ def _unauthorized(reason: str | None = None) -> Problem:
         challenge = _CHALLENGE
         detail = "Send a Supabase access token as 'Authorization: Bearer <token>', or sign in at the desk."
     else:
+        audit.record("token", "refused", reason=reason)
         challenge = f'{_CHALLENGE}, error="invalid_token", error_description="{reason}"'
         detail = f"The access token was refused: {reason}."
     return Problem(HTTPStatus.UNAUTHORIZED, detail=detail, headers={"WWW-Authenticate": challenge})
@@ -197,6 +211,7 @@ def _check_csrf() -> None:
     try:
         csrf.protect()
     except CSRFError as error:
+        audit.record("csrf", "refused")
         raise Problem(
             HTTPStatus.FORBIDDEN,
             detail=f"{error.description} Reload the page and try again; programs send a bearer token instead.",

@@ -12,6 +12,7 @@ from app.caching import inspect
 from app.caching.backend import LeaseCache
 from app.caching.codec import Policy
 from app.caching.protocol import LeaseProtocol
+from app.caching.scripts import run_text
 from app.caching.states import Answer
 from app.caching.trouble import REDIS_ERRORS, CacheUnavailableError, classify
 
@@ -52,6 +53,10 @@ class Engine(ABC):
     def admit(self, function: object, policy: Policy[R]) -> Policy[R]:
         """Remember the policy of a memoized function before its first use."""
         return self.policies.setdefault(function, policy)
+
+    def evaluate(self, script: bytes, key: str, *arguments: int) -> Any:  # noqa: ANN401, ARG002 - a Redis reply
+        """Run a Lua script on the server; None where a backend runs none. Raises CacheUnavailableError."""
+        return None
 
     @abstractmethod
     def forget(self, start: str) -> None:
@@ -106,6 +111,10 @@ class LeaseEngine(Engine):
         if timing.owed < timing.lease + policy.ttl:
             self.protocol.timing = replace(timing, owed=timing.lease + policy.ttl)
         return super().admit(function, policy)
+
+    def evaluate(self, script: bytes, key: str, *arguments: int) -> Any:  # noqa: ANN401 - a Redis reply
+        """Run a script on one key, in one round trip, with the protocol's connections and its breaker."""
+        return self.protocol.guard.call(run_text, self.protocol.ask, script, key, *arguments)
 
     def forget(self, start: str) -> None:
         """Drop them one batch after the other; a reader that began before drops out of its lease."""

@@ -167,6 +167,14 @@ class Cache(flask_caching.Cache):
         finally:
             _writers.reset(reset)
 
+    def evaluate(self, script: bytes, key: str, *arguments: int) -> Any:  # noqa: ANN401 - a Redis reply
+        """Run a Lua script on the cache's Redis: one key, in full, and one round trip. None where nothing runs scripts.
+
+        It waits as long as a reader may and shares the connections and the breaker, so it costs nothing while Redis is
+        known to be away. Raises CacheUnavailableError.
+        """
+        return self.engine.evaluate(script, key, *arguments)
+
     @property
     def stores(self) -> bool:
         """Whether anything is stored: not with NullCache."""

@@ -68,7 +68,7 @@ class LeaseProtocol:
             clock: monotonic seconds.
 
         """
-        self.client, self.max_connections = link.client, link.max_connections
+        self.client, self.ask, self.max_connections = link.client, link.ask, link.max_connections
         self.timing, self.region = timing or Timing(), region or SharedRegion()
         self._link, self._sleep, self._clock = link, sleep, clock
         self.breaker = CircuitBreaker(ping=self._ping, deliver=self._deliver, region=self.region, clock=clock)

@@ -20,6 +20,14 @@ def run(send: Send, name: str, key: str | bytes, *arguments: str | bytes | int) 
         return send(("EVAL", _TEXTS[name], 1, key, *arguments))
 
 
+def run_text(send: Send, text: bytes, key: str, *arguments: int) -> Any:  # noqa: ANN401 - a Redis reply
+    """Run a script of somebody else's on `key` and return its reply. Raises what redis-py raises."""
+    try:
+        return send(("EVALSHA", hashlib.sha1(text, usedforsecurity=False).hexdigest(), 1, key, *arguments))
+    except NoScriptError:
+        return send(("EVAL", text, 1, key, *arguments))
+
+
 def run_for_all(link: Link, name: str, keys: list[bytes], *arguments: str) -> list[Any]:
     """Run a script once for each key and return the replies; one round trip for all, but for a cluster."""
     if len(keys) == 1 or is_cluster(link.client):  # a cluster takes no scripts in a pipeline

@@ -3,12 +3,14 @@
 from flask import Flask
 
 from app.commands.cache import cache_commands
+from app.commands.checking import check
 from app.commands.products import product_commands
 
 __all__ = ["init_app"]
 
 
 def init_app(app: Flask) -> None:
-    """Give `app` the commands `flask cache …` and `flask products …`."""
+    """Give `app` the commands `flask cache …`, `flask products …` and `flask check`."""
     app.cli.add_command(cache_commands)
     app.cli.add_command(product_commands)
+    app.cli.add_command(check)

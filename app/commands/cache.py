@@ -8,6 +8,7 @@ import click
 from flask.cli import AppGroup
 
 from app.caching import CacheUnavailableError
+from app.commands.auditing import audited
 from app.commands.ending import fail
 from app.extensions import cache
 from app.products.stats import asin_status_stats
@@ -18,6 +19,7 @@ cache_commands = AppGroup("cache", help="Look into the cache of status breakdown
 @cache_commands.command("status")
 @click.option("--user", type=click.UUID, metavar="ID", help="Also show this user's entry.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts instead of a table.")
+@audited("cache.status", "user")
 def status(user: UUID | None, *, as_json: bool) -> None:
     """Show the server, and how many entries it holds for us.
 
@@ -36,6 +38,7 @@ def status(user: UUID | None, *, as_json: bool) -> None:
 @click.option("--user", type=click.UUID, metavar="ID", help="Drop this user's entry.")
 @click.option("--all", "everybody", is_flag=True, help="Drop all entries; nothing else in the database is touched.")
 @click.option("--yes", is_flag=True, help="Do not ask before dropping all.")
+@audited("cache.flush", "user", "everybody")
 def flush(user: UUID | None, *, everybody: bool, yes: bool) -> None:
     """Drop one user's entry or all of ours, and say how many went.
 

@@ -11,6 +11,7 @@ from typing import IO, Final
 import click
 from flask.cli import AppGroup
 
+from app.commands.auditing import audited
 from app.commands.ending import fail
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.products.importing import Import, Mistake, UnreadableFileError, check
@@ -42,6 +43,7 @@ class _Days(click.ParamType[int]):
 @click.argument("file", type=click.File("rb"))
 @click.option("--user", "email", required=True, metavar="EMAIL", help="The seller whose products they become.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would happen.")
+@audited("products.import", "dry_run")
 def import_file(file: IO[bytes], email: str, *, dry_run: bool) -> None:
     """Take the CSV FILE in (- is standard input): as POST /products/import does, but for any seller.
 
@@ -60,6 +62,7 @@ def import_file(file: IO[bytes], email: str, *, dry_run: bool) -> None:
 @product_commands.command("purge")
 @click.option("--older-than", "days", required=True, type=_Days(), metavar="DAYS", help="Such as 30d; at least that.")
 @click.option("--yes", is_flag=True, help="Do not ask first.")
+@audited("products.purge", "days")
 def purge(days: int, *, yes: bool) -> None:
     """Remove for good the deals of all sellers that were deleted longer ago, and products left without any deal.
 

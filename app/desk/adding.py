@@ -13,6 +13,7 @@ from app.desk.blueprint import desk
 from app.desk.notices import Notice, leave
 from app.desk.sessions import signed_in
 from app.desk.wording import LABELS
+from app.limits import WRITES, limited
 from app.products import repository
 from app.products.schemas import DealFields, NewProduct
 from app.products.stats import changing_stats
@@ -39,6 +40,7 @@ def new_product() -> ResponseReturnValue:
 
 @desk.post("/desk/products/new")
 @signed_in
+@limited(WRITES)
 def add_product() -> ResponseReturnValue:
     """Create the product and its deal, or show the form again with each mistake beside its field."""
     try:

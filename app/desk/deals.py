@@ -16,6 +16,7 @@ from app.desk.blueprint import desk
 from app.desk.notices import MOST_UNDONE, Notice, leave
 from app.desk.sessions import signed_in
 from app.desk.wording import LABELS, counted
+from app.limits import WRITES, limited
 from app.products import repository
 from app.products.schemas import BulkAction
 from app.products.stats import changing_stats
@@ -30,6 +31,7 @@ _DONE: Final = {
 
 @desk.post("/desk/deals")
 @signed_in
+@limited(WRITES)
 def change_deals() -> ResponseReturnValue:
     """Apply the chosen action to the ticked deals: all of them or none."""
     return _changed(request.form.get("action", ""), request.form.getlist("deal_ids"))
@@ -37,6 +39,7 @@ def change_deals() -> ResponseReturnValue:
 
 @desk.post("/desk/deals/<uuid:deal_id>/<any(delete, favorite, unfavorite):action>")
 @signed_in
+@limited(WRITES)
 def change_deal(deal_id: UUID, action: str) -> ResponseReturnValue:
     """Apply an action to one deal."""
     return _changed(action, [str(deal_id)])

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
+from app import audit
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.desk import sessions
 from app.desk.blueprint import desk, protect
@@ -18,6 +19,7 @@ _HEADLINES: Final = {
     403: "This form cannot be accepted",
     404: "There is nothing here",
     405: "This address cannot be opened this way",
+    429: "Too many attempts",
     500: "Something went wrong on our side",
     503: "The desk cannot reach its data right now",
 }
@@ -71,6 +73,7 @@ def _refused(error: DatabaseRefusalError) -> ResponseReturnValue:
 
 @desk.errorhandler(CSRFError)
 def _forged(_error: CSRFError) -> ResponseReturnValue:
+    audit.record("csrf", "refused")
     return _problem(Problem(HTTPStatus.FORBIDDEN))
 
 
@@ -82,6 +85,7 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
 def _to_sign_in() -> ResponseReturnValue:
     """Ask the visitor to sign in, and remember where they were heading (a form cannot be sent again)."""
     if sessions.is_open():
+        audit.record("session", "refused")
         session.clear()
         leave(Notice("Your session has ended. Please sign in again.", "problem"))
     heading_for = request.full_path.removesuffix("?") if request.method == "GET" else None

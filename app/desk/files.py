@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.desk.blueprint import desk
 from app.desk.sessions import signed_in
+from app.limits import IMPORTS, limited
 from app.payloads import query
 from app.problems import Problem, from_database
 from app.products import repository
@@ -46,6 +47,7 @@ def import_form() -> ResponseReturnValue:
 @desk.post("/desk/import")
 @takes_files(at_most=MAX_FILE_BYTES)
 @signed_in
+@limited(IMPORTS, at_once=2)
 def import_file() -> ResponseReturnValue:
     """Take the file in and tell what became of its rows; one that cannot be used changes nothing."""
     try:

@@ -2,17 +2,18 @@
 
 from http import HTTPStatus
 
-from flask import redirect, render_template, request, url_for
+from flask import current_app, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
+from app import audit
+from app.auth import SESSION_TOKEN, Auth, InvalidTokenError, KeysUnavailableError
 from app.database import DatabaseUnavailableError
 from app.desk import links, sessions
 from app.desk.blueprint import desk
+from app.desk.guessing import LONGEST, attempt
 from app.desk.notices import Notice, leave
 from app.extensions import csrf
 from app.problems import unavailable
-
-_LONGEST = 1000  # characters of an e-mail address or a password that are worth asking the database about
 
 
 @desk.get("/sign-in")
@@ -28,10 +29,10 @@ def open_session() -> ResponseReturnValue:
     """Sign in with e-mail and password, and go where the visitor was heading if that is on this host."""
     csrf.protect()
     email, password = request.form.get("email", "").strip(), request.form.get("password", "")
-    opened = sessions.database().sign_in(email, password) if _plausible(email, password) else None
+    opened = attempt(email, password)
     if opened is None:
         mistake = "This e-mail address and password do not belong together. Please check both."
-        page = render_template("sign_in.html", email=email[:_LONGEST], mistake=mistake)
+        page = render_template("sign_in.html", email=email[:LONGEST], mistake=mistake)
         return page, HTTPStatus.UNPROCESSABLE_ENTITY
     sessions.start(opened)
     return redirect(links.local(request.args.get("next")), HTTPStatus.SEE_OTHER)
@@ -41,6 +42,7 @@ def open_session() -> ResponseReturnValue:
 def sign_out() -> ResponseReturnValue:
     """End the session, here and at Supabase; while Supabase cannot be told, offer to try again."""
     csrf.protect()
+    audit.record("sign-out", "ok", user=_whoever_leaves())
     try:
         sessions.end()
     except DatabaseUnavailableError as error:
@@ -49,5 +51,11 @@ def sign_out() -> ResponseReturnValue:
     return redirect(url_for("desk.sign_in"), HTTPStatus.SEE_OTHER)
 
 
-def _plausible(email: str, password: str) -> bool:
-    return all(0 < len(text) <= _LONGEST and "\0" not in text for text in (email, password))
+def _whoever_leaves() -> str | None:
+    """Return the user of the session, if its token is still good: for the audit log, which believes no other."""
+    token = session.get(SESSION_TOKEN)
+    auth: Auth = current_app.extensions["auth"]
+    try:
+        return auth.verifier.verify(token).user_id if isinstance(token, str) else None
+    except (InvalidTokenError, KeysUnavailableError):
+        return None

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from flask import Response, stream_with_context
 
+from app import audit
+from app.auth import current_user
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.products import repository
 from app.products.formulas import disarm
@@ -29,6 +31,7 @@ def export_response(query: ExportQuery) -> Response:
     name = f"asin-desk-{datetime.now(UTC):%Y-%m-%d}.csv"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["Cache-Control"] = "private, no-store"
+    audit.record("export", "ok", user=current_user.user_id)
     return response
 
 

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from app.auth import login_required
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
+from app.limits import IMPORTS, limited
 from app.payloads import query
 from app.problems import from_database
 from app.products import repository
@@ -22,6 +23,7 @@ from app.uploads import takes_files
 @products.post("/import")
 @takes_files(at_most=MAX_FILE_BYTES)
 @login_required
+@limited(IMPORTS, at_once=2)
 def import_products() -> ResponseReturnValue:
     """Take a CSV file in and stream what becomes of it, one JSON document per line."""
     dry_run = query(ImportQuery).dry_run

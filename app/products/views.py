@@ -6,7 +6,9 @@ from uuid import UUID
 from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app import audit
 from app.auth import caller, current_user, login_required
+from app.limits import WRITES, limited
 from app.payloads import body, query
 from app.products import repository
 from app.products.representation import stats_response
@@ -31,6 +33,7 @@ def list_products() -> ResponseReturnValue:
 
 @products.post("")
 @login_required
+@limited(WRITES)
 def create_product() -> ResponseReturnValue:
     """Create a product and its deal, or update the deal that is already there."""
     new = body(NewProduct)
@@ -49,6 +52,7 @@ def get_product(product_id: UUID) -> ResponseReturnValue:
 
 @products.patch("/<uuid:product_id>")
 @login_required
+@limited(WRITES)
 def update_product(product_id: UUID) -> ResponseReturnValue:
     """Change fields of a product; an ASIN moves it to another status."""
     changes = body(ProductFields)
@@ -58,6 +62,7 @@ def update_product(product_id: UUID) -> ResponseReturnValue:
 
 @products.patch("/deal/<uuid:deal_id>")
 @login_required
+@limited(WRITES)
 def update_deal(deal_id: UUID) -> ResponseReturnValue:
     """Change fields of a deal."""
     changes = body(DealFields)
@@ -67,16 +72,20 @@ def update_deal(deal_id: UUID) -> ResponseReturnValue:
 
 @products.delete("/deal/<uuid:deal_id>")
 @login_required
+@limited(WRITES)
 def delete_deal(deal_id: UUID) -> ResponseReturnValue:
     """Put a deal away; with `?hard=true` remove it for good."""
     hard = query(DeleteQuery).hard
     with changing_stats(current_user.user_id):
         repository.delete_deal(deal_id, hard=hard)
+    if hard:
+        audit.record("deal.purge", "ok", user=current_user.user_id, deal=str(deal_id))
     return "", HTTPStatus.NO_CONTENT
 
 
 @products.post("/bulk-action")
 @login_required
+@limited(WRITES)
 def bulk_action() -> ResponseReturnValue:
     """Apply one action to many deals, all or nothing."""
     bulk = body(BulkAction)

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
+from app import audit
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.products import repository
 from app.products.importing.columns import NAMES
@@ -67,6 +68,8 @@ class Import:
         finally:
             counts = " ".join(f"{name}={number}" for name, number in self.document().items())
             logger.info("import for %s %s; dry_run=%s %s", self.by.user_id, self._outcome, self.dry_run, counts)
+            outcome = "ok" if self._outcome == "finished" else "failed"
+            audit.record("import", outcome, user=self.by.user_id, dry_run=self.dry_run, rows=self.totals.rows)
 
     def events(self) -> Iterator[Mistake | Totals]:
         """Write the file; yield each mistake once it is known, and the totals after each batch.

@@ -1,0 +1,112 @@
+"""Count requests in the cache's Redis, for all workers together; in this process while Redis is away."""
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from flask import current_app
+
+from app.audit import pseudonym
+from app.caching import CacheUnavailableError
+from app.extensions import cache
+from app.limits.policies import Policy, Standing
+
+logger = logging.getLogger(__name__)
+
+_SCRIPT: Final = (Path(__file__).parent / "take.lua").read_bytes()
+_MOST_COUNTERS: Final = 10_000
+_PREFIX: Final = "asin_limits:"
+"""Beside the cache's prefix: flushing the cache lets nobody guess anew."""
+
+
+class Counters:
+    """What one process counts by itself; the algorithm is that of take.lua.
+
+    Bounded: when there are too many, the one used longest ago is forgotten. Safe to share between threads.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start with nothing counted; `clock` returns monotonic seconds."""
+        self._clock, self._lock = clock, threading.Lock()
+        self._full_at: OrderedDict[str, int] = OrderedDict()
+
+    def take(self, key: str, policy: Policy, units: int) -> Standing:
+        """Take units of the quota (negative: give them back) and return where the client stands."""
+        with self._lock:
+            now = round(self._clock() * 1000)
+            wanted = max(now, max(now, self._full_at.get(key, now)) + policy.interval_ms * units)
+            over = wanted - now - policy.window_ms
+            if over > 0:
+                return Standing(policy, allowed=False, wait_ms=over)
+            self._full_at[key] = wanted
+            self._full_at.move_to_end(key)
+            if len(self._full_at) > _MOST_COUNTERS:
+                self._full_at.popitem(last=False)
+            return Standing(policy, allowed=True, wait_ms=wanted - now)
+
+
+class Limiter:
+    """The limits of one application; kept as `app.extensions["limits"]`."""
+
+    def __init__(self, *, enabled: bool) -> None:
+        """Limit requests, or (RATE_LIMITS=off) none."""
+        self.enabled = enabled
+        self._own = Counters()
+        self._shared = True
+
+    def take(self, policy: Policy, who: str, *, units: int = 1) -> Standing:
+        """Count a request of `who` under `policy`, or (negative units) take back what was counted for it.
+
+        One round trip to Redis; never an error, and no wait while Redis is known to be away.
+        """
+        if not self.enabled:
+            return Standing(policy, allowed=True, wait_ms=0)
+        key = f"{_PREFIX}{policy.name}:{pseudonym(who)}"
+        try:
+            reply = cache.evaluate(_SCRIPT, key, policy.interval_ms, policy.window_ms, units)
+        except CacheUnavailableError as error:
+            reply, why = None, str(error)
+        else:
+            why = "no Redis is configured" if reply is None else "Redis answers"
+        self._say(shared=reply is not None, why=why)
+        if reply is None:
+            return self._own.take(key, policy, units)
+        return Standing(policy, allowed=bool(reply[0]), wait_ms=reply[1])
+
+    def _say(self, *, shared: bool, why: str) -> None:
+        """Log once that counting moved."""
+        if shared is not self._shared:
+            self._shared = shared
+            where = "in Redis, for all workers together" if shared else "in each worker by itself"
+            logger.info("rate limits are counted %s: %s", where, why)
+
+
+def limiter() -> Limiter:
+    """Return the limits of the application that runs."""
+    found: Limiter = current_app.extensions["limits"]
+    return found
+
+
+def take_all(wanted: Sequence[tuple[Policy, str]]) -> Standing:
+    """Count a request under several policies, each with whom it is counted for: under all or under none.
+
+    Returns where the client stands under the policy that refuses it, else under the one that has least left.
+    """
+    standings: list[Standing] = []
+    for policy, who in wanted:
+        standing = limiter().take(policy, who)
+        if not standing.allowed:
+            give_back(wanted[: len(standings)])
+            return standing
+        standings.append(standing)
+    return min(standings, key=lambda standing: standing.left)
+
+
+def give_back(counted: Sequence[tuple[Policy, str]]) -> None:
+    """Take back what `take_all` counted."""
+    for policy, who in counted:
+        limiter().take(policy, who, units=-1)

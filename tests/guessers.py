@@ -1,0 +1,57 @@
+"""Those who guess passwords, each from an address of their own, and what the audit log says of them."""
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from tests.visitors import Visitor, new_visitor
+
+_numbers: Final = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Guesser:
+    """A visitor of the sign-in page who comes through one proxy that the app trusts."""
+
+    visitor: Visitor
+    address: str
+    csrf_token: str
+
+    def tries(self, email: str, password: str, *, pretending: str = "") -> httpx.Response:
+        """Send the sign-in form, perhaps with an X-Forwarded-For of one's own, as the proxy passes it on."""
+        form = {"csrf_token": self.csrf_token, "email": email, "password": password}
+        came_through = f"{pretending}, {self.address}" if pretending else self.address
+        return self.visitor.http.post("/sign-in", data=form, headers={b"X-Forwarded-For": came_through.encode()})
+
+    def tries_many(self, emails: Sequence[str], password: str, *, pretending: str = "") -> Counter[int]:
+        """Try a password for each address, several at a time, and count the answers; each pretends something else."""
+        with ThreadPoolExecutor(8) as threads:
+            tries = [
+                threads.submit(self.tries, email, password, pretending=pretending and f"{pretending}.{number}")
+                for number, email in enumerate(emails)
+            ]
+            return Counter(each.result().status_code for each in tries)
+
+
+@contextmanager
+def new_guesser(app_url: str, *, address: str = "") -> Iterator[Guesser]:
+    """Let somebody open the app's sign-in page inside the block, from an address of their own unless it is given."""
+    number = next(_numbers)
+    address = address or f"198.51.{100 + number // 200}.{1 + number % 200}"
+    with new_visitor(app_url) as visitor:
+        visitor.opens("/sign-in")
+        yield Guesser(visitor, address, visitor.csrf_token)
+
+
+def audited(log: Path, **wanted: str) -> list[dict[str, Any]]:
+    """Return the audit lines of a JSON log that have these members, oldest first."""
+    lines = [json.loads(line) for line in log.read_text().splitlines() if '"app.audit"' in line]
+    return [line for line in lines if wanted.items() <= line.items()]
