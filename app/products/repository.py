@@ -175,6 +175,11 @@ def require_database() -> None:
     _database().latency()
 
 
+def database_answers() -> bool:
+    """Say whether a call of the database is worth making, as far as is known; asks nobody."""
+    return _database().answers
+
+
 def authority() -> Authority:
     """Return the caller's own authority, for work that goes on after the view."""
     return Authority(_database(), current_user.token, current_user.user_id)

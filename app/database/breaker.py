@@ -1,0 +1,158 @@
+"""A circuit breaker: whether the database is worth a call, found out by one probe at a time.
+
+Pattern: M. Nygard, *Release It!*, 2nd ed., ch. 5. What it knows is one process's own.
+"""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import httpx
+
+from app.database.errors import DatabaseUnavailableError
+
+logger = logging.getLogger(__name__)
+
+_PAUSE_SECONDS: Final = 0.25
+_FRESH_SECONDS: Final = 1.0
+
+
+class Breaker:
+    """Lets calls through while the database answers, and refuses them at once while it is down. Thread-safe.
+
+    A refused connection opens it. Waiting does not, because one statement may be slow. When calls have waited for a
+    quarter of `patience` and none came back, or when one timed out, a probe asks the database something cheap, and new
+    calls wait for what it finds. It opens when neither the probe nor any call was answered for the rest of `patience`.
+    While it is open probes go on, one at a time, and the first that is answered closes it.
+
+    Only the state is under the lock, never a network call.
+    """
+
+    def __init__(
+        self,
+        probe: Callable[[float], float | None],
+        *,
+        patience: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start closed.
+
+        Args:
+            probe: makes the database answer within the given seconds; returns how many it took, or None when it did
+                not answer. Never raises.
+            patience: seconds without any answer, while calls wait, after which the database is down.
+            clock: monotonic seconds.
+
+        """
+        self._probe, self._patience, self._clock = probe, patience, clock
+        self._changed = threading.Condition()
+        self._open = self._suspected = False
+        self._calls = 0
+        self._quiet_since = self._heard_at = self._probed_at = -math.inf
+        self._latency = 0.0
+        self._prober: threading.Thread | None = None
+
+    def admits(self) -> bool:
+        """Say whether the database may answer. Asks nobody, but notices when calls wait and none comes back."""
+        with self._changed:
+            self._notice_silence()
+            return not self._open
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Let a call through and learn from how it ends.
+
+        Raises:
+            DatabaseUnavailableError: the database is down; the block was not entered.
+
+        """
+        with self._changed:
+            self._notice_silence()
+            self._await(lambda: not self._suspected)
+            if self._calls == 0:
+                self._quiet_since = self._clock()
+            self._calls += 1
+        try:
+            yield
+        except BaseException as error:
+            self._ended(error)
+            raise
+        else:
+            self._ended()
+
+    def latency(self) -> float:
+        """Return how long a probe took, in seconds; it is made now unless there was one in the last second.
+
+        However many ask together, there is one probe, and nobody waits for longer than `patience`.
+
+        Raises:
+            DatabaseUnavailableError: the database is down.
+
+        """
+        with self._changed:
+            oldest = self._clock() - _FRESH_SECONDS
+            self._await(lambda: self._probed_at >= oldest)
+            return self._latency
+
+    def _await(self, is_known: Callable[[], bool]) -> None:
+        """Have probes made until `is_known`. Raises DatabaseUnavailableError when that says nothing good in time."""
+        if self._open or not is_known():
+            self._start_probing()
+            self._changed.wait_for(lambda: self._open or is_known(), timeout=self._patience)
+            if self._open or not is_known():
+                raise DatabaseUnavailableError
+
+    def _notice_silence(self) -> None:
+        if self._calls and self._clock() - self._quiet_since >= self._patience / 4:
+            self._suspected = True
+            self._start_probing()
+
+    def _ended(self, error: BaseException | None = None) -> None:
+        """Note the end of a call. Whatever came back, an error too, shows that calls do not wait in vain."""
+        refused = isinstance(error, httpx.ConnectError)
+        with self._changed:
+            self._calls -= 1
+            if refused or isinstance(error, httpx.TimeoutException):
+                self._suspected = True
+                self._move(is_open=refused or self._open)
+                self._start_probing()
+            else:
+                self._heard_at = self._quiet_since = self._clock()
+                self._suspected = False
+            self._changed.notify_all()
+
+    def _start_probing(self) -> None:
+        if self._prober is None or not self._prober.is_alive():  # the parent's does not live on in a forked process
+            self._prober = threading.Thread(target=self._keep_probing, name="database-probe", daemon=True)
+            self._prober.start()
+
+    def _keep_probing(self) -> None:
+        pause = threading.Event()
+        while not self._is_answered():
+            pause.wait(_PAUSE_SECONDS)
+
+    def _is_answered(self) -> bool:
+        """Probe once and draw the conclusions; only the probing thread calls it."""
+        began = self._clock()
+        latency = self._probe(self._patience * 3 / 4)
+        with self._changed:
+            if latency is not None:
+                self._latency, self._probed_at = latency, self._clock()
+                self._quiet_since, self._suspected = self._probed_at, False
+                self._prober = None
+                self._move(is_open=False)
+            elif self._heard_at < began:
+                self._move(is_open=True)
+            self._changed.notify_all()
+        return latency is not None
+
+    def _move(self, *, is_open: bool) -> None:
+        if is_open and not self._open:
+            logger.warning("Database circuit breaker open: the database does not answer")
+        elif self._open and not is_open:
+            logger.info("Database circuit breaker closed: the database answers again")
+        self._open = is_open
