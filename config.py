@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     supabase_jwt_audience: str = Field(default="authenticated", min_length=1)
     supabase_jwt_issuer: Annotated[str | None, Unset] = None
     supabase_timeout: Seconds = 8.0
-    supabase_down_after: Seconds = 1.0
+    supabase_down_after: Seconds = 2.0
     redis_url: Annotated[Annotated[SecretStr, AfterValidator(_redis_url)] | None, Unset] = None
     redis_cluster: bool = False
     redis_sentinels: Annotated[Annotated[str, AfterValidator(_addresses)] | None, Unset] = None

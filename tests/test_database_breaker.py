@@ -1,8 +1,5 @@
 """The circuit breaker of the database: what opens it, what does not, and how it finds its way back."""
 
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +12,6 @@ import pytest
 
 from app.database import DatabaseUnavailableError
 from app.database.breaker import Breaker
-from local import ROOT
 from local.processes import wait_until
 
 _PATIENCE: Final = 0.8
@@ -179,10 +175,9 @@ def test_what_comes_back_at_once_is_no_reason(breaker: Breaker, database: Databa
 def test_an_answer_outweighs_a_probe_without_one(breaker: Breaker, database: Database) -> None:
     """A database that still answers calls is not down, only slow."""
     database.up.clear()
-    with ThreadPoolExecutor(1) as thread:
-        with _unanswered(breaker):
-            noticing = thread.submit(_passes, breaker)
-            assert wait_until(lambda: database.probes == 1, seconds=5)
+    with ThreadPoolExecutor(1) as thread, _unanswered(breaker):
+        noticing = thread.submit(_passes, breaker)
+        assert wait_until(lambda: database.probes == 1, seconds=5)
         # Its call has come back here, while the probe is under way.
     assert noticing.result() < _PATIENCE
     assert wait_until(lambda: database.probes >= 2, seconds=5)  # the first has ended without an answer
@@ -214,43 +209,31 @@ def test_those_who_ask_how_it_is_share_one_probe_a_second(breaker: Breaker, data
 
 
 def test_who_asks_how_a_hung_database_is_learns_it_in_time(breaker: Breaker, database: Database) -> None:
-    """Also without any call, and everybody else knows it then too."""
+    """Also without any call, and soon everybody else knows it too."""
     database.up.clear()
+    assert _told_of_trouble(breaker) < _PATIENCE / 2 + 0.2
+    assert wait_until(lambda: not breaker.admits(), seconds=_PATIENCE)
+    assert _told_of_trouble(breaker) < _AT_ONCE
+
+
+def test_one_caller_waits_to_know_how_it_is_and_the_others_are_told_what_was_known(
+    breaker: Breaker, database: Database
+) -> None:
+    """So strangers who ask cannot hold every thread, even at the moment it hangs."""
+    assert breaker.latency() == 0.001
+    time.sleep(1.1)  # what was found then is old now
+    database.up.clear()
+    with ThreadPoolExecutor(16) as threads:
+        first = threads.submit(_told_of_trouble, breaker)
+        assert wait_until(lambda: database.probes == 2, seconds=5)
+        started = time.monotonic()
+        assert breaker.latency() == 0.001
+        assert time.monotonic() - started < _AT_ONCE
+        assert first.result() < _PATIENCE / 2 + 0.2
+
+
+def _told_of_trouble(breaker: Breaker) -> float:
     started = time.monotonic()
     with pytest.raises(DatabaseUnavailableError):
         breaker.latency()
-    assert time.monotonic() - started < _PATIENCE + 0.2
-    assert _refused(breaker) < _AT_ONCE
-
-
-_FORK: Final = """
-import os, time
-import httpx
-from app.database import DatabaseUnavailableError
-from app.database.breaker import Breaker
-up = False
-breaker = Breaker(lambda seconds: 0.001 if up else None, patience=0.4)
-try:
-    with breaker.call():
-        raise httpx.ConnectError("refused")
-except httpx.ConnectError:
-    pass
-if os.fork() == 0:
-    up, until = True, time.monotonic() + 5
-    while time.monotonic() < until:
-        try:
-            with breaker.call():
-                os._exit(0)
-        except DatabaseUnavailableError:
-            time.sleep(0.01)
-    os._exit(1)
-os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
-"""
-
-
-def test_a_forked_process_probes_for_itself() -> None:
-    """Its parent's thread did not come along."""
-    done = subprocess.run(  # noqa: S603 - our own script
-        [sys.executable, "-c", _FORK], env={"PATH": os.defpath}, cwd=ROOT, check=False, timeout=30
-    )
-    assert done.returncode == 0
+    return time.monotonic() - started

@@ -29,7 +29,8 @@ class Breaker:
     calls wait for what it finds. It opens when neither the probe nor any call was answered for the rest of `patience`.
     While it is open probes go on, one at a time, and the first that is answered closes it.
 
-    Only the state is under the lock, never a network call.
+    Only the state is under the lock, never a network call. No thread is started before the first doubt, so a process
+    that has made no call yet can be forked.
     """
 
     def __init__(
@@ -52,8 +53,9 @@ class Breaker:
         self._changed = threading.Condition()
         self._open = self._suspected = False
         self._calls = 0
-        self._quiet_since = self._heard_at = self._probed_at = -math.inf
-        self._latency = 0.0
+        self._quiet_since = self._heard_at = self._probed_at = self._judged_at = -math.inf
+        self._latency: float | None = None
+        self._judging = False
         self._prober: threading.Thread | None = None
 
     def admits(self) -> bool:
@@ -72,7 +74,7 @@ class Breaker:
         """
         with self._changed:
             self._notice_silence()
-            self._await(lambda: not self._suspected)
+            self._await_verdict()
             if self._calls == 0:
                 self._quiet_since = self._clock()
             self._calls += 1
@@ -85,25 +87,39 @@ class Breaker:
             self._ended()
 
     def latency(self) -> float:
-        """Return how long a probe took, in seconds; it is made now unless there was one in the last second.
+        """Return how long a probe took, in seconds.
 
-        However many ask together, there is one probe, and nobody waits for longer than `patience`.
+        A probe is made when there was none in the last second. One caller waits for it, for half of `patience` at most;
+        others are told meanwhile what the last one found.
 
         Raises:
-            DatabaseUnavailableError: the database is down.
+            DatabaseUnavailableError: the database is down, or the probe was not answered in time.
 
         """
         with self._changed:
-            oldest = self._clock() - _FRESH_SECONDS
-            self._await(lambda: self._probed_at >= oldest)
+            age = self._clock() - max(self._judged_at, self._probed_at)
+            if age > _FRESH_SECONDS and not self._open and (not self._judging or math.isinf(self._judged_at)):
+                self._judge()
+            if self._open:
+                self._start_probing()
+            if self._open or self._latency is None:
+                raise DatabaseUnavailableError
             return self._latency
 
-    def _await(self, is_known: Callable[[], bool]) -> None:
-        """Have probes made until `is_known`. Raises DatabaseUnavailableError when that says nothing good in time."""
-        if self._open or not is_known():
+    def _judge(self) -> None:
+        asked_at, self._judging = self._clock(), True
+        self._start_probing()
+        self._changed.wait_for(lambda: self._open or self._probed_at >= asked_at, timeout=self._patience / 2)
+        if self._probed_at < asked_at:
+            self._latency = None
+        self._judged_at, self._judging = self._clock(), False
+
+    def _await_verdict(self) -> None:
+        """Wait while a probe is to show whether calls wait in vain. Raises DatabaseUnavailableError if they do."""
+        if self._open or self._suspected:
             self._start_probing()
-            self._changed.wait_for(lambda: self._open or is_known(), timeout=self._patience)
-            if self._open or not is_known():
+            self._changed.wait_for(lambda: self._open or not self._suspected, timeout=self._patience)
+            if self._open or self._suspected:
                 raise DatabaseUnavailableError
 
     def _notice_silence(self) -> None:
@@ -126,7 +142,7 @@ class Breaker:
             self._changed.notify_all()
 
     def _start_probing(self) -> None:
-        if self._prober is None or not self._prober.is_alive():  # the parent's does not live on in a forked process
+        if self._prober is None or not self._prober.is_alive():
             self._prober = threading.Thread(target=self._keep_probing, name="database-probe", daemon=True)
             self._prober.start()
 

@@ -48,7 +48,7 @@ class Database:
     ask another service of the same project. It may hang alone, so they get half of the places at most.
     """
 
-    def __init__(self, url: str, key: str, *, timeout: float, most_calls: int, down_after: float = 1.0) -> None:
+    def __init__(self, url: str, key: str, *, timeout: float, most_calls: int, down_after: float = 2.0) -> None:
         """Describe the project; nothing is connected yet.
 
         Args:
@@ -68,7 +68,7 @@ class Database:
         self._auth = httpx.Client(timeout=timeout, limits=limits)
         self._breaker = Breaker(self._probe, patience=down_after)
         self._places, self._sign_in_places = (
-            Bulkhead(places, patience=down_after, hopeful=self._breaker.admits)
+            Bulkhead(places, patience=down_after / 2, hopeful=self._breaker.admits)
             for places in (most_calls, max(1, most_calls // 2))
         )
 
@@ -99,12 +99,12 @@ class Database:
         return self._call(token, function, arguments, lost=OutcomeUnknownError)
 
     def latency(self) -> float:
-        """Return how long the database took to answer a probe of the last second, in seconds.
+        """Return how long the database took to answer a probe a moment ago, in seconds.
 
-        However many ask together there is one probe, and nobody waits for longer than `down_after`.
+        However many ask there is one probe a second, and nobody waits for longer than half of `down_after`.
 
         Raises:
-            DatabaseUnavailableError: it is down.
+            DatabaseUnavailableError: it did not answer in that time.
 
         """
         return self._breaker.latency()
