@@ -16,7 +16,7 @@ from local.application import AppServer
 from local.processes import wait_until
 from local.stack import Stack
 from local.supabase import SupabaseServer
-from tests.clients import client
+from tests.clients import PASSWORD, client, new_account
 from tests.outage import Call, Visit, again_and_again, all_at_once
 from tests.problems import problem
 from tests.proxy import Fault, SupabaseProxy
@@ -97,7 +97,9 @@ def _says(log: Path, word: str, *, since: int) -> int:
 
 def _all_know(app: AppServer, log: Path, *, since: int) -> bool:
     """Ask for readiness until both workers know that the database is down."""
-    return wait_until(lambda: _stranger(app) and _says(log, "open", since=since) == 2, seconds=_DOWN_AFTER + 10)
+    return wait_until(
+        lambda: not _stranger(app).is_success and _says(log, "open", since=since) == 2, seconds=_DOWN_AFTER + 10
+    )
 
 
 def _is_refused(visit: Visit) -> None:
@@ -243,17 +245,19 @@ def test_an_import_beside_many_readers_refuses_nobody(stack: Stack, tmp_path: Pa
 
 def test_signing_in_is_given_up_as_quickly(supabase: SupabaseServer) -> None:
     """One attempt waits for the time-out and shows that the database hangs; the next ones do not wait."""
+    email = new_account(supabase)["user"]["email"]
     database = Database(supabase.url, supabase.publishable_key, timeout=2, most_calls=2, down_after=1)
     supabase.pause()
     took = []
     for _ in range(3):
         started = time.monotonic()
         with pytest.raises(DatabaseUnavailableError, match="Signing in is not possible"):
-            database.sign_in("somebody@example.com", "password")
+            database.sign_in(email, PASSWORD)
         took.append(time.monotonic() - started)
     supabase.resume()
     assert (took[0] > 1.9, took[2] < 0.5) == (True, True)
     assert wait_until(lambda: database.answers, seconds=_SLACK)
     assert wait_until(lambda: database.latency() < 1, seconds=_SLACK)
-    assert database.sign_in("somebody@example.com", "password") is None
+    assert database.sign_in(email, PASSWORD)
+    assert database.sign_in(email, "wrong") is None
     database.close()

@@ -57,6 +57,7 @@ class Breaker:
         self._latency: float | None = None
         self._judging = False
         self._prober: threading.Thread | None = None
+        self._over = threading.Event()
 
     def admits(self) -> bool:
         """Say whether the database may answer. Asks nobody, but notices when calls wait and none comes back."""
@@ -106,6 +107,12 @@ class Breaker:
                 raise DatabaseUnavailableError
             return self._latency
 
+    def close(self) -> None:
+        """Make no further probe; waits for the one that is under way."""
+        self._over.set()
+        if prober := self._prober:
+            prober.join()
+
     def _judge(self) -> None:
         asked_at, self._judging = self._clock(), True
         self._start_probing()
@@ -147,9 +154,8 @@ class Breaker:
             self._prober.start()
 
     def _keep_probing(self) -> None:
-        pause = threading.Event()
-        while not self._is_answered():
-            pause.wait(_PAUSE_SECONDS)
+        while not (self._over.is_set() or self._is_answered()):
+            self._over.wait(_PAUSE_SECONDS)
 
     def _is_answered(self) -> bool:
         """Probe once and draw the conclusions; only the probing thread calls it."""

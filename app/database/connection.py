@@ -124,6 +124,7 @@ class Database:
 
     def close(self) -> None:
         """Close the connections; for whoever outlives an application, as tests do."""
+        self._breaker.close()
         self._rest.close()
         self._auth.close()
 
@@ -166,7 +167,7 @@ class Database:
             try:
                 yield
             except AuthError as error:  # the client library's name for each failure, those of the connection too
-                if isinstance(error.__cause__, httpx.HTTPError):
+                if isinstance(error.__cause__, httpx.RequestError):
                     raise error.__cause__ from None
                 raise
 
