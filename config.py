@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     supabase_jwt_audience: str = Field(default="authenticated", min_length=1)
     supabase_jwt_issuer: Annotated[str | None, Unset] = None
     supabase_timeout: Seconds = 8.0
+    supabase_down_after: Seconds = 2.0
     redis_url: Annotated[Annotated[SecretStr, AfterValidator(_redis_url)] | None, Unset] = None
     redis_cluster: bool = False
     redis_sentinels: Annotated[Annotated[str, AfterValidator(_addresses)] | None, Unset] = None
@@ -97,6 +98,7 @@ class Settings(BaseSettings):
     cache_ttl: int = Field(default=10, ge=1, le=3600)
     rate_limits: Literal["on", "off"] = "on"
     trusted_proxies: int = Field(default=0, ge=0, le=10)
+    metrics_token: Annotated[SecretStr | None, Unset] = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Annotated[Literal["json", "text"] | None, Unset] = None
     port: int = Field(default=8000, ge=1, le=65535)
@@ -121,6 +123,16 @@ class Settings(BaseSettings):
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value().encode()) < 32:
             raise ValueError("is shorter than the 32 bytes HS256 needs; copy it whole from the Supabase dashboard")
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _beyond_guessing(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < _WEAK_KEY_LENGTH:
+            raise ValueError(
+                f"must be at least {_WEAK_KEY_LENGTH} characters; make one with: "
+                "python -c 'import secrets; print(secrets.token_hex(32))'"
+            )
         return value
 
     @field_validator("redis_sentinel_master")

@@ -53,6 +53,7 @@ def _flask_config(settings: Settings) -> dict[str, object]:
         "SESSION_COOKIE_SECURE": settings.in_production,
         "TRUSTED_PROXIES": settings.trusted_proxies,
         "MAX_CONTENT_LENGTH": 1 << 20,
+        "METRICS_TOKEN": _text(settings.metrics_token),
         "CACHE_TYPE": settings.cache_type,  # as it was chosen, or None; `_cache_config` says what it comes to
         "WTF_CSRF_CHECK_DEFAULT": False,  # app.auth checks it, and only for callers known by cookie
         "WTF_CSRF_TIME_LIMIT": None,  # as long as the session: a form left open over lunch still works
@@ -99,7 +100,8 @@ def _database(settings: Settings) -> Database:
         settings.supabase_url,
         settings.supabase_key.get_secret_value(),
         timeout=settings.supabase_timeout,
-        max_connections=settings.threads + 2,
+        most_calls=max(1, settings.threads - 2),  # two threads are left for what needs no database
+        down_after=settings.supabase_down_after,
     )
 
 

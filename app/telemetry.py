@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import sys
 import time
@@ -9,8 +10,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from flask import Flask, Response, has_request_context, request
-
-from app.caching import new_identifier
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -74,7 +73,8 @@ def _request_id(environ: "WSGIEnvironment") -> str:
     found: str | None = environ.get(_REQUEST_ID)
     if found is None:
         given = environ.get("HTTP_X_REQUEST_ID")
-        found = environ[_REQUEST_ID] = given if given and _ID.fullmatch(given) else new_identifier()
+        # Random, so that ids do not tell how many requests there were between two of them.
+        found = environ[_REQUEST_ID] = given if given and _ID.fullmatch(given) else os.urandom(12).hex()
     return found
 
 

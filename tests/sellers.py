@@ -132,6 +132,7 @@ def app_environment(stack: Stack, **changes: str) -> dict[str, str]:
         "REDIS_TIMEOUT": "2",
         "REDIS_READ_TIMEOUT": "2",  # this machine may be busier than one that serves sellers
         "SUPABASE_TIMEOUT": "8",
+        "SUPABASE_DOWN_AFTER": "10",  # and the embedded Supabase answers one call at a time
         "SUPABASE_JWT_ISSUER": "",
         "SUPABASE_URL": stack.supabase.url,
         "SUPABASE_KEY": stack.supabase.publishable_key,

@@ -50,6 +50,8 @@ def _mistakes(monkeypatch: pytest.MonkeyPatch, **values: str) -> list[str]:
         ("SUPABASE_KEY", "", "is not set; .env.example says what it is"),
         ("SUPABASE_JWT_SECRET", "too-short-to-be-it", "32 bytes"),
         ("SUPABASE_JWT_AUDIENCE", "", "is not set; .env.example says what it is"),
+        ("METRICS_TOKEN", "guessable", "must be at least 32 characters; make one with"),
+        *(("SUPABASE_DOWN_AFTER", value, "") for value in ("0", "-1", "nan", "")),
         *(("SUPABASE_TIMEOUT", value, "") for value in ("0", "-1", "nan", "inf", "soon", "")),
         *(("REDIS_URL", value, "must start with redis://") for value in ("localhost:6379", "http://localhost", "x")),
         ("REDIS_URL", "redis://", "names no host"),
@@ -135,6 +137,7 @@ def test_the_defaults_need_two_variables_only(monkeypatch: pytest.MonkeyPatch) -
     assert (settings.cache_ttl, settings.redis_max_connections) == (10, 10)
     assert (settings.redis_timeout, settings.redis_read_timeout) == (2.0, 0.03)
     assert (settings.redis_url, settings.supabase_jwt_secret, settings.supabase_timeout) == (None, None, 8.0)
+    assert (settings.supabase_down_after, settings.metrics_token) == (2.0, None)
     assert settings.threads <= settings.redis_max_connections
     _set(monkeypatch, APP_ENV="production", SECRET_KEY=_STRONG)
     assert load_settings().logs_json

@@ -81,7 +81,9 @@ def troubled_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def troubled(stack: Stack, proxy: SupabaseProxy, troubled_log: Path) -> Iterator[AppServer]:
     """Run the app behind the proxy, with little patience."""
-    environment = app_environment(stack, SUPABASE_URL=proxy.url, SUPABASE_TIMEOUT=str(_TIMEOUT))
+    environment = app_environment(
+        stack, SUPABASE_URL=proxy.url, SUPABASE_TIMEOUT=str(_TIMEOUT), SUPABASE_DOWN_AFTER="2"
+    )
     with AppServer(environment, workers=1, log=troubled_log) as running:
         yield running
 

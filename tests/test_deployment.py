@@ -56,6 +56,7 @@ def wired(stack: Stack) -> dict[str, str]:
     """Return the environment the Blueprint describes, the stack's servers standing in for the hosted ones."""
     provided = {
         "SECRET_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),  # what Render generates
+        "METRICS_TOKEN": base64.b64encode(secrets.token_bytes(32)).decode(),
         "SUPABASE_URL": stack.supabase.url,
         "SUPABASE_KEY": stack.supabase.publishable_key,
         "REDIS_URL": stack.redis.url,
@@ -75,6 +76,7 @@ def test_the_blueprint_sets_only_variables_that_are_read_and_no_secret_in_the_op
     assert {name.lower() for name in WIRING} - set(Settings.model_fields) == {"gunicorn_cmd_args"}
     assert {name: source for name, (source, _) in WIRING.items() if source != "value"} == {
         "SECRET_KEY": "generateValue",
+        "METRICS_TOKEN": "generateValue",
         "SUPABASE_URL": "sync",
         "SUPABASE_KEY": "sync",
         "REDIS_URL": "fromService",
@@ -103,7 +105,7 @@ def test_the_blueprint_is_all_it_takes_to_serve(stack: Stack, tmp_path: Path) ->
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"
     with DeployedApp({**wired(stack), "PATH": path, "HOME": str(home)}, log=log) as app:
         assert httpx.get(app.url + blueprint("healthCheckPath")).json() == {"status": "ok"}
-        assert httpx.get(f"{app.url}/readyz").json()["redis"]["connected"] is True
+        assert httpx.get(f"{app.url}/readyz").json() == {"status": "ready"}
     assert log.read_text().count("Redis connected successfully") == 1  # said before the workers were forked
     assert list(home.iterdir()) == []
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -186,7 +187,8 @@ def test_healthz_touches_nothing(watcher: Seller, stack: Stack, valkey: ValkeySe
 
 def test_readiness_is_the_databases_alone(watcher: Seller, valkey: ValkeyServer, proxy: SupabaseProxy) -> None:
     """503 with Retry-After when it is down, and only then; Redis is reported beside it."""
-    ready = httpx.get(watcher.http.base_url.join("/readyz"))
+    # Both workers get to know their operator now: later the database cannot name them.
+    (ready, *_) = [watcher.http.get("/readyz") for _ in range(16)]
     assert ready.status_code == 200
     assert _shape(ready.json()) == {
         "status": str,
@@ -196,13 +198,28 @@ def test_readiness_is_the_databases_alone(watcher: Seller, valkey: ValkeyServer,
     page = http_answer("200 OK", b"<html>Our gateway is under maintenance</html>", media_type="text/html")
     for fault in (Fault(lambda _: b"", arrives=False), Fault(lambda _: page)):
         proxy.fault = fault
+        assert wait_until(lambda: all(watcher.http.get("/readyz").status_code == 503 for _ in range(8)), seconds=10)
         answer = watcher.http.get("/readyz")
-        assert (answer.status_code, answer.json()["database"]) == (503, {"connected": False})
+        assert answer.json()["database"] == {"connected": False}
         assert int(answer.headers["Retry-After"]) >= 1
         assert answer.json()["redis"]["connected"] is True
     proxy.fault = None
     valkey.kill()
-    assert watcher.http.get("/readyz").status_code == 200
+    assert wait_until(lambda: all(watcher.http.get("/readyz").status_code == 200 for _ in range(8)), seconds=10)
+
+
+def test_strangers_learn_whether_it_is_ready_and_nothing_else(
+    watcher: Seller, own_app: AppServer, stack: Stack, proxy: SupabaseProxy
+) -> None:
+    """Neither do sellers, nor an operator whom the database cannot confirm."""
+    with new_seller(stack.supabase, own_app.url) as seller, new_seller(stack.supabase, own_app.url) as unconfirmed:
+        make_operator(stack.supabase, unconfirmed)
+        for ask in (partial(httpx.get, f"{own_app.url}/readyz"), partial(seller.http.get, "/readyz")):
+            assert (ask().status_code, ask().json()) == (200, {"status": "ready"})
+        proxy.fault = Fault(lambda _: b"", arrives=False)
+        assert wait_until(lambda: all(watcher.http.get("/readyz").status_code == 503 for _ in range(8)), seconds=10)
+        for answer in (httpx.get(f"{own_app.url}/readyz"), seller.http.get("/readyz"), unconfirmed.http.get("/readyz")):
+            assert (answer.status_code, answer.json()) == (503, {"status": "unavailable"})
 
 
 def test_without_a_redis_url_everything_says_that_there_is_none(settings: Settings, operator: Seller) -> None:
@@ -212,7 +229,7 @@ def test_without_a_redis_url_everything_says_that_there_is_none(settings: Settin
         headers = {"Authorization": f"Bearer {operator.token}"}
         none = {"enabled": False, "connected": False}
         assert client.get(_REDIS, headers=headers).get_json() == none
-        assert client.get("/readyz").get_json()["redis"] == none
+        assert client.get("/readyz", headers=headers).get_json()["redis"] == none
         document = client.get(CACHE_STATUS, headers=headers).get_json()
         assert set(document) == set(operator.cache_status())
         assert (document["redis"], document["user_cached"], document["state"]) == (none, False, None)

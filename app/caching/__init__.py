@@ -8,7 +8,6 @@ argued in docs/cache-protocol.md; its states live in `states`, its transitions i
 from app.caching.backend import LeaseCache
 from app.caching.codec import Codec, JsonCodec
 from app.caching.extension import Cache
-from app.caching.identifiers import new_identifier
 from app.caching.inspect import Counters, EntryReport, Report, ServerReport, rate
 from app.caching.memoize import BoundMemoized, Memoized
 from app.caching.states import Answer, Outcome
@@ -28,6 +27,5 @@ __all__ = [
     "Outcome",
     "Report",
     "ServerReport",
-    "new_identifier",
     "rate",
 ]

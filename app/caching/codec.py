@@ -1,6 +1,7 @@
 """JSON in and out of the store: the only serialisation there is, so that a planted value can never execute anything."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -32,18 +33,25 @@ class Codec(Protocol[R]):
         """
 
 
+def always() -> bool:
+    """Say yes."""
+    return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy(Generic[R]):
     """How the results of one function are kept.
 
     `ttl` in seconds. `failing_with`: the exception that means nobody could compute it now; it is then raised, made
     without arguments, for everybody who asks within one wait time, so that a herd does not beat a dead database. Other
-    exceptions concern only the caller they are raised for.
+    exceptions concern only the caller they are raised for. `worth_waiting`: False while a computation would fail at
+    once. Then nobody waits for another caller's, and a failure is not told to anybody else.
     """
 
     codec: Codec[R]
     ttl: float
     failing_with: type[Exception] | None = None
+    worth_waiting: Callable[[], bool] = always
 
 
 class PayloadTooLongError(ValueError):

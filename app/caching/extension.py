@@ -12,7 +12,7 @@ from flask_caching.backends.base import BaseCache
 from flask_caching.backends.nullcache import NullCache
 
 from app.caching.backend import LeaseCache
-from app.caching.codec import Codec
+from app.caching.codec import Codec, always
 from app.caching.engine import Engine, LeaseEngine, Reading
 from app.caching.inspect import Counters, EntryReport, Report
 from app.caching.keys import HashMethod, NamedKeys
@@ -52,7 +52,7 @@ class Cache(flask_caching.Cache):
         """The protocol behind the memoized functions of the current application."""
         return self.engine.protocol
 
-    def memoize(  # type: ignore[override]  # noqa: PLR0913, PLR0917 - Flask-Caching's arguments, and three of ours
+    def memoize(  # type: ignore[override]  # noqa: PLR0913, PLR0917 - Flask-Caching's arguments, and four of ours
         self,
         timeout: Timeout = None,
         make_name: Callable[[str], str] | None = None,
@@ -68,6 +68,7 @@ class Cache(flask_caching.Cache):
         key: Callable[..., str] | None = None,
         codec: Codec[Any] | None = None,
         failing_with: type[Exception] | None = None,
+        worth_waiting: Callable[[], bool] = always,
     ) -> Callable[[Callable[P, R]], Memoized[P, R]]:
         """Memoize the decorated function for `timeout` seconds.
 
@@ -88,6 +89,7 @@ class Cache(flask_caching.Cache):
             key: makes the whole key (without CACHE_KEY_PREFIX) from the call's arguments, for the fewest cycles.
             codec: how results become bytes; by default JSON with the types of `app.caching.values`.
             failing_with: the exception, made without arguments, that means nobody could compute it now; see `Policy`.
+            worth_waiting: says whether another caller's computation may still come to an end; see `Policy`.
 
         Raises:
             TypeError, ValueError: an argument cannot be used, or not with another; the message says which.
@@ -117,7 +119,7 @@ class Cache(flask_caching.Cache):
             )
             return Memoized(
                 self, function, timeout=timeout, key=keys, codec=codec or ValueCodec(), failing_with=failing_with,
-                conditions=conditions,
+                worth_waiting=worth_waiting, conditions=conditions,
             )  # fmt: skip
 
         return decorate

@@ -89,6 +89,7 @@ class Memoized(Generic[P, R]):
         key: Callable[..., str],
         codec: Codec[R],
         failing_with: type[Exception] | None,
+        worth_waiting: Callable[[], bool],
         conditions: Conditions,
     ) -> None:
         """Wrap `function`; see `Cache.memoize`."""
@@ -96,6 +97,7 @@ class Memoized(Generic[P, R]):
         self.uncached: Callable[P, R] = function
         self.cache_timeout = timeout
         self.cache, self._key, self._failing_with, self._conditions = cache, key, failing_with, conditions
+        self._worth_waiting = worth_waiting
         self._codec = _Filtered(codec, conditions, function.__qualname__)
         self._asks = conditions.depend_on_call
 
@@ -165,7 +167,9 @@ class Memoized(Generic[P, R]):
         seconds = seconds_of(self.cache_timeout, engine.backend.default_timeout)
         if seconds == 0:
             raise ValueError(NEVER_EXPIRES)
-        policy = Policy(codec=self._codec, ttl=seconds, failing_with=self._failing_with)
+        policy = Policy(
+            codec=self._codec, ttl=seconds, failing_with=self._failing_with, worth_waiting=self._worth_waiting
+        )
         return engine.admit(self, policy)
 
     def _ask_and_look_up(self, engine: "Engine", *args: P.args, **kwargs: P.kwargs) -> Answer[R]:

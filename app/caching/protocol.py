@@ -178,7 +178,7 @@ class LeaseProtocol:
         self.region.count(Event.WAITS)
         now = self._clock()
         deadline, pause = now + self.timing.wait, _FIRST_PAUSE
-        while now < deadline:
+        while now < deadline and policy.worth_waiting():
             self._sleep(min(pause, deadline - now))
             seen = self._read(key, policy)
             if not isinstance(seen, Leased):
@@ -193,7 +193,7 @@ class LeaseProtocol:
         try:
             value = compute()
         except BaseException as error:
-            if policy.failing_with and isinstance(error, policy.failing_with):
+            if policy.failing_with and isinstance(error, policy.failing_with) and policy.worth_waiting():
                 self._try("fill", key, token, FAILURE, _ms(self.timing.wait))
             else:
                 self._try("abandon", key, token)

@@ -1,13 +1,17 @@
 """`GET /metrics` for Prometheus: what the cache did in all workers of this server, and how it is."""
 
+import hmac
 from collections.abc import Iterator
 
-from flask import Response
+from flask import Response, current_app, request
+from flask.typing import ResponseReturnValue
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from app.auth import operator_required
 from app.caching import Counters
+from app.database import Database
 from app.diagnostics.blueprint import diagnostics
 from app.extensions import cache
 
@@ -31,10 +35,36 @@ class _CacheCollector:
         yield GaugeMetricFamily("asin_desk_breaker_open", "1 while the answering worker does without Redis.", is_open)
 
 
+class _DatabaseCollector:
+    """Shows what the answering worker thinks of the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def collect(self) -> Iterator[Metric]:
+        words = "1 while the answering worker does without the database."
+        yield GaugeMetricFamily("asin_desk_database_down", words, not self._database.answers)
+
+
 @diagnostics.get("/metrics")
-def metrics() -> Response:
-    """Show the counts in Prometheus' text format; no user, key or address is in it."""
+def metrics() -> ResponseReturnValue:
+    """Show the counts in Prometheus' text format, to a scraper with METRICS_TOKEN or to an operator."""
+    return _exposition() if _comes_from_scraper() else _exposition_for_operators()
+
+
+def _comes_from_scraper() -> bool:
+    token: str | None = current_app.config["METRICS_TOKEN"]
+    given = request.headers.get("Authorization", "")
+    return token is not None and hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
+
+
+def _exposition() -> ResponseReturnValue:
+    """Render the counts; no user, key or address is in them."""
     registry, counters = CollectorRegistry(), cache.counters()
     if counters:
         registry.register(_CacheCollector(counters))
+    registry.register(_DatabaseCollector(current_app.extensions["database"]))
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+_exposition_for_operators = operator_required(_exposition)

@@ -172,7 +172,12 @@ def import_deals(rows: Sequence[Document], *, by: Authority, dry_run: bool) -> I
 
 def require_database() -> None:
     """Raise DatabaseUnavailableError when the database does not answer, before work that would be in vain."""
-    _database().latency()
+    _database().read(current_user.token, "health", {})
+
+
+def database_answers() -> bool:
+    """Say whether a call of the database is worth making, as far as is known; asks nobody."""
+    return _database().answers
 
 
 def authority() -> Authority:

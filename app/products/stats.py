@@ -68,7 +68,12 @@ def _key(user_id: str) -> str:
     return str(UUID(user_id))
 
 
-@cache.memoize(key=_key, codec=_StatsCodec(), failing_with=DatabaseUnavailableError)
+@cache.memoize(
+    key=_key,
+    codec=_StatsCodec(),
+    failing_with=DatabaseUnavailableError,
+    worth_waiting=repository.database_answers,
+)
 def asin_status_stats(user_id: str) -> AsinStats:
     """Return the breakdown of one user. The user id is the whole key; the caller's token is only the credential.
 
@@ -87,8 +92,15 @@ def asin_status_stats(user_id: str) -> AsinStats:
 def changing_stats(user_id: str) -> Iterator[None]:
     """Wrap a change to `user_id`'s products: announced before, invalidated after, whatever the outcome.
 
-    Only when the outcome is unknown does the announcement stand until its deadline: the commit may still come.
+    Only when the outcome is unknown does the announcement stand until its deadline: the commit may still come. A change
+    that a database known to be down would not take is refused first, so that what is cached stays.
+
+    Raises:
+        DatabaseUnavailableError: the database is down.
+
     """
+    if not repository.database_answers():
+        raise DatabaseUnavailableError
     with cache.writing(asin_status_stats, user_id):
         try:
             yield

@@ -1,6 +1,7 @@
 """Readers that wait for another's computation: how they ask, for how long, and what they get."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,7 @@ from app.caching.connection import connect
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import Outcome
 from local.processes import wait_until
-from tests.caching.engines import QUICK, Computation, Spy, fetch, fetching
+from tests.caching.engines import KEY, POLICY, QUICK, Computation, Spy, TroubleError, fetch, fetching
 from tests.caching.places import Place, everywhere
 
 
@@ -53,3 +54,17 @@ def test_a_reader_that_waited_too_long_computes_and_stores_nothing(protocol: Lea
         assert spy.raw() != b'"own"'
 
     assert (answer.value, answer.outcome, answer.detail) == ("own", Outcome.BYPASS, "wait-timeout")
+
+
+@everywhere
+def test_nobody_waits_for_what_cannot_come(patient: LeaseProtocol, spy: Spy) -> None:
+    """A waiting reader finds out for itself as soon as waiting is in vain, and a failure then is told to nobody."""
+    looks = iter([True, True, False, False])
+    hopeless = replace(POLICY, worth_waiting=lambda: next(looks))
+    spy.plants(b"lease:somebody", seconds=60)
+
+    assert patient.fetch(KEY, Computation("own"), hopeless).detail == "wait-timeout"
+    spy.redis.delete(KEY)
+    with pytest.raises(TroubleError):
+        patient.fetch(KEY, Computation(error=TroubleError()), hopeless)
+    assert spy.raw() is None

@@ -13,13 +13,15 @@ from app.caching.engine import LeaseEngine
 from app.caching.events import BreakerState
 from app.caching.memoize import EXTENSION
 from app.caching.protocol import LeaseProtocol
-from app.database import DatabaseRefusalError, DatabaseUnavailableError
+from app.database import Database, DatabaseRefusalError, DatabaseUnavailableError
 from app.extensions import cache
 from app.products.stats import asin_status_stats, changing_stats
 from tests.caching.stepped import LOOKING, Effect, Region, SteppedBreaker, Thread, Wire, clock, sleep
 
 _USER: Final = str(UUID(int=1))
 _flask: Final = Flask(__name__)
+# Nothing calls it: the one call of these programs is a step. That it answers is all they ask of it.
+_flask.extensions["database"] = Database("http://127.0.0.1:1", "", timeout=1.0, most_calls=1)
 
 Program = Callable[[Thread], None]
 Event = tuple[str, object]

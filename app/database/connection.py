@@ -7,7 +7,7 @@ shared client mixes up users under threads. The database enforces isolation; thi
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,10 @@ from postgrest import APIError, SyncPostgrestClient
 from supabase_auth import SyncGoTrueClient
 from supabase_auth.errors import AuthApiError, AuthError
 from supabase_auth.types import AuthResponse, SignInWithEmailAndPasswordCredentials
+
+from app.database.breaker import Breaker
+from app.database.bulkhead import Bulkhead
+from app.database.errors import DatabaseRefusalError, DatabaseUnavailableError, OutcomeUnknownError
 
 # Node closes idle connections after about 6 s; reusing one at that moment fails the request.
 _KEEPALIVE_SECONDS = 4.0
@@ -26,31 +30,6 @@ _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _ROLLED_BACK = re.compile(r"(?!08|40003)[0-9A-Z]{5}")
 # PostgREST answers these SQLSTATEs with a status; Supabase Lite answers some of them with another.
 _STATUS_BY_CODE = {"23505": 409, "42501": 403}
-
-
-class DatabaseUnavailableError(Exception):
-    """The database did not answer. Nothing was changed unless it is an `OutcomeUnknownError`."""
-
-    def __init__(self, message: str = "The database is not reachable; nothing was changed. Please try again.") -> None:
-        """Carry words fit for the client."""
-        super().__init__(message)
-
-
-class OutcomeUnknownError(DatabaseUnavailableError):
-    """The answer to a change was lost: it may have happened, or may still happen."""
-
-    def __init__(self) -> None:
-        """Say so."""
-        super().__init__("The database did not confirm the change; it may have happened. Please look before retrying.")
-
-
-class DatabaseRefusalError(Exception):
-    """The database understood and said no."""
-
-    def __init__(self, status: int, code: str, message: str, detail: str | None) -> None:
-        """Carry the HTTP status it stands for, the SQLSTATE or PostgREST code, the message and the detail."""
-        super().__init__(message)
-        self.status, self.code, self.message, self.detail = status, code, message, detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +44,40 @@ class Session:
 
 
 class Database:
-    """Supabase as this process sees it. Thread-safe."""
+    """Supabase as this process sees it. Thread-safe.
 
-    def __init__(self, url: str, key: str, *, timeout: float, max_connections: int) -> None:
-        """Talk to the project at `url` with the publishable `key`; `timeout` in seconds bounds each call."""
+    While it is down every call is a DatabaseUnavailableError within milliseconds; a change is then never sent. Sign-ins
+    ask another service of the same project. It may hang alone, so they get half of the places at most.
+    """
+
+    def __init__(self, url: str, key: str, *, timeout: float, most_calls: int, down_after: float = 2.0) -> None:
+        """Describe the project; nothing is connected yet.
+
+        Args:
+            url: the project's.
+            key: the publishable key.
+            timeout: seconds for each step of a call: connecting, sending, receiving.
+            most_calls: how many calls are made at the same time; further ones wait their turn.
+            down_after: seconds without any answer, while calls wait, after which the database counts as down.
+
+        """
         self._key, self._rest_url, self._auth_url = key, f"{url}/rest/v1", f"{url}/auth/v1"
+        connections = most_calls + 1  # one for probes
         limits = httpx.Limits(
-            max_connections=max_connections,
-            max_keepalive_connections=max_connections,
-            keepalive_expiry=_KEEPALIVE_SECONDS,
+            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_KEEPALIVE_SECONDS
         )
         self._rest = httpx.Client(timeout=timeout, limits=limits, event_hooks={"response": [_raise_for_status]})
         self._auth = httpx.Client(timeout=timeout, limits=limits)
+        self._breaker = Breaker(self._probe, patience=down_after)
+        self._places, self._sign_in_places = (
+            Bulkhead(places, patience=down_after / 2, hopeful=self._breaker.admits)
+            for places in (most_calls, max(1, most_calls // 2))
+        )
+
+    @property
+    def answers(self) -> bool:
+        """Whether a call is worth making, as far as is known; asks nobody."""
+        return self._breaker.admits()
 
     def read(self, token: str, function: str, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
         """Call a SQL function that changes nothing and return its JSON result.
@@ -100,10 +101,15 @@ class Database:
         return self._call(token, function, arguments, lost=OutcomeUnknownError)
 
     def latency(self) -> float:
-        """Make the database answer and return how long that took, in seconds. Raises DatabaseUnavailableError."""
-        started = time.perf_counter()
-        self._call(None, "health", {}, lost=DatabaseUnavailableError)
-        return time.perf_counter() - started
+        """Return how long the database took to answer a probe a moment ago, in seconds.
+
+        However many ask there is one probe a second, and nobody waits for longer than half of `down_after`.
+
+        Raises:
+            DatabaseUnavailableError: it did not answer in that time.
+
+        """
+        return self._breaker.latency()
 
     def sign_in(self, email: str, password: str, *, address: str = "") -> Session | None:
         """Open a session for a client at this IP address; None when e-mail or password are wrong.
@@ -128,23 +134,26 @@ class Database:
     def sign_out(self, access_token: str) -> None:
         """End the session the token belongs to. Raises DatabaseUnavailableError: it may not have ended."""
         try:
-            self._gotrue().admin.sign_out(access_token, "local")
+            with self._signing_in():
+                self._gotrue().admin.sign_out(access_token, "local")
         except (AuthError, httpx.HTTPError) as error:
             if not (isinstance(error, AuthError) and error.code in _NO_SESSION):
                 raise DatabaseUnavailableError("The session could not be ended. Please try again.") from None
 
     def close(self) -> None:
         """Close the connections; for whoever outlives an application, as tests do."""
+        self._breaker.close()
         self._rest.close()
         self._auth.close()
 
     def _call(
-        self, token: str | None, function: str, arguments: Mapping[str, Any], *, lost: type[DatabaseUnavailableError]
+        self, token: str, function: str, arguments: Mapping[str, Any], *, lost: type[DatabaseUnavailableError]
     ) -> Any:  # noqa: ANN401 - any JSON
         headers = {"apikey": self._key} | ({"Authorization": f"Bearer {token}"} if token else {})
         client = SyncPostgrestClient(self._rest_url, headers=headers, http_client=self._rest, retry_enabled=False)
         try:
-            result: Any = client.rpc(function, dict(arguments)).execute().data
+            with self._places.place(), self._breaker.call():
+                result: Any = client.rpc(function, dict(arguments)).execute().data
         except _NEVER_SENT:
             raise DatabaseUnavailableError from None
         except (httpx.HTTPError, APIError, _NoAnswerError):
@@ -156,18 +165,40 @@ class Database:
 
     def _session(self, ask: Callable[[SyncGoTrueClient], AuthResponse], *, address: str = "") -> Session | None:
         try:
-            session = ask(self._gotrue(address)).session
+            with self._signing_in():
+                session = ask(self._gotrue(address)).session
         except AuthApiError as error:
             if error.status in {400, 401, 403, 404, 422}:
                 return None
             raise DatabaseUnavailableError("Signing in is not possible right now. Please try again.") from None
-        except (AuthError, httpx.HTTPError, ValueError):
+        except (AuthError, httpx.HTTPError, ValueError, DatabaseUnavailableError):
             raise DatabaseUnavailableError("Signing in is not possible right now. Please try again.") from None
         if session is None:
             return None
         expires_at = session.expires_at or int(time.time()) + session.expires_in
         user = session.user
         return Session(session.access_token, session.refresh_token, expires_at, user.email or "", user.id)
+
+    @contextlib.contextmanager
+    def _signing_in(self) -> Iterator[None]:
+        """Make one call of the accounts' service inside. Raises DatabaseUnavailableError instead of waiting in vain."""
+        with self._sign_in_places.place(), self._places.place(), self._breaker.call():
+            try:
+                yield
+            except AuthError as error:  # the client library's name for each failure, those of the connection too
+                if isinstance(error.__cause__, httpx.RequestError):
+                    raise error.__cause__ from None
+                raise
+
+    def _probe(self, seconds: float) -> float | None:
+        """Make the database answer within `seconds`; return how many it took, None when it did not."""
+        started = time.perf_counter()
+        try:
+            health = f"{self._rest_url}/rpc/health"
+            answer = self._rest.post(health, json={}, headers={"apikey": self._key}, timeout=seconds)
+            return time.perf_counter() - started if answer.json() == "ok" else None
+        except (httpx.HTTPError, DatabaseRefusalError, _NoAnswerError, ValueError):
+            return None
 
     def _gotrue(self, address: str = "") -> SyncGoTrueClient:
         """Return a client for one call: a shared one would go on as whoever signed in last.
