@@ -20,7 +20,7 @@ def run(send: Send, name: str, key: str | bytes, *arguments: str | bytes | int) 
         return send(("EVAL", _TEXTS[name], 1, key, *arguments))
 
 
-def run_for_all(link: Link, name: str, keys: list[bytes], *arguments: str) -> list[Any]:
+def run_for_all(link: Link, name: str, keys: list[bytes], *arguments: str | int) -> list[Any]:
     """Run a script once for each key and return the replies; one round trip for all, but for a cluster."""
     if len(keys) == 1 or is_cluster(link.client):  # a cluster takes no scripts in a pipeline
         return [run(link.send, name, key, *arguments) for key in keys]
