@@ -4,7 +4,7 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 from pydantic import SecretStr
 
-from app import auth, commands, desk, diagnostics, problems, products, telemetry
+from app import auth, commands, desk, diagnostics, headers, problems, products, requests, telemetry
 from app.application import Application
 from app.database import Database
 from app.extensions import cache, csrf
@@ -29,8 +29,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     auth.init_app(
         app, verifier=_verifier(settings), is_operator=lambda token: database.read(token, "is_operator", {}) is True
     )
-    for room in (telemetry, problems, products, diagnostics, commands, desk):
+    for room in (telemetry, problems, requests, products, diagnostics, commands, desk):
         room.init_app(app)
+    headers.init_app(app, by_https=settings.in_production)
     return app
 
 
