@@ -133,6 +133,18 @@ def test_flush_all_drops_a_hundred_thousand_entries_without_holding_the_server_u
     assert not {"cmdstat_flushdb", "cmdstat_flushall", "cmdstat_del"} & set(commands)
 
 
+@pytest.mark.parametrize("scope", ["--user", "--all"])
+def test_only_force_drops_the_marks_of_changes_under_way(app: Flask, redis: Redis, scope: str) -> None:
+    """Without it they stay, so that nobody stores what is being changed."""
+    user = uuid4()
+    arguments = ["cache", "flush", *([scope, str(user)] if scope == "--user" else [scope, "--yes"])]
+    deadline = 1000 * redis.time()[0] + 20_000
+    redis.set(f"asin_stats:{user}", f"dirty:somebody@{deadline}", px=20_000)
+    for more, left in (([], 1), (["--force"], 0)):
+        ran = app.test_cli_runner().invoke(args=[*arguments, *more])
+        assert (ran.exit_code, redis.exists(f"asin_stats:{user}")) == (0, left)
+
+
 def test_flush_all_asks_first(app: Flask, redis: Redis) -> None:
     """Only yes is yes; without a terminal to answer it is no."""
     redis.set("asin_stats:x", "{}", px=60_000)
@@ -166,7 +178,7 @@ def test_help_explains_both_commands(app: Flask) -> None:
     """Every option with its words, and the exit statuses."""
     runner = app.test_cli_runner()
     assert {"status", "flush"} <= set(runner.invoke(args=["cache", "--help"]).stdout.split())
-    for command, options in (("status", {"--user", "--json"}), ("flush", {"--user", "--all", "--yes"})):
+    for command, options in (("status", {"--user", "--json"}), ("flush", {"--user", "--all", "--force", "--yes"})):
         shown = runner.invoke(args=["cache", command, "--help"])
         assert shown.exit_code == 0
         assert options <= set(shown.stdout.split())

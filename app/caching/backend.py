@@ -175,12 +175,12 @@ class LeaseCache(RedisCache):
         """Drop every entry under our prefix, nobody else's; True when that was possible. See `drop`."""
         return bool(self._call(self.drop, default=-1) >= 0)
 
-    def drop(self, start: str = "") -> int:
+    def drop(self, start: str = "", *, force: bool = False) -> int:
         """Drop our entries whose keys start with `start` (after the prefix); return how many. Raises redis.RedisError.
 
-        Tombstones of writers in flight stay: taking one away would let a reader store what the writer is changing.
+        Tombstones of writers in flight stay, unless `force` drops those too; see `LeaseProtocol.drop`.
         """
-        return sum(self.protocol.drop(batch) for batch in _batches(self.keys(start)))
+        return sum(self.protocol.drop(batch, force=force) for batch in _batches(self.keys(start)))
 
     def keys(self, start: str = "") -> Iterator[bytes]:
         """Iterate over our keys, prefix included, without blocking the server. Raises redis.RedisError."""

@@ -83,7 +83,11 @@ class JsonCodec:
 
 def written(value: object) -> bytes:
     """Return `value` as compact JSON. Raises ValueError for NaN and for more than `MAX_PAYLOAD_BYTES`."""
-    payload = json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    return short_enough(json.dumps(value, separators=(",", ":"), allow_nan=False).encode())
+
+
+def short_enough(payload: bytes) -> bytes:
+    """Return `payload`. Raises ValueError for more than `MAX_PAYLOAD_BYTES`."""
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise PayloadTooLongError(f"longer than {MAX_PAYLOAD_BYTES} bytes")
     return payload

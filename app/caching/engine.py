@@ -87,12 +87,12 @@ class Engine(ABC):
         """Count our entries; None where a backend cannot. Raises CacheUnavailableError."""
 
     @abstractmethod
-    def drop(self, key: str) -> int:
-        """Drop one entry; return how many went. Raises CacheUnavailableError."""
+    def drop(self, key: str, *, force: bool = False) -> int:
+        """Drop one entry (with `force`, whatever it is); return how many went. Raises CacheUnavailableError."""
 
     @abstractmethod
-    def flush(self) -> int | None:
-        """Drop all entries; return how many went, None when that is unknown. Raises CacheUnavailableError."""
+    def flush(self, *, force: bool = False) -> int | None:
+        """Drop all entries, as `drop`; return how many went, None when unknown. Raises CacheUnavailableError."""
 
 
 class LeaseEngine(Engine):
@@ -151,13 +151,13 @@ class LeaseEngine(Engine):
         """Count our entries, in steps that never block the server."""
         return plainly(lambda: sum(1 for _ in self._backend.keys()))  # noqa: SIM118 - not a dict
 
-    def drop(self, key: str) -> int:
-        """Drop one entry, unless a writer is in flight."""
-        return plainly(lambda: self.protocol.drop([(self.key_prefix + key).encode()]))
+    def drop(self, key: str, *, force: bool = False) -> int:
+        """Drop one entry; if a writer is in flight, only with `force`."""
+        return plainly(lambda: self.protocol.drop([(self.key_prefix + key).encode()], force=force))
 
-    def flush(self) -> int:
-        """Drop all our entries, writers in flight excepted."""
-        return plainly(self._backend.drop)
+    def flush(self, *, force: bool = False) -> int:
+        """Drop all our entries; those of writers in flight only with `force`."""
+        return plainly(lambda: self._backend.drop(force=force))
 
 
 def plainly(command: Callable[[], R]) -> R:

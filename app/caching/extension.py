@@ -206,13 +206,16 @@ class Cache(flask_caching.Cache):
         """Count our entries; None where a backend cannot. Raises CacheUnavailableError."""
         return self.engine.size()
 
-    def drop(self, key: str) -> int:
-        """Drop the entry under `key`; return how many went. Raises CacheUnavailableError, where `delete` says False."""
-        return self.engine.drop(key)
+    def drop(self, key: str, *, force: bool = False) -> int:
+        """Drop the entry under `key`; return how many went. Raises CacheUnavailableError, where `delete` says False.
 
-    def flush(self) -> int | None:
-        """Drop all our entries; return how many, if known. Raises CacheUnavailableError, where `clear` says False."""
-        return self.engine.flush()
+        While a change is under way the mark of its writer stays, unless `force`; see `LeaseProtocol.drop`.
+        """
+        return self.engine.drop(key, force=force)
+
+    def flush(self, *, force: bool = False) -> int | None:
+        """Drop all our entries as `drop` does; return how many, if known. Raises CacheUnavailableError."""
+        return self.engine.flush(force=force)
 
     def _used(self, memoized: Memoized[..., Any]) -> Engine:
         """Return the engine once it knows how long the results of `memoized` live."""

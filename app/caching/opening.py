@@ -3,8 +3,9 @@
 from urllib.parse import urlsplit
 
 from app.caching.connection import Topology, connect
-from app.caching.protocol import LeaseProtocol, Timing
+from app.caching.protocol import LeaseProtocol
 from app.caching.shared import region_of
+from app.caching.timing import Timing
 
 
 def open_protocol(  # noqa: PLR0913 - the options of CACHE_OPTIONS, each with its default

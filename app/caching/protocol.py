@@ -10,11 +10,10 @@ in the entry, our own measurement of the alternatives (docs/cache-protocol.md).
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from app.caching.breaker import CircuitBreaker
-from app.caching.codec import Policy
+from app.caching.codec import Policy, short_enough
 from app.caching.connection import Link
 from app.caching.events import Event, Reason
 from app.caching.guard import Guard
@@ -22,6 +21,7 @@ from app.caching.identifiers import new_identifier
 from app.caching.scripts import run, run_for_all
 from app.caching.shared import SharedRegion
 from app.caching.states import FAILURE, Answer, Bypass, Failed, Granted, Leased, Outcome, Seen
+from app.caching.timing import Timing, milliseconds
 from app.caching.trouble import REDIS_ERRORS, CacheUnavailableError, Trouble
 
 logger = logging.getLogger(__name__)
@@ -29,21 +29,8 @@ logger = logging.getLogger(__name__)
 R = TypeVar("R")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.05
+_POISON = Bypass(Reason.POISON)
 _DROPPED = {Reason.POISON, Reason.WRONG_TYPE, Reason.OUTLIVED}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """How long things may take, in seconds.
-
-    lease > wait > p99 of the computation; writer > the slowest commit; owed > lease + the longest TTL: after it nothing
-    that was computed before a change can be left in Redis.
-    """
-
-    lease: float = 5.0
-    wait: float = 2.0
-    writer: float = 30.0
-    owed: float = 30.0
 
 
 class LeaseProtocol:
@@ -73,7 +60,7 @@ class LeaseProtocol:
         self._link, self._sleep, self._clock = link, sleep, clock
         self.breaker = CircuitBreaker(ping=self._ping, deliver=self._deliver, region=self.region, clock=clock)
         self.guard = Guard(self.breaker, self.region, clock=clock)
-        self._lease_ms = _ms(self.timing.lease)
+        self._longest = self.timing.longest_ms
 
     def fetch(self, key: str, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:
         """Return the entry's value, or compute it: once per herd, stored if no writer interferes.
@@ -96,7 +83,7 @@ class LeaseProtocol:
         """
         token = new_identifier()
         try:
-            self.guard.call(run, self._link.send, "begin", key, token, _ms(self.timing.writer))
+            self.guard.call(run, self._link.send, "begin", key, token, milliseconds(self.timing.writer))
         except CacheUnavailableError:
             self.region.count(Event.BEGIN_FAILED)
         return token
@@ -108,7 +95,7 @@ class LeaseProtocol:
         of this machine compute this key.
         """
         try:
-            self.guard.call(run, self._link.send, "end", key, token)
+            self.guard.call(run, self._link.send, "end", key, token, milliseconds(self.timing.writer))
         except CacheUnavailableError:
             self.region.count(Event.OWED)
             self.breaker.owe(key, token, lifetime=self.timing.owed)
@@ -117,14 +104,18 @@ class LeaseProtocol:
             self.region.count(Event.INVALIDATED)
             logger.debug("cache invalidated %s", key)
 
-    def drop(self, keys: list[bytes]) -> int:
-        """Invalidate many entries, writers in flight excepted, and return how many are gone.
+    def drop(self, keys: list[bytes], *, force: bool = False) -> int:
+        """Invalidate many entries and return how many are gone.
+
+        Tombstones of writers in flight stay: until a writer has ended, nobody may store what it is changing. With
+        `force` they go too, as if they were evicted: what is stored then may lack the change until the writer ends,
+        or for its whole life if the writer never does.
 
         Raises:
             redis.RedisError: what the server or the connection answered.
 
         """
-        return sum(run_for_all(self._link, "end", keys, ""))
+        return sum(run_for_all(self._link, "end", keys, "", 0 if force else milliseconds(self.timing.writer)))
 
     def _read(self, key: str, policy: Policy[R]) -> Answer[R] | Seen:
         """Look once: return the value that is stored, or else what is in its place."""
@@ -132,7 +123,7 @@ class LeaseProtocol:
             return Bypass(Reason.OWED)
         token, asked_at = new_identifier(), self._clock()
         try:
-            reply = self.guard.call(run, self._link.ask, "read", key, token, self._lease_ms)
+            reply = self.guard.call(run, self._link.ask, "read", key, token, *self._longest)
         except CacheUnavailableError as error:
             if error.trouble is Trouble.TIMEOUT:  # it may still run, and would then lease the entry to nobody
                 self.breaker.owe(key, token, lifetime=self.timing.lease)
@@ -140,21 +131,20 @@ class LeaseProtocol:
         if isinstance(reply, list):
             payload, left_ms = reply
             return self._validated(payload, left_ms, asked_at, policy)
-        coded = (Granted(token), Leased(), Bypass(Reason.WRITER), Bypass(Reason.WRONG_TYPE), Failed())
+        coded = (Granted(token), Leased(), Bypass(Reason.WRITER), Bypass(Reason.WRONG_TYPE), Failed(), _POISON)
         return coded[reply]
 
     def _validated(self, payload: bytes, left_ms: int, asked_at: float, policy: Policy[R]) -> Answer[R] | Bypass:
         """Return a stored value, or why it must be discarded."""
         left = left_ms / 1000
         if not 0 <= left <= policy.ttl:
-            return Bypass(Reason.POISON)  # we always give an entry a TTL, and never a longer one
+            return _POISON  # we always give an entry a TTL, and never a longer one
         if asked_at - (policy.ttl - left) < self._link.incarnation.first_met:
             return Bypass(Reason.OUTLIVED)
         try:
             return Answer(policy.codec.decode(payload), Outcome.HIT, left)
         except ValueError:
-            self.guard.warn(f"Redis trouble, answering without the cache: {Trouble.POISON.words}")
-            return Bypass(Reason.POISON)
+            return _POISON
 
     def _obtain(self, key: str, seen: Seen, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:
         """Answer where no value is stored. Raises as `fetch` does."""
@@ -169,6 +159,8 @@ class LeaseProtocol:
         if isinstance(seen, Granted):
             return self._fill(key, seen.token, compute, policy)
         if seen.reason in _DROPPED:
+            if seen is _POISON:
+                self.guard.warn(f"Redis trouble, answering without the cache: {Trouble.POISON.words}")
             self.region.count(Event.POISON)
             self.end(key)
         return Answer(compute(), Outcome.BYPASS, detail=seen.reason)
@@ -194,12 +186,12 @@ class LeaseProtocol:
             value = compute()
         except BaseException as error:
             if policy.failing_with and isinstance(error, policy.failing_with) and policy.worth_waiting():
-                self._try("fill", key, token, FAILURE, _ms(self.timing.wait))
+                self._try("fill", key, token, FAILURE, milliseconds(self.timing.wait))
             else:
                 self._try("abandon", key, token)
             raise
         try:
-            payload = policy.codec.encode(value)
+            payload = short_enough(policy.codec.encode(value))
         except (TypeError, ValueError, RecursionError):
             self._try("abandon", key, token)
             return Answer(value, Outcome.BYPASS, detail=Reason.UNSERIALISABLE)
@@ -209,7 +201,7 @@ class LeaseProtocol:
         """Store a payload while the lease stands. The age of an entry counts from the start of its computation."""
         left = ttl - (self._clock() - started)  # else what preceded a new server could look younger than it
         try:
-            stored = self.guard.call(run, self._link.ask, "fill", key, token, payload, _ms(left))
+            stored = self.guard.call(run, self._link.ask, "fill", key, token, payload, milliseconds(left))
         except CacheUnavailableError as error:
             return Answer(value, Outcome.BYPASS, detail=error.trouble.reason)
         if stored:
@@ -235,13 +227,9 @@ class LeaseProtocol:
     def _deliver(self, key: str, token: str) -> bool:
         """Send an owed end past the breaker, which is still open."""
         try:
-            run(self._link.send, "end", key, token)
+            run(self._link.send, "end", key, token, milliseconds(self.timing.writer))
         except REDIS_ERRORS as error:
             self.guard.note(error)
             return False
         self.region.count(Event.DELIVERED)
         return True
-
-
-def _ms(seconds: float) -> int:
-    return max(1, round(seconds * 1000))

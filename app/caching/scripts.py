@@ -28,7 +28,7 @@ def run_text(send: Send, text: bytes, key: str, *arguments: int) -> Any:  # noqa
         return send(("EVAL", text, 1, key, *arguments))
 
 
-def run_for_all(link: Link, name: str, keys: list[bytes], *arguments: str) -> list[Any]:
+def run_for_all(link: Link, name: str, keys: list[bytes], *arguments: str | int) -> list[Any]:
     """Run a script once for each key and return the replies; one round trip for all, but for a cluster."""
     if len(keys) == 1 or is_cluster(link.client):  # a cluster takes no scripts in a pipeline
         return [run(link.send, name, key, *arguments) for key in keys]

@@ -129,11 +129,11 @@ class StockEngine(Engine):
     def size(self) -> None:
         """Return None: a backend does not count its keys."""
 
-    def drop(self, key: str) -> int:
+    def drop(self, key: str, *, force: bool = False) -> int:  # noqa: ARG002 - same face
         """Delete one entry."""
         return int(plainly(lambda: self.backend.delete(key)))
 
-    def flush(self) -> None:
+    def flush(self, *, force: bool = False) -> None:  # noqa: ARG002 - same face
         """Clear the backend."""
         plainly(self.backend.clear)
 

@@ -37,10 +37,16 @@ def status(user: UUID | None, *, as_json: bool) -> None:
 @cache_commands.command("flush")
 @click.option("--user", type=click.UUID, metavar="ID", help="Drop this user's entry.")
 @click.option("--all", "everybody", is_flag=True, help="Drop all entries; nothing else in the database is touched.")
+@click.option("--force", is_flag=True, help="Drop the marks of changes under way as well.")
 @click.option("--yes", is_flag=True, help="Do not ask before dropping all.")
-@audited("cache.flush", "user", "everybody")
-def flush(user: UUID | None, *, everybody: bool, yes: bool) -> None:
+@audited("cache.flush", "user", "everybody", "force")
+def flush(user: UUID | None, *, everybody: bool, force: bool, yes: bool) -> None:
     """Drop one user's entry or all of ours, and say how many went.
+
+    While a user's change is under way, their entry is a mark that keeps others from storing numbers. It stays: it goes
+    when the change has ended, or 30 seconds after it began. With --force it goes now. Every change that is acknowledged
+    afterwards still shows in every later read; but if the worker of a change is killed before it ends, numbers from
+    before that change may be shown for up to CACHE_TTL.
 
     Exits 0 when it is done, 1 when Redis cannot be reached or none is configured, 2 when called wrongly.
     """
@@ -49,7 +55,7 @@ def flush(user: UUID | None, *, everybody: bool, yes: bool) -> None:
     _require_a_cache()
     if everybody and not yes:
         click.confirm("Drop all cached breakdowns? The next request of each user asks the database.", abort=True)
-    dropped = drop_entries(user)
+    dropped = drop_entries(user, force=force)
     number = "all" if dropped is None else dropped
     click.echo(f"{number} {'entry' if dropped == 1 else 'entries'} dropped")
 
@@ -77,13 +83,15 @@ def cache_status(user: UUID | None) -> dict[str, Any]:
     return document
 
 
-def drop_entries(user: UUID | None) -> int | None:
-    """Drop one user's entry or (None) all of ours; return how many went, None when that is unknown.
+def drop_entries(user: UUID | None, *, force: bool = False) -> int | None:
+    """Drop one user's entry or (None) all of ours, marks of changes under way only with `force`.
 
-    Ends the command when Redis fails.
+    Returns how many went, None when that is unknown. Ends the command when Redis fails.
     """
     try:
-        return cache.flush() if user is None else cache.drop(asin_status_stats.make_cache_key(str(user)))
+        if user is None:
+            return cache.flush(force=force)
+        return cache.drop(asin_status_stats.make_cache_key(str(user)), force=force)
     except CacheUnavailableError as error:
         fail(f"Redis could not do it: {error}.")
 

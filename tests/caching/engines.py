@@ -13,9 +13,10 @@ from app.caching import connection_stack
 from app.caching.codec import JsonCodec, Policy
 from app.caching.connection import Link, Topology, connect
 from app.caching.events import BreakerState
-from app.caching.protocol import LeaseProtocol, Timing
+from app.caching.protocol import LeaseProtocol
 from app.caching.shared import SharedRegion
 from app.caching.states import Answer
+from app.caching.timing import Timing
 
 KEY: Final = "asin_stats:00000000-0000-4000-8000-000000000001"
 QUICK: Final = Timing(lease=1.0, wait=0.4, writer=1.5, owed=1.5)

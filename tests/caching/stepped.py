@@ -23,6 +23,7 @@ from app.caching.breaker import CircuitBreaker
 from app.caching.connection import Link
 from app.caching.incarnation import Incarnation
 from app.caching.shared import SharedRegion
+from app.caching.timing import Timing
 from app.database import DatabaseRefusalError, DatabaseUnavailableError, OutcomeUnknownError
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def clock() -> float:
 
 def sleep(seconds: float) -> None:
     """Sleep to the end of the wait time: who waits looks twice, at any moments."""
-    current().clock += max(seconds, protocol.Timing().wait)
+    current().clock += max(seconds, Timing().wait)
 
 
 def _select(_user: str) -> dict[str, int]:

@@ -11,7 +11,11 @@ from typing import Any, Final, NamedTuple
 LEASE: Final = b"lease:"
 TOMBSTONE: Final = b"dirty:"
 FAILURE: Final = b"fail:"
-_WRITER: Final = re.compile(rb"([^,@]+)@(\d+)")
+LONGEST_MARK: Final = 65_536
+"""Bytes of a mark that may be ours; what is longer is not."""
+LONGEST_VALUE: Final = 1 << 20
+"""The same for a value."""
+_WRITER: Final = re.compile(rb"([^@]+)@(\d+)")
 
 
 class Entry(NamedTuple):
@@ -31,7 +35,8 @@ def writers(entry: Entry | None) -> list[tuple[bytes, int]]:
     content = (entry and entry.content) or b""
     if not content.startswith(TOMBSTONE):
         return []
-    return [(token, int(deadline)) for token, deadline in _WRITER.findall(content.removeprefix(TOMBSTONE))]
+    found = map(_WRITER.fullmatch, content.removeprefix(TOMBSTONE).split(b","))
+    return [(writer[1], int(writer[2])) for writer in found if writer]
 
 
 def tombstone(waiting: list[tuple[bytes, int]]) -> Entry:
@@ -40,16 +45,18 @@ def tombstone(waiting: list[tuple[bytes, int]]) -> Entry:
     return Entry(content, max(deadline for _, deadline in waiting))
 
 
-def read(entry: Entry | None, now: int, token: bytes, lease: int) -> Step:
+def read(entry: Entry | None, now: int, token: bytes, lease: int, writer: int, failure: int) -> Step:  # noqa: PLR0913, PLR0917 - KEYS and ARGV
     """Read an entry, or take the lease to compute it."""
     if entry is None:
         return 0, Entry(LEASE + token, now + lease)
     if entry.content is None:
         return 3, entry
-    for start, reply in ((LEASE, 1), (TOMBSTONE, 2), (FAILURE, 4)):
+    left = -1 if entry.expires is None else entry.expires - now
+    for start, reply, longest in ((LEASE, 1, lease), (TOMBSTONE, 2, writer), (FAILURE, 4, failure)):
         if entry.content[:6] == start:
-            return reply, entry
-    return (entry.content, -1 if entry.expires is None else entry.expires - now), entry
+            believed = 0 <= left <= longest and len(entry.content) <= LONGEST_MARK
+            return reply if believed else 5, entry
+    return (entry.content, left) if len(entry.content) <= LONGEST_VALUE else 5, entry
 
 
 def fill(entry: Entry | None, now: int, token: bytes, payload: bytes, life: int) -> Step:
@@ -64,13 +71,13 @@ def abandon(entry: Entry | None, _now: int, token: bytes) -> Step:
 
 def begin(entry: Entry | None, now: int, token: bytes, life: int) -> Step:
     """Announce a writer."""
-    waiting = [(token, now + life), *_others(entry, now, token)]
+    waiting = [(token, now + life), *_others(entry, now, token, life)]
     return len(waiting), tombstone(waiting)
 
 
-def end(entry: Entry | None, now: int, token: bytes) -> Step:
+def end(entry: Entry | None, now: int, token: bytes, life: int) -> Step:
     """Invalidate an entry, other writers' announcements excepted."""
-    waiting = _others(entry, now, token)
+    waiting = _others(entry, now, token, life)
     return (0, tombstone(waiting)) if waiting else (int(entry is not None), None)
 
 
@@ -78,8 +85,11 @@ def _leased_to(token: bytes, entry: Entry | None) -> bool:
     return entry is not None and entry.content == LEASE + token
 
 
-def _others(entry: Entry | None, now: int, token: bytes) -> list[tuple[bytes, int]]:
-    return [(other, deadline) for other, deadline in writers(entry) if deadline > now and other != token]
+def _others(entry: Entry | None, now: int, token: bytes, life: int) -> list[tuple[bytes, int]]:
+    """Return the writers in flight besides `token`, those excepted that cannot be ours."""
+    if entry and entry.content and len(entry.content) > LONGEST_MARK:
+        return []
+    return [(other, at) for other, at in writers(entry) if now < at <= now + life and other != token]
 
 
 COMMANDS: Final[Mapping[str, Command]] = {"read": read, "fill": fill, "abandon": abandon, "begin": begin, "end": end}

@@ -9,8 +9,9 @@ from redis import Redis
 from app.caching.breaker import MOST_OVERDUE
 from app.caching.connection import Topology, connect
 from app.caching.events import BreakerState
-from app.caching.protocol import LeaseProtocol, Timing
+from app.caching.protocol import LeaseProtocol
 from app.caching.states import Outcome
+from app.caching.timing import Timing
 from local.processes import wait_until
 from local.valkey import ValkeyServer
 from tests.caching.engines import KEY, QUICK, Computation, engine, fetch, recovered

@@ -8,6 +8,7 @@ import pytest
 
 from app.caching.protocol import LeaseProtocol
 from app.caching.scripts import run
+from app.caching.timing import milliseconds
 from app.caching.trouble import CacheUnavailableError
 from app.extensions import cache
 from app.products.stats import asin_status_stats
@@ -90,9 +91,9 @@ def _abandon_whatever_stands_there(_entry: Entry | None, _now: int, _token: byte
     return 1, None
 
 
-def _lease_in_spite_of_writers(entry: Entry | None, now: int, token: bytes, lease: int) -> Step:
+def _lease_in_spite_of_writers(entry: Entry | None, now: int, token: bytes, *longest: int) -> Step:
     announced = entry and entry.content and entry.content.startswith(TOMBSTONE)
-    return COMMANDS["read"](None if announced else entry, now, token, lease)
+    return COMMANDS["read"](None if announced else entry, now, token, *longest)
 
 
 def _begin_nothing(entry: Entry | None, _now: int, _token: bytes, _life: int) -> Step:
@@ -103,23 +104,23 @@ def _begin_alone(_entry: Entry | None, now: int, token: bytes, life: int) -> Ste
     return 1, tombstone([(token, now + life)])
 
 
-def _end_for_all(entry: Entry | None, _now: int, _token: bytes) -> Step:
+def _end_for_all(entry: Entry | None, _now: int, _token: bytes, _life: int) -> Step:
     return int(entry is not None), None
 
 
-def _end_only_own_announcement(entry: Entry | None, now: int, token: bytes) -> Step:
+def _end_only_own_announcement(entry: Entry | None, now: int, token: bytes, life: int) -> Step:
     own = entry and entry.content and entry.content.startswith(TOMBSTONE + token + b"@")
-    return COMMANDS["end"](entry, now, token) if own else (0, entry)
+    return COMMANDS["end"](entry, now, token, life) if own else (0, entry)
 
 
-def _end_but_leave_leases(entry: Entry | None, now: int, token: bytes) -> Step:
+def _end_but_leave_leases(entry: Entry | None, now: int, token: bytes, life: int) -> Step:
     leased = entry and entry.content and entry.content.startswith(LEASE)
-    return (0, entry) if leased else COMMANDS["end"](entry, now, token)
+    return (0, entry) if leased else COMMANDS["end"](entry, now, token, life)
 
 
-def _end_but_leave_values(entry: Entry | None, now: int, token: bytes) -> Step:
+def _end_but_leave_values(entry: Entry | None, now: int, token: bytes, life: int) -> Step:
     stored = entry and entry.content and entry.content.startswith(b"{")
-    return (0, entry) if stored else COMMANDS["end"](entry, now, token)
+    return (0, entry) if stored else COMMANDS["end"](entry, now, token, life)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ class _Careless(LeaseProtocol):
 
     def end(self, key: str, token: str = "") -> None:
         try:
-            self.guard.call(run, self._link.send, "end", key, token)
+            self.guard.call(run, self._link.send, "end", key, token, milliseconds(self.timing.writer))
         except CacheUnavailableError:
             return
 

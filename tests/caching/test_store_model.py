@@ -12,7 +12,7 @@ from redis import Redis
 import app.caching
 from tests.caching.engines import KEY
 from tests.caching.places import Place
-from tests.caching.store_model import COMMANDS, Entry, Reply, run, tombstone, writers
+from tests.caching.store_model import COMMANDS, LONGEST_MARK, LONGEST_VALUE, Entry, Reply, run, tombstone, writers
 
 _LUA: Final = {file.stem: file.read_text() for file in (Path(app.caching.__file__).parent / "lua").glob("*.lua")}
 _SLACK: Final = 500
@@ -21,23 +21,29 @@ _SLACK: Final = 500
 _tokens = st.sampled_from([b"a", b"b", b"c"])
 _lives = st.sampled_from([30_000, 60_000, 90_000])
 _payloads = st.sampled_from([b'{"all":1}', b"fail:"])
-_tombstones = st.lists(st.tuples(_tokens, st.sampled_from([-9_000, -1, 45_000, 75_000])), min_size=1, max_size=3)
+_planted = _tokens | st.just(b"x" * LONGEST_MARK)
+_tombstones = st.lists(st.tuples(_planted, st.sampled_from([-9_000, -1, 45_000, 75_000])), min_size=1, max_size=3)
 _actions = st.one_of(
-    st.tuples(st.just("read"), _tokens, _lives),
+    st.tuples(st.just("read"), _tokens, _lives, _lives, _lives),
     st.tuples(st.just("fill"), _tokens, _payloads, _lives),
     st.tuples(st.just("abandon"), _tokens),
     st.tuples(st.just("begin"), _tokens, _lives),
-    st.tuples(st.just("end"), _tokens | st.just(b"")),
+    st.tuples(st.just("end"), _tokens | st.just(b""), _lives | st.just(0)),
     st.tuples(st.just("plant"), _tombstones),
     st.just(("lose",)),
 )
 _CONTENTS: Final = (
     *(b"", b"{}", b"lease:", b"lease:a", b"lease:ab", b"leasea", b"fail:", b"fail:x", b"fail"),
     *(b"dirty:", b"dirty:a", b"dirty:@5,a@", b"dirty:a@5,b@99999999999999", b"dirtya@99999999999999"),
+    *(start.ljust(LONGEST_MARK + more, b"x") for start in (b"lease:", b"dirty:a@5,") for more in (0, 1)),
+    *(b"x" * (LONGEST_VALUE + more) for more in (0, 1)),
 )
 _COMMANDS: Final = (
-    *(("read", b"a", 30_000), ("fill", b"a", b"{}", 30_000), ("fill", b"a", b"fail:", 30_000), ("abandon", b"a")),
-    *(("begin", b"a", 30_000), ("begin", b"c", 30_000), ("end", b"a"), ("end", b"b"), ("end", b"")),
+    *(("read", b"a", 90_000, 90_000, 90_000), ("read", b"a", 30_000, 90_000, 90_000)),
+    *(("read", b"a", 90_000, 30_000, 90_000), ("read", b"a", 90_000, 90_000, 30_000)),
+    *(("fill", b"a", b"{}", 30_000), ("fill", b"a", b"fail:", 30_000), ("abandon", b"a")),
+    *(("begin", b"a", 30_000), ("begin", b"c", 30_000), ("end", b"a", 30_000), ("end", b"b", 30_000)),
+    *(("end", b"", 30_000), ("end", b"", 0)),
 )
 
 
@@ -154,7 +160,7 @@ def test_a_writer_whose_deadline_has_passed_weighs_nothing(
     waiting: list[tuple[bytes, int]], now: int, name: str, token: bytes
 ) -> None:
     """So the exploration may take it out of the tombstone at the deadline instead of letting the clock run."""
-    arguments = {"read": (token, 5), "fill": (token, b"{}", 5), "begin": (token, 5)}.get(name, (token,))
+    arguments = {"read": (token, 5, 5, 5), "fill": (token, b"{}", 5), "abandon": (token,)}.get(name, (token, 5))
     alive = [writer for writer in waiting if writer[1] > now]
     reply, left = run(COMMANDS, name, tombstone(waiting), now, arguments)
     expected, rest = run(COMMANDS, name, tombstone(alive) if alive else None, now, arguments)

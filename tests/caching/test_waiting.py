@@ -37,7 +37,8 @@ def test_a_waiting_reader_asks_less_and_less_often(place: Place, spy: Spy) -> No
         now[0] += seconds
 
     spy.plants(b"lease:somebody", seconds=60)
-    waiting = LeaseProtocol(connect(place.topology), timing=QUICK, sleep=sleep, clock=lambda: now[0])
+    timing = replace(QUICK, lease=60)
+    waiting = LeaseProtocol(connect(place.topology), timing=timing, sleep=sleep, clock=lambda: now[0])
 
     assert fetch(waiting, Computation()).detail == "wait-timeout"
     assert sum(pauses) == pytest.approx(QUICK.wait)

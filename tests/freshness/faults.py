@@ -10,6 +10,7 @@ from typing import Final
 from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
+from tests.caching.planted import PLANTS
 from tests.freshness.load import Load
 from tests.freshness.scene import Scene
 from tests.proxy import Fault
@@ -114,6 +115,14 @@ def _limited(admin: Redis, maximum: int) -> Iterator[None]:
             admin.config_set(name, str(before[name]))
 
 
+def _plant(weather: Weather) -> None:
+    """Put at the keys that are there whatever is no value of ours."""
+    admin = weather.admin
+    for key in admin.scan_iter("asin_stats:*"):
+        weather.dice.choice(list(PLANTS.values()))(admin, key.decode())
+    weather.lasts()
+
+
 def _slow_database(weather: Weather) -> None:
     seconds = weather.dice.uniform(0.02, 0.3)
 
@@ -146,6 +155,7 @@ FAULTS: Final[dict[str, Callable[[Weather], None]]] = {
     "CLIENT PAUSE": _pause_clients,
     "eviction": _evict,
     "out of memory": _fill_up,
+    "planted marks": _plant,
     "slow database": _slow_database,
     "answers lost": _lose_answers,
     DEATH: _kill_a_worker,

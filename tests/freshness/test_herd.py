@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from app.caching.protocol import Timing
+from app.caching.timing import Timing
 from local.processes import wait_until
 from tests.freshness.load import Reply, ask
 from tests.freshness.scene import Scene, Stage

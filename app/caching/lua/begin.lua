@@ -6,7 +6,8 @@
 -- returns  number of writers now in flight; or the error for which the entry cannot be looked at
 --
 -- One step: of two writers that begin together neither may erase the other. Deadlines use the server's clock, the one
--- clock all writers share.
+-- clock all writers share. Only what may be ours is kept: a later deadline than this writer's own is none of ours, and
+-- more than 64 KiB would be over a thousand writers of one entry. Whoever is left out still drops the entry at its end.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local last = now + ARGV[2]
@@ -15,13 +16,14 @@ local content = redis.pcall('GET', KEYS[1])
 if type(content) == 'table' and not string.find(content.err, 'WRONGTYPE', 1, true) then
   return content
 end
-if type(content) == 'string' and string.sub(content, 1, 6) == 'dirty:' then
-  for token, deadline in string.gmatch(string.sub(content, 7), '([^,@]+)@(%d+)') do
-    if tonumber(deadline) > now and token ~= ARGV[1] then
-      writers[#writers + 1] = token .. '@' .. deadline
-      last = math.max(last, tonumber(deadline))
+if type(content) == 'string' and string.sub(content, 1, 6) == 'dirty:' and #content <= 65536 then
+  for writer in string.gmatch(string.sub(content, 7), '[^,]+') do
+    local token, deadline = string.match(writer, '^([^@]+)@(%d+)$')
+    local at = tonumber(deadline or 0)
+    if at > now and at <= last and token ~= ARGV[1] then
+      writers[#writers + 1] = writer
     end
   end
 end
-redis.call('SET', KEYS[1], 'dirty:' .. table.concat(writers, ','), 'PX', string.format('%.0f', last - now))
+redis.call('SET', KEYS[1], 'dirty:' .. table.concat(writers, ','), 'PX', ARGV[2])
 return #writers

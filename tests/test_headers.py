@@ -1,0 +1,143 @@
+"""The security headers: on every answer of every route, whatever it says and however it came about."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+from uuid import uuid4
+
+import httpx
+import pytest
+from flask import Flask, abort
+from werkzeug.test import TestResponse
+
+from app.headers import HEADERS, TRANSPORT
+from config import Settings
+from local.application import AppServer
+from local.server import free_port
+from local.stack import Stack
+from tests.clients import client
+from tests.sellers import STATS, Seller, app_environment, running_app
+from tests.visitors import Visitor, new_visitor
+
+_METHODS: Final = ("GET", "HEAD", "OPTIONS", "POST", "PUT")
+_FIXED: Final = HEADERS.keys() - {"Cache-Control", "Content-Security-Policy", "Referrer-Policy"}
+_FILES: Final = {"/desk/static/desk.css", "/favicon.ico"}
+
+
+def _address(rule: str) -> str:
+    """Return an address that leads to a rule of the URL map."""
+    found = re.sub("<path:[^>]+>", "desk.css", re.sub("<uuid:[^>]+>", str(uuid4()), rule))
+    return re.sub(r"<any\((\w+)[^>]*>", r"\1", found)
+
+
+def _addresses(app: Flask) -> set[str]:
+    return {_address(rule.rule) for rule in app.url_map.iter_rules()}
+
+
+@pytest.fixture
+def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
+    """Return `seller` at the desk, signed in."""
+    with new_visitor(server.url) as someone:
+        someone.signs_in(seller)
+        yield someone
+
+
+@pytest.fixture
+def anybody(server: AppServer) -> Iterator[httpx.Client]:
+    """Return a client without credentials."""
+    with client(server.url) as http:
+        yield http
+
+
+def _check(answer: httpx.Response | TestResponse, path: str) -> None:
+    """Check that an answer has each header once, with what it must say there."""
+    where, headers = f"{path}: {answer.status_code}", answer.headers
+    values = {}
+    for name in HEADERS:
+        found = headers.get_list(name) if isinstance(headers, httpx.Headers) else headers.getlist(name)
+        assert len(found) == 1, (where, name, found)
+        values[name] = found[0]
+    assert {name: values[name] for name in _FIXED} == {name: HEADERS[name] for name in _FIXED}, where
+    assert "frame-ancestors 'none'" in values["Content-Security-Policy"], where
+    assert "unsafe" not in values["Content-Security-Policy"], where
+    is_desk = "'self'" in values["Content-Security-Policy"]
+    assert is_desk or "<html" not in answer.text, where
+    assert values["Referrer-Policy"] == ("same-origin" if is_desk else HEADERS["Referrer-Policy"]), where
+    assert is_desk or values["Content-Security-Policy"] == HEADERS["Content-Security-Policy"], where
+    kept = "no-store" not in values["Cache-Control"]
+    assert not kept or values["Cache-Control"] in {"private, no-cache", "no-cache"}, where
+    assert not kept or path == STATS or path in _FILES, where
+
+
+@pytest.mark.parametrize("who", ["anybody", "seller", "operator", "visitor"])
+def test_every_answer_of_every_route_has_them(app: Flask, who: str, request: pytest.FixtureRequest) -> None:
+    """With each method, allowed or not, and unknown addresses too: pages, documents, files, redirects and refusals."""
+    caller: httpx.Client | Seller | Visitor = request.getfixturevalue(who)
+    http = caller if isinstance(caller, httpx.Client) else caller.http
+    statuses = set()
+    for path in sorted(_addresses(app) | {"/nope", "/products/nope/nope", "/desk/nope", "//evil.example/x"}):
+        for method in _METHODS:
+            answer = http.request(method, httpx.URL(http.base_url, raw_path=path.encode()))
+            _check(answer, path)
+            statuses.add(answer.status_code)
+
+    expected = {
+        "anybody": {200, 303, 401, 404, 405},
+        "seller": {200, 403, 404, 405, 415},
+        "operator": {200, 404, 405, 415},
+        "visitor": {200, 403, 404, 405},
+    }
+    assert statuses >= expected[who]
+
+
+def test_answers_with_bodies_and_conditions_have_them_too(seller: Seller) -> None:
+    """Made and changed rows, what cannot be used, what is not modified, what is streamed."""
+    deal = seller.creates()
+    stats = seller.reads_stats()
+    answers = [
+        (200, stats),
+        (200, seller.reads_stats()),
+        (304, seller.reads_stats(**{"If-None-Match": stats.headers["ETag"]})),
+        (422, seller.http.get("/products?limit=0")),
+        (422, seller.http.post("/products", json={})),
+        (400, seller.http.post("/products", content=b"{", headers={"Content-Type": "application/json"})),
+        (413, seller.http.post("/products", content=b" " * 1_100_000, headers={"Content-Type": "application/json"})),
+        (200, seller.http.get(f"/products/{deal['product_id']}")),
+        (200, seller.http.get("/products")),
+        (200, seller.http.get("/products/export")),
+        (200, seller.http.post("/products/import", content=b"asin\n", headers={"Content-Type": "text/csv"})),
+        (204, seller.deletes(deal["id"])),
+    ]
+    for status, answer in answers:
+        assert answer.status_code == status, answer.text
+        _check(answer, answer.request.url.path)
+
+
+def test_answers_of_an_app_in_trouble_have_them(stack: Stack, seller: Seller) -> None:
+    """503 without a database, 500 for a mistake of ours; and in production each asks for HTTPS."""
+    environment = app_environment(
+        stack,
+        APP_ENV="production",
+        SECRET_KEY="a-key-for-tests-of-at-least-32-characters",
+        SUPABASE_URL=f"http://127.0.0.1:{free_port()}",
+        REDIS_URL="",
+    )
+    settings = Settings.model_validate({name.lower(): value for name, value in environment.items()})
+    with running_app(settings) as app:
+        app.add_url_rule("/mistaken", "mistaken", lambda: str(1 // 0))
+        app.add_url_rule("/refused", "refused", lambda: abort(400))
+        http, answers = app.test_client(), list[tuple[str, TestResponse]]()
+        for path in ("/products", STATS, "/readyz", "/mistaken", "/refused", "/nope", "/desk/static/desk.css"):
+            answers.append((path, http.get(path, headers={"Authorization": f"Bearer {seller.token}"}, buffered=True)))
+
+    assert [answer.status_code for _, answer in answers] == [503, 503, 503, 500, 400, 404, 200]
+    for path, answer in answers:
+        _check(answer, path)
+        assert {name: answer.headers.getlist(name) for name in TRANSPORT} == {
+            name: [value] for name, value in TRANSPORT.items()
+        }
+
+
+def test_an_app_that_is_not_in_production_does_not_ask_for_https(seller: Seller) -> None:
+    """A browser that has seen it on localhost would open nothing else there by HTTP for a year."""
+    assert not TRANSPORT.keys() & {name.title() for name in seller.reads_stats().headers}
