@@ -12,6 +12,7 @@ from typing import Final, Self
 
 from app.products.importing import columns
 from app.products.importing.encoding import UnreadableFileError
+from app.products.importing.pacing import breathe
 
 LONGEST_ROW: Final = 100_000
 """Characters; the longest row that holds only what we take has about 6 000."""
@@ -87,6 +88,7 @@ def _pieces(text: io.TextIOBase, delimiter: str) -> Iterator[re.Match[str]]:
     piece = re.compile(rf"([\s{re.escape(delimiter)}]*[\r\n])|[^\r\n]+(?:\r\n?|\n)?")
     rest = ""
     while block := text.read(_BLOCK):
+        breathe()
         block = rest + block
         # A carriage return that comes last may be the first half of a line end.
         end = max(block.rfind("\n"), block.rfind("\r", 0, -1)) + 1

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, Final
 
 from app.products.importing.columns import Columns
-from app.products.importing.pacing import taking_turns
+from app.products.importing.pacing import breathe, taking_turns
 
 BATCH: Final = 1000
 """Rows that are written in one transaction, a few more when they belong together, fewer when they are long."""
@@ -98,6 +98,7 @@ class Sheet:
     def _add(self, rows: Iterable[CheckedRow]) -> None:
         self._disk.execute("begin")
         for row in rows:
+            breathe()
             self.checked += 1
             if row.faults:
                 self._reject(row)
