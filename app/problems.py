@@ -4,10 +4,11 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from flask import Flask, Response, jsonify, request
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
 
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
@@ -16,6 +17,12 @@ logger = logging.getLogger(__name__)
 
 MIMETYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
+MOST_ERRORS = 100
+"""As many errors a document lists, so that no request makes an answer many times its own size."""
+
+_LONGEST_PART: Final = (
+    100  # characters of a pointer's part; names in a request are the sender's, and may have any length
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +62,18 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own term
         self.errors, self.headers, self.extra = tuple(errors), dict(headers or {}), extra
 
     def document(self) -> dict[str, Any]:
-        """Return the document."""
+        """Return the document. It lists `MOST_ERRORS` errors at most; `errors_omitted` says how many more there are."""
         document: dict[str, Any] = {"type": "about:blank", "title": self.title, "status": self.status}
+        omitted = len(self.errors) - MOST_ERRORS
         if self.detail:
-            document["detail"] = self.detail
+            few = f" Only the first {MOST_ERRORS} of {len(self.errors):,} errors are listed." if omitted > 0 else ""
+            document["detail"] = self.detail + few
         document["instance"] = request.path
         if self.errors:
-            document["errors"] = [{"pointer": error.pointer, "detail": error.detail} for error in self.errors]
+            listed = self.errors[:MOST_ERRORS]
+            document["errors"] = [{"pointer": error.pointer, "detail": error.detail} for error in listed]
+        if omitted > 0:
+            document["errors_omitted"] = omitted
         return document | self.extra
 
     def response(self) -> Response:
@@ -83,7 +95,8 @@ def init_app(app: Flask) -> None:
 
 def _invalid(error: ValidationError) -> Problem:
     """Tell a body that is no JSON at all (400) from one with invalid fields (422)."""
-    unreadable = any(found["type"] == "json_invalid" for found in error.errors(include_url=False))
+    # Text that is no JSON is one error; listing all of them twice would cost as much again.
+    unreadable = error.error_count() == 1 and _found(error)[0]["type"] == "json_invalid"
     detail = "The body is not valid JSON" if unreadable else "The request has invalid fields"
     return Problem(400 if unreadable else 422, f"{detail}; nothing was changed.", errors=field_errors(error))
 
@@ -92,12 +105,19 @@ def field_errors(error: ValidationError) -> list[FieldError]:
     """List what pydantic found, each with a JSON pointer into the body."""
     return [
         FieldError("".join(f"/{_escaped(part)}" for part in found["loc"]), _worded(found["type"], found["msg"]))
-        for found in error.errors(include_url=False, include_input=False, include_context=False)
+        for found in _found(error)
     ]
 
 
+def _found(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_url=False, include_input=False, include_context=False)
+
+
 def _escaped(part: int | str) -> str:
-    return str(part).replace("~", "~0").replace("/", "~1")
+    name = str(part)
+    if len(name) > _LONGEST_PART:
+        name = f"{name[:_LONGEST_PART]}…"
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _worded(kind: str, message: str) -> str:

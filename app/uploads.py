@@ -4,6 +4,7 @@ A client that sends everything before it reads anything can so never wait for a 
 """
 
 import functools
+import shutil
 import tempfile
 from collections.abc import Callable, Collection
 from typing import IO, Final, ParamSpec
@@ -42,6 +43,8 @@ def takes_files(at_most: int) -> Callable[[Callable[P, ResponseReturnValue]], Ca
 
 def uploaded(media_types: Collection[str], *, at_most: int) -> IO[bytes]:
     """Return the file the request holds, as its body or as the field `file` of a form, on disk and rewound.
+
+    The caller closes it.
 
     Raises:
         Problem: 415 for another media type, 413 over `at_most` bytes, 422 without a file, 400 when it ends early.
@@ -87,9 +90,13 @@ def _field(at_most: int) -> IO[bytes]:
     if len(files) != 1 or not files[0].filename:
         wanted = f"Send one file, in the field {FIELD!r}."
         raise Problem(422, wanted, errors=[FieldError(f"/{FIELD}", wanted)])
-    file = files[0].stream
-    if file.seek(0, 2) > at_most:
+    sent = files[0].stream
+    if sent.seek(0, 2) > at_most:
         raise _too_large(at_most)
+    sent.seek(0)
+    # A copy, because the file of a form is closed with the request, and a streamed answer is made after that.
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    shutil.copyfileobj(sent, file, _CHUNK_BYTES)
     file.seek(0)
     return file
 

@@ -195,7 +195,7 @@ def test_the_largest_values_the_api_accepts_are_stored(alice: Caller) -> None:
         upc="1" * 14,
         title="é" * 500,
         brand="é" * 200,
-        deal={"supplier": "é" * 200, "buy_cost": "1000000.00", "moq": 2**31 - 1, "notes": "é" * 5000},
+        deal={"supplier": "é" * 200, "buy_cost": "1000000.00", "moq": 1_000_000, "notes": "é" * 5000},
     )
     assert (entry["buy_cost"], len(entry["notes"])) == ("1000000.00", 5000)
 

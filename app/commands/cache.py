@@ -39,7 +39,7 @@ def status(user: UUID | None, *, as_json: bool) -> None:
 @click.option("--all", "everybody", is_flag=True, help="Drop all entries; nothing else in the database is touched.")
 @click.option("--force", is_flag=True, help="Drop the marks of changes under way as well.")
 @click.option("--yes", is_flag=True, help="Do not ask before dropping all.")
-@audited("cache.flush", "user", "everybody", "force")
+@audited("cache.flush", "user", "everybody")
 def flush(user: UUID | None, *, everybody: bool, force: bool, yes: bool) -> None:
     """Drop one user's entry or all of ours, and say how many went.
 

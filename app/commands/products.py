@@ -14,7 +14,7 @@ from flask.cli import AppGroup
 from app.commands.auditing import audited
 from app.commands.ending import fail
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
-from app.products.importing import Import, Mistake, UnreadableFileError, check
+from app.products.importing import Import, Mistake, Totals, UnreadableFileError, open_sheet
 from app.products.repository import Authority
 from app.service_role import NoServiceKeyError, Service, ServiceRole
 from config import load_settings
@@ -47,8 +47,9 @@ class _Days(click.ParamType[int]):
 def import_file(file: IO[bytes], email: str, *, dry_run: bool) -> None:
     """Take the CSV FILE in (- is standard input): as POST /products/import does, but for any seller.
 
-    Each rejected row is named on standard error. Exits 0 when every row was taken, 1 when one was rejected or the
-    import could not be done or not to its end, 2 when called wrongly. Importing a file again changes nothing.
+    What is wrong with rejected rows is told on standard error, up to 1 000 mistakes. Exits 0 when every row was taken,
+    1 when one was rejected or the import could not be done or not to its end, 2 when called wrongly. Importing a file
+    again changes nothing.
     """
     with _told_plainly(), _service() as service:
         user_id = service.find_user(email)
@@ -81,7 +82,7 @@ def purge(days: int, *, yes: bool) -> None:
 
 def _import(file: IO[bytes], by: Authority, *, dry_run: bool) -> Import:
     """Import with a progress bar; then name what was rejected and tell what became of the rows, also of half a file."""
-    sheet = check(_seekable(file))
+    sheet = open_sheet(_seekable(file))
     running = Import(sheet, by, dry_run=dry_run)
     mistakes: list[Mistake] = []
     try:
@@ -91,13 +92,15 @@ def _import(file: IO[bytes], by: Authority, *, dry_run: bool) -> Import:
             for event in running.events():
                 if isinstance(event, Mistake):
                     mistakes.append(event)
-                else:
+                elif isinstance(event, Totals):
                     bar.update(event.rows - bar.pos)
     finally:
         sheet.close()
         for mistake in mistakes:
             place = f"line {mistake.line}" + (f", {mistake.column}" if mistake.column else "")
             click.echo(f"{place}: {mistake.reason}", err=True)
+        if running.unlisted:
+            click.echo(f"and {running.unlisted:,} more", err=True)
         would = "would be " if dry_run else ""
         counts = running.document()
         click.echo(f"{counts.pop('rows')} of {sheet.total} rows: " + would

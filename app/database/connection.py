@@ -4,6 +4,7 @@ One httpx client per process; per call a light PostgREST client with the caller'
 shared client mixes up users under threads. The database enforces isolation; this process holds no service key.
 """
 
+import contextlib
 import json
 import re
 import time

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 
 from flask import Response, stream_with_context
 from flask.typing import ResponseReturnValue
@@ -13,7 +14,7 @@ from app.payloads import query
 from app.problems import from_database
 from app.products import repository
 from app.products.exporting import export_response
-from app.products.importing import Import, Mistake
+from app.products.importing import Checked, Import, Mistake, Totals
 from app.products.receiving import MAX_FILE_BYTES, received
 from app.products.schemas import ExportQuery, ImportQuery
 from app.products.views import products
@@ -47,17 +48,30 @@ def _lines(running: Import) -> Iterator[str]:
         yield _line(columns=columns.found, ignored=columns.ignored, encoding=sheet.encoding, of=sheet.total)
         try:
             for event in running.events():
-                if isinstance(event, Mistake):
-                    yield _line(line=event.line, column=event.column, reason=event.reason)
-                else:
-                    # In two writes: a client that is gone answers the first with a reset, on which the second fails.
-                    # So the import ends here, and not after another batch.
-                    yield _line(**running.document()).rstrip()
-                    yield "\n"
+                yield from _told(event)
         except (DatabaseUnavailableError, DatabaseRefusalError) as error:
-            yield _line(error=from_database(error).document(), **running.document())
+            yield _line(error=from_database(error).document(), **running.document(), **_omitted(running))
         else:
-            yield _line(done=True, **running.document(), dry_run=running.dry_run)
+            yield _line(done=True, **running.document(), **_omitted(running), dry_run=running.dry_run)
+
+
+def _told(event: Checked | Mistake | Totals) -> Iterator[str]:
+    """Yield the line of one event: a mistake, or how far the import is.
+
+    The latter in two writes: a client that is gone answers the first with a reset, on which the second fails. So the
+    import ends here, and not after another slice or batch.
+    """
+    if isinstance(event, Mistake):
+        yield _line(line=event.line, column=event.column, reason=event.reason)
+    else:
+        members = {"checked": event.rows} if isinstance(event, Checked) else asdict(event)
+        yield _line(**members).rstrip()
+        yield "\n"
+
+
+def _omitted(running: Import) -> dict[str, int]:
+    """Say how many mistakes were not listed, where there are such."""
+    return {"mistakes_omitted": running.unlisted} if running.unlisted else {}
 
 
 def _line(**members: object) -> str:

@@ -16,6 +16,7 @@ _GROUPED: Final = re.compile(
 _PLAIN: Final = re.compile(r"(?P<whole>[0-9]*)(?:[.,](?P<cents>[0-9]*))?")
 _AMBIGUOUS: Final = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
 _SHORTENED: Final = re.compile(r"[0-9]([.,][0-9]+)?[eE]\+?[0-9]+")
+_LONGEST_NUMBER: Final = 100  # characters, with currency and spaces
 _NO_ASIN: Final = re.compile(r"(PENDING_|Unknown).*")
 _YES: Final = frozenset({"yes", "y", "true", "t", "1", "x", "on", "✓", "✔", "★"})
 _NO: Final = frozenset({"no", "n", "false", "f", "0", "off", "-", "☆"})
@@ -39,7 +40,12 @@ def asin(cell: str) -> str | None:
 
 
 def upc(cell: str) -> str:
-    """Return the digits of a UPC or EAN that may be grouped by spaces or dashes, or be a number with `.0`."""
+    """Return the digits of a UPC or EAN that may be grouped by spaces or dashes, or be a number with `.0`.
+
+    What is far too long is returned as it is, for the rules of the API to refuse.
+    """
+    if len(cell) > _LONGEST_NUMBER:
+        return cell
     digits = re.sub(r"[\s\u2010-\u2015-]", "", cell.removeprefix("'"))
     if _SHORTENED.fullmatch(digits):
         raise ValueError("A spreadsheet has shortened this number; format the column as text and enter it again")
@@ -53,6 +59,8 @@ def amount(cell: str) -> Decimal:
     apostrophes do. A lone comma before exactly three digits groups thousands: `1,234` is 1234. A lone point there could
     be either, and is refused.
     """
+    if len(cell) > _LONGEST_NUMBER:
+        raise ValueError("This is not an amount such as 12.50")
     number = re.sub(r"\s", " ", cell.removeprefix("'")).replace("’", "'").strip()  # noqa: RUF001 - Swiss thousands
     sign = "-" if number.startswith("-") else ""
     number = _CURRENCY.sub("", number.removeprefix("-"), count=1).strip()

@@ -1,7 +1,9 @@
 """Check a whole file before anything is written: each row becomes the fields it gives, or what is wrong with it."""
 
-from collections.abc import Iterable, Iterator
+import io
+import re
 from functools import lru_cache
+from itertools import islice
 from typing import IO, Final
 from uuid import UUID
 
@@ -11,6 +13,7 @@ from app.problems import field_errors
 from app.products.importing import cells, encoding, reading
 from app.products.importing.columns import Columns
 from app.products.importing.encoding import TooManyRowsError
+from app.products.importing.pacing import taking_turns
 from app.products.importing.reading import RawRow
 from app.products.importing.sheet import CheckedRow, Sheet
 from app.products.schemas import DealFields, ProductFields
@@ -18,6 +21,8 @@ from app.products.schemas import DealFields, ProductFields
 MAX_ROWS: Final = 200_000
 
 _SHORT: Final = 64  # characters; longer cells are not worth remembering
+_LONGEST_CELL: Final = 10_000  # characters, space around a text included; the longest text that we take has 5 000
+_UNDECODED: Final = re.compile("[\ud800-\udfff]")
 _IDENTIFYING: Final = ("asin", "upc", "title", "product_id")
 
 
@@ -27,33 +32,38 @@ class ImportedRow(ProductFields, DealFields):
     product_id: UUID | None = None
 
 
-def check(file: IO[bytes]) -> Sheet:
-    """Return the checked rows of a seekable CSV file of at most `MAX_ROWS` rows.
+def open_sheet(file: IO[bytes]) -> Sheet:
+    """Return the sheet of a seekable CSV file of at most `MAX_ROWS` rows, which are counted and not yet checked.
+
+    The sheet closes the file in the end.
 
     Raises:
         UnreadableFileError: it cannot be read, or its header is of no use.
         TooManyRowsError: it is longer than that.
 
     """
-    text = encoding.open_text(file)
+    with taking_turns():
+        text = encoding.open_text(file)
+        try:
+            return _sheet(text)
+        except BaseException:
+            text.detach()  # the file stays open: it is the caller's
+            raise
+
+
+def _sheet(text: io.TextIOWrapper) -> Sheet:
     delimiter = reading.delimiter_of(text)
     rows = reading.raw_rows(text, delimiter)
-    sheet = Sheet(reading.header_of(rows), encoding=text.encoding)
-    try:
-        sheet.add(_checked(rows, sheet.columns))
-    except BaseException:
-        sheet.close()
-        raise
-    finally:
-        text.detach()  # the file stays open: it is the caller's
-    return sheet
+    columns = reading.header_of(rows)
+    total = sum(1 for _ in islice(rows, MAX_ROWS + 1))
+    if total > MAX_ROWS:
+        raise TooManyRowsError(f"The file has more than {MAX_ROWS:,} rows; split it.")
+    rows = islice(reading.raw_rows(text, delimiter), 1, None)
+    return Sheet(columns, (_checked(row, columns) for row in rows), source=text, total=total)
 
 
-def _checked(rows: Iterable[RawRow], columns: Columns) -> Iterator[CheckedRow]:
-    for count, row in enumerate(rows, start=1):
-        if count > MAX_ROWS:
-            raise TooManyRowsError(f"The file has more than {MAX_ROWS:,} rows; split it.")
-        yield CheckedRow(row.line, {}, (("", row.fault),)) if row.fault else check_row(row, columns)
+def _checked(row: RawRow, columns: Columns) -> CheckedRow:
+    return CheckedRow(row.line, {}, (("", row.fault),)) if row.fault else check_row(row, columns)
 
 
 def check_row(row: RawRow, columns: Columns) -> CheckedRow:
@@ -69,7 +79,7 @@ def check_row(row: RawRow, columns: Columns) -> CheckedRow:
         else:
             if value is not None:
                 given[field] = value
-    if len(row.cells) > len(columns.names) and any(cell.strip() for cell in row.cells[len(columns.names) :]):
+    if len(row.cells) > len(columns.names) and "".join(row.cells[len(columns.names) :]).strip():
         faults.append(("", "It has more cells than the header; is a text with the delimiter not in quotation marks?"))
     if not faults and given.keys().isdisjoint(_IDENTIFYING):
         faults.append(("", "It names no product: it has no title, ASIN or UPC"))
@@ -78,7 +88,9 @@ def check_row(row: RawRow, columns: Columns) -> CheckedRow:
 
 def _value(field: str, cell: str) -> object:
     """Return what a cell means; None when it is empty. Raises ValueError."""
-    if not cell.isascii() and any("\ud800" <= character <= "\udfff" for character in cell):
+    if len(cell) > _LONGEST_CELL:
+        raise ValueError(f"It has more than {_LONGEST_CELL:,} characters")
+    if not cell.isascii() and _UNDECODED.search(cell):
         raise ValueError("It holds bytes that are not text in the encoding of this file")
     bare = cells.bare(cell)
     return cells.READERS[field](bare) if bare else None

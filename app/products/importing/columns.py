@@ -29,6 +29,8 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "product_id": ("Product ID",),
 }  # fmt: skip
 _IDENTIFYING: Final = ("title", "asin", "upc")
+_MOST: Final = 1000  # columns
+_LONGEST: Final = 100  # characters of a name that are looked at and told: names are part of every answer
 
 
 def _bare(name: str) -> str:
@@ -69,18 +71,20 @@ class Columns:
 
 def known(header: Sequence[str]) -> int:
     """Return how many of these columns mean something to us."""
-    return sum(_bare(name) in _FIELDS for name in header)
+    return sum(_bare(name.strip()[:_LONGEST]) in _FIELDS for name in header[:_MOST])
 
 
 def understand(header: Sequence[str]) -> Columns:
     """Return what the columns mean.
 
     Raises:
-        UnreadableFileError: none identifies a product, or two mean the same.
+        UnreadableFileError: none identifies a product, two mean the same, or there are too many.
 
     """
+    if len(header) > _MOST:
+        raise UnreadableFileError(f"The first row names {len(header):,} columns; at most {_MOST:,} can be read.")
     # What cannot be decoded is shown as a question mark: names go into answers, which are UTF-8.
-    names = tuple(name.strip().encode("utf-8", "replace").decode() for name in header)
+    names = tuple(name.strip()[:_LONGEST].encode("utf-8", "replace").decode() for name in header)
     places: dict[str, int] = {}
     for place, name in enumerate(names):
         field = _FIELDS.get(_bare(name))

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import IO, Final
 
-_CHUNK_BYTES: Final = 1 << 20
+from app.products.importing.pacing import breathe
+
+_CHUNK_BYTES: Final = 1 << 14  # what one call of a decoder or a regular expression looks at holds other threads up
 _BOMS: Final = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # xlsx and ods; xls
 _STRAY: Final = re.compile("[\udc80-\udcff]")  # what "surrogateescape" makes of a byte that does not fit
@@ -64,5 +66,6 @@ def _decoded(file: IO[bytes], encoding: str, errors: str) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(encoding)(errors)
     file.seek(0)
     while chunk := file.read(_CHUNK_BYTES):
+        breathe()
         yield decoder.decode(chunk)
     yield decoder.decode(b"", final=True)

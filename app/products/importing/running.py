@@ -1,7 +1,7 @@
-"""Write a checked file, batch by batch: each is one transaction, and the numbers are fresh after each."""
+"""Check a file, then write it batch by batch: each is one transaction, and the numbers are fresh after each."""
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -11,7 +11,7 @@ from app import audit
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.products import repository
 from app.products.importing.columns import NAMES
-from app.products.importing.sheet import Mistake, Sheet
+from app.products.importing.sheet import MOST_MISTAKES, Mistake, Sheet
 from app.products.repository import Authority
 from app.products.stats import changing_stats
 
@@ -42,6 +42,13 @@ class Totals:
     rejected: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """How many rows of the file have been checked; nothing is written before all are."""
+
+    rows: int
+
+
 @dataclass(slots=True)
 class Import:
     """The import of one sheet for one user.
@@ -51,6 +58,7 @@ class Import:
         by: whose rows they become.
         dry_run: find out what would happen, and change nothing.
         totals: what has happened so far. After an exception they tell what was committed.
+        unlisted: how many mistakes were found beyond the `MOST_MISTAKES` that are yielded.
 
     """
 
@@ -58,6 +66,8 @@ class Import:
     by: Authority
     dry_run: bool
     totals: Totals = field(default_factory=Totals)
+    unlisted: int = 0
+    _listed: int = 0
     _outcome: str = "stopped: whoever asked for it went away"
 
     @contextmanager
@@ -71,16 +81,19 @@ class Import:
             outcome = "ok" if self._outcome == "finished" else "failed"
             audit.record("import", outcome, user=self.by.user_id, dry_run=self.dry_run, rows=self.totals.rows)
 
-    def events(self) -> Iterator[Mistake | Totals]:
-        """Write the file; yield each mistake once it is known, and the totals after each batch.
+    def events(self) -> Iterator[Checked | Mistake | Totals]:
+        """Check the file and write it; yield how far that is, the mistakes found, and the totals after each batch.
 
         Raises:
             DatabaseUnavailableError: before a batch, or (OutcomeUnknownError) not knowing whether it was committed.
             DatabaseRefusalError: the database would not take a batch.
 
         """
+        for rows in self.sheet.check():
+            yield Checked(rows)
         self.totals.rows = self.totals.rejected = self.sheet.rejected
-        yield from self.sheet.mistakes()
+        self.unlisted = self.sheet.unlisted
+        yield from self._few(self.sheet.mistakes())
         with closing(_ahead(self.sheet.batches())) as batches:
             for batch in batches:
                 try:
@@ -88,9 +101,18 @@ class Import:
                 except (DatabaseUnavailableError, DatabaseRefusalError) as error:
                     self._outcome = f"stopped: {error}"
                     raise
-                yield from refused
+                yield from self._few(refused)
                 yield self.totals
         self._outcome = "finished"
+
+    def _few(self, mistakes: Iterable[Mistake]) -> Iterator[Mistake]:
+        """Yield mistakes until there have been `MOST_MISTAKES` of them in all; count the others."""
+        for mistake in mistakes:
+            if self._listed < MOST_MISTAKES:
+                self._listed += 1
+                yield mistake
+            else:
+                self.unlisted += 1
 
     def _write(self, batch: list[repository.Document]) -> list[Mistake]:
         """Write one batch, count it, and return what was refused of it."""

@@ -1,17 +1,24 @@
 """The checked rows of a file on disk until they are written: SQLite, so that neither number nor order costs memory."""
 
+import io
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from app.products.importing.columns import Columns
+from app.products.importing.pacing import breathe, taking_turns
 
 BATCH: Final = 1000
-"""Rows that are written in one transaction, a few more when they belong together."""
+"""Rows that are written in one transaction, a few more when they belong together, fewer when they are long."""
+MOST_MISTAKES: Final = 1000
+"""As many are listed, of 200 000 rows with a dozen fields: more would help nobody, and fill an answer without bound."""
 
-_LARGEST_BATCH: Final = 4000
+_MOST_TOGETHER: Final = 4  # times that
+_BATCH_CHARACTERS: Final = 1 << 19  # the same for texts: parsing them is one step, which holds other threads up
+_SLICE: Final = 10_000  # rows, about half a second: so soon it is noticed that whoever asked has gone
 _SCHEMA: Final = """
     pragma journal_mode = off;
     pragma synchronous = off;
@@ -52,56 +59,78 @@ class CheckedRow:
 
 
 class Sheet:
-    """The checked rows of one file. Close it; its temporary file goes with it.
+    """The rows of one file: checked slice by slice, then read in the order they are to be written. Close it.
 
     Attributes:
         columns: the header.
         encoding: of the file.
         total: how many rows it has, the rejected ones included.
-        rejected: how many of them cannot be taken.
+        checked: how many of them have been checked.
+        rejected: how many of these cannot be taken.
+        unlisted: how many mistakes in them are counted but not among `mistakes()`.
 
     """
 
-    def __init__(self, columns: Columns, *, encoding: str) -> None:
-        """Begin an empty one."""
-        self.columns, self.encoding = columns, encoding
-        self.total = self.rejected = 0
-        # Closed by whichever thread ends the response.
+    def __init__(self, columns: Columns, rows: Iterator[CheckedRow], *, source: io.TextIOWrapper, total: int) -> None:
+        """Begin with no row checked; `rows` checks the `total` rows of `source` as it is iterated."""
+        self.columns, self.encoding, self.total = columns, source.encoding, total
+        self.checked = self.rejected = self.unlisted = self._listed = 0
+        self._rows, self._source = rows, source
+        # Used by one thread after the other: batches are made ahead, and whoever ends the response closes.
         self._disk = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._disk.executescript(_SCHEMA)
 
     def close(self) -> None:
-        """Give the disk back."""
+        """Give the disk back, and close the file."""
         self._disk.close()
+        self._source.close()
 
-    def add(self, rows: Iterable[CheckedRow]) -> None:
-        """Put further rows below the others."""
+    def check(self) -> Iterator[int]:
+        """Check all rows; yield, between slices of them, how many have been checked. Exhaust it before reading them."""
+        before = -1
+        while before < self.checked < self.total:
+            before = self.checked
+            with taking_turns():
+                self._add(islice(self._rows, _SLICE))
+            if self.checked < self.total:
+                yield self.checked
+
+    def _add(self, rows: Iterable[CheckedRow]) -> None:
         self._disk.execute("begin")
         for row in rows:
-            self.total += 1
+            breathe()
+            self.checked += 1
             if row.faults:
-                self.rejected += 1
-                entries = [(row.line, self.columns.name(field) if field else "", why) for field, why in row.faults]
-                self._disk.executemany("insert into mistake values (?, ?, ?)", entries)
+                self._reject(row)
             else:
                 self._disk.execute("insert into row values (?, ?, ?, ?, ?)", self._entry(row))
         self._disk.execute("commit")
 
+    def _reject(self, row: CheckedRow) -> None:
+        self.rejected += 1
+        room = MOST_MISTAKES - self._listed
+        listed = row.faults[:room]
+        self._listed += len(listed)
+        self.unlisted += len(row.faults) - len(listed)
+        entries = [(row.line, self.columns.name(field) if field else "", why) for field, why in listed]
+        self._disk.executemany("insert into mistake values (?, ?, ?)", entries)
+
     def mistakes(self) -> Iterator[Mistake]:
-        """Yield what is wrong with the rejected rows, from top to bottom."""
+        """Yield what is wrong with the rejected rows, from top to bottom; the first `MOST_MISTAKES`."""
         for line, column, reason in self._disk.execute("select line, field, reason from mistake order by rowid"):
             yield Mistake(line, column, reason)
 
     def batches(self) -> Iterator[list[Fields]]:
         """Yield the good rows, about `BATCH` at a time; each says its line."""
         batch: list[str] = []
-        previous = None
+        previous, size = None, 0
         for first, fields in self._disk.execute(_TOGETHER):
-            if len(batch) >= BATCH and (first != previous or len(batch) >= _LARGEST_BATCH):
+            full = max(len(batch) / BATCH, size / _BATCH_CHARACTERS)
+            if full >= 1 and (first != previous or full >= _MOST_TOGETHER):
                 yield _parsed(batch)
-                batch = []
+                batch, size = [], 0
             batch.append(fields)
-            previous = first
+            previous, size = first, size + len(fields)
         if batch:
             yield _parsed(batch)
 
@@ -109,7 +138,7 @@ class Sheet:
         fields = row.fields
         otherwise = fields.get("product_id") or f"{fields.get('title', '')}\n{fields.get('brand', '')}".casefold()
         document = _encode({"line": row.line, **fields})
-        return self.total, fields.get("asin", ""), fields.get("upc", ""), otherwise, document
+        return self.checked, fields.get("asin", ""), fields.get("upc", ""), otherwise, document
 
 
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode  # `json.dumps` with an option makes one for each row

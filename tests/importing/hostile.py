@@ -1,0 +1,108 @@
+"""Files that are made to cost whoever reads them more than an ordinary file does, and what reading one costs."""
+
+import io
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from hypothesis import strategies as st
+
+from app.products.importing import MAX_ROWS, TooManyRowsError, UnreadableFileError, open_sheet
+
+HEADER: Final = b"ASIN,UPC,Title,Supplier,Cost,MOQ,Stage,Favorite,Notes\n"
+_WIDE_HEADER: Final = ("\ufeff" + HEADER.decode()).encode("utf-16-le")
+_EVERY_FIELD_WRONG: Final = b"a,b,,,c,d,e,f,\n"
+
+SHAPES: Final[dict[str, Callable[[int], bytes]]] = {
+    "blank lines": lambda size: HEADER + b"\n" * size,
+    "carriage returns": lambda size: HEADER + b"\r" * size,
+    "blank lines before the header": lambda size: b"\r\n" * (size // 2) + HEADER,
+    "lines of delimiters": lambda size: HEADER + b",,,,\n" * (size // 5),
+    "delimiters without an end": lambda size: HEADER + b"," * size,
+    "lines of empty quotes": lambda size: HEADER + b'""\n' * (size // 3),
+    "one cell": lambda size: HEADER + b"x" * size,
+    "one quoted cell": lambda size: HEADER + b'"' + b"x" * size,
+    "one quoted cell of blank lines": lambda size: HEADER + b'"' + b"\n" * size,
+    "quotation marks": lambda size: HEADER + b'"' * size,
+    "quotation marks on lines": lambda size: HEADER + b'"\n' * (size // 2),
+    "wide rows": lambda size: HEADER + (b"x," * 49_000 + b"\n") * max(1, size // 98_000),
+    "wide rows of quotes": lambda size: HEADER + (b'"",' * 30_000 + b"x\n") * max(1, size // 90_000),
+    "a wide header": lambda size: b"Title," + b"x," * (size // 2) + b"\nA\n",
+    "a long name": lambda size: b"Title" + b" " * min(size, 99_000) + b"-,Cost\n" + b"A,x\n" * 20_000,
+    "long numbers": lambda size: HEADER + (b"1," + b"1." * 40_000 + b",,," + b"1 " * 9000 + b"\n") * (size // 98_000),
+    "long codes": lambda size: HEADER + (b"," + b"1 .0" * 24_000 + b",x\n") * (size // 96_000),
+    "every field wrong": lambda size: HEADER + _EVERY_FIELD_WRONG * min(size // len(_EVERY_FIELD_WRONG), MAX_ROWS),
+    "bytes that are no text": lambda size: HEADER + b"\x81" * size,
+    "bytes that are no text on lines": lambda size: HEADER + b"\x81\n" * min(size // 2, MAX_ROWS),
+    "UTF-16 of halves of pairs": lambda size: _WIDE_HEADER + b"\x00\xd8" * (size // 2),
+    "UTF-16 of line ends": lambda size: _WIDE_HEADER + b"\r\0" * (size // 2),
+    "NULs": lambda size: HEADER + b"\0" * size,
+    "byte order marks": lambda size: HEADER + b"\xef\xbb\xbf" * (size // 3),
+    "wide characters": lambda size: HEADER + "漢".encode() * (size // 3),
+    "wide spaces": lambda size: HEADER + "\u3000\n".encode() * (size // 4),
+}  # fmt: skip
+
+_TOKENS: Final = [
+    b'"', b'""', b"\n", b"\r", b"\r\n", b",", b";", b"\t", b" ", b"\0", b"x", b"1", b".", b"=", b"'", b"-", b"e9",
+    b"\x81",
+    "é".encode(), "漢".encode(), "\u3000".encode(), b"\xef\xbb\xbf", b"\xff\xfe", b"\x00\xd8", b",x,1\n", b'"x","y"\n',
+]  # fmt: skip
+
+
+def structures(size: int) -> st.SearchStrategy[bytes]:
+    """Return files of about `size` bytes: a few tokens, each many times over, and all of that again and again."""
+    run = st.tuples(st.sampled_from(_TOKENS), st.sampled_from([1, 1, 2, 3, 30, 1000, 50_000]))
+    start = st.sampled_from([b"", HEADER, HEADER, b"Title\n", b"sep=|\nTitle|Cost\n", b"\xff\xfe"])
+    return st.builds(
+        lambda head, runs: head + _filled(b"".join(token * count for token, count in runs), size),
+        start,
+        st.lists(run, min_size=1, max_size=6),
+    )
+
+
+def _filled(pattern: bytes, size: int) -> bytes:
+    return (pattern * (size // len(pattern) + 1))[:size]
+
+
+def ordinary(size: int) -> bytes:
+    """Return a file as sellers have it, of about `size` bytes."""
+    row = "B{0:09},{0:012},Stainless steel lamp number {0},Acme {1},{1}.50,12,new,yes,Usually in stock\n"
+    count = size // len(row.format(10**5, 10))
+    return HEADER + "".join(row.format(number, number % 90) for number in range(count)).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a file cost: processor seconds for its bytes and rows, and the characters of mistakes it leaves to tell."""
+
+    seconds: float
+    size: int
+    rows: int
+    told: int
+
+
+def cost_of(content: bytes) -> Cost:
+    """Read and check a file as an import does, up to the first write."""
+    file = io.BytesIO(content)
+    rows = told = 0
+    started = time.thread_time()
+    try:
+        sheet = open_sheet(file)
+    except TooManyRowsError:
+        rows = MAX_ROWS
+    except UnreadableFileError as error:
+        told = len(str(error))
+    else:
+        for _ in sheet.check():
+            pass
+        rows = sheet.total
+        told = sum(len(mistake.column) + len(mistake.reason) for mistake in sheet.mistakes())
+        told += sum(map(len, sheet.columns.names))
+        sheet.close()
+    return Cost(time.thread_time() - started, len(content), rows, told)
+
+
+def times_of_ordinary(cost: Cost, usual: Cost) -> float:
+    """Return how many times as much `cost` is as an ordinary file with as many bytes, or as many rows, costs."""
+    return cost.seconds / (usual.seconds * max(cost.size / usual.size, cost.rows / usual.rows))

@@ -1,0 +1,145 @@
+"""An import beside other requests, on one worker: they go on, its answer stays short, and it ends with its client."""
+
+import re
+import socket
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from local.application import AppServer
+from local.processes import wait_until
+from local.stack import Stack
+from tests.importing.hostile import ordinary
+from tests.sellers import STATS, Seller, app_environment, new_seller
+
+_PAUSE: Final = 0.002  # seconds between two hits
+_BUSY: Final = 0.005  # seconds; with more runnable threads than cores, whoever holds the interpreter may have to wait
+_FILES: Final[dict[str, bytes]] = {
+    "blank lines": b"Title\nA\n" + b"\n" * (49 << 20),
+    "carriage returns": b"Title\nA\n" + b"\r" * (40 << 20),
+    "mistakes": b"Title,Cost\n" + b"A,x\n" * 150_000,
+    "an ordinary list": ordinary(1 << 20),
+}
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file the server logs to."""
+    return tmp_path_factory.mktemp("considerate") / "gunicorn.log"
+
+
+@pytest.fixture(scope="module")
+def alone(stack: Stack, log: Path) -> Iterator[AppServer]:
+    """Run the app with one worker, so that every request shares it, and with entries that outlive the test."""
+    environment = app_environment(stack, CACHE_TTL="600")
+    with AppServer(environment, workers=1, threads=8, log=log) as running:
+        yield running
+
+
+@pytest.fixture
+def importer(stack: Stack, alone: AppServer) -> Iterator[Seller]:
+    """Return a user who imports."""
+    with new_seller(stack.supabase, alone.url) as someone:
+        yield someone
+
+
+@pytest.fixture
+def reader(stack: Stack, alone: AppServer) -> Iterator[Seller]:
+    """Return another, whose numbers are cached."""
+    with new_seller(stack.supabase, alone.url) as someone:
+        assert wait_until(lambda: "hit" in someone.reads_stats().headers["Cache-Status"], seconds=30)
+        yield someone
+
+
+def _opened(server: AppServer, seller: Seller, content: bytes) -> socket.socket:
+    """Send a whole import and return the connection, its answer unread."""
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=110)
+    head = "POST /products/import HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: text/csv\r\n"
+    head += f"Authorization: Bearer {seller.token}\r\nContent-Length: {len(content)}\r\n\r\n"
+    connection.sendall(head.encode())
+    connection.sendall(content)
+    return connection
+
+
+def _answer(connection: socket.socket) -> bytes:
+    with connection:
+        return b"".join(iter(lambda: connection.recv(1 << 16), b""))
+
+
+def _send(server: AppServer, seller: Seller, content: bytes, answers: list[bytes]) -> None:
+    answers.append(_answer(_opened(server, seller, content)))
+
+
+def _nothing() -> None:
+    """Let time pass."""
+
+
+def _hits(server: AppServer, reader: Seller, beside: threading.Thread) -> list[float]:
+    """Read cached numbers again and again while a thread runs; return how long each took, in seconds."""
+    request = f"GET {STATS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {reader.token}\r\n\r\n".encode()
+    seconds = []
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        beside.start()
+        while beside.is_alive():
+            started = time.perf_counter()
+            connection.sendall(request)
+            answer = b""
+            while not answer.endswith(b"}\n"):
+                answer += connection.recv(1 << 16)
+            assert b"asin-stats; hit" in answer
+            seconds.append(time.perf_counter() - started)
+            time.sleep(_PAUSE)
+    beside.join()
+    return seconds
+
+
+@pytest.mark.parametrize("kind", _FILES)
+def test_hits_of_the_same_worker_go_on_beside_an_import(
+    alone: AppServer, importer: Seller, reader: Seller, kind: str
+) -> None:
+    """Within twice their quiet time, and what a busy machine adds to it; and no answer is long."""
+    ratios = []
+    for _ in range(3):
+        quiet = statistics.median(_hits(alone, reader, threading.Timer(1, _nothing)))
+        answers: list[bytes] = []
+        sending = threading.Thread(target=_send, args=(alone, importer, _FILES[kind], answers))
+        busy = statistics.median(_hits(alone, reader, sending))
+        assert (b"HTTP/1.1 200" in answers[0][:20], len(answers[0]) <= 400_000) == (True, True)
+        ratios.append(busy / (2 * quiet + _BUSY))
+        if ratios[-1] <= 1:
+            break
+    assert min(ratios) <= 1
+
+
+def test_a_client_that_goes_away_while_its_file_is_checked_ends_the_import(
+    alone: AppServer, importer: Seller, log: Path, stack: Stack
+) -> None:
+    """Nothing of it is written."""
+    content = ordinary(16 << 20)
+    with _opened(alone, importer, content) as connection:
+        answer = b""
+        while not (first := re.search(rb'"of": (\d+)\}', answer)):
+            answer += connection.recv(1 << 12)
+        assert int(first[1]) > 100_000
+
+    def logged() -> list[str]:
+        return re.findall(rf"import for {importer.id} (.*?)\"", log.read_text())
+
+    assert wait_until(lambda: bool(logged()), seconds=60)
+    counts = "rows=0 created=0 updated=0 unchanged=0 repeated=0 rejected=0"
+    assert logged() == [f"stopped: whoever asked for it went away; dry_run=False {counts}"]
+    assert stack.supabase.sql("select count(*)::int as n from deals where user_id = $1", importer.id) == [{"n": 0}]
+
+
+def test_many_mistakes_are_counted_and_the_first_of_them_listed(importer: Seller) -> None:
+    """A report that is read by a person ends somewhere; the last line says how much it leaves out."""
+    lines = importer.imports("Title,Cost,MOQ\n" + "A,x,y\n" * 2000)
+    assert [set(line) for line in lines[1:1001]] == [{"line", "column", "reason"}] * 1000
+    assert (lines[-1]["rejected"], lines[-1]["mistakes_omitted"]) == (2000, 3000)
+    assert len(lines) == 1002
+    assert "mistakes_omitted" not in importer.imports("Title,Cost\n" + "A,x\n" * 1000)[-1]
