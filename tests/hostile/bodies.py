@@ -43,7 +43,7 @@ def _quoted(content: str) -> bytes:
 
 def multipart(dice: Dice, csrf: str | None) -> tuple[str, bytes]:
     """Return the media type and the bytes of a form with a file, with a mistake or two."""
-    parts = [_part(dice) for _ in range(dice.choice((0, 1, 1, 1, 2, 3, 400)))]
+    parts = [_part(dice) for _ in range(dice.choices((0, 1, 2, 3, 300), (10, 50, 10, 10, 1))[0])]
     if csrf is not None:
         parts.append(_rendered('form-data; name="csrf_token"', as_bytes(csrf)))
     ending = dice.choice((f"--{_BOUNDARY}--\r\n",) * 6 + (f"--{_BOUNDARY}", "", "--"))

@@ -35,12 +35,12 @@ class Tally:
     silent: Counter[str] = field(default_factory=Counter)
     ordinary: int = 0
     reopened: int = 0
-    slowest: float = 0.0
+    slowest: tuple[float, str] = (0.0, "")
     mistakes: list[str] = field(default_factory=list)
 
     def take(self, attempt: Attempt, answers: list[Answer], told: list[str], seconds: float) -> None:
         """Count one request."""
-        self.slowest = max(self.slowest, seconds)
+        self.slowest = max(self.slowest, (seconds, f"{attempt.kind} {attempt.raw[:60]!r}"))
         self.kinds[attempt.kind] += 1
         self.statuses.update(answer.status for answer in answers)
         self.silent.update([] if answers else [attempt.kind])
@@ -51,7 +51,7 @@ class Tally:
         return (
             f"by status {dict(sorted(self.statuses.items()))}; by kind {dict(self.kinds)}; "
             f"unanswered {dict(self.silent)}; {self.ordinary} ordinary reads; "
-            f"{self.reopened} connections reopened; slowest {self.slowest:.2f} s"
+            f"{self.reopened} connections reopened; slowest {self.slowest[0]:.2f} s: {self.slowest[1]}"
         )
 
 

@@ -31,12 +31,13 @@ def mistakes(attempt: Attempt, answers: Iterable[Answer], everybody: Iterable[Ac
     found = []
     for answer in answers:
         found += [words for check, words in _CHECKS if not check(attempt, answer)]
-        found += [f"it holds data of {other.marker}" for other in others if _shows(answer, other)]
+        found += _leaks(answer, others)
     return found
 
 
-def _shows(answer: Answer, someone: Actor) -> bool:
-    return any(mark in answer.raw for mark in someone.marks)
+def _leaks(answer: Answer, others: Iterable[Actor]) -> list[str]:
+    shown = answer.raw
+    return [f"it holds data of {other.marker}" for other in others if any(mark in shown for mark in other.marks)]
 
 
 def _is_no_failure(attempt: Attempt, answer: Answer) -> bool:

@@ -37,11 +37,11 @@ def routes(app: Flask) -> list[Route]:
     return sorted((Route(rule.rule, tuple(sorted(rule.methods or ()))) for rule in app.url_map.iter_rules()), key=str)
 
 
-def path(dice: Dice, scene: Scene, route: Route, owners: str = "all") -> str:
+def path(dice: Dice, scene: Scene, route: Route) -> str:
     """Return a path of the route; ids are some seller's, nobody's, or none at all."""
 
     def filled(found: re.Match[str]) -> str:
-        chosen = dice.choice(_STATIC) if found[1].startswith("path:") else identifier(dice, scene, owners)
+        chosen = dice.choice(_STATIC) if found[1].startswith("path:") else identifier(dice, scene)
         return quote(chosen.encode("utf-8", "surrogatepass"), safe="/%")
 
     return re.sub(r"<([^>]+)>", filled, route.rule)

@@ -21,6 +21,7 @@ TEXTS: Final = (
     f"\r\n{INJECTED}: 1", f"\n{INJECTED}: 1", "A" * 501, "A" * 5001, "\u017f000000001", "\u0660123456789",
 )  # fmt: skip
 
+_CHARACTERS: Final = [chr(code) for code in (*range(128), *range(0x250))]
 _NUMBERS: Final = (0, -1, 1, 2**31, 2**63, -(2**63) - 1, 10**40, 10**400, 0.1, -0.0, 1e308, float("nan"), float("inf"))
 _MODELS: Final = (NewProduct, BulkAction)
 FIELDS: Final = (
@@ -41,15 +42,18 @@ def text(dice: Dice) -> str:
     """Return a text from the list, or random characters."""
     if dice.random() < 0.7:
         return dice.choice(TEXTS)
-    return "".join(chr(dice.choice((dice.randrange(128), dice.randrange(0x250)))) for _ in range(dice.randrange(40)))
+    return "".join(dice.choices(_CHARACTERS, k=dice.randrange(40)))
 
 
-def identifier(dice: Dice, scene: Scene, owners: str = "all") -> str:
+def identifier(dice: Dice, scene: Scene) -> str:
     """Return the id of some seller's row, of nobody's, or what is no id."""
-    someone = dice.choice(scene.everybody if owners == "all" else scene.attackers)
-    known = dice.choice(someone.products + someone.deals)
-    forms = (known, known.upper(), "{" + known + "}", known.replace("-", ""), f"urn:uuid:{known}")
-    return dice.choice((known, known, known, dice.choice(forms), str(uuid.UUID(int=dice.getrandbits(128))), text(dice)))
+    someone = dice.choice(scene.everybody)
+    known, pick = dice.choice(someone.products + someone.deals), dice.random()
+    if pick < 0.6:
+        return known
+    if pick < 0.75:
+        return dice.choice((known.upper(), "{" + known + "}", known.replace("-", ""), f"urn:uuid:{known}"))
+    return str(uuid.UUID(int=dice.getrandbits(128))) if pick < 0.9 else text(dice)
 
 
 def value(dice: Dice, scene: Scene, depth: int = 0) -> Any:  # noqa: ANN401 - JSON
@@ -72,7 +76,7 @@ def document(dice: Dice, scene: Scene) -> dict[str, Any]:
         for name in names
     }
     if "deal_ids" in found and dice.random() < 0.7:
-        found["deal_ids"] = [identifier(dice, scene) for _ in range(dice.choice((1, 2, 5, 1001)))]
+        found["deal_ids"] = [identifier(dice, scene) for _ in range(dice.choices((1, 2, 5, 1001), (10, 10, 10, 1))[0])]
     return found
 
 
