@@ -141,9 +141,8 @@ class Generator:
         name, _, true = dice.choice(self._scene.bystanders).cookie.partition("=")
         place = dice.randrange(len(true) * 3 // 4)  # bits at the end of base64 may mean nothing
         forms = (
-            true[:place] + ("A" if true[place] != "A" else "B") + true[place + 1 :], true[:place], true[::-1],
-            f"{true}.x",
-            f".{true}", "", "e30.x.y", "." * 200, "A" * 5000, _one_line(text(dice)), f"{true[:place]}%00{true[place:]}",
+            true[:place] + ("A" if true[place] != "A" else "B") + true[place + 1 :], true[:place], true[::-1], "",
+            "e30.x.y", "." * 200, "A" * 5000, _one_line(text(dice)), f"{true[:place]}%00{true[place:]}",
         )  # fmt: skip
         headers = [("Cookie", f"{name}={dice.choice(forms)}")]
         route = dice.choice([route for route in self._routes if route.needs_identity or route.rule.startswith("/desk")])
