@@ -19,7 +19,7 @@ from tests.hostile.wire import LARGE, Answer, Line, MalformedAnswerError
 from tests.sellers import STATS
 
 CONNECTIONS: Final = 12
-ORDINARY: Final = 20
+ORDINARY: Final = 15
 """Every so many requests one is an ordinary read of a bystander, who must see just what they always saw."""
 
 _MOST: Final = 20

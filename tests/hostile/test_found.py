@@ -6,7 +6,7 @@ from local.application import AppServer
 from tests.hostile.attempts import Attempt, Headers, rendered
 from tests.hostile.judge import mistakes
 from tests.hostile.wire import Line
-from tests.sellers import Seller
+from tests.sellers import STATS, Seller
 from tests.visitors import new_visitor
 
 _NAMELESS = b"--frontier\r\nContent-Disposition: form-data\r\n\r\nx\r\n--frontier--\r\n"
@@ -19,6 +19,12 @@ def _status(server: AppServer, attempt: Attempt) -> int:
         answers = line.ask(attempt)
     assert mistakes(attempt, answers, []) == []
     return answers[0].status
+
+
+def test_if_match_does_not_make_an_error_of_the_numbers(server: AppServer, seller: Seller) -> None:
+    """That header is for changes; Werkzeug answered 412 with the numbers as the error's body."""
+    headers: Headers = [("Authorization", f"Bearer {seller.token}"), ("If-None-Match", '"x"'), ("If-Match", '"y"')]
+    assert _status(server, Attempt("found", rendered("GET", STATS, headers))) == 200
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/sign-out", "/desk/products/new"])
