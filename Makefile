@@ -38,7 +38,7 @@ test-folders:
 test-files:
 	$(BIN)/python -m pytest -m "not proof" tests/test_[!l]*.py
 
-proof: .venv/complete.stamp node_modules/complete.stamp  ## Run the long proofs: interleavings, failovers, faults under load, a million rows.
+proof: .venv/complete.stamp node_modules/complete.stamp  ## Run the long proofs: interleavings, failovers, faults, hostile requests, a million rows.
 	$(BIN)/python -m pytest -m proof
 
 lint: .venv/complete.stamp  ## Check style, types and the direction of imports.
