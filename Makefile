@@ -3,11 +3,12 @@
 # Nothing is written outside the checkout but the package caches.
 
 .DEFAULT_GOAL := help
-.PHONY: help run stack test test-folders test-files proof lint soak bench bench-quick bench-docs format lock clean
+.PHONY: help run stack test test-folders test-files proof lint soak audit bench bench-quick bench-docs format lock clean
 
 PORT ?= 8000
 MINUTES ?= 10
 UV := uv==0.13.9
+PIP_AUDIT := pip-audit==2.10.1
 
 # The first interpreter on PATH that is new enough.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -37,7 +38,7 @@ test-folders:
 test-files:
 	$(BIN)/python -m pytest -m "not proof" tests/test_[!l]*.py
 
-proof: .venv/complete.stamp node_modules/complete.stamp  ## Run the long proofs: interleavings, failovers, faults under load, a million rows.
+proof: .venv/complete.stamp node_modules/complete.stamp  ## Run the long proofs: interleavings, failovers, faults, hostile requests, a million rows.
 	$(BIN)/python -m pytest -m proof
 
 lint: .venv/complete.stamp  ## Check style, types and the direction of imports.
@@ -48,6 +49,11 @@ lint: .venv/complete.stamp  ## Check style, types and the direction of imports.
 
 soak: .venv/complete.stamp node_modules/complete.stamp  ## Look for stale reads under load and faults for long (MINUTES=10).
 	SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -s --timeout 0 tests/freshness/test_faults.py tests/freshness/test_outage_cost.py
+
+audit: .venv/complete.stamp  ## Ask for known vulnerabilities (network), look at licences; 1: found, 2: could not ask.
+	-@$(BIN)/python -m venv .local/audit
+	-@.local/audit/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_AUDIT)
+	@$(BIN)/python -m local.audit .local/audit/bin/pip-audit
 
 bench: .venv/complete.stamp .venv/bench.stamp node_modules/complete.stamp  ## Measure ourselves beside the limit and the alternatives; Linux, two idle cores.
 	$(BIN)/python -m benchmarks

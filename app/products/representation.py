@@ -40,7 +40,8 @@ class _CompleteResponse(Response):
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Send it, or 304 to a client that has it already."""
         if "HTTP_IF_NONE_MATCH" in environ:
-            self.make_conditional(environ)
+            # Without If-Match, which is for changes: Werkzeug would answer 412 with these numbers as its body.
+            self.make_conditional({**environ, "HTTP_IF_MATCH": ""})
         elif environ["REQUEST_METHOD"] == "GET" and not self._follows:
             start_response(self.status, self.headers.to_wsgi_list())
             return self.response  # type: ignore[return-value]  # Werkzeug would take text as well
