@@ -221,8 +221,9 @@ def _named(error: DatabaseRefusalError, bulk: BulkAction) -> Exception:
     words = {404: "There is no deal {}", 410: gone}.get(error.status)
     if words is None:
         return error
-    named = [UUID(name) for name in json.loads(error.detail or "[]")]
-    errors = [FieldError(f"/deal_ids/{bulk.deal_ids.index(name)}", words.format(name)) for name in named]
+    places = {name: place for place, name in enumerate(bulk.deal_ids)}
+    named = sorted(map(UUID, json.loads(error.detail or "[]")), key=places.__getitem__)
+    errors = [FieldError(f"/deal_ids/{places[name]}", words.format(name)) for name in named]
     return DealsRefusedError(error.status, error.message, errors=errors, deals=named)
 
 
