@@ -7,6 +7,7 @@ from flask import Flask
 
 from app.caching import Cache, LeaseCache
 from app.caching.protocol import LeaseProtocol
+from local.processes import wait_until
 from tests.caching.places import Place
 
 _ID = UUID(int=7)
@@ -58,8 +59,13 @@ def test_deleting_by_the_attribute_of_a_method_is_for_all_objects(cache: Cache) 
 
     here, there = Shop(), Shop()
     shops = (here, there)
-    for _ in range(3):  # what was stored in the moment of meeting the server is not believed
+
+    def all_are_cached() -> bool:  # what was stored in the moment of meeting the server is not used
+        before = [shop.calls for shop in shops]
         assert [shop.price(1) for shop in shops] == [10, 10]
+        return before == [shop.calls for shop in shops]
+
+    assert wait_until(all_are_cached, seconds=10)
     before = [shop.calls for shop in shops]
     cache.delete_memoized(here.price)
     assert [shop.price(1) for shop in shops] == [10, 10]
