@@ -27,7 +27,7 @@ print(json.dumps({name: value for name, value in settings if name in known and t
 
 
 def write_gunicorn_settings(environment: Mapping[str, str], path: Path) -> None:
-    """Write a configuration for gunicorn with the settings of ours and none of its code."""
+    """Write a configuration for gunicorn with our settings, our worker included, and none of our application."""
     command = [sys.executable, "-c", _READ_SETTINGS]
     output = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S603
     path.write_text("".join(f"{name} = {value!r}\n" for name, value in json.loads(output).items()))
