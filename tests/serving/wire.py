@@ -53,9 +53,10 @@ class Wire:
         while (field := self._file.readline()) not in {b"\r\n", b""}:
             head += field
         fields = email.message_from_bytes(head)
-        length = fields["Content-Length"]
-        body = self._file.read(int(length)) if length else self._file.read()
-        return Reply(int(line.split()[1]), fields, body)
+        status, length = int(line.split()[1]), fields["Content-Length"]
+        if status == 100:  # it has no body, and the answer proper follows
+            return Reply(status, fields, b"")
+        return Reply(status, fields, self._file.read(int(length)) if length else self._file.read())
 
     def ended(self) -> bool:
         """Say whether the server has ended its side, with nothing more sent."""
