@@ -1,7 +1,6 @@
 """Clients that take their time: many connections that send, or read, one byte at a time."""
 
 import contextlib
-import select
 import socket
 import threading
 import time
@@ -94,21 +93,28 @@ class Crowd:
 
     def _fill(self) -> None:
         while len(self._open) < self._number and not self._over.is_set():
-            client = socket.socket()
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            # On loopback a segment is 64 KB, and the system sizes its buffers by that: megabytes would fit into them.
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _SEGMENT_BYTES)
-            client.connect((LOOPBACK, self._port))
-            client.sendall(self._manner.opening)
-            client.settimeout(0)
+            client = self._connected()
             self._open[client] = time.monotonic()
+
+    def _connected(self) -> socket.socket:
+        """Return a new client that has sent what it sends at once, unless the server closed it already."""
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        # On loopback a segment is 64 KB, and the system sizes its buffers by that: megabytes would fit into them.
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _SEGMENT_BYTES)
+        client.connect((LOOPBACK, self._port))
+        with contextlib.suppress(OSError):
+            client.sendall(self._manner.opening)
+        client.setblocking(False)
+        return client
 
     def _goes_on(self, client: socket.socket) -> bool:
         """Send or read one byte; say whether the connection still stands."""
         try:
             if self._manner.byte:
                 client.send(self._manner.byte)
-                return not select.select([client], [], [], 0)[0]  # an answer now is a refusal
+                client.recv(1, socket.MSG_PEEK)  # an answer now is a refusal; without one this would block
+                return False
             read = client.recv(1)
             self._reading.add(client)
             return bool(read)
