@@ -70,6 +70,8 @@ class Application(Flask):
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Return what finds the view of `request`: one and the same for the same request line and host."""
+        if request is None and self.config["SERVER_NAME"] is None:
+            return None  # as Flask does
         if request is None or "HTTP_UPGRADE" in request.environ:
             return super().create_url_adapter(request)
         line = tuple(map(request.environ.get, _LINE))

@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         session_is_open=lambda token: database.read(token, "session_is_open", {}) is True,
     )
     limits.init_app(app, enabled=settings.rate_limits == "on")
-    for room in (telemetry, problems, requests, products, diagnostics, commands, desk):
+    for room in (problems, requests, products, diagnostics, commands, desk):
         room.init_app(app)
     headers.init_app(app, by_https=settings.in_production)
     return app

@@ -1,4 +1,4 @@
-"""The security headers of every answer, errors, redirects and static files included.
+"""The headers of every answer, errors, redirects and static files included: security, request id and times.
 
 They are added outside of Flask, where every answer passes, however it came about. What a view has said stays: these
 are for what it leaves open. Sources: OWASP *HTTP Security Response Headers* and *REST Security* cheat sheets; RFC 6797
@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask
+
+from app.telemetry import response_headers
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -37,7 +39,7 @@ def init_app(app: Flask, *, by_https: bool) -> None:
 
 
 def _completing(application: "WSGIApplication", headers: dict[str, str]) -> "WSGIApplication":
-    """Return `application` with these headers on every answer that lacks them; two Python calls a request."""
+    """Return `application` with these headers on every answer that lacks them, and with those of its request."""
     added = list(headers.items())
 
     def complete(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -46,6 +48,7 @@ def _completing(application: "WSGIApplication", headers: dict[str, str]) -> "WSG
             for header in added:
                 if header[0] not in names:
                     given.append(header)  # noqa: PERF401 - a comprehension would be one more call
+            given += response_headers(environ)
             return start_response(status, given, *error)
 
         return application(environ, start)

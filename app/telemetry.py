@@ -9,7 +9,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from flask import Flask, Response, has_request_context, request
+from flask import has_request_context, request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -81,18 +81,21 @@ def _request_id(environ: "WSGIEnvironment") -> str:
 class timed:  # noqa: N801 - it reads as a statement: `with timed("db"):`
     """Add the time spent inside to `name` in the Server-Timing header; an inner name is not counted twice."""
 
-    __slots__ = ("_before", "_name", "_started", "_times")
+    __slots__ = ("_before", "_environ", "_name", "_started", "_times")
 
-    def __init__(self, name: str) -> None:
-        """Name what is timed: a token of RFC 9110 §5.6.2."""
-        self._name = name
+    def __init__(self, name: str, environ: "WSGIEnvironment | None" = None) -> None:
+        """Name what is timed: a token of RFC 9110 §5.6.2.
+
+        `environ` is that of the current request. A caller that has it at hand saves a look through Flask's proxy.
+        """
+        self._name, self._environ = name, environ
 
     def __enter__(self) -> Self:
         """Start the clock."""
-        try:
-            self._times: dict[str, float] = request.environ.setdefault(_TIMES, {})
-        except RuntimeError:  # in a command there is no request to tell the time of
-            self._times = {}
+        environ = self._environ
+        if environ is None:  # in a command there is no request whose time could be reported
+            environ = request.environ if has_request_context() else {}
+        self._times: dict[str, float] = environ.setdefault(_TIMES, {})
         self._before, self._started = sum(self._times.values()), time.perf_counter()
         return self
 
@@ -105,14 +108,9 @@ class timed:  # noqa: N801 - it reads as a statement: `with timed("db"):`
         self._times[self._name] = self._times.get(self._name, 0.0) + took
 
 
-def init_app(app: Flask) -> None:
-    """Put the request id, and the times taken, on every response of `app`."""
-    app.after_request(_mark)
-
-
-def _mark(response: Response) -> Response:
-    environ = request.environ
-    response.headers.add("X-Request-ID", _request_id(environ))
+def response_headers(environ: "WSGIEnvironment") -> list[tuple[str, str]]:
+    """Return the headers that describe how a request was handled: its id and, if any were taken, its times."""
+    headers = [("X-Request-ID", _request_id(environ))]
     if times := environ.get(_TIMES):
-        response.headers.add("Server-Timing", ", ".join([f"{name};dur={1000 * t:.2f}" for name, t in times.items()]))
-    return response
+        headers.append(("Server-Timing", ", ".join([f"{name};dur={1000 * t:.2f}" for name, t in times.items()])))
+    return headers

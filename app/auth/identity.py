@@ -85,14 +85,16 @@ def init_app(
     )
 
 
-def caller() -> Identity:
-    """Return whom `current_user` stands for, without the detours of that proxy: for the view that is asked all day.
+def caller(environ: "WSGIEnvironment | None" = None) -> Identity:
+    """Return the user `current_user` stands for. This skips two proxies: it is the fast path of the hot stats view.
+
+    `environ` is that of the current request. A caller that has it at hand saves a look through Flask's proxy.
 
     Raises:
         RuntimeError: no decorator of this module has looked.
 
     """
-    identity: Identity | None = request.environ.get(_CALLER)
+    identity: Identity | None = (request.environ if environ is None else environ).get(_CALLER)
     if identity is None:
         raise RuntimeError("current_user is known only in a view marked @login_required or @operator_required")
     return identity

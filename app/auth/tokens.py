@@ -1,6 +1,5 @@
-"""Check Supabase access tokens (JWT, RFC 7519) and remember the good ones, so that most requests pay only a hash."""
+"""Check Supabase access tokens (JWT, RFC 7519) and remember the good ones, so that most requests pay only a lookup."""
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -62,8 +61,7 @@ class Identity:
 class TokenVerifier:
     """Turn access tokens into identities.
 
-    A token that was verified once is remembered, by its SHA-256 digest, until it expires or a published key is
-    withdrawn.
+    A verified token is remembered until it expires or a published key is withdrawn.
     """
 
     def __init__(
@@ -98,21 +96,21 @@ class TokenVerifier:
             KeysUnavailableError: the keys to check it with have never been fetched.
 
         """
-        digest = _digest(token)
         # Looked at here, and not by a method of the keys: this is all that a remembered token pays for withdrawals.
         if self._published is not None and self._monotonic() >= self._published.due_at:
             self._published.refresh()
         memory = self.remembered  # taken before the key is: should that be withdrawn, it is not the memory any more
-        remembered = memory.recall(digest)
+        remembered = memory.recall(token)
         if remembered is not None:
             return remembered
+        _check_form(token)
         identity = self._check(token)
-        memory.remember(digest, identity, until=identity.expires_at)
+        memory.remember(token, identity, until=identity.expires_at)
         return identity
 
     def _forget(self) -> None:
         """Remember nothing. What is being checked now, perhaps with a key that is gone, goes into the old memory."""
-        self.remembered: BoundedMemory[bytes, Identity] = BoundedMemory(self._capacity, clock=self._wall_clock)
+        self.remembered: BoundedMemory[str, Identity] = BoundedMemory(self._capacity, clock=self._wall_clock)
 
     def _check(self, token: str) -> Identity:
         """Verify signature and claims of a token not seen before."""
@@ -160,14 +158,12 @@ class TokenVerifier:
         return claims
 
 
-def _digest(token: str) -> bytes:
-    """Return the name a token is remembered under, after the checks that need no look inside."""
+def _check_form(token: str) -> None:
+    """Refuse what cannot be a token, before it is parsed."""
     if len(token) > _LONGEST_TOKEN:
         raise InvalidTokenError("it is too long")
-    try:
-        return hashlib.sha256(token.encode("ascii")).digest()
-    except UnicodeEncodeError:
-        raise InvalidTokenError("it is malformed") from None
+    if not token.isascii():
+        raise InvalidTokenError("it is malformed")
 
 
 def _check_type(declared: object) -> None:

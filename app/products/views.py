@@ -98,6 +98,7 @@ def bulk_action() -> ResponseReturnValue:
 @login_required
 def asin_status() -> ResponseReturnValue:
     """Show the ASIN status breakdown: the memoized view."""
-    with timed("cache"):
-        answer = asin_status_stats.lookup(caller().user_id)
+    environ = request.environ
+    with timed("cache", environ):
+        answer = asin_status_stats.lookup(caller(environ).user_id)
     return stats_response(answer)
