@@ -105,7 +105,7 @@ class Crowd:
         client.connect((LOOPBACK, self._port))
         with contextlib.suppress(OSError):
             client.sendall(self._manner.opening)
-        client.setblocking(False)
+        client.settimeout(0)
         return client
 
     def _goes_on(self, client: socket.socket) -> bool:
