@@ -28,11 +28,11 @@ def test_reader_waits_no_longer_than_the_read_timeout(
     valkey.pause()
 
     with ThreadPoolExecutor(1) as threads:
-        reply = threads.submit(link.ask, ("PING",))
-        waited = wait_until(reply.done, seconds=10)
+        future = threads.submit(link.ask, ("PING",))
+        waited = wait_until(future.done, seconds=10)
         valkey.resume()
     assert waited
-    assert isinstance(reply.exception(), RedisTimeoutError)
+    assert isinstance(future.exception(), RedisTimeoutError)
 
 
 def _link(valkey: ValkeyServer) -> Link:
@@ -51,11 +51,11 @@ def test_writer_waits_longer_on_a_connection_that_a_reader_opened(
     valkey.pause()
 
     with ThreadPoolExecutor(1) as threads:
-        reply = threads.submit(link.send, ("PING",))
+        future = threads.submit(link.send, ("PING",))
         with pytest.raises(FuturesTimeoutError):
-            reply.result(0.2)
+            future.result(0.2)
         valkey.resume()
-        assert reply.result(10) == b"PONG"
+        assert future.result(10) == b"PONG"
 
 
 def test_reader_replaces_a_connection_of_a_writer_once(valkey: ValkeyServer) -> None:
@@ -74,8 +74,8 @@ def test_reader_connects_within_the_read_timeout() -> None:
     with unresponsive_port() as port:
         link = connect(Topology(url=f"redis://{LOOPBACK}:{port}"), timeout=60, read_timeout=0.05)
         with ThreadPoolExecutor(1) as threads:
-            reply = threads.submit(link.ask, ("PING",))
-            assert isinstance(reply.exception(10), RedisTimeoutError)
+            future = threads.submit(link.ask, ("PING",))
+            assert isinstance(future.exception(10), RedisTimeoutError)
 
 
 def test_reader_never_waits_longer_than_a_writer(valkey: ValkeyServer) -> None:
@@ -84,8 +84,8 @@ def test_reader_never_waits_longer_than_a_writer(valkey: ValkeyServer) -> None:
     link.ask(("PING",))
     valkey.pause()
     with ThreadPoolExecutor(1) as threads:
-        reply = threads.submit(link.ask, ("PING",))
-        assert isinstance(reply.exception(10), RedisTimeoutError)
+        future = threads.submit(link.ask, ("PING",))
+        assert isinstance(future.exception(10), RedisTimeoutError)
 
 
 def test_process_never_exceeds_its_maximum_of_connections(valkey: ValkeyServer) -> None:
