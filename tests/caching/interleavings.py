@@ -28,7 +28,7 @@ from tests.caching.state_space import (
     pending,
     with_late,
 )
-from tests.caching.stepped import Request
+from tests.caching.stepped import PendingStep
 from tests.caching.store_model import COMMANDS, Command
 from tests.caching.workers import Node, Program, WorkerGraph
 
@@ -137,7 +137,7 @@ class Exploration:
             if here.faults:
                 yield from self._failed(here, number, name, step, changes)
 
-    def _taken(self, state: State, number: int, name: str, step: Request, changes: dict[str, Any]) -> State:
+    def _taken(self, state: State, number: int, name: str, step: PendingStep, changes: dict[str, Any]) -> State:
         """Take a step and give the thread its answer. `changes` holds the other fields that change."""
         if step.name == "select":
             answer: object = state.database
@@ -147,7 +147,7 @@ class Exploration:
             answer = self._done(state, step, changes)
         return self._resumed(state, number, name, answer, changes)
 
-    def _done(self, state: State, step: Request, changes: dict[str, Any]) -> object:
+    def _done(self, state: State, step: PendingStep, changes: dict[str, Any]) -> object:
         """Execute a step on the modelled server: put its effects into `changes` and return its answer."""
         if step.name == "commit":
             change: int = step.arguments[0]
@@ -176,7 +176,7 @@ class Exploration:
         return canonical(state._replace(**changes))
 
     def _failed(
-        self, state: State, number: int, name: str, step: Request, changes: dict[str, Any]
+        self, state: State, number: int, name: str, step: PendingStep, changes: dict[str, Any]
     ) -> Iterator[Successor]:
         for fault in FAULTS.get(step.name, ()):
             late = with_late(state, step) if fault in OUTCOME_UNKNOWN else state.late

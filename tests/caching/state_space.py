@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from tests.caching.stepped import Effect, Request
+from tests.caching.stepped import Effect, PendingStep
 from tests.caching.store_model import COMMANDS, LEASE, Entry, tombstone, writers
 from tests.caching.workers import Node
 
@@ -41,7 +41,7 @@ class State(NamedTuple):
     due: int = 0
     announced: int = 0
     marks: int = 0
-    late: tuple[Request, ...] = ()
+    late: tuple[PendingStep, ...] = ()
     expected: tuple[tuple[str, int], ...] = ()
 
 
@@ -58,14 +58,14 @@ def bit(token: bytes) -> int:
     return 1 << int(token[1:2]) - 1 if token.startswith(b"W") else 0
 
 
-def pending(state: State, number: int, name: str) -> Request:
+def pending(state: State, number: int, name: str) -> PendingStep:
     """Return the next step of thread `name` of worker `number`."""
     node = state.nodes[number]
     assert node
     return next(step for thread, step, _ in node.pending if thread == name)
 
 
-def with_late(state: State, *steps: Request) -> tuple[Request, ...]:
+def with_late(state: State, *steps: PendingStep) -> tuple[PendingStep, ...]:
     """Return the delayed steps including `steps`, which have just been sent."""
     return tuple(sorted((*state.late, *(step for step in steps if step.name in FAULTS)), key=repr))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import pytest
-from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]  # ships none
+from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]  # ships no types
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -50,7 +50,7 @@ BEFORE_ANSWER: Final = {"marked?", "read"}
 """Steps of a reader that has no answer yet and has not queried the database."""
 
 
-class Request(NamedTuple):
+class PendingStep(NamedTuple):
     """A step a thread is about to take: a script with its ARGV, `marked?`, `owe`, `ping`, `select` or `commit`."""
 
     name: str
@@ -77,21 +77,21 @@ class Effect(NamedTuple):
     value: int = 0
 
 
-class Thread(greenlet):  # type: ignore[misc]  # same
+class Thread(greenlet):  # type: ignore[misc]  # greenlet has no types
     """A thread of a worker. `memory` holds the answers in its current operation that still affect its future."""
 
     def __init__(self, worker: "Worker", name: str, program: Callable[[], None]) -> None:
         """Prepare to run `program`."""
         super().__init__(program, worker.hub)
         self.worker, self.name, self.operation = worker, name, -1
-        self.pending = Request("")
+        self.pending = PendingStep("")
         self._start_operation()
 
     def take(self, name: str, *arguments: object) -> Any:  # noqa: ANN401 - any answer
         """Stop before a step. When resumed, return the answer, or raise the error that it stands for."""
         if self.worker.closed:
             raise GreenletExit
-        self.pending = Request(name, arguments)
+        self.pending = PendingStep(name, arguments)
         try:
             answer = self.worker.hub.switch()
         except GreenletExit:

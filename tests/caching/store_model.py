@@ -29,8 +29,8 @@ class Entry(NamedTuple):
 
 
 Reply = int | tuple[bytes, int]
-Step = tuple[Reply, Entry | None]
-Command = Callable[..., Step]
+CommandResult = tuple[Reply, Entry | None]
+Command = Callable[..., CommandResult]
 
 
 def writers(entry: Entry | None) -> list[tuple[bytes, int]]:
@@ -48,7 +48,7 @@ def tombstone(waiting: list[tuple[bytes, int]]) -> Entry:
     return Entry(content, max(deadline for _, deadline in waiting))
 
 
-def read(entry: Entry | None, now: int, token: bytes, lease: int, writer: int, failure: int) -> Step:  # noqa: PLR0913, PLR0917 - KEYS and ARGV
+def read(entry: Entry | None, now: int, token: bytes, lease: int, writer: int, failure: int) -> CommandResult:  # noqa: PLR0913, PLR0917 - KEYS and ARGV
     """Read an entry. If it is absent, take the lease for computing it."""
     if entry is None:
         return 0, Entry(LEASE + token, now + lease)
@@ -62,23 +62,23 @@ def read(entry: Entry | None, now: int, token: bytes, lease: int, writer: int, f
     return (entry.content, left) if len(entry.content) <= LONGEST_VALUE else 5, entry
 
 
-def fill(entry: Entry | None, now: int, token: bytes, payload: bytes, life: int) -> Step:
+def fill(entry: Entry | None, now: int, token: bytes, payload: bytes, life: int) -> CommandResult:
     """Store a payload if the entry is still the caller's lease."""
     return (1, Entry(payload, now + life)) if _leased_to(token, entry) else (0, entry)
 
 
-def abandon(entry: Entry | None, _now: int, token: bytes) -> Step:
+def abandon(entry: Entry | None, _now: int, token: bytes) -> CommandResult:
     """Delete the caller's lease."""
     return (1, None) if _leased_to(token, entry) else (0, entry)
 
 
-def begin(entry: Entry | None, now: int, token: bytes, life: int) -> Step:
+def begin(entry: Entry | None, now: int, token: bytes, life: int) -> CommandResult:
     """Announce a writer in the tombstone."""
     waiting = [(token, now + life), *_others(entry, now, token, life)]
     return len(waiting), tombstone(waiting)
 
 
-def end(entry: Entry | None, now: int, token: bytes, life: int) -> Step:
+def end(entry: Entry | None, now: int, token: bytes, life: int) -> CommandResult:
     """Remove the caller from the tombstone, or delete the entry if no other writer is announced."""
     waiting = _others(entry, now, token, life)
     return (0, tombstone(waiting)) if waiting else (int(entry is not None), None)
@@ -98,7 +98,9 @@ def _others(entry: Entry | None, now: int, token: bytes, life: int) -> list[tupl
 COMMANDS: Final[Mapping[str, Command]] = {"read": read, "fill": fill, "abandon": abandon, "begin": begin, "end": end}
 
 
-def run(commands: Mapping[str, Command], name: str, entry: Entry | None, now: int, arguments: tuple[Any, ...]) -> Step:
+def run(
+    commands: Mapping[str, Command], name: str, entry: Entry | None, now: int, arguments: tuple[Any, ...]
+) -> CommandResult:
     """Run one command on an entry. An expired entry counts as absent."""
     alive = entry if entry is None or entry.expires is None or entry.expires > now else None
     return commands[name](alive, now, *arguments)

@@ -15,7 +15,7 @@ from app.products.stats import asin_status_stats
 from tests.caching.interleavings import Coverage, Exploration
 from tests.caching.state_space import StaleReadError
 from tests.caching.stepped import stepping
-from tests.caching.store_model import COMMANDS, LEASE, TOMBSTONE, Command, Entry, Step, tombstone
+from tests.caching.store_model import COMMANDS, LEASE, TOMBSTONE, Command, CommandResult, Entry, tombstone
 from tests.caching.workers import Program, reader, writer
 
 
@@ -83,42 +83,44 @@ def test_merging_histories_of_a_worker_loses_no_interleaving(
 # --- The protocol without one of its parts: the exploration must find a stale read for each.
 
 
-def _fill_without_lease_check(_entry: Entry | None, now: int, _token: bytes, payload: bytes, life: int) -> Step:
+def _fill_without_lease_check(
+    _entry: Entry | None, now: int, _token: bytes, payload: bytes, life: int
+) -> CommandResult:
     return 1, Entry(payload, now + life)
 
 
-def _abandon_without_lease_check(_entry: Entry | None, _now: int, _token: bytes) -> Step:
+def _abandon_without_lease_check(_entry: Entry | None, _now: int, _token: bytes) -> CommandResult:
     return 1, None
 
 
-def _lease_despite_writers(entry: Entry | None, now: int, token: bytes, *longest: int) -> Step:
+def _lease_despite_writers(entry: Entry | None, now: int, token: bytes, *longest: int) -> CommandResult:
     announced = entry and entry.content and entry.content.startswith(TOMBSTONE)
     return COMMANDS["read"](None if announced else entry, now, token, *longest)
 
 
-def _begin_without_announcement(entry: Entry | None, _now: int, _token: bytes, _life: int) -> Step:
+def _begin_without_announcement(entry: Entry | None, _now: int, _token: bytes, _life: int) -> CommandResult:
     return 1, entry
 
 
-def _begin_without_other_writers(_entry: Entry | None, now: int, token: bytes, life: int) -> Step:
+def _begin_without_other_writers(_entry: Entry | None, now: int, token: bytes, life: int) -> CommandResult:
     return 1, tombstone([(token, now + life)])
 
 
-def _end_ignoring_other_writers(entry: Entry | None, _now: int, _token: bytes, _life: int) -> Step:
+def _end_ignoring_other_writers(entry: Entry | None, _now: int, _token: bytes, _life: int) -> CommandResult:
     return int(entry is not None), None
 
 
-def _end_only_if_announced(entry: Entry | None, now: int, token: bytes, life: int) -> Step:
+def _end_only_if_announced(entry: Entry | None, now: int, token: bytes, life: int) -> CommandResult:
     own = entry and entry.content and entry.content.startswith(TOMBSTONE + token + b"@")
     return COMMANDS["end"](entry, now, token, life) if own else (0, entry)
 
 
-def _end_keeping_leases(entry: Entry | None, now: int, token: bytes, life: int) -> Step:
+def _end_keeping_leases(entry: Entry | None, now: int, token: bytes, life: int) -> CommandResult:
     leased = entry and entry.content and entry.content.startswith(LEASE)
     return (0, entry) if leased else COMMANDS["end"](entry, now, token, life)
 
 
-def _end_keeping_values(entry: Entry | None, now: int, token: bytes, life: int) -> Step:
+def _end_keeping_values(entry: Entry | None, now: int, token: bytes, life: int) -> CommandResult:
     stored = entry and entry.content and entry.content.startswith(b"{")
     return (0, entry) if stored else COMMANDS["end"](entry, now, token, life)
 

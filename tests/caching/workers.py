@@ -6,7 +6,7 @@ from typing import Final, cast
 from uuid import UUID
 
 from flask import Flask
-from greenlet import getcurrent  # type: ignore[import-untyped]  # ships none
+from greenlet import getcurrent  # type: ignore[import-untyped]  # ships no types
 
 from app.caching import LeaseCache
 from app.caching.engine import LeaseEngine
