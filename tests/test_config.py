@@ -14,7 +14,7 @@ from app.extensions import cache
 from config import ConfigurationError, Settings, load_settings
 from local import ROOT
 from local.stack import Stack
-from tests.caching.places import deaf_port
+from tests.caching.deployments import unresponsive_port
 from tests.sellers import app_environment, running_app
 
 _GOOD = {"SUPABASE_URL": "https://project.supabase.co", "SUPABASE_KEY": "sb_publishable_x"}
@@ -218,7 +218,7 @@ def test_the_example_names_every_variable_with_its_default(monkeypatch: pytest.M
 
 def test_a_reader_waits_for_redis_as_long_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that drops packets costs REDIS_READ_TIMEOUT, not REDIS_TIMEOUT."""
-    with deaf_port() as port:
+    with unresponsive_port() as port:
         _set(monkeypatch, **_GOOD, REDIS_URL=f"redis://127.0.0.1:{port}", REDIS_READ_TIMEOUT="0.05", REDIS_TIMEOUT="60")
         with running_app(load_settings()) as app, app.app_context():
             policy = Policy(codec=JsonCodec(), ttl=10)

@@ -33,7 +33,7 @@ def test_delete_memoized_sends_one_command(app: Flask, stack: Stack, seller: Sel
     spy = _spy(stack)
     with app.app_context():
         cache.delete_memoized(asin_status_stats, seller.id)
-        spy.plants({}, key=seller.key)
+        spy.stores({}, key=seller.key)
         with spy.counting() as commands:
             cache.delete_memoized(asin_status_stats, seller.id)
 

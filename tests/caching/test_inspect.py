@@ -1,4 +1,4 @@
-"""What diagnostics see of Redis, wherever it is."""
+"""Tests of the diagnostics of servers and entries, on every deployment."""
 
 from dataclasses import replace
 
@@ -9,13 +9,13 @@ from app.caching import EntryReport, LeaseCache
 from app.caching.inspect import INFO_FIELDS, entry_report, sample_entries, server_report
 from app.caching.protocol import LeaseProtocol
 from local.valkey import ValkeyServer
+from tests.caching.deployments import on_every_deployment
 from tests.caching.engines import KEY, Computation, Spy, engine, fetch
-from tests.caching.places import everywhere
 
 
-@everywhere
-def test_a_server_is_reported_by_its_whitelisted_facts(protocol: LeaseProtocol) -> None:
-    """Name, version and latency; nothing that is not on the list."""
+@on_every_deployment
+def test_server_report_contains_only_whitelisted_fields(protocol: LeaseProtocol) -> None:
+    """It names the server's software and version, and the latency."""
     report = server_report(protocol)
 
     assert report.connected
@@ -25,17 +25,17 @@ def test_a_server_is_reported_by_its_whitelisted_facts(protocol: LeaseProtocol) 
     assert set(report.info) <= set(INFO_FIELDS)
 
 
-@everywhere
-def test_each_state_of_an_entry_is_named(protocol: LeaseProtocol, spy: Spy) -> None:
-    """With its remaining life and size."""
+@on_every_deployment
+def test_entry_report_names_each_state(protocol: LeaseProtocol, spy: Spy) -> None:
+    """A value is reported with its TTL and size."""
     absent = entry_report(protocol, KEY)
     fetch(protocol, Computation({"all": 1}))
     value = entry_report(protocol, KEY)
     protocol.begin(KEY)
     tombstone = entry_report(protocol, KEY)
-    spy.plants(b"lease:somebody")
+    spy.stores(b"lease:other")
     lease = entry_report(protocol, KEY)
-    spy.plants(b"fail:")
+    spy.stores(b"fail:")
     failure = entry_report(protocol, KEY)
     spy.redis.delete(KEY)
     spy.redis.rpush(KEY, "x")
@@ -51,9 +51,9 @@ def test_each_state_of_an_entry_is_named(protocol: LeaseProtocol, spy: Spy) -> N
     assert 9 < value.ttl_seconds <= 10
 
 
-@everywhere
-def test_a_sample_of_entries_is_listed(protocol: LeaseProtocol) -> None:
-    """By key, no more than asked for."""
+@on_every_deployment
+def test_sample_entries_lists_entries_by_key(protocol: LeaseProtocol) -> None:
+    """It returns at most as many entries as requested."""
     backend = LeaseCache(protocol=protocol, default_timeout=10, key_prefix="asin_stats:")
     backend.set_many({"a": 1, "b": 2, "c": 3})
 
@@ -63,8 +63,8 @@ def test_a_sample_of_entries_is_listed(protocol: LeaseProtocol) -> None:
     assert len(sample_entries(backend.protocol, backend.keys(), 2)) == 2
 
 
-def test_a_server_that_is_gone_is_reported_not_raised(valkey: ValkeyServer) -> None:
-    """Diagnostics never become trouble."""
+def test_reports_do_not_raise_when_redis_is_down(valkey: ValkeyServer) -> None:
+    """They return that the server is not connected, no entry report and no sample."""
     protocol = engine(valkey.url)
     valkey.kill()
 
@@ -82,16 +82,14 @@ def test_a_server_that_is_gone_is_reported_not_raised(valkey: ValkeyServer) -> N
         ("getrange", None),
     ],
 )
-def test_a_redis_user_without_a_right_gets_less_not_an_error(
-    valkey: ValkeyServer, denied: str, report: EntryReport | None
-) -> None:
-    """What nobody may ask is None; the rest is told."""
+def test_missing_permission_leaves_out_the_field(valkey: ValkeyServer, denied: str, report: EntryReport | None) -> None:
+    """A field that the Redis user may not read is None; the other fields are reported."""
     with Redis.from_url(valkey.url) as admin:
         admin.acl_setuser(
             "reader", enabled=True, nopass=True, keys=["*"], categories=["+@all"], commands=[f"-{denied}"]
         )
         admin.set(KEY, "1", px=9_400)
-    protocol = engine(f"redis://reader:x@127.0.0.1:{valkey.port}", meet=False)
+    protocol = engine(f"redis://reader:x@127.0.0.1:{valkey.port}", known_server=False)
 
     found = entry_report(protocol, KEY)
 

@@ -1,4 +1,4 @@
-"""Who takes part: sellers who attack with their own identity, and bystanders to whom nothing may happen."""
+"""The actors: attackers with their own accounts, and bystanders whose data must not change or leak."""
 
 import secrets
 from collections.abc import Iterator
@@ -26,16 +26,16 @@ _ROWS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """One seller, known to the app by token and by cookie.
+    """A seller with an access token and a session cookie.
 
     Attributes:
-        seller: the seller, whose client sends well-formed requests.
-        visitor: the same seller at the desk, signed in.
-        marker: text that stands in each of their rows, and that no other seller's answer may hold.
-        cookie: the value of a Cookie header that is their session.
-        csrf: the CSRF token of that session.
-        products: ids of their products.
-        deals: ids of their deals.
+        seller: the seller, with a client that sends well-formed requests.
+        visitor: the same seller, signed in to the desk.
+        marker: text in each of the seller's rows. No answer to another seller may contain it.
+        cookie: value of the Cookie header with the seller's session.
+        csrf: the CSRF token of the session.
+        products: ids of the seller's products.
+        deals: ids of the seller's deals.
 
     """
 
@@ -48,14 +48,14 @@ class Actor:
     deals: tuple[str, ...]
 
     @property
-    def marks(self) -> tuple[bytes, ...]:
-        """What gives this seller away. Ids of rows do not: attackers name them in paths."""
+    def identifying_bytes(self) -> tuple[bytes, ...]:
+        """Texts that identify this seller in an answer. Ids of rows are not included: attackers send them in paths."""
         return self.marker.encode(), self.seller.id.encode(), self.seller.email.encode()
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """The running app and everybody in it."""
+class System:
+    """The running app and all actors."""
 
     server: AppServer
     stack: Stack
@@ -64,33 +64,33 @@ class Scene:
     bystanders: tuple[Actor, ...]
 
     @property
-    def everybody(self) -> tuple[Actor, ...]:
-        """All sellers."""
+    def actors(self) -> tuple[Actor, ...]:
+        """All attackers and bystanders."""
         return self.attackers + self.bystanders
 
     def rows(self) -> list[object]:
-        """Return all that the database holds of the bystanders."""
-        return [self.stack.supabase.sql(_ROWS, someone.seller.id) for someone in self.bystanders]
+        """Return all rows of the bystanders in the database."""
+        return [self.stack.supabase.sql(_ROWS, actor.seller.id) for actor in self.bystanders]
 
     def secrets(self) -> list[str]:
-        """Return everything that must never be logged."""
+        """Return all texts that must never be logged."""
         found = [PASSWORD, SECRET_KEY, self.stack.supabase.publishable_key, self.stack.supabase.jwt_secret]
-        for someone in self.everybody:
-            found += [someone.seller.token.split(".")[2], someone.seller.email, someone.marker, someone.csrf]
-            found += [cookie.split("=", 1)[1] for cookie in someone.cookie.split("; ")]
+        for actor in self.actors:
+            found += [actor.seller.token.split(".")[2], actor.seller.email, actor.marker, actor.csrf]
+            found += [cookie.split("=", 1)[1] for cookie in actor.cookie.split("; ")]
         return found
 
 
 @contextmanager
-def scene(stack: Stack, directory: Path) -> Iterator[Scene]:
-    """Run the app under gunicorn, with sellers in it, for the block."""
+def run_system(stack: Stack, directory: Path) -> Iterator[System]:
+    """Run the app under gunicorn and create the actors. Inside the block everything is running."""
     log = directory / "gunicorn.log"
     environment = app_environment(stack, SECRET_KEY=SECRET_KEY)
     with ExitStack() as running:
         server = running.enter_context(AppServer(environment, workers=WORKERS, log=log))
         assert all_workers_serve(log, workers=WORKERS)
-        everybody = [_actor(stack, server, running, number) for number in range(ATTACKERS + BYSTANDERS)]
-        yield Scene(server, stack, log, tuple(everybody[:ATTACKERS]), tuple(everybody[ATTACKERS:]))
+        actors = [_actor(stack, server, running, number) for number in range(ATTACKERS + BYSTANDERS)]
+        yield System(server, stack, log, tuple(actors[:ATTACKERS]), tuple(actors[ATTACKERS:]))
 
 
 def _actor(stack: Stack, server: AppServer, running: ExitStack, number: int) -> Actor:
@@ -98,9 +98,9 @@ def _actor(stack: Stack, server: AppServer, running: ExitStack, number: int) -> 
     marker = f"marker-{secrets.token_hex(8)}"
     deals = [
         seller.creates(
-            title=f"{marker} {place}", brand=marker, supplier=marker, notes=marker, upc=f"{place}{number:09}"
+            title=f"{marker} {index}", brand=marker, supplier=marker, notes=marker, upc=f"{index}{number:09}"
         )
-        for place in range(3 + number)  # so that no two sellers have the same numbers
+        for index in range(3 + number)  # a different number for each seller
     ]
     visitor = running.enter_context(new_visitor(server.url))
     visitor.signs_in(seller)

@@ -1,4 +1,4 @@
-"""The whole product for one test: gunicorn with a variant of the app, a Valkey of its own, new sellers."""
+"""The system under test: gunicorn with a variant of the app, its own Valkey, a Supabase, and new sellers."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -14,19 +14,19 @@ from tests.proxy import SupabaseProxy
 from tests.sellers import Seller, all_workers_serve, app_environment, new_seller
 
 WORKERS: Final = 2
-QUICK: Final = 0.3
-"""Redis timeout, seconds, where tests let it run out often."""
+SHORT_TIMEOUT: Final = 0.3
+"""Redis timeout in seconds. It is short because it expires often in these tests."""
 
 
 class VariantServer(AppServer):
     """gunicorn with a variant of the app."""
 
-    application: ClassVar[str] = "tests.freshness.served:app"
+    application: ClassVar[str] = "tests.freshness.variants:served_app()"
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """What runs: the app, its Redis, its database, and the proxy between the two where there is one."""
+class System:
+    """The running servers: the app, its Redis, its database, and the proxy between app and database if there is one."""
 
     server: VariantServer
     valkey: ValkeyServer
@@ -36,17 +36,17 @@ class Scene:
 
     @contextmanager
     def sellers(self, number: int) -> Iterator[list[Seller]]:
-        """Sign new sellers up."""
+        """Sign up new sellers."""
         with ExitStack() as signed_in:
             yield [signed_in.enter_context(new_seller(self.supabase, self.server.url)) for _ in range(number)]
 
 
-Stage = Callable[..., AbstractContextManager[Scene]]
-"""Starts a scene: `stage(variant, fill_delay=…, proxied=…, NAME="value", …)`."""
+StartSystem = Callable[..., AbstractContextManager[System]]
+"""Type of the fixture: `start_system(variant, fill_delay=…, proxied=…, NAME="value", …)` runs a system."""
 
 
 @contextmanager
-def scene(
+def run_system(
     stack: Stack,
     directory: Path,
     variant: str,
@@ -54,16 +54,16 @@ def scene(
     fill_delay: float = 0.0,
     proxied: bool = False,
     **environment: str,
-) -> Iterator[Scene]:
-    """Run `variant` on the Supabase of `stack` and a Valkey of its own.
+) -> Iterator[System]:
+    """Run `variant` with the Supabase of `stack` and a new Valkey.
 
     Args:
-        stack: lends its Supabase.
-        directory: for logs.
+        stack: the stack whose Supabase is used.
+        directory: folder of the logs.
         variant: a name from `variants.VARIANTS`.
-        fill_delay: seconds between the database's answer to a computation and its storing.
-        proxied: whether a proxy stands between the app and Supabase.
-        environment: more settings of the app.
+        fill_delay: seconds between the database's answer and its storing in the cache.
+        proxied: whether the app reaches Supabase through a proxy.
+        environment: further settings of the app.
 
     """
     with ExitStack() as running:
@@ -71,7 +71,7 @@ def scene(
         proxy = running.enter_context(SupabaseProxy(stack.supabase.url)) if proxied else None
         settings = {
             "REDIS_URL": valkey.url,
-            "REDIS_TIMEOUT": str(QUICK),
+            "REDIS_TIMEOUT": str(SHORT_TIMEOUT),
             "LOG_LEVEL": "INFO",
             "TEST_VARIANT": variant,
             "TEST_FILL_DELAY": str(fill_delay),
@@ -83,4 +83,4 @@ def scene(
         running.enter_context(server)
         if settings["REDIS_URL"]:
             assert all_workers_serve(log, workers=WORKERS)
-        yield Scene(server, valkey, stack.supabase, proxy, log)
+        yield System(server, valkey, stack.supabase, proxy, log)

@@ -1,4 +1,4 @@
-"""The same load on every kind of Redis we promise to serve; sentinels and Valkey 9 have tests of their own."""
+"""Tests of the load on the other supported Redis deployments. Sentinels and Valkey 9 have their own tests."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,22 +6,22 @@ from pathlib import Path
 import pytest
 
 from local.processes import wait_until
-from tests.caching.places import PLACES
+from tests.caching.deployments import DEPLOYMENTS
 from tests.freshness.history import Kind, Operation, hits, violations
 from tests.freshness.load import Load
-from tests.freshness.scene import Stage
+from tests.freshness.system import StartSystem
 
 pytestmark = pytest.mark.proof
 
 
 @pytest.mark.parametrize("kind", ["Redis 6.2", "Unix socket", "TLS", "cluster"])
-def test_no_read_is_stale_wherever_the_cache_is(stage: Stage, tmp_path: Path, kind: str) -> None:
-    """Nor does any request fail."""
-    (tmp_path / "place").mkdir()
-    with PLACES[kind](tmp_path / "place") as place:
-        settings = {"REDIS_URL": place.topology.url, "REDIS_CLUSTER": str(place.topology.cluster).lower()}
-        with stage("ours", fill_delay=0.02, **settings) as scene, scene.sellers(4) as sellers:
-            load = Load(scene.server.port, sellers, seed=0, readers=1, think=0.4)
+def test_no_read_is_stale_on_any_deployment(start_system: StartSystem, tmp_path: Path, kind: str) -> None:
+    """No request fails either."""
+    (tmp_path / "redis").mkdir()
+    with DEPLOYMENTS[kind](tmp_path / "redis") as deployment:
+        settings = {"REDIS_URL": deployment.topology.url, "REDIS_CLUSTER": str(deployment.topology.cluster).lower()}
+        with start_system("ours", fill_delay=0.02, **settings) as system, system.sellers(4) as sellers:
+            load = Load(system.server.port, sellers, seed=0, readers=1, think_time=0.4)
             with load:
                 assert wait_until(lambda: _is_enough(load.history), seconds=60), "the cache was hardly used"
     stale = violations(load.history)

@@ -1,6 +1,6 @@
-"""Flask-Caching's and cachelib's own tests pass against this engine, but for named differences.
+"""Upstream test suites: Flask-Caching's and cachelib's tests pass against this engine, except for named differences.
 
-They are fetched as the source distributions of the very releases that are installed; see `suites`.
+The suites come from the source distributions of the installed releases; see `suites`.
 """
 
 import re
@@ -12,8 +12,8 @@ from typing import Final
 import pytest
 
 from local.valkey import ValkeyServer
-from tests.foreign.differences import CACHELIB, FLASK_CACHING, FLASK_CACHING_MIXED, FLASK_CACHING_STOCK, Differences
-from tests.foreign.suites import Results, Suite, run
+from tests.upstream.differences import CACHELIB, FLASK_CACHING, FLASK_CACHING_MIXED, FLASK_CACHING_STOCK, Differences
+from tests.upstream.suites import Results, Suite, run
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(300)]
 
@@ -24,7 +24,7 @@ _FLASK_CACHING: Final = Suite(
     version="2.5.1",
     sha256="f75b451fde3faac0e278da72263818134deca8c4ba6bb07b9b3b238991368dae",
     tests=("tests",),
-    left_out=(
+    deselected=(
         *(f"tests/test_backend_cache.py::Test{backend}Cache" for backend in ("Simple", "FileSystem", "Memcached")),
         "tests/test_init.py::test_init_nullcache[MemcachedCache]",  # needs a client library
         "tests/test_view.py::test_async_cached_view",  # needs Flask's extra `async`
@@ -40,39 +40,39 @@ _CACHELIB: Final = Suite(
 
 @pytest.fixture(scope="module")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """Run a Valkey of our own: the suites empty it."""
+    """Run a separate Valkey, because the suites empty it."""
     with ValkeyServer(tmp_path_factory.mktemp("valkey")) as running:
         yield running
 
 
 @pytest.mark.parametrize("suite", [_FLASK_CACHING, _CACHELIB], ids=lambda suite: suite.project)
-def test_the_suites_are_those_of_the_installed_releases(suite: Suite) -> None:
-    """Whoever updates one of the two also runs the new release's tests."""
+def test_suites_match_the_installed_releases(suite: Suite) -> None:
+    """An update of a dependency requires an update of its suite."""
     assert version(suite.project) == suite.version
 
 
 def test_flask_cachings_suite_passes(valkey: ValkeyServer, tmp_path: Path) -> None:
-    """Its decorators, its views and its backend tests, with our `Cache` and `CACHE_TYPE`."""
+    """The tests of decorators, views and backends, with our `Cache` and backend."""
     _compare(run(_FLASK_CACHING, tmp_path, port=valkey.port, backend=_OURS), FLASK_CACHING)
 
 
 def test_flask_cachings_suite_passes_with_our_cache_on_its_own_backend(valkey: ValkeyServer, tmp_path: Path) -> None:
-    """`Cache` of app.caching with CACHE_TYPE = "RedisCache"."""
+    """The `Cache` of app.caching with CACHE_TYPE = "RedisCache"."""
     _compare(run(_FLASK_CACHING, tmp_path, port=valkey.port, backend=_THEIRS), FLASK_CACHING_MIXED)
 
 
 def test_cachelibs_suite_passes(valkey: ValkeyServer, tmp_path: Path) -> None:
-    """The tests that cachelib runs against its own RedisCache."""
+    """The tests that cachelib runs against its RedisCache."""
     _compare(run(_CACHELIB, tmp_path, port=valkey.port, backend=_OURS), CACHELIB)
 
 
-def test_the_same_suite_runs_against_the_stock_backend(valkey: ValkeyServer, tmp_path: Path) -> None:
-    """Only what needs SimpleCache's insides fails there: the way we run the tests is not what makes them fail."""
+def test_flask_cachings_suite_passes_with_its_own_cache_and_backend(valkey: ValkeyServer, tmp_path: Path) -> None:
+    """Only tests that need SimpleCache fail, so the other differences are not caused by how we run the suite."""
     _compare(run(_FLASK_CACHING, tmp_path, port=valkey.port), FLASK_CACHING_STOCK)
 
 
 def _compare(results: Results, differences: Differences) -> None:
-    """Hold that exactly the named tests fail, and that the others really ran."""
+    """Check that exactly the named tests fail and that all other tests ran."""
     named = {name: _matching(name, results.outcomes) for names in differences.values() for name in names}
     failed, expected = results.having("failed"), set().union(*named.values())
     assert not failed - expected, f"these fail and are not named: {sorted(failed - expected)}\n{results.output}"

@@ -1,4 +1,4 @@
-"""What applications do with Flask-Caching's RedisCache and expect to go on doing. See tests/foreign for the rest."""
+"""Tests of uses of Flask-Caching's RedisCache that its own test suite (tests/upstream) does not cover."""
 
 from uuid import UUID
 
@@ -8,29 +8,29 @@ from flask import Flask
 from app.caching import Cache, LeaseCache
 from app.caching.protocol import LeaseProtocol
 from local.processes import wait_until
-from tests.caching.places import Place
+from tests.caching.deployments import Deployment
 
 _ID = UUID(int=7)
 
 
 @pytest.fixture
 def backend(protocol: LeaseProtocol) -> LeaseCache:
-    """Return a backend on the engine tests' Valkey."""
-    return LeaseCache(protocol=protocol, key_prefix="habits:")
+    """Return a backend that uses `protocol`."""
+    return LeaseCache(protocol=protocol, key_prefix="compatibility:")
 
 
 @pytest.fixture
-def cache(place: Place) -> Cache:
-    """Return a cache of an application of its own."""
+def cache(deployment: Deployment) -> Cache:
+    """Return a cache with an application of its own."""
     app = Flask(__name__)
-    app.config.update(CACHE_TYPE="app.caching.LeaseCache", CACHE_REDIS_URL=place.topology.url)
+    app.config.update(CACHE_TYPE="app.caching.LeaseCache", CACHE_REDIS_URL=deployment.topology.url)
     return Cache(app)
 
 
 @pytest.mark.parametrize("key", [7, _ID], ids=repr)
-def test_a_key_need_not_be_text(backend: LeaseCache, key: object) -> None:
-    """A number or a UUID is the same key as its text, in every method."""
-    name: str = key  # type: ignore[assignment]  # what Python lets pass
+def test_keys_that_are_not_strings_are_converted(backend: LeaseCache, key: object) -> None:
+    """A number or a UUID is the same key as its text in every method."""
+    name: str = key  # type: ignore[assignment]  # callers without a type checker do this
     assert backend.set(name, 1)
     assert (backend.get(name), backend.get(str(key)), backend.get_many(name), backend.has(name)) == (1, 1, [1], True)
     assert (backend.add(name, 2), backend.inc(name), backend.dec(name)) == (False, 2, 1)
@@ -39,14 +39,14 @@ def test_a_key_need_not_be_text(backend: LeaseCache, key: object) -> None:
     assert (backend.delete(name), backend.unlink(name)) == (True, 0)
 
 
-def test_no_host_is_refused_by_name() -> None:
-    """Before anything else, as RedisCache does."""
+def test_host_none_is_refused() -> None:
+    """It raises ValueError, as in RedisCache."""
     with pytest.raises(ValueError, match="host parameter may not be None"):
         LeaseCache(host=None)
 
 
-def test_deleting_by_the_attribute_of_a_method_is_for_all_objects(cache: Cache) -> None:
-    """`shop.price.delete_memoized()` drops the prices of all shops; `cache.delete_memoized(shop.price)` of one."""
+def test_delete_memoized_of_a_method_deletes_for_all_objects(cache: Cache) -> None:
+    """`shop.price.delete_memoized()` deletes entries of all shops, `cache.delete_memoized(shop.price)` only of one."""
 
     class Shop:
         def __init__(self) -> None:
@@ -60,7 +60,7 @@ def test_deleting_by_the_attribute_of_a_method_is_for_all_objects(cache: Cache) 
     here, there = Shop(), Shop()
     shops = (here, there)
 
-    def all_are_cached() -> bool:  # what was stored in the moment of meeting the server is not used
+    def all_are_cached() -> bool:  # values stored at the first contact are not used
         before = [shop.calls for shop in shops]
         assert [shop.price(1) for shop in shops] == [10, 10]
         return before == [shop.calls for shop in shops]

@@ -1,7 +1,7 @@
-"""Fetch the test suites of other projects and run them in a pytest of their own.
+"""Download the test suites of other projects and run each in a separate pytest process.
 
-Their source distributions carry the tests. Nothing of them is kept in this repository: pip downloads the pinned files
-once into `.local/sdists`, and each run unpacks them into a temporary folder.
+The tests are part of the projects' source distributions, and no copy is kept in this repository. pip downloads the
+pinned files once into `.local/sdists`, and each run unpacks them into a temporary folder.
 """
 
 import hashlib
@@ -27,11 +27,11 @@ class Suite:
     """The tests of one release.
 
     Attributes:
-        project: its name on the package index.
+        project: name on the package index.
         version: the release that the lock file installs.
-        sha256: of the source distribution.
-        tests: what to run, relative to the source distribution.
-        left_out: tests of other backends.
+        sha256: hash of the source distribution.
+        tests: paths of the tests to run, relative to the source distribution.
+        deselected: tests that do not run, such as those of other backends.
 
     """
 
@@ -39,41 +39,41 @@ class Suite:
     version: str
     sha256: str
     tests: tuple[str, ...]
-    left_out: tuple[str, ...] = ()
+    deselected: tuple[str, ...] = ()
 
     @property
     def stem(self) -> str:
-        """Name of the archive without its ending, and of the folder in it."""
+        """The name of the archive without its extension, and of the folder in it."""
         return f"{self.project.replace('-', '_')}-{self.version}"
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What became of each test, by node id, and what pytest printed."""
+    """The outcome of each test by node id, and pytest's output."""
 
     outcomes: dict[str, str]
     output: str
 
     def having(self, outcome: str) -> set[str]:
-        """Return the tests with this outcome: passed, failed or skipped."""
+        """Return the tests with the given outcome: passed, failed or skipped."""
         return {test for test, found in self.outcomes.items() if found == outcome}
 
 
 def fetch(suite: Suite) -> Path:
-    """Return the source distribution, downloaded unless it is here already. The hash decides which file that is."""
+    """Return the source distribution. Download it unless a file with the right hash exists."""
     archive = _SDISTS / f"{suite.stem}.tar.gz"
     if not (archive.exists() and hashlib.sha256(archive.read_bytes()).hexdigest() == suite.sha256):
         _SDISTS.mkdir(parents=True, exist_ok=True)
-        wanted = _SDISTS / f"{suite.stem}.txt"
-        wanted.write_text(f"{suite.project}=={suite.version} --hash=sha256:{suite.sha256}\n")
+        requirements = _SDISTS / f"{suite.stem}.txt"
+        requirements.write_text(f"{suite.project}=={suite.version} --hash=sha256:{suite.sha256}\n")
         options = ("--no-deps", "--no-binary", ":all:", "--require-hashes", "--quiet", "--disable-pip-version-check")
-        ran = _python("pip", "download", *options, "--dest", str(_SDISTS), "--requirement", str(wanted))
-        assert ran.returncode == 0, ran.stderr
+        completed = _python("pip", "download", *options, "--dest", str(_SDISTS), "--requirement", str(requirements))
+        assert completed.returncode == 0, completed.stderr
     return archive
 
 
 def unpack(archive: Path, directory: Path, *, port: int) -> Path:
-    """Unpack a source distribution, point its tests to the Redis at `port`, and return its folder."""
+    """Unpack a source distribution, make its tests use the Redis at `port`, and return the folder."""
     with tarfile.open(archive) as packed:
         packed.extractall(directory, filter="data")
     folder = directory / archive.name.removesuffix(".tar.gz")
@@ -86,33 +86,33 @@ def run(suite: Suite, directory: Path, *, port: int, backend: str = "") -> Resul
     """Run a suite against the Redis at `port`.
 
     Args:
-        suite: what to run.
+        suite: the suite to run.
         directory: an empty folder.
-        port: of a Redis without password, which is emptied before each test.
-        backend: the CACHE_TYPE put in place of theirs, together with our `Cache`; by default both are theirs.
+        port: port of a Redis without password. It is emptied before each test.
+        backend: the CACHE_TYPE that replaces theirs, together with our `Cache`. By default nothing is replaced.
 
     """
     folder = unpack(fetch(suite), directory, port=port)
     report = directory / "outcomes.json"
-    plugins = _options("-p", ("tests.foreign.plugin", "no:valkey", "no:cacheprovider"))
-    ran = _python(
+    plugins = _options("-p", ("tests.upstream.plugin", "no:valkey", "no:cacheprovider"))
+    completed = _python(
         "pytest",
         "-q",
         "--tb=short",
         *plugins,
-        *_options("--deselect", suite.left_out),
+        *_options("--deselect", suite.deselected),
         *suite.tests,
         directory=folder,
         environment={
             "PYTHONPATH": str(ROOT),
-            "CI": "true",  # both projects: do not start a server
-            "FOREIGN_BACKEND": backend,
-            "FOREIGN_PORT": str(port),
-            "FOREIGN_REPORT": str(report),
+            "CI": "true",  # stops both projects' tests from starting a server
+            "UPSTREAM_BACKEND": backend,
+            "UPSTREAM_PORT": str(port),
+            "UPSTREAM_REPORT": str(report),
         },
     )
-    assert report.exists(), f"the suite did not run:\n{ran.stdout}\n{ran.stderr}"
-    return Results(json.loads(report.read_text()), ran.stdout)
+    assert report.exists(), f"the suite did not run:\n{completed.stdout}\n{completed.stderr}"
+    return Results(json.loads(report.read_text()), completed.stdout)
 
 
 def _options(name: str, values: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Flask-Caching's own backends behind our `Cache`: everything but the promise."""
+"""Tests of our `Cache` with Flask-Caching's own backends: all features except the freshness guarantee."""
 
 from collections.abc import Iterator
 
@@ -7,51 +7,51 @@ import pytest
 from app.caching import Cache, CacheUnavailableError, Outcome
 from local.processes import wait_until
 from local.valkey import ValkeyServer
-from tests.caching.applications import STOCK, Counted, Shop, application, with_price
+from tests.caching.applications import STOCK_BACKENDS, CallRecorder, Shop, add_price_methods, application
 
 
-@pytest.fixture(params=STOCK[:2])
+@pytest.fixture(params=STOCK_BACKENDS[:2])
 def stock_cache(request: pytest.FixtureRequest, valkey: ValkeyServer) -> Iterator[Cache]:
-    """Return the same with a backend of Flask-Caching."""
+    """Return our `Cache` with a backend of Flask-Caching, in an app context."""
     app, cache = application(request.param, redis_url=valkey.url)
     with app.app_context():
         yield cache
 
 
-def test_stock_backends_memoize_without_the_promise(stock_cache: Cache, counted: Counted) -> None:
-    """Hits, time-outs, one entry dropped, all entries dropped, methods: everything but the leases."""
+def test_memoize_works_with_stock_backends(stock_cache: Cache, recorder: CallRecorder) -> None:
+    """Hits, timeouts, deleting one entry or all entries, and methods, but no leases."""
 
     @stock_cache.memoize(timeout=1)
     def double(number: int) -> int:
-        counted(number)
+        recorder(number)
         return 2 * number
 
     assert [double(1), double(1), double(2)] == [2, 2, 4]
     stock_cache.delete_memoized(double, 1)
     assert [double(1), double(2)] == [2, 4]
-    assert counted.calls == [(1,), (2,), (1,)]
+    assert recorder.calls == [(1,), (2,), (1,)]
     with stock_cache.writing(double, 1):
         stock_cache.delete_memoized(double)
     assert [double(1), double(2)] == [2, 4]
-    assert len(counted.calls) == 5
+    assert len(recorder.calls) == 5
     assert wait_until(lambda: double.lookup(1).outcome is Outcome.STORED, seconds=5)
 
-    counted.calls.clear()
-    kind = with_price(stock_cache, Shop, counted)
+    recorder.calls.clear()
+    kind = add_price_methods(stock_cache, Shop, recorder)
     full, half = kind(10), kind(5)
     assert [full.price(30), full.price(30), half.price(30)] == [300, 300, 150]
     stock_cache.delete_memoized(full.price)
     assert [full.price(30), half.price(30)] == [300, 150]
-    assert counted.calls == [(10, 30), (5, 30), (10, 30)]
+    assert recorder.calls == [(10, 30), (5, 30), (10, 30)]
 
 
-def test_a_stock_backend_in_trouble_is_done_without(valkey: ValkeyServer, counted: Counted) -> None:
-    """Memoized functions compute, and nothing raises."""
+def test_stock_backend_that_is_down_is_bypassed(valkey: ValkeyServer, recorder: CallRecorder) -> None:
+    """Memoized functions compute and do not raise; the operators' methods raise CacheUnavailableError."""
     app, cache = application("RedisCache", redis_url=valkey.url)
 
     @cache.memoize()
     def one() -> int:
-        return counted()
+        return recorder()
 
     with app.app_context():
         one()
@@ -61,6 +61,6 @@ def test_a_stock_backend_in_trouble_is_done_without(valkey: ValkeyServer, counte
         assert cache.entry("one") is None
         report = cache.report()
         assert (report.backend, report.enabled, report.server.connected) == ("RedisCache", True, False)
-        for asking in (cache.ping, cache.flush, lambda: cache.drop("one")):
+        for method in (cache.ping, cache.flush, lambda: cache.drop("one")):
             with pytest.raises(CacheUnavailableError):
-                asking()
+                method()

@@ -1,4 +1,4 @@
-"""Send bytes to the application and take its answers apart, strictly: a malformed answer is a mistake too."""
+"""A connection to the application, and a strict parser of its answers: a malformed answer is an error."""
 
 import re
 import socket
@@ -10,10 +10,10 @@ from local.server import LOOPBACK
 from tests.hostile.attempts import Attempt
 
 SECONDS: Final = 20.0
-"""Within which each part of an answer must have come, on a machine that is busy with us."""
+"""Timeout in seconds for each part of an answer. It allows for a machine that is busy with these tests."""
 
 LARGE: Final = 60_000
-"""Bytes of a request from which on a server may refuse before it has read all, and then reset the connection."""
+"""Size in bytes from which a server may refuse a request before it has read all of it, and reset the connection."""
 
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2}) [\x20-\x7e]*\r\n")
 _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e\x80-\xff\t]*)\r\n")
@@ -21,64 +21,64 @@ _NO_BODY: Final = {204, 304}
 
 
 class MalformedAnswerError(Exception):
-    """What came back is not HTTP, or not all of it came."""
+    """The answer is not valid HTTP, or is incomplete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer; names of headers are in lower case."""
+    """An answer. The names of its headers are in lower case."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
 
     def all(self, name: str) -> list[str]:
-        """Return each value of a header."""
+        """Return all values of a header."""
         return [value for found, value in self.headers if found == name]
 
     def first(self, name: str) -> str:
-        """Return the first value of a header, or nothing."""
+        """Return the first value of a header, or an empty string."""
         return next(iter(self.all(name)), "")
 
     @property
     def raw(self) -> bytes:
-        """Everything a client sees of it."""
+        """The headers and the body, in which the oracle searches for leaks."""
         return "\n".join(f"{name}: {value}" for name, value in self.headers).encode("latin-1") + b"\n" + self.body
 
 
-class Line:
-    """A connection to the application on this port that is used for as long as both sides keep it."""
+class Connection:
+    """A connection to the application. It is reused until one side closes it."""
 
     def __init__(self, port: int) -> None:
-        """Connect when first needed."""
+        """Store the port. The first request opens the connection."""
         self._port = port
         self._socket: socket.socket | None = None
         self._file: BinaryIO | None = None
         self.lost = 0
 
     def ask(self, attempt: Attempt) -> list[Answer]:
-        """Send it and return the answers: one, or for a loose or cut off request any number.
+        """Send a request and return its answers: one, or any number for an ambiguous or truncated request.
 
         Raises:
-            MalformedAnswerError: an answer is none.
+            MalformedAnswerError: an answer is not valid HTTP.
             OSError: the connection broke; TimeoutError: no answer came in time.
 
         """
-        if attempt.loose or not attempt.complete:
+        if attempt.ambiguous or not attempt.complete:
             self.close()
-            return self._everything(attempt)
+            return self._all_answers(attempt)
         reused = self._socket is not None
         try:
-            return [self._one(attempt)]
+            return [self._one_answer(attempt)]
         except ConnectionError:
             self.close()
             if not reused:
                 raise
         self.lost += 1  # it was closed while idle, as both sides may at any time (RFC 9112, section 9.5)
-        return [self._one(attempt)]
+        return [self._one_answer(attempt)]
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         for part in (self._file, self._socket):
             if part is not None:
                 part.close()
@@ -91,7 +91,7 @@ class Line:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Hang up."""
+        """Close the connection."""
         self.close()
 
     def _open(self) -> tuple[socket.socket, BinaryIO]:
@@ -100,7 +100,7 @@ class Line:
             self._file = self._socket.makefile("rb")
         return self._socket, self._file
 
-    def _one(self, attempt: Attempt) -> Answer:
+    def _one_answer(self, attempt: Attempt) -> Answer:
         channel, file = self._open()
         try:
             channel.sendall(attempt.raw)
@@ -114,7 +114,7 @@ class Line:
             self.close()
         return answer
 
-    def _everything(self, attempt: Attempt) -> list[Answer]:
+    def _all_answers(self, attempt: Attempt) -> list[Answer]:
         channel, file = self._open()
         answers = []
         try:
@@ -122,7 +122,7 @@ class Line:
             channel.shutdown(socket.SHUT_WR)
             while (answer := read_answer(file, attempt.method)) is not None:
                 answers.append(answer)
-        except ConnectionError:  # closed on a client that says what nobody understands
+        except ConnectionError:  # the server closes the connection after a malformed request
             pass
         finally:
             self.close()
@@ -130,7 +130,7 @@ class Line:
 
 
 def read_answer(file: BinaryIO, method: str) -> Answer | None:
-    """Read one answer to a request of this method; None when the connection ends before one begins."""
+    """Read one answer to a request with `method`. Return None if the connection ends before the answer starts."""
     line = file.readline(65_536)
     if not line:
         return None
@@ -156,13 +156,13 @@ def _body(file: BinaryIO, answer: Answer) -> bytes:
     coding, lengths = answer.all("transfer-encoding"), answer.all("content-length")
     if coding:
         if coding != ["chunked"] or lengths:
-            raise MalformedAnswerError("its body is framed in two ways")
+            raise MalformedAnswerError("the body has contradictory framing")
         return b"".join(iter(lambda: _chunk(file), b""))
     if not lengths:
         return file.read()
     body = file.read(int(lengths[0]))
     if len(lengths) > 1 or len(body) != int(lengths[0]):
-        raise MalformedAnswerError(f"a body of {len(body)} bytes, where {lengths} were announced")
+        raise MalformedAnswerError(f"the body has {len(body)} bytes, but Content-Length is {lengths}")
     return body
 
 
@@ -170,5 +170,5 @@ def _chunk(file: BinaryIO) -> bytes:
     size = int(file.readline(100), 16)
     chunk = file.read(size)
     if len(chunk) != size or file.read(2) != b"\r\n":
-        raise MalformedAnswerError("a chunk is cut off")
+        raise MalformedAnswerError("a chunk is truncated")
     return chunk

@@ -1,29 +1,37 @@
-"""A moment of an exploration, and what becomes of it."""
+"""States of an exploration and the transitions between them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from tests.caching.stepped import Effect, Request
+from tests.caching.stepped import Effect, PendingStep
 from tests.caching.store_model import COMMANDS, LEASE, Entry, tombstone, writers
 from tests.caching.workers import Node
 
 FAULTS: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(COMMANDS, ("timeout", "disconnect", "refusal")),
-    "select": ("unavailable", "no"),
-    "commit": ("unknown", "no"),
+    "select": ("unavailable", "rejected"),
+    "commit": ("unknown", "rejected"),
 }
-"""How steps fail: without an answer, with a lost connection, with an error; and as the database fails."""
-UNDECIDED: Final = {"timeout", "disconnect", "unknown"}
-"""Faults that leave a step on its way: it still happens at any later moment, or never."""
-_NOBODY: Final = b"nobody"
+"""Faults by step: a Redis call times out, loses its connection or returns an error; the database fails or refuses."""
+OUTCOME_UNKNOWN: Final = {"timeout", "disconnect", "unknown"}
+"""Faults after which the step may still be executed, at any later time or never."""
+_NO_OWNER: Final = b"nobody"
 
 
 class State(NamedTuple):
-    """A moment. Sets of writes and of workers are bits.
+    """A state of the exploration. Sets of writes and of workers are bit masks.
 
-    `due`: the writes that every read beginning now must show: acknowledged, or committed while announced. `announced`:
-    their begin ran, and nothing but the writer itself has taken that back. `marks`: workers that have marked the entry.
-    `late`: steps on their way. `expected`: what was due when the reads that are still looking began.
+    Attributes:
+        nodes: the state of each worker; None for a killed worker.
+        faults: how many faults may still happen.
+        entry: the entry in Redis.
+        database: the committed writes.
+        due: the writes that a read starting now must show: acknowledged, or committed while announced.
+        announced: writes whose `begin` ran, and whose announcement only the writer itself may remove.
+        marks: the workers that have marked the entry in shared memory because they owe its delete.
+        late: delayed steps that have not arrived yet.
+        expected: for each read that has no answer yet, the writes that were due when it started.
+
     """
 
     nodes: tuple[Node | None, ...]
@@ -33,7 +41,7 @@ class State(NamedTuple):
     due: int = 0
     announced: int = 0
     marks: int = 0
-    late: tuple[Request, ...] = ()
+    late: tuple[PendingStep, ...] = ()
     expected: tuple[tuple[str, int], ...] = ()
 
 
@@ -42,28 +50,28 @@ Successor = tuple[Label, State]
 
 
 class StaleReadError(AssertionError):
-    """A read did not show a write that was due when it began; the message is a shortest schedule that ends so."""
+    """A read did not show a write that was due when the read started."""
 
 
 def bit(token: bytes) -> int:
-    """Return the bit of the writer that drew this token."""
+    """Return the bit of the writer that created this token."""
     return 1 << int(token[1:2]) - 1 if token.startswith(b"W") else 0
 
 
-def pending(state: State, number: int, name: str) -> Request:
+def pending(state: State, number: int, name: str) -> PendingStep:
     """Return the next step of thread `name` of worker `number`."""
     node = state.nodes[number]
     assert node
     return next(step for thread, step, _ in node.pending if thread == name)
 
 
-def with_late(state: State, *steps: Request) -> tuple[Request, ...]:
-    """Return what is on its way when these steps have just been sent as well."""
+def with_late(state: State, *steps: PendingStep) -> tuple[PendingStep, ...]:
+    """Return the delayed steps including `steps`, which have just been sent."""
     return tuple(sorted((*state.late, *(step for step in steps if step.name in FAULTS)), key=repr))
 
 
 def killed(state: State, number: int, node: Node) -> State:
-    """Kill a worker: its marks stay, and what it has just sent may still arrive."""
+    """Kill a worker. Its shared marks stay, and the steps it has just sent may still arrive."""
     late = with_late(state, *(step for _, step, _ in node.pending if step.name != "select"))
     nodes = (*state.nodes[:number], None, *state.nodes[number + 1 :])
     expected = tuple(item for item in state.expected if item[0] not in node.looking)
@@ -71,7 +79,7 @@ def killed(state: State, number: int, node: Node) -> State:
 
 
 def losses(state: State, entry: Entry) -> Iterator[Successor]:
-    """Let the entry run out, be evicted or be flushed; of a tombstone also the announcement that is due first."""
+    """Yield the states after the entry expires, is evicted or is flushed, and after a tombstone's first deadline."""
     waiting = writers(entry)
     if waiting:
         announced = state.announced & ~bit(waiting[-1][0])
@@ -82,7 +90,7 @@ def losses(state: State, entry: Entry) -> Iterator[Successor]:
 
 
 def affect(state: State, number: int, effect: Effect, changes: dict[str, Any]) -> None:
-    """Put into `changes` what a thread of worker `number` did; raise StaleReadError for an answer that is too old."""
+    """Add an effect of a thread of worker `number` to `changes`; raise StaleReadError if its answer is stale."""
     marks: int = changes.get("marks", state.marks)
     if effect.name == "mark":
         changes["marks"] = marks | 1 << number
@@ -93,26 +101,26 @@ def affect(state: State, number: int, effect: Effect, changes: dict[str, Any]) -
     elif effect.name == "answer":
         due = dict(changes.get("expected", state.expected)).get(effect.thread, 0)
         if due & ~effect.value or effect.value & ~state.database:
-            raise StaleReadError(f"{effect.thread} is shown {effect.value:02b}, and {due:02b} was due")
+            raise StaleReadError(f"{effect.thread} read {effect.value:02b}, but {due:02b} was due")
 
 
 def canonical(state: State) -> State:
-    """Return the one of all states with the same future that stands for them."""
+    """Return the representative of all states that have the same future as `state`."""
     entry, late = state.entry, state.late
     lease = entry.content[len(LEASE) :] if entry and entry.content and entry.content.startswith(LEASE) else b""
     if late:
-        # A lease taken late belongs to nobody, and what needs a lease that is gone, or in other hands, does nothing.
+        # A lease that a delayed read takes has no owner. A delayed fill or abandon without its lease has no effect.
         late = tuple(
             [
-                step._replace(arguments=(_NOBODY, *step.arguments[1:])) if step.name == "read" else step
+                step._replace(arguments=(_NO_OWNER, *step.arguments[1:])) if step.name == "read" else step
                 for step in late
                 if step.name not in ("fill", "abandon") or step.arguments[0] == lease
             ]
         )
         if late != state.late:
             state = state._replace(late=late)
-    if lease and lease != _NOBODY and not _can_be_used(lease, state):
-        return state._replace(entry=Entry(LEASE + _NOBODY, state.entry and state.entry.expires))
+    if lease and lease != _NO_OWNER and not _can_be_used(lease, state):
+        return state._replace(entry=Entry(LEASE + _NO_OWNER, state.entry and state.entry.expires))
     return state
 
 

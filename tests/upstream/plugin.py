@@ -1,6 +1,6 @@
-"""A pytest plugin for the foreign suites: puts our `Cache` and our backend in place of theirs.
+"""A pytest plugin for the upstream suites: replaces their `Cache` and backend with ours.
 
-`suites.run` loads it with `-p` into a pytest of its own and tells it by the environment what to put in.
+`suites.run` loads it with `-p` into a separate pytest process. Environment variables name the replacement.
 """
 
 import importlib
@@ -22,8 +22,8 @@ from werkzeug.utils import import_string
 
 from app.caching import incarnation
 
-_BACKEND: Final = os.environ["FOREIGN_BACKEND"]
-_PORT: Final = int(os.environ["FOREIGN_PORT"])
+_BACKEND: Final = os.environ["UPSTREAM_BACKEND"]
+_PORT: Final = int(os.environ["UPSTREAM_PORT"])
 _WORST_LAST: Final = ("passed", "skipped", "failed")
 
 _server: Final = Redis(port=_PORT)
@@ -32,8 +32,8 @@ _outcomes: Final[dict[str, str]] = {}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests() -> None:
-    """Exchange the pieces before the first of their modules imports them."""
-    starter = ModuleType("xprocess")  # their conftest imports it to start servers; ours runs already
+    """Replace the classes before the first module of the suite imports them."""
+    starter = ModuleType("xprocess")  # their conftest imports it to start servers; our server is already running
     starter.ProcessStarter = object  # type: ignore[attr-defined]
     sys.modules["xprocess"] = starter
     if _BACKEND:
@@ -41,53 +41,53 @@ def pytest_load_initial_conftests() -> None:
         vars(flask_caching)["Cache"] = importlib.import_module("app.caching").Cache
         vars(backends)["RedisCache"] = ours
         vars(cachelib)["RedisCache"] = _with_prefix(ours)
-        vars(backends)[ours.__name__] = ours  # one test looks a backend up by the name of its class
-        # Values from before the engine first met its server are not believed; their clock only moves expiry.
-        vars(incarnation)["Incarnation"].note = _meet_an_old_acquaintance
+        vars(backends)[ours.__name__] = ours  # one test finds a backend by the name of its class
+        # The engine bypasses values from before its first contact with the server; the suites' clock moves only expiry.
+        vars(incarnation)["Incarnation"].note = _treat_server_as_known
 
 
 @pytest.fixture(scope="session")
 def xprocess() -> None:
-    """Stand in for the fixture that starts servers; it is asked for and not used."""
+    """Replace the fixture that starts servers. Tests request it but do not use it."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Let each test find Redis empty."""
+    """Empty Redis before each test."""
     _server.flushall()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
-    """Give their `app` our backend, and let their `clock` move the expiry of what is in Redis."""
+    """Configure our backend in their `app`, and make their `clock` also move the expiry of entries in Redis."""
     value = yield
     if fixturedef.argname == "app":
         value.config.update(CACHE_TYPE=_BACKEND or "RedisCache", CACHE_REDIS_PORT=_PORT)
     if fixturedef.argname == "clock":
-        value.advance = _both(value.advance, _let_pass)
+        value.advance = _both(value.advance, _advance_expiry)
     return value
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Keep the worst outcome of each test's phases."""
+    """Record the worst outcome of each test's phases."""
     _outcomes[report.nodeid] = max(_outcomes.get(report.nodeid, "passed"), report.outcome, key=_WORST_LAST.index)
 
 
 def pytest_sessionfinish() -> None:
-    """Write the outcomes down for `suites.run`."""
-    Path(os.environ["FOREIGN_REPORT"]).write_text(json.dumps(_outcomes))
+    """Write the outcomes to the file that `suites.run` reads."""
+    Path(os.environ["UPSTREAM_REPORT"]).write_text(json.dumps(_outcomes))
 
 
-def _meet_an_old_acquaintance(met: incarnation.Incarnation, run_id: bytes) -> None:  # noqa: ARG001 - as `note`
-    met.first_met = -math.inf
+def _treat_server_as_known(server: incarnation.Incarnation, run_id: bytes) -> None:  # noqa: ARG001 - as `note`
+    server.first_met = -math.inf
 
 
 def _with_prefix(ours: Any) -> type:  # noqa: ANN401 - a class
-    """Return our backend with a prefix where cachelib's tests give none: we require one."""
+    """Return our backend with a default prefix: it requires one, and cachelib's tests give none."""
 
     class RedisCache(ours):  # type: ignore[misc]
         def __init__(self, *args: Any, key_prefix: str | None = None, **kwargs: Any) -> None:  # noqa: ANN401
-            super().__init__(*args, key_prefix=key_prefix or "foreign:", **kwargs)
+            super().__init__(*args, key_prefix=key_prefix or "upstream:", **kwargs)
 
     return RedisCache
 
@@ -100,8 +100,8 @@ def _both(first: Callable[[float], None], second: Callable[[float], None]) -> Ca
     return advance
 
 
-def _let_pass(seconds: float) -> None:
-    """Bring the expiry of every entry closer by `seconds`; what is due is gone."""
+def _advance_expiry(seconds: float) -> None:
+    """Reduce the TTL of every entry by `seconds`, and delete entries whose TTL has passed."""
     for key in list(_server.scan_iter()):
         left = _server.pttl(key)
         if left > seconds * 1000:
