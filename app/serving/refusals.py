@@ -17,7 +17,7 @@ _DETAILS: Final = {
     414: "The address of the request is too long.",
     417: "This expectation cannot be met.",
     431: "The header fields of the request are too large.",
-    500: "Something went wrong on our side; the log knows more under this request id.",
+    500: "Something went wrong on our side. Quote X-Request-ID when reporting this.",
     501: "This transfer coding is not known here.",
     503: "Too many files are being transferred; try again in a moment.",
 }
