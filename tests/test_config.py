@@ -47,14 +47,14 @@ def _mistakes(monkeypatch: pytest.MonkeyPatch, **values: str) -> list[str]:
     [
         *(("SUPABASE_URL", value, "must be a URL like https://")
           for value in ("", "project.supabase.co", "ftp://host", "https://")),
-        ("SUPABASE_KEY", "", "is not set; .env.example says what it is"),
+        ("SUPABASE_KEY", "", "is not set; .env.example explains it"),
         ("SUPABASE_JWT_SECRET", "too-short-to-be-it", "32 bytes"),
-        ("SUPABASE_JWT_AUDIENCE", "", "is not set; .env.example says what it is"),
+        ("SUPABASE_JWT_AUDIENCE", "", "is not set; .env.example explains it"),
         ("METRICS_TOKEN", "guessable", "must be at least 32 characters; make one with"),
         *(("SUPABASE_DOWN_AFTER", value, "") for value in ("0", "-1", "nan", "")),
         *(("SUPABASE_TIMEOUT", value, "") for value in ("0", "-1", "nan", "inf", "soon", "")),
         *(("REDIS_URL", value, "must start with redis://") for value in ("localhost:6379", "http://localhost", "x")),
-        ("REDIS_URL", "redis://", "names no host"),
+        ("REDIS_URL", "redis://", "has no host"),
         ("REDIS_URL", "redis://:pass@word@host:6379/0", "@ as %40"),
         ("REDIS_URL", "redis://:pass#word@host:6379/0", "# as %23"),
         ("REDIS_URL", "redis://:pass?word@host:6379/0", "? as %3F"),
@@ -107,7 +107,7 @@ def test_all_mistakes_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> 
     assert {line.split(":")[0] for line in lines} == {"SUPABASE_KEY", "REDIS_URL", "CACHE_TTL", "THREADS", "SECRET_KEY"}
     monkeypatch.delenv("SUPABASE_URL")
     monkeypatch.delenv("SUPABASE_KEY")
-    missing = [line for line in _mistakes_of_environment() if "is not set; .env.example says what it is" in line]
+    missing = [line for line in _mistakes_of_environment() if "is not set; .env.example explains it" in line]
     assert {line.split(":")[0] for line in missing} == {"SUPABASE_URL", "SUPABASE_KEY"}
 
 

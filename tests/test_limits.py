@@ -235,7 +235,7 @@ def test_without_redis_each_worker_counts_by_itself(stack: Stack, tmp_path: Path
             assert wait_until(lambda: _is_counted_in_redis(seller, valkey), seconds=_SECONDS)
     text = log.read_text()
     assert "Traceback" not in text
-    assert "rate limits are counted in each worker by itself: " in text
+    assert "rate limits are counted in each worker separately: " in text
     assert "rate limits are counted in Redis, for all workers together: Redis answers" in text
 
 

@@ -1,4 +1,4 @@
-"""The body of an upload, read by a thread while it arrives."""
+"""The body of an upload, which a thread reads while it arrives."""
 
 import errno
 from typing import Protocol
@@ -13,14 +13,14 @@ class _Reader(Protocol):
 
 
 class BrokenIsLost:
-    """Reads for gunicorn's `Body`; chunks that are no HTTP look like a lost connection, which the application knows."""
+    """Reader for gunicorn's `Body` that reports malformed chunks as a lost connection."""
 
     def __init__(self, reader: _Reader) -> None:
         """Read from `reader`."""
         self._reader = reader
 
     def read(self, size: int) -> bytes:
-        """Return up to `size` bytes. Raises ConnectionResetError, an OSError, for chunks that are malformed."""
+        """Return up to `size` bytes. Raises ConnectionResetError, an OSError, for malformed chunks."""
         try:
             return self._reader.read(size)
         except ParseException as error:
