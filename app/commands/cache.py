@@ -1,6 +1,7 @@
 """`flask cache …` for operators: what the cache holds, and how to empty it."""
 
 import json
+import sys
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,6 @@ from flask.cli import AppGroup
 
 from app.caching import CacheUnavailableError
 from app.commands.auditing import audited
-from app.commands.ending import fail
 from app.extensions import cache
 from app.products.stats import asin_status_stats
 
@@ -67,7 +67,7 @@ def cache_status(user: UUID | None) -> dict[str, Any]:
         cache.ping()  # first: the report's own failure would be logged, and repeat what is said here
         report, entries = cache.report(), cache.size()
     except CacheUnavailableError as error:
-        fail(f"Redis could not be asked: {error}.")
+        sys.exit(f"Redis could not be asked: {error}.")
     document = {
         "server": report.server.server,
         "latency_ms": report.server.latency_ms,
@@ -93,9 +93,9 @@ def drop_entries(user: UUID | None, *, force: bool = False) -> int | None:
             return cache.flush(force=force)
         return cache.drop(asin_status_stats.make_cache_key(str(user)), force=force)
     except CacheUnavailableError as error:
-        fail(f"Redis could not do it: {error}.")
+        sys.exit(f"Redis could not do it: {error}.")
 
 
 def _require_a_cache() -> None:
     if not cache.stores:
-        fail("No Redis is configured: set REDIS_URL.")
+        sys.exit("No Redis is configured: set REDIS_URL.")

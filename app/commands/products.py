@@ -12,11 +12,11 @@ import click
 from flask.cli import AppGroup
 
 from app.commands.auditing import audited
-from app.commands.ending import fail
+from app.commands.service_role import NoServiceKeyError, Service, ServiceRole
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
-from app.products.importing import Import, Mistake, Totals, UnreadableFileError, open_sheet
-from app.products.repository import Authority
-from app.service_role import NoServiceKeyError, Service, ServiceRole
+from app.products.errors import UnreadableFileError
+from app.products.importing import Import, Mistake, Totals, open_sheet
+from app.products.repository import Repository
 from config import load_settings
 
 product_commands = AppGroup("products", help="Import a seller's file, or remove long deleted deals for good.")
@@ -54,8 +54,9 @@ def import_file(file: IO[bytes], email: str, *, dry_run: bool) -> None:
     with _told_plainly(), _service() as service:
         user_id = service.find_user(email)
         if user_id is None:
-            fail(f"There is no user {email}.")
-        running = _import(file, Authority(service.database, service.token, user_id, named=True), dry_run=dry_run)
+            sys.exit(f"There is no user {email}.")
+        repository = Repository(service.database, service.token, user_id, on_behalf=True)
+        running = _import(file, repository, dry_run=dry_run)
     if running.totals.rejected:
         sys.exit(1)
 
@@ -80,10 +81,10 @@ def purge(days: int, *, yes: bool) -> None:
             click.echo(f"{deals} deals and {products} products removed")
 
 
-def _import(file: IO[bytes], by: Authority, *, dry_run: bool) -> Import:
+def _import(file: IO[bytes], repository: Repository, *, dry_run: bool) -> Import:
     """Import with a progress bar; then name what was rejected and tell what became of the rows, also of half a file."""
     sheet = open_sheet(_seekable(file))
-    running = Import(sheet, by, dry_run=dry_run)
+    running = Import(sheet, repository, dry_run=dry_run)
     mistakes: list[Mistake] = []
     try:
         with click.progressbar(
@@ -138,4 +139,4 @@ def _told_plainly() -> Iterator[None]:
     try:
         yield
     except (NoServiceKeyError, UnreadableFileError, DatabaseUnavailableError, DatabaseRefusalError) as error:
-        fail(str(error))
+        sys.exit(str(error))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from app.problems import FieldError, Problem
+from app.products.errors import InvalidCursorError
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ def encode(position: Position, *, sort: str) -> str:
 
 
 def decode(cursor: str, *, sort: str) -> Position:
-    """Return the position a cursor stands for. Raises Problem (422) for one that `encode` did not make for `sort`."""
+    """Return the position that `encode` put into the cursor for the same `sort`. Raises InvalidCursorError."""
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         made_for, value, row = json.loads(raw)
@@ -35,8 +35,7 @@ def decode(cursor: str, *, sort: str) -> Position:
     except (binascii.Error, TypeError, ValueError, AttributeError, RecursionError):
         fits = False
     if not fits:
-        detail = "This cursor was not made by this list in this order; start again without one."
-        raise Problem(422, detail, errors=[FieldError("/cursor", detail)])
+        raise InvalidCursorError("This cursor was not made by this list in this order; start again without one.")
     return position
 
 

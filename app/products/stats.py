@@ -9,7 +9,8 @@ from uuid import UUID
 from app.caching import JsonCodec
 from app.database import DatabaseUnavailableError, OutcomeUnknownError
 from app.extensions import cache
-from app.products import repository
+from app.products.context import caller_repository, database_answers
+from app.products.repository import announced
 
 _LARGEST = 2**53  # beyond it JSON numbers are no longer exact everywhere
 
@@ -72,7 +73,7 @@ def _key(user_id: str) -> str:
     key=_key,
     codec=_StatsCodec(),
     failing_with=DatabaseUnavailableError,
-    worth_waiting=repository.database_answers,
+    worth_waiting=database_answers,
 )
 def asin_status_stats(user_id: str) -> AsinStats:
     """Return the breakdown of one user. The user id is the whole key; the caller's token is only the credential.
@@ -83,9 +84,9 @@ def asin_status_stats(user_id: str) -> AsinStats:
 
     """
     try:
-        return AsinStats.parse(repository.asin_stats(user_id))
+        return AsinStats.parse(caller_repository().asin_stats(user_id))
     except ValueError:
-        raise DatabaseUnavailableError("The database gave numbers that do not add up. Please try again.") from None
+        raise DatabaseUnavailableError("The database sent contradictory numbers. Please try again.") from None
 
 
 @contextmanager
@@ -99,9 +100,9 @@ def changing_stats(user_id: str) -> Iterator[None]:
         DatabaseUnavailableError: the database is down.
 
     """
-    if not repository.database_answers():
+    if not database_answers():
         raise DatabaseUnavailableError
-    with cache.writing(asin_status_stats, user_id):
+    with cache.writing(asin_status_stats, user_id), announced(user_id):
         try:
             yield
         except OutcomeUnknownError:

@@ -11,7 +11,7 @@ from app.application import current_request
 from app.auth import caller, current_user, login_required
 from app.limits import WRITES, limited
 from app.payloads import body, query
-from app.products import repository
+from app.products.context import caller_repository
 from app.products.representation import stats_response
 from app.products.schemas import BulkAction, DealFields, DeleteQuery, ListQuery, NewProduct, ProductFields
 from app.products.stats import asin_status_stats, changing_stats
@@ -24,7 +24,7 @@ products = Blueprint("products", __name__, url_prefix="/products")
 @login_required
 def list_products() -> ResponseReturnValue:
     """List deals with their products, a page at a time."""
-    page = repository.list_deals(query(ListQuery))
+    page = caller_repository().list_deals(query(ListQuery))
     response = jsonify(items=page.items, next_cursor=page.next_cursor)
     if page.next_cursor:
         following = request.args.to_dict() | {"cursor": page.next_cursor}
@@ -39,7 +39,7 @@ def create_product() -> ResponseReturnValue:
     """Create a product and its deal, or update the deal that is already there."""
     new = body(NewProduct)
     with changing_stats(current_user.user_id):
-        made = repository.create_product(new)
+        made = caller_repository().create_product(new)
     location = url_for(".get_product", product_id=made.deal["product_id"])
     return made.deal, HTTPStatus.CREATED if made.created else HTTPStatus.OK, {"Location": location}
 
@@ -48,7 +48,7 @@ def create_product() -> ResponseReturnValue:
 @login_required
 def get_product(product_id: UUID) -> ResponseReturnValue:
     """Show one product with its deals."""
-    return repository.get_product(product_id)
+    return caller_repository().get_product(product_id)
 
 
 @products.patch("/<uuid:product_id>")
@@ -58,7 +58,7 @@ def update_product(product_id: UUID) -> ResponseReturnValue:
     """Change fields of a product; an ASIN moves it to another status."""
     changes = body(ProductFields)
     with changing_stats(current_user.user_id):
-        return repository.update_product(product_id, changes)
+        return caller_repository().update_product(product_id, changes)
 
 
 @products.patch("/deal/<uuid:deal_id>")
@@ -68,7 +68,7 @@ def update_deal(deal_id: UUID) -> ResponseReturnValue:
     """Change fields of a deal."""
     changes = body(DealFields)
     with changing_stats(current_user.user_id):
-        return repository.update_deal(deal_id, changes)
+        return caller_repository().update_deal(deal_id, changes)
 
 
 @products.delete("/deal/<uuid:deal_id>")
@@ -78,7 +78,7 @@ def delete_deal(deal_id: UUID) -> ResponseReturnValue:
     """Put a deal away; with `?hard=true` remove it for good."""
     hard = query(DeleteQuery).hard
     with changing_stats(current_user.user_id):
-        repository.delete_deal(deal_id, hard=hard)
+        caller_repository().delete_deal(deal_id, hard=hard)
     if hard:
         audit.record("deal.purge", "ok", user=current_user.user_id, deal=str(deal_id))
     return "", HTTPStatus.NO_CONTENT
@@ -91,7 +91,7 @@ def bulk_action() -> ResponseReturnValue:
     """Apply one action to many deals, all or nothing."""
     bulk = body(BulkAction)
     with changing_stats(current_user.user_id):
-        changed = repository.bulk_deals(bulk)
+        changed = caller_repository().bulk_deals(bulk)
     return {"action": bulk.action, "changed": changed}
 
 

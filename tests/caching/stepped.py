@@ -130,7 +130,7 @@ class Thread(greenlet):  # type: ignore[misc]  # same
 def stepping() -> Iterator[None]:
     """Inside, workers can be made: what the engine shares with others, and its clocks, are under our hand."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("app.products.repository.asin_stats", _select)
+        patch.setattr("app.products.stats.caller_repository", _SteppedRepository)
         patch.setattr("app.caching.protocol.CircuitBreaker", SteppedBreaker)
         patch.setattr("app.caching.breaker.threading", _Threading)
         yield
@@ -151,9 +151,13 @@ def sleep(seconds: float) -> None:
     current().clock += max(seconds, Timing().wait)
 
 
-def _select(_user: str) -> dict[str, int]:
-    bits = current().ask("select")
-    return {"all": bits, "asin_found": bits, "needs_selection": 0, "needs_asin": 0, "manual_entry": 0}
+class _SteppedRepository:
+    """The repository of a stepped thread: reading the breakdown is a step."""
+
+    @staticmethod
+    def asin_stats(_user: str) -> dict[str, int]:
+        bits = current().ask("select")
+        return {"all": bits, "asin_found": bits, "needs_selection": 0, "needs_asin": 0, "manual_entry": 0}
 
 
 class Wire:

@@ -6,8 +6,8 @@ what each row says and what is wrong with it; `sheet` keeps what was checked on 
 nothing here knows HTTP.
 """
 
+from app.products.errors import TooManyRowsError, UnreadableFileError
 from app.products.importing.checking import MAX_ROWS, open_sheet
-from app.products.importing.encoding import TooManyRowsError, UnreadableFileError
 from app.products.importing.running import Checked, Import, Totals
 from app.products.importing.sheet import MOST_MISTAKES, Mistake, Sheet
 

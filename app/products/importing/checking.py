@@ -9,10 +9,9 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from app.problems import field_errors
+from app.products.errors import TooManyRowsError
 from app.products.importing import cells, encoding, reading
 from app.products.importing.columns import Columns
-from app.products.importing.encoding import TooManyRowsError
 from app.products.importing.pacing import taking_turns
 from app.products.importing.reading import RawRow
 from app.products.importing.sheet import CheckedRow, Sheet
@@ -103,5 +102,6 @@ def _validated(line: int, given: dict[str, object], faults: list[tuple[str, str]
     try:
         fields = ImportedRow.model_validate(given).given()
     except ValidationError as error:
-        faults += [(found.pointer.removeprefix("/"), found.detail) for found in field_errors(error)]
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        faults += [(str(mistake["loc"][0]), mistake["msg"]) for mistake in found]
     return CheckedRow(line, {}, tuple(faults)) if faults else CheckedRow(line, fields)

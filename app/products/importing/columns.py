@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from app.products.importing.encoding import UnreadableFileError
+from app.products.errors import UnreadableFileError
 
 # The first name of each is ours, and that of the export. Case, spaces and punctuation do not count.
 NAMES: Final[dict[str, tuple[str, ...]]] = {

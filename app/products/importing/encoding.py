@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import IO, Final
 
+from app.products.errors import UnreadableFileError
 from app.products.importing.pacing import breathe
 
 _CHUNK_BYTES: Final = 1 << 14  # what one call of a decoder or a regular expression looks at holds other threads up
@@ -13,14 +14,6 @@ _BOMS: Final = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", cod
 _WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # xlsx and ods; xls
 _STRAY: Final = re.compile("[\udc80-\udcff]")  # what "surrogateescape" makes of a byte that does not fit
 _WIDE: Final = re.compile("[^\0-\x7f\udc80-\udcff]")
-
-
-class UnreadableFileError(Exception):
-    """The file as a whole cannot be used; the message says why. Nothing was changed."""
-
-
-class TooManyRowsError(UnreadableFileError):
-    """It is longer than we take at once."""
 
 
 def open_text(file: IO[bytes]) -> io.TextIOWrapper:

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Self
 
+from app.products.errors import UnreadableFileError
 from app.products.importing import columns
-from app.products.importing.encoding import UnreadableFileError
 from app.products.importing.pacing import breathe
 
 LONGEST_ROW: Final = 100_000

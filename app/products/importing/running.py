@@ -9,10 +9,9 @@ from typing import TypeVar
 
 from app import audit
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
-from app.products import repository
 from app.products.importing.columns import NAMES
 from app.products.importing.sheet import MOST_MISTAKES, Mistake, Sheet
-from app.products.repository import Authority
+from app.products.repository import Document, Repository
 from app.products.stats import changing_stats
 
 logger = logging.getLogger(__name__)
@@ -55,7 +54,7 @@ class Import:
 
     Attributes:
         sheet: what to write.
-        by: whose rows they become.
+        repository: the products and deals of the user for whom the rows are imported.
         dry_run: find out what would happen, and change nothing.
         totals: what has happened so far. After an exception they tell what was committed.
         unlisted: how many mistakes were found beyond the `MOST_MISTAKES` that are yielded.
@@ -63,7 +62,7 @@ class Import:
     """
 
     sheet: Sheet
-    by: Authority
+    repository: Repository
     dry_run: bool
     totals: Totals = field(default_factory=Totals)
     unlisted: int = 0
@@ -77,9 +76,9 @@ class Import:
             yield
         finally:
             counts = " ".join(f"{name}={number}" for name, number in self.document().items())
-            logger.info("import for %s %s; dry_run=%s %s", self.by.user_id, self._outcome, self.dry_run, counts)
+            logger.info("import for %s %s; dry_run=%s %s", self.repository.user_id, self._outcome, self.dry_run, counts)
             outcome = "ok" if self._outcome == "finished" else "failed"
-            audit.record("import", outcome, user=self.by.user_id, dry_run=self.dry_run, rows=self.totals.rows)
+            audit.record("import", outcome, user=self.repository.user_id, dry_run=self.dry_run, rows=self.totals.rows)
 
     def events(self) -> Iterator[Checked | Mistake | Totals]:
         """Check the file and write it; yield how far that is, the mistakes found, and the totals after each batch.
@@ -114,13 +113,13 @@ class Import:
             else:
                 self.unlisted += 1
 
-    def _write(self, batch: list[repository.Document]) -> list[Mistake]:
+    def _write(self, batch: list[Document]) -> list[Mistake]:
         """Write one batch, count it, and return what was refused of it."""
         if self.dry_run:
-            done = repository.import_deals(batch, by=self.by, dry_run=True)
+            done = self.repository.import_deals(batch, dry_run=True)
         else:
-            with changing_stats(self.by.user_id):
-                done = repository.import_deals(batch, by=self.by, dry_run=False)
+            with changing_stats(self.repository.user_id):
+                done = self.repository.import_deals(batch, dry_run=False)
         self.totals.rows += len(batch)
         self.totals.created += done.created
         self.totals.updated += done.updated
