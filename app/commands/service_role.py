@@ -48,7 +48,7 @@ class ServiceRole:
         # A secret key is no token: it goes where the publishable key does, and there is no bearer. The older
         # service_role key is a token, and accompanied by the publishable key as users' tokens are.
         key, token = (given, "") if given.startswith("sb_secret_") else (self.publishable_key, given)
-        database = Database(self.url, key, timeout=self.timeout, most_calls=1)
+        database = Database(self.url, key, timeout=self.timeout, max_calls=1)
         try:
             yield Service(database, token)
         finally:

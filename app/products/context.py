@@ -12,9 +12,9 @@ def caller_repository() -> Repository:
     return Repository(_database(), current_user.token, current_user.user_id)
 
 
-def database_answers() -> bool:
+def database_is_available() -> bool:
     """Return False while the database is known to be down. Makes no call."""
-    return _database().answers
+    return _database().is_available
 
 
 def _database() -> Database:

@@ -9,7 +9,7 @@ from uuid import UUID
 from app.caching import JsonCodec
 from app.database import DatabaseUnavailableError, OutcomeUnknownError
 from app.extensions import cache
-from app.products.context import caller_repository, database_answers
+from app.products.context import caller_repository, database_is_available
 from app.products.repository import announced
 
 _LARGEST = 2**53  # beyond it JSON numbers are no longer exact everywhere
@@ -73,7 +73,7 @@ def _key(user_id: str) -> str:
     key=_key,
     codec=_StatsCodec(),
     failing_with=DatabaseUnavailableError,
-    worth_waiting=database_answers,
+    worth_waiting=database_is_available,
 )
 def asin_status_stats(user_id: str) -> AsinStats:
     """Return the breakdown of one user. The user id is the whole key; the caller's token is only the credential.
@@ -100,7 +100,7 @@ def changing_stats(user_id: str) -> Iterator[None]:
         DatabaseUnavailableError: the database is down.
 
     """
-    if not database_answers():
+    if not database_is_available():
         raise DatabaseUnavailableError
     with cache.writing(asin_status_stats, user_id), announced(user_id):
         try:

@@ -21,7 +21,7 @@ from tests.caching.stepped import LOOKING, Effect, Region, SteppedBreaker, Threa
 _USER: Final = str(UUID(int=1))
 _flask: Final = Flask(__name__)
 # Nothing calls it: the one call of these programs is a step. That it answers is all they ask of it.
-_flask.extensions["database"] = Database("http://127.0.0.1:1", "", timeout=1.0, most_calls=1)
+_flask.extensions["database"] = Database("http://127.0.0.1:1", "", timeout=1.0, max_calls=1)
 
 Program = Callable[[Thread], None]
 Event = tuple[str, object]
