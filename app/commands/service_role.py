@@ -1,8 +1,8 @@
-"""What operators' commands may do that no user may: act as Supabase's service_role.
+"""Access to the database as Supabase's service_role, which may change the rows of every user.
 
-Only the commands that need it build a `ServiceRole`; no web process does. The key comes from the operator's own
-environment, or, where the project signs tokens with a shared secret we know (the local stack), it is a token of a few
-minutes.
+Only operators' commands create a `ServiceRole`, never a web process. The key comes from the operator's environment.
+Where the project signs tokens with a shared secret (as the local stack does), the command can instead make a token that
+expires after 15 minutes.
 """
 
 import os
@@ -21,18 +21,18 @@ _TOKEN_SECONDS: Final = 900
 
 
 class NoServiceKeyError(Exception):
-    """There is nothing to act as service_role with; the message says what to set."""
+    """There is no service_role key; the message says which variable to set."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceRole:
-    """How to reach the project as service_role.
+    """The settings to connect to the project as service_role.
 
     Attributes:
-        url: the project's.
-        publishable_key: what a token is accompanied by.
-        jwt_secret: the project's shared HS256 secret, where it has one.
-        timeout: seconds for each call.
+        url: the URL of the project.
+        publishable_key: the API key that is sent with a token.
+        jwt_secret: the project's shared HS256 secret, if it has one.
+        timeout: seconds for each step of a call.
 
     """
 
@@ -44,9 +44,9 @@ class ServiceRole:
     @contextmanager
     def connected(self) -> Iterator["Service"]:
         """Connect as service_role inside the block. Raises NoServiceKeyError."""
-        given = os.environ.get(VARIABLE) or self._minted()
-        # A secret key is no token: it goes where the publishable key does, and there is no bearer. The older
-        # service_role key is a token, and accompanied by the publishable key as users' tokens are.
+        given = os.environ.get(VARIABLE) or self._signed_token()
+        # A secret key is not a token: it replaces the publishable key, and no bearer token is sent. The older
+        # service_role key is a token: it is sent with the publishable key, as the tokens of users are.
         key, token = (given, "") if given.startswith("sb_secret_") else (self.publishable_key, given)
         database = Database(self.url, key, timeout=self.timeout, max_calls=1)
         try:
@@ -54,7 +54,7 @@ class ServiceRole:
         finally:
             database.close()
 
-    def _minted(self) -> str:
+    def _signed_token(self) -> str:
         if not self.jwt_secret:
             raise NoServiceKeyError(f"Set {VARIABLE} to the project's secret (service_role) key for this command.")
         claims = {"role": "service_role", "aud": "authenticated", "exp": int(time.time()) + _TOKEN_SECONDS}
@@ -63,25 +63,24 @@ class ServiceRole:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The database and the token that makes its caller service_role; empty where the database's own key does."""
+    """A connection as service_role. `token` is empty when the API key of `database` is the secret key."""
 
     database: Database
     token: str = field(repr=False)
 
     def find_user(self, email: str) -> str | None:
-        """Return the id of the user with this address, if there is one. Raises what `Database.read` raises."""
+        """Return the id of the user with this e-mail address, or None. Raises the errors of `Database.read`."""
         found: Any = self.database.read(self.token, "find_user", {"p_email": email})
         return str(found["id"]) if isinstance(found, dict) else None
 
     def purge(self, *, days: int) -> tuple[int, int]:
-        """Remove a bounded number of long deleted deals for good; return how many deals and products went.
+        """Permanently remove a bounded number of deals that were deleted more than `days` ago.
 
-        Raises:
-            DatabaseUnavailableError, DatabaseRefusalError: as `Database.change` does.
-
+        Returns how many deals and how many products were removed. The breakdown does not count them, so no cache entry
+        is invalidated. Raises the errors of `Database.change`.
         """
-        gone: Any = self.database.change(self.token, "purge_deals", {"p_days": days})
+        removed: Any = self.database.change(self.token, "purge_deals", {"p_days": days})
         try:
-            return int(gone["deals"]), int(gone["products"])
+            return int(removed["deals"]), int(removed["products"])
         except (KeyError, TypeError, ValueError):
             raise OutcomeUnknownError from None
