@@ -21,7 +21,7 @@ def body(model: type[M]) -> M:
     """Parse the JSON body of the current request.
 
     Raises:
-        Problem: 415 when it is not declared as JSON, 413 over `MAX_BODY_BYTES`, 422 for an object with too many members.
+        Problem: 415 when it is not declared as JSON, 413 over `MAX_BODY_BYTES`, 422 for too many members in an object.
         pydantic.ValidationError: the body is not JSON, or does not fit `model`.
 
     """
@@ -45,7 +45,7 @@ def query(model: type[M]) -> M:
 def _limit_members(members: list[tuple[str, object]]) -> None:
     """Refuse an object with too many members, because the model would describe an error for each of them."""
     if len(members) > _MAX_MEMBERS:
-        raise Problem(422, f"The body has an object of {len(members):,} members; nothing was changed.")
+        raise Problem(422, f"The body contains an object with {len(members):,} members; nothing was changed.")
 
 
 _require_few_members: Final = json.JSONDecoder(object_pairs_hook=_limit_members, parse_int=len).decode

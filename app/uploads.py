@@ -47,7 +47,7 @@ def uploaded(media_types: Collection[str], *, at_most: int) -> IO[bytes]:
     The caller closes it.
 
     Raises:
-        Problem: 415 for another media type, 413 over `at_most` bytes, 422 without a file, 400 when the body is incomplete.
+        Problem: 415 for another media type, 413 over `at_most` bytes, 422 without a file, 400 when it is incomplete.
 
     """
     if request.mimetype == "multipart/form-data":

@@ -44,7 +44,7 @@ def _lines(running: Import) -> Iterator[str]:
     """Run an import and yield its progress as NDJSON. The last line says how it ended."""
     sheet, columns = running.sheet, running.sheet.columns
     with running.logged():
-        yield _line(columns=columns.found, ignored=columns.ignored, encoding=sheet.encoding, of=sheet.total)
+        yield _line(columns=columns.recognized, ignored=columns.ignored, encoding=sheet.encoding, of=sheet.total)
         try:
             for event in running.events():
                 yield from _event_lines(event)
