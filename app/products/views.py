@@ -1,4 +1,4 @@
-"""The products API. Every view that changes something wraps the change in `changing_stats`."""
+"""The API's routes for products and deals. Every change is inside `changing_stats`."""
 
 from http import HTTPStatus
 from uuid import UUID
@@ -23,7 +23,7 @@ products = Blueprint("products", __name__, url_prefix="/products")
 @products.get("")
 @login_required
 def list_products() -> ResponseReturnValue:
-    """List deals with their products, a page at a time."""
+    """Return one page of deals with their products."""
     page = caller_repository().list_deals(query(ListQuery))
     response = jsonify(items=page.items, next_cursor=page.next_cursor)
     if page.next_cursor:
@@ -36,7 +36,7 @@ def list_products() -> ResponseReturnValue:
 @login_required
 @limited(WRITES)
 def create_product() -> ResponseReturnValue:
-    """Create a product and its deal, or update the deal that is already there."""
+    """Create a product and its deal, or update the deal if it already exists."""
     new = body(NewProduct)
     with changing_stats(current_user.user_id):
         made = caller_repository().create_product(new)
@@ -47,7 +47,7 @@ def create_product() -> ResponseReturnValue:
 @products.get("/<uuid:product_id>")
 @login_required
 def get_product(product_id: UUID) -> ResponseReturnValue:
-    """Show one product with its deals."""
+    """Return one product with its deals."""
     return caller_repository().get_product(product_id)
 
 
@@ -55,7 +55,7 @@ def get_product(product_id: UUID) -> ResponseReturnValue:
 @login_required
 @limited(WRITES)
 def update_product(product_id: UUID) -> ResponseReturnValue:
-    """Change fields of a product; an ASIN moves it to another status."""
+    """Change fields of a product. A new ASIN changes its status."""
     changes = body(ProductFields)
     with changing_stats(current_user.user_id):
         return caller_repository().update_product(product_id, changes)
@@ -75,7 +75,7 @@ def update_deal(deal_id: UUID) -> ResponseReturnValue:
 @login_required
 @limited(WRITES)
 def delete_deal(deal_id: UUID) -> ResponseReturnValue:
-    """Put a deal away; with `?hard=true` remove it for good."""
+    """Delete a deal, or with `?hard=true` remove it permanently."""
     hard = query(DeleteQuery).hard
     with changing_stats(current_user.user_id):
         caller_repository().delete_deal(deal_id, hard=hard)
@@ -88,7 +88,7 @@ def delete_deal(deal_id: UUID) -> ResponseReturnValue:
 @login_required
 @limited(WRITES)
 def bulk_action() -> ResponseReturnValue:
-    """Apply one action to many deals, all or nothing."""
+    """Apply one action to many deals, to all or to none."""
     bulk = body(BulkAction)
     with changing_stats(current_user.user_id):
         changed = caller_repository().bulk_deals(bulk)

@@ -17,7 +17,7 @@ MAX_MISTAKES: Final = 1000
 """The number of listed mistakes. 200 000 rows of 12 fields could have millions, and the response must be bounded."""
 
 _MAX_OVERSIZE: Final = 4  # rows that belong together may make a batch this many times longer
-_BATCH_CHARACTERS: Final = 1 << 19  # a batch has no more text: it is parsed in one step, which blocks other threads
+_BATCH_CHARACTERS: Final = 1 << 19  # the same limit for its text, which is parsed in one step that blocks other threads
 _PROGRESS_ROWS: Final = 10_000  # about 0.5 s between two reports; only then is a disconnected client noticed
 _SCHEMA: Final = """
     pragma journal_mode = off;
