@@ -58,7 +58,7 @@ def export_response(query: ExportQuery) -> Response:
 
 
 def _complete(first: str, following: Iterator[str]) -> Iterator[str]:
-    """Yield all pages. A database error aborts the transfer, so that nobody takes half a list for the whole."""
+    """Yield all pages. A database error aborts the transfer, so that half a list does not look complete."""
     yield first
     try:
         yield from following
