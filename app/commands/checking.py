@@ -22,7 +22,7 @@ def check() -> None:
     """
     found = {"redis": _redis(), "database": _database(), "sign-up": _sign_up()}
     for part, (passed, words) in found.items():
-        click.echo(f"{'ok ' if passed else 'NOT'}  {part:<8}  {words}")
+        click.echo(f"{'ok' if passed else 'FAIL':<5}{part:<10}{words}")
     if not all(passed for passed, _ in found.values()):
         sys.exit(1)
 

@@ -85,7 +85,7 @@ class Database:
         """Call a SQL function that changes nothing and return its JSON result.
 
         Raises:
-            DatabaseUnavailableError: no answer, or none of the expected form.
+            DatabaseUnavailableError: there was no answer, or the answer has an unexpected format.
             DatabaseRefusalError: the function or PostgREST refused.
 
         """
@@ -144,7 +144,7 @@ class Database:
                 raise DatabaseUnavailableError("The session could not be ended. Please try again.") from None
 
     def close(self) -> None:
-        """Stop probing and close the connections. Needed by commands and tests, which outlive the application."""
+        """Stop probing and close the connections. For processes that outlive this object, such as tests."""
         self._breaker.close()
         self._rest.close()
         self._auth.close()
