@@ -98,7 +98,7 @@ def bulk_action() -> ResponseReturnValue:
 @products.get("/stats/asin-status")
 @login_required
 def asin_status() -> ResponseReturnValue:
-    """Show the ASIN status breakdown: the memoized view."""
+    """Return the ASIN status breakdown. This is the hot path: the memoized function computes it only on a miss."""
     environ = current_request().environ
     with timed("cache", environ):
         answer = asin_status_stats.lookup(caller(environ).user_id)
