@@ -101,7 +101,7 @@ def _database(settings: Settings) -> Database:
         settings.supabase_url,
         settings.supabase_key.get_secret_value(),
         timeout=settings.supabase_timeout,
-        most_calls=max(1, settings.threads - 2),  # two threads stay free for requests without a database call
+        max_calls=max(1, settings.threads - 2),  # two threads stay free for requests without a database call
         down_after=settings.supabase_down_after,
     )
 

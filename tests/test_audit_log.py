@@ -174,7 +174,7 @@ def test_a_deployment_that_strangers_can_join_is_told(stack: Stack) -> None:
     assert ran.returncode == 1
     lines: list[Any] = ran.stdout.splitlines()
     assert lines[:2] == ["ok   redis     answers", "ok   database  answers"]
-    assert lines[2].startswith("NOT  sign-up   open: ")
+    assert lines[2].startswith("FAIL sign-up   open: ")
 
 
 def _types(stack: Stack, *arguments: str) -> "subprocess.CompletedProcess[str]":

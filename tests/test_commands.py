@@ -150,7 +150,7 @@ def test_flush_all_asks_first(app: Flask, redis: Redis) -> None:
     redis.set("asin_stats:x", "{}", px=60_000)
     for typed, status, left in (("n\n", 1, 1), ("", 1, 1), ("y\n", 0, 0)):
         ran = app.test_cli_runner().invoke(args=["cache", "flush", "--all"], input=typed)
-        assert "Drop all cached breakdowns?" in ran.output
+        assert "Delete all cached breakdowns?" in ran.output
         assert (ran.exit_code, redis.exists("asin_stats:x")) == (status, left)
 
 
@@ -182,7 +182,7 @@ def test_help_explains_both_commands(app: Flask) -> None:
         shown = runner.invoke(args=["cache", command, "--help"])
         assert shown.exit_code == 0
         assert options <= set(shown.stdout.split())
-        assert "Exits 0" in shown.stdout
+        assert "Exit status: 0" in shown.stdout
 
 
 @pytest.mark.parametrize(
@@ -214,4 +214,4 @@ def test_a_server_that_hangs_is_given_up(valkey: ValkeyServer, url: str) -> None
         ran = flask("status", redis_url=url)
     finally:
         valkey.resume()
-    assert (ran.status, ran.lines) == (1, ["Redis could not be asked: no answer within the timeout."])
+    assert (ran.status, ran.lines) == (1, ["Redis is not available: no answer within the timeout."])

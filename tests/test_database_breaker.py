@@ -48,7 +48,7 @@ def database() -> Database:
 @pytest.fixture
 def breaker(database: Database) -> Iterator[Breaker]:
     """Return a breaker; its probing ends with the test."""
-    yield Breaker(database.probe, patience=_PATIENCE)
+    yield Breaker(database.probe, max_silence=_PATIENCE)
     database.up.set()
 
 

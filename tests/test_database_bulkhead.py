@@ -19,13 +19,13 @@ _AT_ONCE: Final = 0.1
 
 
 def _bulkhead() -> Bulkhead:
-    return Bulkhead(_PLACES, patience=_PATIENCE, hopeful=lambda: True)
+    return Bulkhead(_PLACES, max_silence=_PATIENCE, may_answer=lambda: True)
 
 
 def _refused(bulkhead: Bulkhead) -> float:
     """Return how long it took to refuse a caller, in seconds."""
     started = time.monotonic()
-    with pytest.raises(DatabaseUnavailableError), bulkhead.place():
+    with pytest.raises(DatabaseUnavailableError), bulkhead.slot():
         pass
     return time.monotonic() - started
 
@@ -34,7 +34,7 @@ def _refused(bulkhead: Bulkhead) -> float:
 def _full(bulkhead: Bulkhead) -> Iterator[None]:
     with ExitStack() as calls:
         for _ in range(_PLACES):
-            calls.enter_context(bulkhead.place())
+            calls.enter_context(bulkhead.slot())
         yield
 
 
@@ -45,7 +45,7 @@ def test_no_more_calls_are_made_at_once_and_all_get_their_turn() -> None:
 
     def call(_: int) -> None:
         nonlocal now
-        with bulkhead.place():
+        with bulkhead.slot():
             with lock:
                 now += 1
                 inside.append(now)
@@ -62,11 +62,11 @@ def test_no_more_calls_are_made_at_once_and_all_get_their_turn() -> None:
 def test_callers_after_a_long_rest_wait_their_turn() -> None:
     """That nothing came back while nobody asked means nothing."""
     now = [0.0]
-    bulkhead = Bulkhead(_PLACES, patience=_PATIENCE, hopeful=lambda: True, clock=lambda: now[0])
+    bulkhead = Bulkhead(_PLACES, max_silence=_PATIENCE, may_answer=lambda: True, clock=lambda: now[0])
     now[0] = 3600.0
     with ThreadPoolExecutor(1) as thread:
         with _full(bulkhead):
-            waiting = thread.submit(lambda: bulkhead.place().__enter__())
+            waiting = thread.submit(lambda: bulkhead.slot().__enter__())
             assert not waiting.done()
         assert waiting.result(timeout=5) is None
 
@@ -77,7 +77,7 @@ def test_when_none_comes_back_nobody_waits_for_longer_than_the_patience() -> Non
     with _full(bulkhead):
         assert _PATIENCE - 0.1 <= _refused(bulkhead) < _PATIENCE + 0.3
         assert max(_refused(bulkhead) for _ in range(10)) < _AT_ONCE
-    with bulkhead.place():
+    with bulkhead.slot():
         pass
 
 
@@ -85,8 +85,8 @@ def test_without_hope_nobody_waits() -> None:
     """Those who wait already stop waiting."""
     hope = threading.Event()
     hope.set()
-    bulkhead = Bulkhead(1, patience=60, hopeful=hope.is_set)
-    with ThreadPoolExecutor(1) as thread, bulkhead.place():
+    bulkhead = Bulkhead(1, max_silence=60, may_answer=hope.is_set)
+    with ThreadPoolExecutor(1) as thread, bulkhead.slot():
         waiting = thread.submit(_refused, bulkhead)
         assert not waiting.done()
         hope.clear()

@@ -252,7 +252,7 @@ def test_an_import_beside_many_readers_refuses_nobody(stack: Stack, tmp_path: Pa
 def test_signing_in_is_given_up_as_quickly(supabase: SupabaseServer) -> None:
     """One attempt waits for the time-out and shows that the database hangs; the next ones do not wait."""
     email = new_account(supabase)["user"]["email"]
-    database = Database(supabase.url, supabase.publishable_key, timeout=2, most_calls=2, down_after=1)
+    database = Database(supabase.url, supabase.publishable_key, timeout=2, max_calls=2, down_after=1)
     supabase.pause()
     took = []
     for _ in range(3):
@@ -262,7 +262,7 @@ def test_signing_in_is_given_up_as_quickly(supabase: SupabaseServer) -> None:
         took.append(time.monotonic() - started)
     supabase.resume()
     assert (took[0] > 1.9, took[2] < 0.5) == (True, True)
-    assert wait_until(lambda: database.answers, seconds=_SLACK)
+    assert wait_until(lambda: database.is_available, seconds=_SLACK)
     assert wait_until(lambda: database.latency() < 1, seconds=_SLACK)
     assert database.sign_in(email, PASSWORD)
     assert database.sign_in(email, "wrong") is None

@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 from redis import Redis
 
-from app.service_role import ServiceRole
+from app.commands.service_role import ServiceRole
 from local import ROOT
 from local.application import AppServer
 from local.stack import Stack

@@ -13,8 +13,8 @@ from app.desk import wording
 from app.desk.blueprint import desk
 from app.desk.notices import MOST_UNDONE
 from app.desk.sessions import signed_in
-from app.products import repository
 from app.products.cache_report import cache_report
+from app.products.context import caller_repository
 from app.products.schemas import ListQuery
 from app.products.stats import asin_status_stats
 
@@ -70,7 +70,7 @@ def dashboard() -> ResponseReturnValue:
     """Show the numbers, the cache and a page of the list; what cannot be read of the choice is left out and said."""
     choice = _choice()
     answer = asin_status_stats.lookup(current_user.user_id)
-    page = repository.list_deals(choice.query)
+    page = caller_repository().list_deals(choice.query)
     cache = cache_report(current_user.user_id)
     shown = render_template(
         "dashboard.html",

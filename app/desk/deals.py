@@ -17,7 +17,8 @@ from app.desk.notices import MOST_UNDONE, Notice, leave
 from app.desk.sessions import signed_in
 from app.desk.wording import LABELS, counted
 from app.limits import WRITES, limited
-from app.products import repository
+from app.products.context import caller_repository
+from app.products.errors import DealsDeletedError, DealsRefusedError
 from app.products.schemas import BulkAction
 from app.products.stats import changing_stats
 
@@ -57,21 +58,21 @@ def _apply(action: str, deal_ids: list[str]) -> Notice:
     try:
         bulk = BulkAction.model_validate_json(json.dumps(asked))
         with changing_stats(current_user.user_id):
-            number = repository.bulk_deals(bulk)
+            number = caller_repository().bulk_deals(bulk)
     except ValidationError:
         return Notice("This action is not one of the desk's. Nothing was changed.", "problem")
-    except repository.DealsRefusedError as refusal:
+    except DealsRefusedError as refusal:
         return _refused(bulk, refusal)
     return _done(bulk, number)
 
 
-def _refused(bulk: BulkAction, refusal: repository.DealsRefusedError) -> Notice:
+def _refused(bulk: BulkAction, refusal: DealsRefusedError) -> Notice:
     """Say which deals were in the way; the others stay ticked, and one click brings deleted ones back."""
     ids = [str(deal_id) for deal_id in bulk.deal_ids if len(bulk.deal_ids) <= MOST_UNDONE]
-    named = set(map(str, refusal.deals))
+    named = set(map(str, refusal.deals.values()))
     ticked = tuple(deal_id for deal_id in ids if deal_id not in named)
     kept = Notice(str(refusal), "problem", ticked=ticked, stage=bulk.stage or "")
-    if refusal.status != HTTPStatus.GONE or bulk.action == "restore":
+    if not isinstance(refusal, DealsDeletedError):
         return kept
     undo = tuple(deal_id for deal_id in ids if deal_id in named)
     return replace(kept, text=_deleted(len(named), of=len(bulk.deal_ids)), undo=undo)

@@ -14,6 +14,8 @@ from app.desk import sessions
 from app.desk.blueprint import desk, protect
 from app.desk.notices import Notice, leave
 from app.problems import MIMETYPE, Problem, from_http, refused, unavailable
+from app.products.errors import ProductsError
+from app.products.problems import problem_for
 
 _HEADLINES: Final = {
     403: "This form cannot be accepted",
@@ -69,6 +71,11 @@ def _unavailable(error: DatabaseUnavailableError) -> ResponseReturnValue:
 @desk.errorhandler(DatabaseRefusalError)
 def _refused(error: DatabaseRefusalError) -> ResponseReturnValue:
     return _problem(refused(error))
+
+
+@desk.errorhandler(ProductsError)
+def _products_error(error: ProductsError) -> ResponseReturnValue:
+    return _problem(problem_for(error))
 
 
 @desk.errorhandler(CSRFError)

@@ -13,10 +13,9 @@ from app.desk.sessions import signed_in
 from app.limits import IMPORTS, limited
 from app.payloads import query
 from app.problems import Problem, from_database
-from app.products import repository
-from app.products.exporting import export_response
+from app.products.context import caller_repository
+from app.products.files import MAX_FILE_BYTES, export_response, uploaded_sheet
 from app.products.importing import Import, Mistake
-from app.products.receiving import MAX_FILE_BYTES, received
 from app.products.schemas import ExportQuery
 from app.uploads import takes_files
 
@@ -51,12 +50,12 @@ def import_form() -> ResponseReturnValue:
 def import_file() -> ResponseReturnValue:
     """Take the file in and tell what became of its rows; one that cannot be used changes nothing."""
     try:
-        sheet = received()
+        sheet = uploaded_sheet()
     except Problem as problem:
         detail = "Choose a file first." if problem.errors else problem.detail
         return render_template("import.html", mistake=detail), problem.status
     try:
-        outcome = _run(Import(sheet, repository.authority(), dry_run="dry_run" in request.form))
+        outcome = _run(Import(sheet, caller_repository(), dry_run="dry_run" in request.form))
     finally:
         sheet.close()
     status = outcome.trouble.status if outcome.trouble else HTTPStatus.OK

@@ -43,7 +43,7 @@ class _DatabaseCollector:
 
     def collect(self) -> Iterator[Metric]:
         words = "1 while the answering worker considers the database down."
-        yield GaugeMetricFamily("asin_desk_database_down", words, not self._database.answers)
+        yield GaugeMetricFamily("asin_desk_database_down", words, not self._database.is_available)
 
 
 @diagnostics.get("/metrics")

@@ -137,7 +137,7 @@ class Thread(greenlet):  # type: ignore[misc]  # greenlet has no types
 def stepping() -> Iterator[None]:
     """Replace the engine's shared state, threads and database call, so that workers can be created inside the block."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("app.products.repository.asin_stats", _select)
+        patch.setattr("app.products.stats.caller_repository", _SteppedRepository)
         patch.setattr("app.caching.protocol.CircuitBreaker", SteppedBreaker)
         patch.setattr("app.caching.breaker.threading", _Threading)
         yield
@@ -158,9 +158,13 @@ def sleep(seconds: float) -> None:
     current().clock += max(seconds, Timing().wait)
 
 
-def _select(_user: str) -> dict[str, int]:
-    bits = current().take("select")
-    return {"all": bits, "asin_found": bits, "needs_selection": 0, "needs_asin": 0, "manual_entry": 0}
+class _SteppedRepository:
+    """The repository of a stepped thread: reading the breakdown is a step."""
+
+    @staticmethod
+    def asin_stats(_user: str) -> dict[str, int]:
+        bits = current().take("select")
+        return {"all": bits, "asin_found": bits, "needs_selection": 0, "needs_asin": 0, "manual_entry": 0}
 
 
 class SteppedRedis:

@@ -21,7 +21,7 @@ from tests.caching.stepped import BEFORE_ANSWER, Effect, Region, SteppedBreaker,
 _USER: Final = str(UUID(int=1))
 _flask: Final = Flask(__name__)
 # Never called: the programs' only database call is a step. `changing_stats` only checks that the database is available.
-_flask.extensions["database"] = Database("http://127.0.0.1:1", "", timeout=1.0, most_calls=1)
+_flask.extensions["database"] = Database("http://127.0.0.1:1", "", timeout=1.0, max_calls=1)
 
 Program = Callable[[Thread], None]
 Event = tuple[str, object]

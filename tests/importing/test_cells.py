@@ -98,4 +98,4 @@ def test_no_exported_cell_is_a_formula_and_each_comes_back_as_it_was(text: str) 
 
 def test_an_apostrophe_that_guards_nothing_belongs_to_the_text() -> None:
     """Only what `disarm` writes is taken off; `="…"` is how other programs keep a text."""
-    assert [cells.bare(cell) for cell in ("'tis", "'=1", "''x", '="007"', " a ")] == ["'tis", "=1", "'x", "007", "a"]
+    assert [cells.plain(cell) for cell in ("'tis", "'=1", "''x", '="007"', " a ")] == ["'tis", "=1", "'x", "007", "a"]

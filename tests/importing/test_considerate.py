@@ -132,7 +132,7 @@ def test_a_client_that_goes_away_while_its_file_is_checked_ends_the_import(
 
     assert wait_until(lambda: bool(logged()), seconds=60)
     counts = "rows=0 created=0 updated=0 unchanged=0 repeated=0 rejected=0"
-    assert logged() == [f"stopped: whoever asked for it went away; dry_run=False {counts}"]
+    assert logged() == [f"stopped: the client disconnected; dry_run=False {counts}"]
     assert stack.supabase.sql("select count(*)::int as n from deals where user_id = $1", importer.id) == [{"n": 0}]
 
 

@@ -49,7 +49,7 @@ def test_a_file_is_read_whatever_program_wrote_it(encoding: str, delimiter: str,
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "empty"), (b"\n\n", "no rows"), (b"PK\x03\x04rest", "workbook"), (b"\xd0\xcf\x11\xe0rest", "workbook"),
+        (b"", "empty"), (b"\n\n", "no rows"), (b"PK\x03\x04rest", "Excel"), (b"\xd0\xcf\x11\xe0rest", "Excel"),
         (b"\xff\xfea\0b", "UTF-16"), (b"Colour,Price\nred,1\n", "“Colour”, “Price”"),
         (b"Supplier,Cost\nA,1", "Title, ASIN or UPC"),
         (b"Title,Cost,Unit price\nx,1,2", "“Cost” and “Unit price” mean the same"), (b'"Title\nx,1', "cannot be read"),
@@ -67,7 +67,7 @@ def test_columns_are_known_by_every_usual_name() -> None:
         for name in names:
             header = [f" {name.upper().replace(' ', '_')} ", "Colour"] + (["Title"] if field != "title" else [])
             columns = _check(",".join(header) + "\nx,y,z\n").columns
-            assert columns.places[field] == 0, name
+            assert columns.indexes[field] == 0, name
             assert columns.ignored == ["Colour"]
 
 
@@ -136,7 +136,7 @@ def test_a_quotation_mark_that_is_never_closed_costs_what_it_swallows_and_says_s
     swallowed = 'Title\nA\n"B\n' + "C\n" * 60_000
     (mistake,) = _check(swallowed).mistakes()
     assert mistake.line == 3
-    assert "lines 3 to 50002 were passed over" in mistake.reason
+    assert "lines 3 to 50002 were skipped" in mistake.reason
     assert sum(len(batch) for batch in _check(swallowed).batches()) == 1 + 60_000 - 49_999
     assert list(_check('Title\nA\n"B\nC').mistakes())[0].line == 3  # noqa: RUF015 - all of them are wanted
 

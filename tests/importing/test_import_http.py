@@ -208,7 +208,7 @@ def test_a_client_that_goes_away_stops_the_import_after_the_batch_in_progress(
 
     assert wait_until(lambda: bool(logged()), seconds=30)
     counts = "rows=2000 created=2000 updated=0 unchanged=0 repeated=0 rejected=0"
-    assert logged() == [f"stopped: whoever asked for it went away; dry_run=False {counts}"]
+    assert logged() == [f"stopped: the client disconnected; dry_run=False {counts}"]
     assert stack.supabase.sql("select count(*)::int as n from deals where user_id = $1", troubled.id) == [{"n": 2000}]
 
 
