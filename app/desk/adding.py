@@ -1,4 +1,4 @@
-"""Add a product with its deal."""
+"""The page that adds a product with its deal."""
 
 from http import HTTPStatus
 from typing import Final
@@ -19,7 +19,7 @@ from app.products.repository import Created
 from app.products.schemas import DealFields, NewProduct
 from app.products.stats import changing_stats
 
-# The rules are those of the API; here they are said the way the form's labels are.
+# The rules are those of the API, in the words of the form.
 _MISTAKES: Final = {
     "title": "Give the product a title of 1 to 500 characters.",
     "brand": "A brand has at most 200 characters.",
@@ -43,7 +43,7 @@ def new_product() -> ResponseReturnValue:
 @signed_in
 @limited(WRITES)
 def add_product() -> ResponseReturnValue:
-    """Create the product and its deal, or show the form again with each mistake beside its field."""
+    """Create the product and its deal, or show the form again with each mistake next to its field."""
     try:
         new = NewProduct.model_validate_strings(_given())
         with changing_stats(current_user.user_id):
@@ -61,7 +61,7 @@ def add_product() -> ResponseReturnValue:
 def _given() -> dict[str, str]:
     """Return the fields that were filled in.
 
-    The stage is left out where it is the default, so that adding a known deal again does not set it back to that.
+    A stage with the default value is omitted, so that adding an existing deal again does not reset its stage.
     """
     filled = {name: value for name in NewProduct.model_fields if (value := request.form.get(name, "").strip())}
     if filled.get("stage") == DealFields.model_fields["stage"].default:

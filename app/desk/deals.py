@@ -1,4 +1,4 @@
-"""What the list's buttons do. Each ends in a redirect back to the list, with a notice of what happened."""
+"""The actions of the list. Each redirects back to the list and leaves a notice about the result."""
 
 import json
 from dataclasses import replace
@@ -11,8 +11,7 @@ from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 
 from app.auth import current_user
-from app.desk import links
-from app.desk.blueprint import desk
+from app.desk.blueprint import desk, local_path
 from app.desk.notices import MOST_UNDONE, Notice, leave
 from app.desk.sessions import signed_in
 from app.desk.wording import LABELS, counted
@@ -34,7 +33,7 @@ _DONE: Final = {
 @signed_in
 @limited(WRITES)
 def change_deals() -> ResponseReturnValue:
-    """Apply the chosen action to the ticked deals: all of them or none."""
+    """Apply the chosen action to all selected deals, or to none of them."""
     return _changed(request.form.get("action", ""), request.form.getlist("deal_ids"))
 
 
@@ -48,7 +47,7 @@ def change_deal(deal_id: UUID, action: str) -> ResponseReturnValue:
 
 def _changed(action: str, deal_ids: list[str]) -> ResponseReturnValue:
     leave(_apply(action, deal_ids))
-    return redirect(links.local(request.form.get("back")), HTTPStatus.SEE_OTHER)
+    return redirect(local_path(request.form.get("back")), HTTPStatus.SEE_OTHER)
 
 
 def _apply(action: str, deal_ids: list[str]) -> Notice:
@@ -67,7 +66,7 @@ def _apply(action: str, deal_ids: list[str]) -> Notice:
 
 
 def _refused(bulk: BulkAction, refusal: DealsRefusedError) -> Notice:
-    """Say which deals were in the way; the others stay ticked, and one click brings deleted ones back."""
+    """Return the notice for a refused action. The other deals stay selected, and deleted ones can be restored."""
     ids = [str(deal_id) for deal_id in bulk.deal_ids if len(bulk.deal_ids) <= MOST_UNDONE]
     named = set(map(str, refusal.deals.values()))
     ticked = tuple(deal_id for deal_id in ids if deal_id not in named)

@@ -12,7 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from app.auth import operator_required
 from app.caching import Counters
 from app.database import Database
-from app.diagnostics.blueprint import diagnostics
+from app.diagnostics.views import diagnostics
 from app.extensions import cache
 
 

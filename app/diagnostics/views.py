@@ -3,17 +3,17 @@
 from http import HTTPStatus
 from typing import Any
 
-from flask import current_app, request
+from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
 
 from app.auth import Auth, current_user, identify, login_required, operator_required
 from app.caching import EntryReport
 from app.database import Database, DatabaseRefusalError, DatabaseUnavailableError
-from app.diagnostics.blueprint import diagnostics
 from app.extensions import cache
 from app.problems import RETRY_AFTER_SECONDS, Problem
 from app.products.cache_report import cache_report
 
+diagnostics = Blueprint("diagnostics", __name__)
 _SAMPLE = 100
 
 
