@@ -1,4 +1,4 @@
-"""The real parts every test runs against."""
+"""Fixtures for all tests: the real servers, the app, and users."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,15 +17,15 @@ from tests.sellers import Seller, all_workers_serve, app_environment, make_opera
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One Valkey and one migrated Supabase for the whole session, on free ports, with nothing in them."""
-    # Nearly every test signs somebody up: passwords are hashed as quickly as bcrypt can.
+    """Run one empty Valkey and one empty, migrated Supabase for the session, on free ports."""
+    # Nearly every test signs up a user, so use bcrypt's lowest cost.
     with Stack(tmp_path_factory.mktemp("stack"), bcrypt_cost=4) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """One native PostgreSQL for the session, migrated, with nobody in it."""
+    """Run one native PostgreSQL for the session, migrated and without users."""
     with PostgresServer() as running:
         running.migrate()
         yield running
@@ -49,7 +49,7 @@ def bob(stack: Stack) -> Iterator[Caller]:
 
 @pytest.fixture
 def anonymous(stack: Stack) -> Iterator[Caller]:
-    """Return a caller of the database who has the publishable key and nothing else."""
+    """Return a caller of the database with the publishable key and no token."""
     caller = caller_with(stack.supabase, "")
     with caller.http:
         yield caller
@@ -57,27 +57,27 @@ def anonymous(stack: Stack) -> Iterator[Caller]:
 
 @pytest.fixture(scope="session")
 def settings(stack: Stack) -> Settings:
-    """Return the settings of an app that stands on the stack."""
+    """Return the settings of an app that uses the stack."""
     values = {name.lower(): value for name, value in app_environment(stack).items()}
     return Settings.model_validate(values)
 
 
 @pytest.fixture(scope="session")
 def app(settings: Settings) -> Iterator[Flask]:
-    """Return the app in this process, the real servers behind it."""
+    """Return the app in this process, connected to the real servers."""
     with running_app(settings) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def server_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the file `server` logs to: JSON lines, at DEBUG."""
+    """Return the log file of `server`: JSON lines, at DEBUG."""
     return tmp_path_factory.mktemp("gunicorn") / "gunicorn.log"
 
 
 @pytest.fixture(scope="session")
 def server(stack: Stack, server_log: Path) -> Iterator[AppServer]:
-    """Run the app under gunicorn, with two workers."""
+    """Run the app under gunicorn with two workers."""
     with AppServer(app_environment(stack), workers=2, log=server_log) as running:
         assert all_workers_serve(server_log, workers=2)
         yield running
@@ -85,7 +85,7 @@ def server(stack: Stack, server_log: Path) -> Iterator[AppServer]:
 
 @pytest.fixture(scope="session")
 def redis(stack: Stack) -> Iterator[Redis]:
-    """Return a plain client of the stack's Valkey, to see what is really in it."""
+    """Return a plain client of the stack's Valkey, to inspect its contents."""
     with Redis.from_url(stack.redis.url) as client:
         yield client
 
@@ -99,7 +99,7 @@ def seller(stack: Stack, server: AppServer) -> Iterator[Seller]:
 
 @pytest.fixture(scope="module")
 def seller_of_module(stack: Stack, server: AppServer) -> Iterator[Seller]:
-    """Return a user whom all tests of a module share, for tests that must not change anything."""
+    """Return a user shared by all tests of a module, for tests that change nothing."""
     with new_seller(stack.supabase, server.url) as someone:
         yield someone
 
@@ -113,7 +113,7 @@ def other_seller(stack: Stack, server: AppServer) -> Iterator[Seller]:
 
 @pytest.fixture
 def operator(stack: Stack, server: AppServer) -> Iterator[Seller]:
-    """Return a new user who operates this installation."""
+    """Return a new user with the operator role."""
     with new_seller(stack.supabase, server.url) as someone:
         make_operator(stack.supabase, someone)
         yield someone

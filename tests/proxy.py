@@ -1,4 +1,4 @@
-"""A proxy between the app and Supabase that loses or spoils answers when told to: real faults on a real connection."""
+"""A proxy between the app and Supabase that can drop or corrupt answers: real faults on a real connection."""
 
 import threading
 from collections.abc import Callable
@@ -14,11 +14,11 @@ _SECONDS: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong with every call of the database.
+    """The fault that the proxy applies to every call of the database.
 
     Attributes:
-        answer: what is sent, before the connection is closed, instead of the true answer, which it is given.
-        arrives: whether the request reaches the database, so that a change happens although nobody hears of it.
+        answer: maps the true answer to the bytes that are sent instead, before the connection is closed.
+        arrives: whether the request reaches the database, so that a change happens although its answer is lost.
 
     """
 
@@ -35,22 +35,22 @@ def http_answer(status: str, body: bytes, *, media_type: str = "application/json
 
 
 class _Server(ThreadingHTTPServer):
-    request_queue_size = 128  # with five, of callers who come at once some wait for seconds, as if the database hung
+    request_queue_size = 128  # with the default of 5, some concurrent callers wait for seconds, as if the database hung
 
 
 class SupabaseProxy:
-    """Passes everything on to the Supabase at `upstream`, or does what `fault` says. Runs inside its block."""
+    """Forwards every request to the Supabase at `upstream`, or applies `fault`. Use it as a context manager."""
 
     def __init__(self, upstream: str) -> None:
-        """Listen on a free port; nothing is wrong yet. `heard` keeps the headers of each call."""
+        """Listen on a free port, without a fault. `received` stores the headers of each call."""
         self.fault: Fault | None = None
-        self.heard: list[dict[str, str]] = []
+        self.received: list[dict[str, str]] = []
         self._server = _Server(("127.0.0.1", 0), self._handler(urlsplit(upstream).netloc))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL of the proxy."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
@@ -71,15 +71,15 @@ class SupabaseProxy:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                """Pass one call on, and what comes back or is made of it."""
+                """Forward one call, and return the answer or the faulty one."""
                 fault = proxy.fault
-                proxy.heard.append(dict(self.headers.items()))
+                proxy.received.append(dict(self.headers.items()))
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                answer = b"" if fault and not fault.arrives else self._passed_on(body)
+                answer = b"" if fault and not fault.arrives else self._forward(body)
                 self.wfile.write(fault.answer(answer) if fault else answer)
                 self.close_connection = True
 
-            def _passed_on(self, body: bytes) -> bytes:
+            def _forward(self, body: bytes) -> bytes:
                 connection = HTTPConnection(upstream, timeout=_SECONDS)
                 try:
                     headers = {name: value for name, value in self.headers.items() if name.lower() != "accept-encoding"}
@@ -91,6 +91,6 @@ class SupabaseProxy:
                     connection.close()
 
             def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the name of the base class
-                """Say nothing."""
+                """Log nothing."""
 
         return Handler

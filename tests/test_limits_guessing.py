@@ -113,7 +113,9 @@ def test_the_clients_address_reaches_supabase(stack: Stack, seller: Seller, tmp_
         environment = app_environment(stack, SUPABASE_URL=proxy.url, TRUSTED_PROXIES="1")
         with AppServer(environment, workers=1, log=tmp_path / "log") as app, new_guesser(app.url) as guesser:
             assert guesser.tries(seller.email, PASSWORD, pretending="192.0.2.1").status_code == 303
-            assert [sent["Sb-Forwarded-For"] for sent in proxy.heard if "Sb-Forwarded-For" in sent] == [guesser.address]
+            assert [sent["Sb-Forwarded-For"] for sent in proxy.received if "Sb-Forwarded-For" in sent] == [
+                guesser.address
+            ]
 
 
 def test_a_refusal_takes_as_long_for_accounts_that_exist_as_for_others(

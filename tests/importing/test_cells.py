@@ -75,7 +75,7 @@ def test_a_upc_that_lost_its_digits_is_refused_and_the_reason_says_how_that_happ
         cells.upc(written)
 
 
-def test_a_placeholder_is_no_asin() -> None:
+def test_a_placeholder_is_not_an_asin() -> None:
     """As everywhere in this application."""
     assert [cells.asin(cell) for cell in ("PENDING_12", "Unknown", "b000000001")] == [None, None, "b000000001"]
 
