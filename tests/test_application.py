@@ -122,7 +122,7 @@ def test_a_url_can_be_built_outside_of_a_request_with_server_name(application: A
 
 @pytest.fixture(params=[Application, Flask])
 def whole_app(request: pytest.FixtureRequest, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
-    """Return the whole_app application, built on each class in turn."""
+    """Return the whole application, built on each class in turn."""
     monkeypatch.setattr(factory, "Application", request.param)
     with running_app(settings) as app:
         assert type(app) is request.param

@@ -150,7 +150,7 @@ def test_keys_of_other_applications_are_not_accessible(stack: Stack, settings: S
 def test_each_permission_is_needed_and_its_absence_degrades_gracefully(
     missing: str, stack: Stack, settings: Settings, valkey: ValkeyServer
 ) -> None:
-    """The server denies the command, numbers stay correct, no answer is a 500, and the error is counted as "permission"."""
+    """The command is denied, numbers stay correct, no answer is a 500, and the error counts as "permission"."""
     rules = [rule for rule in _SERVING + _OPERATING if rule != missing]
     with scene(stack, settings, valkey, rules) as set_up:
         before = set_up.error_counts()
