@@ -17,7 +17,7 @@ KEPT, GONE = es256("kept"), es256("gone")
 
 
 @pytest.mark.proof
-def test_a_withdrawn_key_ends_its_tokens_within_a_minute(stack: Stack, tmp_path: Path) -> None:
+def test_tokens_of_a_withdrawn_key_are_refused_within_a_minute(stack: Stack, tmp_path: Path) -> None:
     """On both workers, with the token in constant use. A token signed with another key stays valid."""
     now = int(time.time())
     gone, kept = (

@@ -1,4 +1,4 @@
-"""What the token tests share: two published keys, a ring that counts, and a look at refusals."""
+"""Helpers of the token tests: two published keys, a counting key ring, and a check of refusals."""
 
 import re
 import traceback
@@ -15,18 +15,18 @@ RSA_KEY = rs256("rsa")
 
 
 class CountingRing(KeyRing):
-    """A key ring that counts how often it was asked: one question for each signature checked."""
+    """A key ring that counts its lookups. There is one lookup for each signature check."""
 
-    asked = 0
+    lookups = 0
 
     def find(self, *, algorithm: str, key_id: str | None) -> PyJWK:
-        """Count and pass on."""
-        self.asked += 1
+        """Count the lookup and find the key."""
+        self.lookups += 1
         return super().find(algorithm=algorithm, key_id=key_id)
 
 
 def refusal(verifier: TokenVerifier, token: str) -> str:
-    """Return why `token` is refused, having made sure that the refusal gives nothing of it away."""
+    """Return the reason why `token` is refused, after checking that the error contains no part of it."""
     with pytest.raises(InvalidTokenError) as caught:
         verifier.verify(token)
     reason = caught.value.reason

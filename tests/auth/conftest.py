@@ -1,4 +1,4 @@
-"""The fixtures of the identity tests."""
+"""Fixtures of the authentication tests."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ def server() -> Iterator[JwksServer]:
 
 @pytest.fixture
 def ring(server: JwksServer) -> CountingRing:
-    """Return the secret and the published keys together."""
+    """Return a ring with the shared secret and the published keys."""
     return CountingRing(secret=SECRET, jwks_url=server.url)
 
 
@@ -34,13 +34,13 @@ def clock() -> Clock:
 
 @pytest.fixture
 def verifier(ring: CountingRing, clock: Clock) -> TokenVerifier:
-    """Return a verifier as a hosted project has it: with an issuer."""
+    """Return a verifier with an issuer, as for a hosted project."""
     return TokenVerifier(ring, audience=AUDIENCE, issuer=ISSUER, wall_clock=clock)
 
 
 @pytest.fixture
 def operators() -> Operators:
-    """Return whom the application takes for operators."""
+    """Return the operators that the application knows."""
     return Operators()
 
 
@@ -52,7 +52,7 @@ def monotonic() -> Clock:
 
 @pytest.fixture
 def sessions() -> OpenSessions:
-    """Return which sessions the application takes for open."""
+    """Return the sessions that are open."""
     return OpenSessions()
 
 
@@ -64,6 +64,6 @@ def app(operators: Operators, sessions: OpenSessions, monotonic: Clock) -> Flask
 
 @pytest.fixture
 def client(app: Flask) -> Iterator[FlaskClient]:
-    """Open a browser."""
+    """Return a client that keeps cookies, like a browser."""
     with app.test_client() as client:
         yield client

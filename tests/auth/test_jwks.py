@@ -1,4 +1,4 @@
-"""What a key set endpoint may answer, however badly, and which of its keys are taken."""
+"""Answers of a key set endpoint, invalid and slow ones included, and the keys that are accepted."""
 
 import threading
 import time
@@ -46,7 +46,7 @@ def knows(ring: KeyRing, signer: Signer) -> bool:
 
 
 @pytest.mark.parametrize(
-    "nonsense",
+    "invalid_body",
     [
         b"<!doctype html><title>502</title>",
         b'{"keys": [{"kty": "EC", "kid": "ol',
@@ -59,19 +59,19 @@ def knows(ring: KeyRing, signer: Signer) -> bool:
         b"[" * 100_000,
         b'{"keys": []}' + b" " * 300_000,
     ],
-    ids=["html", "truncated", "empty", "binary", "list", "null", "no keys", "keys no list", "deep", "too large"],
+    ids=["html", "truncated", "empty", "binary", "list", "null", "no keys", "keys not a list", "deep", "too large"],
 )
-def test_nonsense_from_the_endpoint_changes_no_keys(
-    server: JwksServer, ring: KeyRing, clock: Clock, nonsense: bytes
+def test_an_invalid_answer_changes_no_keys(
+    server: JwksServer, ring: KeyRing, clock: Clock, invalid_body: bytes
 ) -> None:
-    """What is not a key set is as good as no answer."""
-    server.body = nonsense
+    """An invalid answer is treated like no answer."""
+    server.body = invalid_body
     with pytest.raises(KeysUnavailableError):
         ring.find(algorithm="ES256", key_id="old")
     server.body = None
     clock.advance(5)
     assert knows(ring, OLD)
-    server.body = nonsense
+    server.body = invalid_body
     clock.advance(25)
     assert not knows(ring, NEW)
     assert knows(ring, OLD)
@@ -79,8 +79,8 @@ def test_nonsense_from_the_endpoint_changes_no_keys(
 
 
 @pytest.mark.parametrize("status", [301, 404, 500, 503])
-def test_only_a_200_is_an_answer(server: JwksServer, ring: KeyRing, status: int) -> None:
-    """Not even when an error page happens to carry a key set."""
+def test_only_status_200_is_accepted(server: JwksServer, ring: KeyRing, status: int) -> None:
+    """Even if an error page contains a key set."""
     server.status = status
     with pytest.raises(KeysUnavailableError):
         ring.find(algorithm="ES256", key_id="old")
@@ -90,7 +90,7 @@ def test_only_a_200_is_an_answer(server: JwksServer, ring: KeyRing, status: int)
 def test_a_slow_endpoint_costs_three_seconds_at_most(
     server: JwksServer, ring: KeyRing, clock: Clock, drips: Literal["body"] | None
 ) -> None:
-    """Of the request and, soon after, of the fetch: it ends although the endpoint goes on."""
+    """The request fails within 3 s, and soon after the fetch ends although the endpoint still sends."""
     server.drips = drips
     if drips is None:
         server.may_answer.clear()
@@ -105,8 +105,8 @@ def test_a_slow_endpoint_costs_three_seconds_at_most(
     assert knows(ring, OLD)
 
 
-def test_a_fetch_that_hangs_is_succeeded_by_another(server: JwksServer, ring: KeyRing, clock: Clock) -> None:
-    """An endpoint that drips its headers defeats every read timeout; it must not be our last word."""
+def test_a_hanging_fetch_is_replaced_by_another(server: JwksServer, ring: KeyRing, clock: Clock) -> None:
+    """An endpoint that sends headers slowly never triggers a read timeout. A later fetch replaces the hanging one."""
     server.drips = "headers"
     started = time.monotonic()
     with pytest.raises(KeysUnavailableError):
@@ -121,9 +121,9 @@ def test_a_fetch_that_hangs_is_succeeded_by_another(server: JwksServer, ring: Ke
     assert server.requests == 2
 
 
-def test_keys_of_other_kinds_are_passed_over() -> None:
-    """Shared secrets, encryption keys, other curves, weak, nameless and broken keys: none becomes a key of ours."""
-    elsewhere = {
+def test_unsupported_keys_are_skipped() -> None:
+    """Shared secrets, encryption keys, other curves, and weak, nameless or broken keys are not accepted."""
+    unsupported = {
         "encrypts": {**OLD.public_jwk, "use": "enc"},
         "other-alg": {**RSA.public_jwk, "alg": "RS512"},
         "weak": rs256("weak", bits=1024).public_jwk,
@@ -134,17 +134,17 @@ def test_keys_of_other_kinds_are_passed_over() -> None:
         "numbers": {"kty": "RSA", "n": 5, "e": 3},
     }
     nameless = {name: value for name, value in OLD.public_jwk.items() if name != "kid"}
-    members = [{**member, "kid": key_id} for key_id, member in elsewhere.items()]
+    members = [{**member, "kid": key_id} for key_id, member in unsupported.items()]
     with JwksServer(*members, nameless, "text", None, RSA.public_jwk) as server:  # type: ignore[arg-type]
         ring = KeyRing(jwks_url=server.url)
         assert knows(ring, RSA)
-        for key_id in elsewhere:
+        for key_id in unsupported:
             for algorithm in ("ES256", "RS256", "HS256", "RS512", "ES384"):
                 with pytest.raises(UnknownKeyError):
                     ring.find(algorithm=algorithm, key_id=key_id)
 
 
-def test_a_private_member_published_by_mistake_is_dropped() -> None:
+def test_a_published_private_key_is_dropped() -> None:
     """The ring holds public halves only."""
     with JwksServer({**OLD.public_jwk, "d": "c2VjcmV0"}) as server:
         key = KeyRing(jwks_url=server.url).find(algorithm="ES256", key_id="old")

@@ -1,4 +1,4 @@
-"""The keys tokens are checked with: fetched over real HTTP, rotated, shared, kept through an outage."""
+"""The key ring: keys are fetched over real HTTP, rotated, shared between threads, and kept during an outage."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -42,7 +42,7 @@ def knows(ring: KeyRing, signer: Signer) -> bool:
 
 
 def test_nothing_is_fetched_before_a_key_is_needed(server: JwksServer, ring: KeyRing) -> None:
-    """Building the ring is safe where the network is not there yet, as before a fork."""
+    """Creating the ring needs no network, so it is safe before a fork."""
     assert server.requests == 0
     assert knows(ring, OLD)
     assert knows(ring, RSA)
@@ -50,7 +50,7 @@ def test_nothing_is_fetched_before_a_key_is_needed(server: JwksServer, ring: Key
 
 
 def test_a_new_key_is_found_after_rotation(server: JwksServer, ring: KeyRing, clock: Clock) -> None:
-    """The first token signed with it causes the fetch and is answered from it."""
+    """The first token with the new key triggers the fetch and is verified with its result."""
     assert knows(ring, OLD)
     server.keys = [NEW.public_jwk, OLD.public_jwk]
     clock.advance(25)
@@ -60,7 +60,7 @@ def test_a_new_key_is_found_after_rotation(server: JwksServer, ring: KeyRing, cl
 
 
 def test_a_key_that_is_no_longer_published_is_forgotten(server: JwksServer, ring: KeyRing, clock: Clock) -> None:
-    """The set is taken over whole."""
+    """Each fetch replaces the whole set."""
     assert knows(ring, OLD)
     server.keys = [NEW.public_jwk]
     clock.advance(25)
@@ -69,7 +69,7 @@ def test_a_key_that_is_no_longer_published_is_forgotten(server: JwksServer, ring
 
 
 def test_an_unknown_key_id_refetches_at_most_every_25_seconds(server: JwksServer, ring: KeyRing, clock: Clock) -> None:
-    """A stranger who invents key ids cannot make us flood the identity provider."""
+    """Invented key ids cannot cause many requests to the identity provider."""
     assert knows(ring, OLD)
     for attempt in range(50):
         with pytest.raises(UnknownKeyError):
@@ -84,8 +84,8 @@ def test_an_unknown_key_id_refetches_at_most_every_25_seconds(server: JwksServer
     assert server.requests == 2
 
 
-def test_threads_that_need_the_first_set_share_one_fetch(server: JwksServer, ring: KeyRing) -> None:
-    """Eight requests at start cause one call, and all are answered from it."""
+def test_threads_share_the_first_fetch(server: JwksServer, ring: KeyRing) -> None:
+    """Eight concurrent requests at the start share one fetch."""
     server.may_answer.clear()
     with ThreadPoolExecutor(8) as pool:
         answers = [pool.submit(knows, ring, OLD) for _ in range(8)]
@@ -96,7 +96,7 @@ def test_threads_that_need_the_first_set_share_one_fetch(server: JwksServer, rin
 
 
 def test_a_known_key_is_found_while_a_fetch_hangs(server: JwksServer, ring: KeyRing, clock: Clock) -> None:
-    """Nobody queues behind somebody else's unknown key."""
+    """Requests with known keys do not wait for a fetch of an unknown key."""
     assert knows(ring, OLD)
     clock.advance(25)
     server.may_answer.clear()
@@ -110,8 +110,8 @@ def test_a_known_key_is_found_while_a_fetch_hangs(server: JwksServer, ring: KeyR
         assert waiting.result(timeout=10)
 
 
-def test_keys_are_refreshed_behind_the_requests(server: JwksServer, ring: KeyRing, clock: Clock) -> None:
-    """After 25 seconds a withdrawn key is noticed, and no request waits for that."""
+def test_keys_are_refreshed_in_the_background(server: JwksServer, ring: KeyRing, clock: Clock) -> None:
+    """After 25 s a withdrawn key is detected, and no request waits for the fetch."""
     assert knows(ring, OLD)
     server.keys = [NEW.public_jwk]
     server.may_answer.clear()
@@ -124,10 +124,10 @@ def test_keys_are_refreshed_behind_the_requests(server: JwksServer, ring: KeyRin
     assert server.requests == 2
 
 
-def test_an_endpoint_that_is_down_from_the_start_makes_keys_unavailable(
+def test_without_the_endpoint_at_the_start_keys_are_unavailable(
     server: JwksServer, ring: KeyRing, clock: Clock
 ) -> None:
-    """That is not the caller's fault; five seconds later it is tried again."""
+    """The error is not InvalidTokenError. The fetch is retried after 5 s."""
     server.stop()
     for _ in range(3):
         with pytest.raises(KeysUnavailableError):
@@ -140,8 +140,10 @@ def test_an_endpoint_that_is_down_from_the_start_makes_keys_unavailable(
     assert knows(ring, OLD)
 
 
-def test_the_last_good_keys_serve_while_the_endpoint_is_down(server: JwksServer, ring: KeyRing, clock: Clock) -> None:
-    """An outage of the identity provider signs nobody out."""
+def test_the_last_fetched_keys_are_used_while_the_endpoint_is_down(
+    server: JwksServer, ring: KeyRing, clock: Clock
+) -> None:
+    """During an outage of the identity provider, users stay signed in."""
     assert knows(ring, OLD)
     server.stop()
     for _ in range(5):
@@ -152,24 +154,24 @@ def test_the_last_good_keys_serve_while_the_endpoint_is_down(server: JwksServer,
 
 
 def test_an_algorithm_never_finds_a_key_of_another_family(ring: KeyRing) -> None:
-    """The key decides what it can verify."""
+    """The type of the key determines the algorithms."""
     for algorithm, key_id in [("RS256", "old"), ("ES256", "rsa"), ("HS256", "rsa"), ("none", "rsa"), ("RS256", None)]:
         with pytest.raises(UnknownKeyError):
             ring.find(algorithm=algorithm, key_id=key_id)
 
 
-def test_secret_and_key_set_serve_side_by_side(server: JwksServer) -> None:
-    """A project that moves to published keys has tokens of both kinds for a while."""
+def test_secret_and_key_set_can_be_used_together(server: JwksServer) -> None:
+    """During a migration to published keys, a project has tokens of both kinds."""
     ring = KeyRing(secret=SECRET, jwks_url=server.url)
     assert ring.find(algorithm="HS256", key_id="whatever").algorithm_name == "HS256"
     assert server.requests == 0
     assert knows(ring, RSA)
 
 
-def test_a_secret_beside_published_keys_is_told_once_in_the_log(
+def test_a_secret_in_addition_to_published_keys_is_logged_once(
     server: JwksServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The secret can make a token of anybody, so it should go as soon as it is not needed. It is not shown."""
+    """The secret can sign tokens for any user, so it should be removed when it is not needed. It is not logged."""
     ring = KeyRing(secret=SECRET, jwks_url=server.url)
     ring.find(algorithm="HS256", key_id=None)
     assert not knows(ring, NEW)
@@ -183,7 +185,7 @@ def test_a_secret_beside_published_keys_is_told_once_in_the_log(
 
 
 @pytest.mark.parametrize("settings", [{}, {"secret": "", "jwks_url": ""}, {"secret": "x" * 31}])
-def test_a_ring_without_a_usable_key_is_refused_at_once(settings: dict[str, str]) -> None:
-    """At boot, not at the first request."""
+def test_a_ring_without_a_usable_key_is_refused(settings: dict[str, str]) -> None:
+    """It is refused at the start, not at the first request."""
     with pytest.raises(ValueError, match="secret"):
         KeyRing(**settings)  # type: ignore[arg-type]
