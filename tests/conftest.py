@@ -10,9 +10,12 @@ from redis import Redis
 from config import Settings
 from local.application import AppServer
 from local.stack import Stack
+from local.valkey import ValkeyServer
 from tests.callers import Caller, caller_with, sign_up
 from tests.postgres import PostgresServer
+from tests.proxy import SupabaseProxy
 from tests.sellers import Seller, all_workers_serve, app_environment, make_operator, new_seller, running_app
+from tests.visitors import Visitor, new_visitor
 
 
 @pytest.fixture(scope="session")
@@ -90,6 +93,33 @@ def redis(stack: Stack) -> Iterator[Redis]:
         yield client
 
 
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the path of a log file for the app that a module starts for its own tests."""
+    return tmp_path_factory.mktemp("app") / "gunicorn.log"
+
+
+@pytest.fixture(scope="module")
+def proxy(stack: Stack) -> Iterator[SupabaseProxy]:
+    """Run a proxy in front of Supabase, to simulate faults."""
+    with SupabaseProxy(stack.supabase.url) as running:
+        yield running
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
+    """Run a Valkey that the test may pause and kill."""
+    with ValkeyServer(tmp_path / "valkey") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def module_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """Run a Valkey for the tests of a module, which may pause and kill it, and must restore it."""
+    with ValkeyServer(tmp_path_factory.mktemp("valkey")) as running:
+        yield running
+
+
 @pytest.fixture
 def seller(stack: Stack, server: AppServer) -> Iterator[Seller]:
     """Return a new user of the app under gunicorn."""
@@ -116,4 +146,12 @@ def operator(stack: Stack, server: AppServer) -> Iterator[Seller]:
     """Return a new user with the operator role."""
     with new_seller(stack.supabase, server.url) as someone:
         make_operator(stack.supabase, someone)
+        yield someone
+
+
+@pytest.fixture
+def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
+    """Return `seller`, signed in to the desk."""
+    with new_visitor(server.url) as someone:
+        someone.signs_in(seller)
         yield someone

@@ -23,12 +23,6 @@ _MEMBERS: Final = ["time", "level", "logger", "request_id", "message", "event", 
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the log file of `audited_app`."""
-    return tmp_path_factory.mktemp("audit") / "gunicorn.log"
-
-
-@pytest.fixture(scope="module")
 def audited_app(stack: Stack, log: Path) -> Iterator[AppServer]:
     """Run the app at the highest log level, ERROR."""
     environment = app_environment(stack, LOG_LEVEL="ERROR", TRUSTED_PROXIES="1", RATE_LIMITS="on")

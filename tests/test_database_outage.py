@@ -35,12 +35,6 @@ def supabase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupabaseServe
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the log file of `app`."""
-    return tmp_path_factory.mktemp("app") / "gunicorn.log"
-
-
-@pytest.fixture(scope="module")
 def app(stack: Stack, supabase: SupabaseServer, log: Path) -> Iterator[AppServer]:
     """Run the app with two workers of eight threads. The TTL is longer than the tests, so cached reads stay hits."""
     with AppServer(_environment(stack, supabase), workers=2, threads=8, log=log) as running:

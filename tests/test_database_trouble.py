@@ -66,19 +66,6 @@ _WRITES: dict[str, Call] = {
 
 
 @pytest.fixture(scope="module")
-def proxy(stack: Stack) -> Iterator[SupabaseProxy]:
-    """Run a proxy between the app and Supabase."""
-    with SupabaseProxy(stack.supabase.url) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the log file of `faulty_app`."""
-    return tmp_path_factory.mktemp("faulty_app") / "gunicorn.log"
-
-
-@pytest.fixture(scope="module")
 def faulty_app(stack: Stack, proxy: SupabaseProxy, log: Path) -> Iterator[AppServer]:
     """Run the app behind the proxy, with short timeouts."""
     environment = app_environment(

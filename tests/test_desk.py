@@ -1,22 +1,11 @@
 """The desk's pages, as gunicorn serves them to a browser without JavaScript."""
 
-from collections.abc import Iterator
-
 import pytest
 from redis import Redis
 
-from local.application import AppServer
 from local.processes import wait_until
 from tests.sellers import Seller
-from tests.visitors import Visitor, new_visitor
-
-
-@pytest.fixture
-def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
-    """Return `seller` at the desk, signed in."""
-    with new_visitor(server.url) as someone:
-        someone.signs_in(seller)
-        yield someone
+from tests.visitors import Visitor
 
 
 def _ids(seller: Seller, *titles: str) -> list[str]:

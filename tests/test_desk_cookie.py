@@ -1,23 +1,12 @@
 """The session cookie of the running app: encrypted, and limited to its host in production."""
 
-from collections.abc import Iterator
-
 import pytest
 from flask import Flask
 
 from config import Settings
-from local.application import AppServer
 from tests.auth.test_cookies import decodings
 from tests.sellers import Seller, running_app
-from tests.visitors import Visitor, new_visitor
-
-
-@pytest.fixture
-def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
-    """Return `seller` at the desk, signed in."""
-    with new_visitor(server.url) as someone:
-        someone.signs_in(seller)
-        yield someone
+from tests.visitors import Visitor
 
 
 def test_the_cookie_reveals_neither_tokens_nor_the_e_mail_address(visitor: Visitor, seller: Seller, app: Flask) -> None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 import httpx
@@ -20,14 +21,6 @@ from tests.sellers import STATS, Seller, all_workers_serve, app_environment
 from tests.visitors import Visitor, new_visitor
 
 AWAY: Final = Fault(answer=lambda _answer: http_answer("503 Service Unavailable", b"{}"), arrives=False)
-
-
-@pytest.fixture
-def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
-    """Return `seller` at the desk, signed in."""
-    with new_visitor(server.url) as someone:
-        someone.signs_in(seller)
-        yield someone
 
 
 @pytest.fixture
@@ -127,26 +120,10 @@ def test_signing_out_with_an_expired_access_token_ends_the_session(
 
 
 @pytest.fixture(scope="module")
-def proxy(stack: Stack) -> Iterator[SupabaseProxy]:
-    """Run a proxy between `desk` and Supabase, which can simulate an outage."""
-    with SupabaseProxy(stack.supabase.url) as between:
-        yield between
-
-
-@pytest.fixture(scope="module")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """Run a Valkey for `desk`, which a test may kill."""
-    with ValkeyServer(tmp_path_factory.mktemp("valkey")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def desk(
-    proxy: SupabaseProxy, valkey: ValkeyServer, stack: Stack, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[AppServer]:
-    """Run the app proxied_visitor `proxy`, with two workers."""
-    log = tmp_path_factory.mktemp("desk") / "app.log"
-    with AppServer(app_environment(stack, SUPABASE_URL=proxy.url, REDIS_URL=valkey.url), workers=2, log=log) as app:
+def desk(proxy: SupabaseProxy, module_valkey: ValkeyServer, stack: Stack, log: Path) -> Iterator[AppServer]:
+    """Run the app behind `proxy`, with two workers."""
+    environment = app_environment(stack, SUPABASE_URL=proxy.url, REDIS_URL=module_valkey.url)
+    with AppServer(environment, workers=2, log=log) as app:
         assert all_workers_serve(log, workers=2)
         yield app
 
@@ -196,10 +173,10 @@ def test_signing_in_completes_a_pending_sign_out(
 
 
 def test_without_redis_a_session_ends_equally_fast(
-    proxied_visitor: Visitor, valkey: ValkeyServer, seller: Seller
+    proxied_visitor: Visitor, module_valkey: ValkeyServer, seller: Seller
 ) -> None:
     """Redis is killed. Sessions do not depend on it."""
-    valkey.kill()
+    module_valkey.kill()
     with copied(proxied_visitor) as copy:
         proxied_visitor.follows(proxied_visitor.submits("/sign-out"))
         assert_ends_within_a_second(copy, seller)

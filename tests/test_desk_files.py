@@ -4,21 +4,10 @@ import csv
 import html
 import io
 import re
-from collections.abc import Iterator
-
-import pytest
 
 from local.application import AppServer
 from tests.sellers import Seller
 from tests.visitors import Visitor, new_visitor
-
-
-@pytest.fixture
-def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
-    """Return `seller` at the desk, signed in."""
-    with new_visitor(server.url) as someone:
-        someone.signs_in(seller)
-        yield someone
 
 
 def _totals(visitor: Visitor) -> dict[str, int]:

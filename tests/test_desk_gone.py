@@ -1,20 +1,9 @@
 """The desk when a deal was already deleted or a product already exists: a clear message, and no lost input."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from local.application import AppServer
 from tests.sellers import Seller
-from tests.visitors import Visitor, new_visitor
-
-
-@pytest.fixture
-def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
-    """Return `seller` at the desk, signed in."""
-    with new_visitor(server.url) as someone:
-        someone.signs_in(seller)
-        yield someone
+from tests.visitors import Visitor
 
 
 @pytest.mark.parametrize("action", ["move", "favorite"])

@@ -18,13 +18,6 @@ from tests.visitors import Visitor, new_visitor
 
 
 @pytest.fixture
-def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """Run a Valkey that the test may stop."""
-    with ValkeyServer(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
 def visitor(stack: Stack, valkey: ValkeyServer, seller: Seller, tmp_path: Path) -> Iterator[Visitor]:
     """Return `seller`, signed in to the desk of an app that uses `valkey` and waits 1 s for the database."""
     environment = app_environment(stack, REDIS_URL=valkey.url, SUPABASE_TIMEOUT="1")

@@ -1,21 +1,12 @@
 """Safety of the desk: separate sellers, escaped input, no framing, and HTML errors."""
 
 import html
-from collections.abc import Iterator
 
 import pytest
 
 from local.application import AppServer
 from tests.sellers import Seller
 from tests.visitors import Visitor, new_visitor
-
-
-@pytest.fixture
-def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
-    """Return `seller` at the desk, signed in."""
-    with new_visitor(server.url) as someone:
-        someone.signs_in(seller)
-        yield someone
 
 
 def test_a_seller_never_sees_another_sellers_data(server: AppServer, seller: Seller, other_seller: Seller) -> None:

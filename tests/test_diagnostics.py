@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -33,42 +34,25 @@ _QUICK = 2.5  # seconds, the documented limit; REDIS_TIMEOUT is 2
 
 
 @pytest.fixture(scope="module")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """Run a Valkey that the tests may kill and pause."""
-    with ValkeyServer(tmp_path_factory.mktemp("valkey")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def proxy(stack: Stack) -> Iterator[SupabaseProxy]:
-    """Run a proxy between the app and Supabase."""
-    with SupabaseProxy(stack.supabase.url) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def own_app(
-    stack: Stack, valkey: ValkeyServer, proxy: SupabaseProxy, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[AppServer]:
-    """Run an app that uses `valkey` and `proxy`."""
-    environment = app_environment(stack, REDIS_URL=valkey.url, SUPABASE_URL=proxy.url)
-    log = tmp_path_factory.mktemp("own") / "gunicorn.log"
+def own_app(stack: Stack, module_valkey: ValkeyServer, proxy: SupabaseProxy, log: Path) -> Iterator[AppServer]:
+    """Run an app that uses `module_valkey` and `proxy`."""
+    environment = app_environment(stack, REDIS_URL=module_valkey.url, SUPABASE_URL=proxy.url)
     with AppServer(environment, workers=2, log=log) as running:
         assert all_workers_serve(log, workers=2)
         yield running
 
 
 @pytest.fixture
-def watcher(stack: Stack, own_app: AppServer, valkey: ValkeyServer, proxy: SupabaseProxy) -> Iterator[Seller]:
+def watcher(stack: Stack, own_app: AppServer, module_valkey: ValkeyServer, proxy: SupabaseProxy) -> Iterator[Seller]:
     """Return an operator of `own_app`. After the test, restart the servers and wait until they are connected."""
     with new_seller(stack.supabase, own_app.url) as someone:
         make_operator(stack.supabase, someone)
         assert someone.http.get(_REDIS).status_code == 200
         yield someone
         proxy.fault = None
-        if not valkey.is_running():
-            valkey.start()
-        valkey.resume()
+        if not module_valkey.is_running():
+            module_valkey.start()
+        module_valkey.resume()
         assert wait_until(lambda: all(_connected(someone) for _ in range(8)), seconds=10)
 
 
@@ -139,10 +123,12 @@ def test_only_operators_can_read_the_redis_report(seller: Seller, operator: Sell
     }  # fmt: skip
 
 
-def test_the_redis_report_has_only_whitelisted_fields_and_own_entries(watcher: Seller, valkey: ValkeyServer) -> None:
+def test_the_redis_report_has_only_whitelisted_fields_and_own_entries(
+    watcher: Seller, module_valkey: ValkeyServer
+) -> None:
     """No path, address, process id or run id. Entries have key and state but no value. No foreign keys."""
     watcher.reads_stats()
-    with Redis.from_url(valkey.url, decode_responses=True) as client:
+    with Redis.from_url(module_valkey.url, decode_responses=True) as client:
         client.set("session:of-somebody-else", "x", px=60_000)
         info: dict[str, Any] = client.info("everything")
     answer = watcher.http.get(_REDIS)
@@ -159,11 +145,11 @@ def test_the_redis_report_has_only_whitelisted_fields_and_own_entries(watcher: S
 
 @pytest.mark.parametrize("how", ["killed", "paused"])
 def test_without_redis_the_reports_are_fast_and_say_not_connected(
-    watcher: Seller, valkey: ValkeyServer, how: str
+    watcher: Seller, module_valkey: ValkeyServer, how: str
 ) -> None:
     """Every endpoint of every worker answers 200 with connected false, within 2.5 s even if Redis hangs."""
     watcher.reads_stats()
-    valkey.kill() if how == "killed" else valkey.pause()
+    module_valkey.kill() if how == "killed" else module_valkey.pause()
     for path in (CACHE_STATUS, _REDIS, "/readyz") * 2:
         answer, seconds = _timed(watcher, path)
         assert (answer.status_code, seconds < _QUICK) == (200, True), (path, answer.text, seconds)
@@ -174,9 +160,9 @@ def test_without_redis_the_reports_are_fast_and_say_not_connected(
     assert watcher.stats()["all"] == 0
 
 
-def test_healthz_depends_on_no_server(watcher: Seller, stack: Stack, valkey: ValkeyServer) -> None:
+def test_healthz_depends_on_no_server(watcher: Seller, stack: Stack, module_valkey: ValkeyServer) -> None:
     """It answers at once without identity, even if both servers hang."""
-    valkey.pause()
+    module_valkey.pause()
     stack.supabase.pause()
     try:
         for _ in range(4):
@@ -187,7 +173,9 @@ def test_healthz_depends_on_no_server(watcher: Seller, stack: Stack, valkey: Val
         stack.supabase.resume()
 
 
-def test_readiness_depends_on_the_database_only(watcher: Seller, valkey: ValkeyServer, proxy: SupabaseProxy) -> None:
+def test_readiness_depends_on_the_database_only(
+    watcher: Seller, module_valkey: ValkeyServer, proxy: SupabaseProxy
+) -> None:
     """503 with Retry-After only if the database is down. The state of Redis is reported, but does not matter."""
     # Both workers cache now that the user is an operator, because the database cannot be queried later.
     (ready, *_) = [watcher.http.get("/readyz") for _ in range(16)]
@@ -206,7 +194,7 @@ def test_readiness_depends_on_the_database_only(watcher: Seller, valkey: ValkeyS
         assert int(answer.headers["Retry-After"]) >= 1
         assert answer.json()["redis"]["connected"] is True
     proxy.fault = None
-    valkey.kill()
+    module_valkey.kill()
     assert wait_until(lambda: all(watcher.http.get("/readyz").status_code == 200 for _ in range(8)), seconds=10)
 
 

@@ -17,7 +17,6 @@ from local.server import free_port
 from local.stack import Stack
 from tests.clients import client
 from tests.sellers import STATS, Seller, app_environment, running_app
-from tests.visitors import Visitor, new_visitor
 
 _METHODS: Final = ("GET", "HEAD", "OPTIONS", "POST", "PUT")
 _FIXED: Final = HEADERS.keys() - {"Cache-Control", "Content-Security-Policy", "Referrer-Policy"}
@@ -32,14 +31,6 @@ def _path_for(rule: str) -> str:
 
 def _all_paths(app: Flask) -> set[str]:
     return {_path_for(rule.rule) for rule in app.url_map.iter_rules()}
-
-
-@pytest.fixture
-def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
-    """Return `seller` at the desk, signed in."""
-    with new_visitor(server.url) as someone:
-        someone.signs_in(seller)
-        yield someone
 
 
 @pytest.fixture
@@ -74,8 +65,8 @@ def test_every_answer_of_every_route_has_the_security_headers(
     app: Flask, who: str, request: pytest.FixtureRequest
 ) -> None:
     """With every method, allowed or not, and unknown paths too: pages, documents, files, redirects and refusals."""
-    caller: httpx.Client | Seller | Visitor = request.getfixturevalue(who)
-    http = caller if isinstance(caller, httpx.Client) else caller.http
+    caller = request.getfixturevalue(who)
+    http: httpx.Client = caller if isinstance(caller, httpx.Client) else caller.http
     statuses = set()
     for path in sorted(_all_paths(app) | {"/nope", "/products/nope/nope", "/desk/nope", "//evil.example/x"}):
         for method in _METHODS:

@@ -25,12 +25,6 @@ _SLOW_HASH: Final = "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhW
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the log file of `limited_server`."""
-    return tmp_path_factory.mktemp("limits") / "gunicorn.log"
-
-
-@pytest.fixture(scope="module")
 def limited_server(stack: Stack, log: Path) -> Iterator[AppServer]:
     """Run the app with rate limits, behind one trusted proxy."""
     environment = app_environment(stack, RATE_LIMITS="on", TRUSTED_PROXIES="1")

@@ -27,13 +27,6 @@ from tests.local_run import STOP_SECONDS, all_gone, family
 MIGRATIONS = ROOT / "supabase" / "migrations"
 
 
-@pytest.fixture
-def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """Run a Valkey that the test may kill and pause."""
-    with ValkeyServer(tmp_path / "valkey") as server:
-        yield server
-
-
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a stopped, migrated Supabase. Tests work on copies of it."""

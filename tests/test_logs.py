@@ -20,12 +20,6 @@ _SECRET_KEY = "0123456789abcdef0123456789abcdef-key"
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the log file of the app in production mode."""
-    return tmp_path_factory.mktemp("production") / "gunicorn.log"
-
-
-@pytest.fixture(scope="module")
 def production(stack: Stack, log: Path) -> Iterator[AppServer]:
     """Run the app in production mode, at level DEBUG."""
     environment = app_environment(stack, APP_ENV="production", SECRET_KEY=_SECRET_KEY, LOG_FORMAT="")

@@ -4,7 +4,6 @@ import gc
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +14,8 @@ from redis import Redis
 
 from app.service_role import ServiceRole
 from local import ROOT
-from local.application import AppServer
 from local.stack import Stack
-from tests.sellers import Seller, app_environment, new_seller
+from tests.sellers import Seller, app_environment
 
 _FILE = "ASIN,Title,Supplier\nB000000001,Lamp,Acme\n,Chair,\n"
 
@@ -51,13 +49,6 @@ class Operator:
 def operator_shell(stack: Stack) -> Operator:
     """Return an operator with the signing secret of the local stack."""
     return Operator(app_environment(stack, LOG_LEVEL="WARNING"))
-
-
-@pytest.fixture
-def seller(stack: Stack, server: AppServer) -> Iterator[Seller]:
-    """Return the seller whose products are imported."""
-    with new_seller(stack.supabase, server.url) as someone:
-        yield someone
 
 
 @pytest.fixture

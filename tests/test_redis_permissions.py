@@ -83,20 +83,13 @@ class Scene:
         return denied
 
 
-@pytest.fixture(scope="module")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """Run a Valkey to which the tests add users."""
-    with ValkeyServer(tmp_path_factory.mktemp("valkey")) as running:
-        yield running
-
-
 @contextmanager
-def scene(stack: Stack, settings: Settings, valkey: ValkeyServer, rules: list[str]) -> Iterator[Scene]:
+def scene(stack: Stack, settings: Settings, module_valkey: ValkeyServer, rules: list[str]) -> Iterator[Scene]:
     """Create an application that connects as a new Redis user with these rules."""
     name = f"asin-desk-{next(_numbers)}"
-    url = valkey.url.replace("//", f"//{name}:word@")
+    url = module_valkey.url.replace("//", f"//{name}:word@")
     own = settings.model_copy(update={"redis_url": SecretStr(url), "rate_limits": "on"})
-    with Redis.from_url(valkey.url, decode_responses=True) as admin:
+    with Redis.from_url(module_valkey.url, decode_responses=True) as admin:
         admin.flushall()
         admin.script_flush()
         keys = ("~asin_stats:*", "~asin_limits:*")
@@ -116,9 +109,11 @@ def scene(stack: Stack, settings: Settings, valkey: ValkeyServer, rules: list[st
                     assert wait_until(lambda: set_up.diagnose()["breaker"]["owed"] == 0, seconds=10)
 
 
-def test_the_documented_permissions_are_sufficient(stack: Stack, settings: Settings, valkey: ValkeyServer) -> None:
+def test_the_documented_permissions_are_sufficient(
+    stack: Stack, settings: Settings, module_valkey: ValkeyServer
+) -> None:
     """The server denies no command, neither for requests and diagnostics nor for operators' commands."""
-    with scene(stack, settings, valkey, _SERVING + _OPERATING) as set_up:
+    with scene(stack, settings, module_valkey, _SERVING + _OPERATING) as set_up:
         set_up.serve()
         assert set_up.someone.cache_status()["state"] == "value"
         report = set_up.diagnose()
@@ -127,9 +122,11 @@ def test_the_documented_permissions_are_sufficient(stack: Stack, settings: Setti
         assert set_up.denied() == set()
 
 
-def test_the_first_rule_is_enough_to_serve_requests(stack: Stack, settings: Settings, valkey: ValkeyServer) -> None:
+def test_the_first_rule_is_enough_to_serve_requests(
+    stack: Stack, settings: Settings, module_valkey: ValkeyServer
+) -> None:
     """Reads hit the cache and changes are visible at once. Diagnostics work with less information."""
-    with scene(stack, settings, valkey, _SERVING) as set_up:
+    with scene(stack, settings, module_valkey, _SERVING) as set_up:
         set_up.serve()
         assert "hit" in set_up.someone.reads_stats().headers["Cache-Status"]
         assert set_up.denied() == set()
@@ -137,9 +134,11 @@ def test_the_first_rule_is_enough_to_serve_requests(stack: Stack, settings: Sett
         assert set_up.operate() == [1, 0, 1]
 
 
-def test_keys_of_other_applications_are_not_accessible(stack: Stack, settings: Settings, valkey: ValkeyServer) -> None:
+def test_keys_of_other_applications_are_not_accessible(
+    stack: Stack, settings: Settings, module_valkey: ValkeyServer
+) -> None:
     """The documented pattern covers the application's keys and no others."""
-    with scene(stack, settings, valkey, _SERVING + _OPERATING) as set_up, Redis.from_url(set_up.url) as client:
+    with scene(stack, settings, module_valkey, _SERVING + _OPERATING) as set_up, Redis.from_url(set_up.url) as client:
         set_up.admin.set("session:x", "1")
         assert client.get("asin_stats:nobody") is None
         with pytest.raises(NoPermissionError):
@@ -148,11 +147,11 @@ def test_keys_of_other_applications_are_not_accessible(stack: Stack, settings: S
 
 @pytest.mark.parametrize("missing", _SERVING + _OPERATING)
 def test_each_permission_is_needed_and_its_absence_degrades_gracefully(
-    missing: str, stack: Stack, settings: Settings, valkey: ValkeyServer
+    missing: str, stack: Stack, settings: Settings, module_valkey: ValkeyServer
 ) -> None:
     """The command is denied, numbers stay correct, no answer is a 500, and the error counts as "permission"."""
     rules = [rule for rule in _SERVING + _OPERATING if rule != missing]
-    with scene(stack, settings, valkey, rules) as set_up:
+    with scene(stack, settings, module_valkey, rules) as set_up:
         before = set_up.error_counts()
         set_up.serve()
         set_up.diagnose()

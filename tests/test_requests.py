@@ -3,7 +3,6 @@
 import gzip
 import json
 import re
-from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -15,7 +14,7 @@ from flask import Flask
 from local.application import AppServer
 from tests.problems import problem
 from tests.sellers import Seller
-from tests.visitors import Visitor, new_visitor
+from tests.visitors import Visitor
 
 _CODINGS: Final = ("gzip", "deflate", "br", "X-GZIP", "identity, gzip", "nonsense")
 _JSON: Final = {"Content-Type": "application/json"}
@@ -23,12 +22,10 @@ _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @pytest.fixture
-def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
+def visitor(visitor: Visitor) -> Visitor:
     """Return `seller`, signed in to the desk, on a page with a form."""
-    with new_visitor(server.url) as someone:
-        someone.signs_in(seller)
-        someone.opens("/desk/products/new")
-        yield someone
+    visitor.opens("/desk/products/new")
+    return visitor
 
 
 def _routes_with_a_body(app: Flask) -> list[tuple[str, str]]:

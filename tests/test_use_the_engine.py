@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 from redis import Redis
 
 from local import ROOT
@@ -20,13 +19,6 @@ from local.valkey import ValkeyServer
 
 _PAGE = (ROOT / "docs" / "use-the-engine.md").read_text("utf-8")
 _PERMISSIONS_PAGE = (ROOT / "docs" / "redis-permissions.md").read_text("utf-8")
-
-
-@pytest.fixture
-def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """Run a Valkey that the test may kill."""
-    with ValkeyServer(tmp_path / "valkey") as running:
-        yield running
 
 
 @contextmanager

@@ -28,12 +28,6 @@ _FILES: Final[dict[str, bytes]] = {
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the log file of `one_worker`."""
-    return tmp_path_factory.mktemp("considerate") / "gunicorn.log"
-
-
-@pytest.fixture(scope="module")
 def one_worker(stack: Stack, log: Path) -> Iterator[AppServer]:
     """Run the app with one worker for all requests, and with a TTL longer than the tests."""
     environment = app_environment(stack, CACHE_TTL="600")

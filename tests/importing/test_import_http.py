@@ -155,19 +155,6 @@ def test_an_interrupted_upload_is_refused(seller: Seller, server: AppServer, hea
 
 
 @pytest.fixture(scope="module")
-def proxy(stack: Stack) -> Iterator[SupabaseProxy]:
-    """Run a proxy between the app and Supabase."""
-    with SupabaseProxy(stack.supabase.url) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the log file of `faulty_app`."""
-    return tmp_path_factory.mktemp("importer") / "gunicorn.log"
-
-
-@pytest.fixture(scope="module")
 def faulty_app(stack: Stack, proxy: SupabaseProxy, log: Path) -> Iterator[AppServer]:
     """Run the app behind the proxy."""
     with AppServer(app_environment(stack, SUPABASE_URL=proxy.url), workers=1, log=log) as running:

@@ -13,12 +13,6 @@ _ROWS = 600
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the log file of `served`."""
-    return tmp_path_factory.mktemp("serving") / "gunicorn.log"
-
-
-@pytest.fixture(scope="module")
 def served(stack: Stack, log: Path) -> Iterator[AppServer]:
     """Run the app under gunicorn with two workers, as deployed."""
     with AppServer(app_environment(stack, LOG_LEVEL="INFO"), workers=2, log=log) as running:
