@@ -72,6 +72,13 @@ def app(settings: Settings) -> Iterator[Flask]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def limited_app(settings: Settings) -> Iterator[Flask]:
+    """Return the app in this process with rate limits."""
+    with running_app(settings.model_copy(update={"rate_limits": "on"})) as running:
+        yield running
+
+
 @pytest.fixture(scope="session")
 def server_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the log file of `server`: JSON lines, at DEBUG."""

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+import httpx
+
 from local import ROOT
 from local.processes import wait_until
 
@@ -40,6 +42,16 @@ class LocalRun:
     def announced(self) -> Any:  # noqa: ANN401 - JSON
         """The current contents of stack.json."""
         return json.loads((self.directory / "stack.json").read_text())
+
+    def sign_in(self, account: str) -> dict[str, str]:
+        """Sign in the account "demo" or "operator" at Supabase; return the headers for the app."""
+        announced = self.announced
+        answer = httpx.post(
+            f"{announced['supabase_url']}/auth/v1/token?grant_type=password",
+            json=announced[account],
+            headers={"apikey": announced["publishable_key"]},
+        ).raise_for_status()
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
     def spawn(self) -> Self:
         """Start the supervisor and return at once."""

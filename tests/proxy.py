@@ -34,6 +34,41 @@ def http_answer(status: str, body: bytes, *, media_type: str = "application/json
     return head.encode() + body
 
 
+_PAGE: Final = b"<!doctype html><html><body>Bad gateway</body></html>"
+
+
+def faulty_answer(status: str, body: bytes, media_type: str = "application/json") -> Fault:
+    """Return a fault that replaces the answer of the database. The request still reaches the database."""
+    return Fault(lambda _: http_answer(status, body, media_type=media_type))
+
+
+FAULTS: Final = {
+    "closed before it was forwarded": Fault(lambda _: b"", arrives=False),
+    "answer lost": Fault(lambda _: b""),
+    "answer cut off in its head": Fault(lambda answer: answer[:20]),
+    "answer cut off in its body": Fault(lambda answer: answer[:-1]),
+    "not HTTP": Fault(lambda _: b"SSH-2.0-OpenSSH_9.2\r\n"),
+    "truncated JSON": faulty_answer("200 OK", b'{"all": 1, "asin_fo'),
+    "an HTML page": faulty_answer("200 OK", _PAGE, "text/html"),
+    "HTML that says it is JSON": faulty_answer("200 OK", _PAGE),
+    "empty": faulty_answer("200 OK", b""),
+    "no content": faulty_answer("204 No Content", b""),
+    "an empty list": faulty_answer("200 OK", b"[]"),
+    "an empty object": faulty_answer("200 OK", b"{}"),
+    "a number": faulty_answer("200 OK", b"7"),
+    "a string": faulty_answer("200 OK", b'"ok"'),
+    "500 without a body": faulty_answer("500 Internal Server Error", b""),
+    "500 as HTML": faulty_answer("500 Internal Server Error", _PAGE, "text/html"),
+    "502 of a gateway": faulty_answer("502 Bad Gateway", _PAGE, "text/html"),
+    "503 of PostgREST": faulty_answer("503 Service Unavailable", b'{"code": "PGRST001", "message": "no connection"}'),
+    "500 with an SQLSTATE": faulty_answer(
+        "500 Internal Server Error", b'{"code": "57014", "message": "secret SQL words"}'
+    ),
+    "429 of a gateway": faulty_answer("429 Too Many Requests", b"slow down", "text/plain"),
+}  # fmt: skip
+"""Faulty answers by name. The app must treat each as a failure of the database."""
+
+
 class _Server(ThreadingHTTPServer):
     request_queue_size = 128  # with the default of 5, some concurrent callers wait for seconds, as if the database hung
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -19,7 +18,6 @@ from local.supabase import SupabaseServer
 from tests.clients import PASSWORD, client, new_account
 from tests.outage import Call, Visit, again_and_again, all_at_once
 from tests.problems import problem
-from tests.proxy import Fault, SupabaseProxy
 from tests.sellers import Seller, all_workers_serve, app_environment, new_seller
 
 _DOWN_AFTER: Final = 2.0  # seconds, the default
@@ -203,45 +201,6 @@ def test_a_killed_database_and_its_recovery_are_detected_at_once(
     assert all(visit.status == 200 and "; hit" in visit.answer.headers["Cache-Status"] for visit in hits)
     assert max(visit.seconds for visit in hits) < _SLACK
     assert wait_until(lambda: _breaker_lines(log, "closed", since=start) == 2, seconds=5)
-
-
-def test_a_slow_database_is_not_treated_as_down(stack: Stack, supabase: SupabaseServer, tmp_path: Path) -> None:
-    """Each call takes 0.4 s, and there are more callers than slots. All are served."""
-    log = tmp_path / "log"
-
-    def late(answer: bytes) -> bytes:
-        time.sleep(0.4)
-        return answer
-
-    with (
-        SupabaseProxy(supabase.url) as proxy,
-        AppServer(_environment(stack, supabase, SUPABASE_URL=proxy.url), workers=1, threads=8, log=log) as slow,
-        new_seller(supabase, slow.url) as seller,
-    ):
-        proxy.fault = Fault(late)
-        with all_at_once(
-            *[lambda: seller.http.get("/products")] * 32, *[lambda: _anonymous_request(slow)] * 8
-        ) as visits:
-            pass
-    assert {visit.status for visit in _results(visits)} == {200}
-    assert "circuit breaker open" not in log.read_text()
-
-
-def test_an_import_and_many_readers_are_all_served(stack: Stack, tmp_path: Path) -> None:
-    """The embedded database answers one call at a time, and a batch takes long."""
-    file = "title,cost\n" + "".join(f"Product {number},{number % 90}.50\n" for number in range(2500))
-    log = tmp_path / "log"
-    with (
-        AppServer(app_environment(stack), workers=1, threads=8, log=log) as app,
-        new_seller(stack.supabase, app.url) as importer,
-        new_seller(stack.supabase, app.url) as reader,
-        ExitStack() as readers,
-    ):
-        visits = [readers.enter_context(again_and_again(partial(reader.http.get, "/products"))) for _ in range(12)]
-        lines = importer.imports(file)
-    assert lines[-1]["created"] == 2500
-    assert {visit.status for reader_visits in visits for visit in reader_visits} == {200}
-    assert "circuit breaker open" not in log.read_text()
 
 
 def test_signing_in_to_a_hung_database_fails_fast(supabase: SupabaseServer) -> None:

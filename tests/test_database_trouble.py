@@ -16,39 +16,10 @@ from local.processes import wait_until
 from local.server import free_port
 from local.stack import Stack
 from tests.problems import problem
-from tests.proxy import Fault, SupabaseProxy, http_answer
+from tests.proxy import FAULTS, Fault, SupabaseProxy, faulty_answer
 from tests.sellers import CACHE_STATUS, STATS, Seller, app_environment, new_seller, running_app
 
 _TIMEOUT = 1.0
-_PAGE = b"<!doctype html><html><body>Bad gateway</body></html>"
-
-
-def _says(status: str, body: bytes, media_type: str = "application/json") -> Fault:
-    return Fault(lambda _: http_answer(status, body, media_type=media_type))
-
-
-_FAULTS = {
-    "closed before it was forwarded": Fault(lambda _: b"", arrives=False),
-    "answer lost": Fault(lambda _: b""),
-    "answer cut off in its head": Fault(lambda answer: answer[:20]),
-    "answer cut off in its body": Fault(lambda answer: answer[:-1]),
-    "not HTTP": Fault(lambda _: b"SSH-2.0-OpenSSH_9.2\r\n"),
-    "truncated JSON": _says("200 OK", b'{"all": 1, "asin_fo'),
-    "an HTML page": _says("200 OK", _PAGE, "text/html"),
-    "HTML that says it is JSON": _says("200 OK", _PAGE),
-    "empty": _says("200 OK", b""),
-    "no content": _says("204 No Content", b""),
-    "an empty list": _says("200 OK", b"[]"),
-    "an empty object": _says("200 OK", b"{}"),
-    "a number": _says("200 OK", b"7"),
-    "a string": _says("200 OK", b'"ok"'),
-    "500 without a body": _says("500 Internal Server Error", b""),
-    "500 as HTML": _says("500 Internal Server Error", _PAGE, "text/html"),
-    "502 of a gateway": _says("502 Bad Gateway", _PAGE, "text/html"),
-    "503 of PostgREST": _says("503 Service Unavailable", b'{"code": "PGRST001", "message": "no connection"}'),
-    "500 with an SQLSTATE": _says("500 Internal Server Error", b'{"code": "57014", "message": "secret SQL words"}'),
-    "429 of a gateway": _says("429 Too Many Requests", b"slow down", "text/plain"),
-}  # fmt: skip
 
 Call = Callable[[Seller, dict[str, Any]], httpx.Response]
 _READS: dict[str, Call] = {
@@ -102,14 +73,14 @@ def _unavailable(answer: httpx.Response) -> dict[str, Any]:
     return document
 
 
-@pytest.mark.parametrize("fault", _FAULTS)
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_failed_read_is_a_503(
     reader: tuple[Seller, dict[str, Any]], proxy: SupabaseProxy, redis: Redis, fault: str
 ) -> None:
     """For every faulty answer. No part of it is stored as numbers."""
     seller, deal = reader
     redis.delete(seller.key)
-    proxy.fault = _FAULTS[fault]
+    proxy.fault = FAULTS[fault]
     for read in _READS.values():
         _unavailable(read(seller, deal))
     stored = redis.get(seller.key)
@@ -118,14 +89,14 @@ def test_a_failed_read_is_a_503(
 
 def test_after_a_failure_the_numbers_recover_by_themselves(someone: Seller, proxy: SupabaseProxy) -> None:
     """Within 5 s, and the numbers are cached again."""
-    proxy.fault = _FAULTS["an HTML page"]
+    proxy.fault = FAULTS["an HTML page"]
     _unavailable(someone.reads_stats())
     proxy.fault = None
     assert wait_until(lambda: someone.reads_stats().status_code == 200, seconds=5)
     assert "hit" in someone.reads_stats().headers["Cache-Status"]
 
 
-@pytest.mark.parametrize("fault", _FAULTS)
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_failed_write_is_a_503_and_never_leaves_an_old_number(
     someone: Seller, proxy: SupabaseProxy, redis: Redis, fault: str
 ) -> None:
@@ -135,7 +106,7 @@ def test_a_failed_write_is_a_503_and_never_leaves_an_old_number(
         redis.set(
             someone.key, b'{"all":9,"asin_found":9,"needs_selection":0,"needs_asin":0,"manual_entry":0}', px=9_000
         )
-        proxy.fault = _FAULTS[fault]
+        proxy.fault = FAULTS[fault]
         assert "nothing was changed" not in _unavailable(write(someone, deal))["detail"]
         proxy.fault = None
         assert someone.stats()["all"] == len({item["product_id"] for item in someone.lists()})
@@ -144,7 +115,7 @@ def test_a_failed_write_is_a_503_and_never_leaves_an_old_number(
 def test_a_lost_answer_keeps_the_tombstone(someone: Seller, proxy: SupabaseProxy) -> None:
     """The change did happen and is visible at once. No value is stored until the tombstone expires."""
     assert someone.stats()["all"] == 0
-    proxy.fault = _FAULTS["answer lost"]
+    proxy.fault = FAULTS["answer lost"]
     assert "may have happened" in _unavailable(_WRITES["create"](someone, {}))["detail"]
     proxy.fault = None
     status = someone.cache_status()
@@ -157,7 +128,7 @@ def test_a_lost_answer_keeps_the_tombstone(someone: Seller, proxy: SupabaseProxy
 
 
 def _refuses(status: str, code: str) -> Fault:
-    return _says(status, json.dumps({"code": code, "message": "words of the database"}).encode())
+    return faulty_answer(status, json.dumps({"code": code, "message": "words of the database"}).encode())
 
 
 @pytest.mark.parametrize(("code", "state"), [("40003", "tombstone"), ("08007", "tombstone"), ("40001", "absent")])
@@ -233,7 +204,7 @@ def test_cached_numbers_are_served_while_the_database_is_down(someone: Seller, p
     """They are correct, because every change invalidates them."""
     someone.creates()
     assert someone.stats()["all"] == 1
-    proxy.fault = _FAULTS["502 of a gateway"]
+    proxy.fault = FAULTS["502 of a gateway"]
     answer = someone.reads_stats()
     assert (answer.status_code, answer.json()["all"]) == (200, 1)
     assert "hit" in answer.headers["Cache-Status"]

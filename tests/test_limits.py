@@ -1,6 +1,5 @@
 """Rate limits on changes and imports."""
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,30 +12,16 @@ import pytest
 from flask import Flask
 from redis import Redis
 
-from app.addresses import client_address, network_of
 from app.limits import IMPORTS, WRITES, Policy, limiter
-from app.limits.counting import Counters
-from config import Settings
 from local.application import AppServer
 from local.processes import wait_until
 from local.stack import Stack
-from local.valkey import ValkeyServer
-from tests.clients import PASSWORD
-from tests.guessers import new_guesser
-from tests.sellers import STATS, Seller, all_workers_serve, app_environment, new_seller, running_app
+from tests.sellers import STATS, Seller, app_environment
 
 _SAFE: Final = {"GET", "HEAD", "OPTIONS"}
 _NO_CHANGE: Final = {"desk.open_session", "desk.sign_out"}  # see tests/test_limits_guessing.py
-_POLICY: Final = Policy("test", quota=3, window=60)
 _QUOTA_EXCEEDED: Final = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 _SECONDS: Final = 15
-
-
-@pytest.fixture(scope="module")
-def limited_app(settings: Settings) -> Iterator[Flask]:
-    """Return the app in this process with rate limits."""
-    with running_app(settings.model_copy(update={"rate_limits": "on"})) as running:
-        yield running
 
 
 @pytest.fixture
@@ -153,120 +138,3 @@ def test_counters_contain_no_user_id_and_expire(client: httpx.Client, redis: Red
     assert keys
     assert not list(redis.scan_iter(match=f"asin_limits:*{seller.id}*"))
     assert all(0 < redis.pttl(key) <= WRITES.window_ms or not redis.exists(key) for key in keys)
-
-
-@pytest.mark.parametrize("planted", ["99999999999999999", "-5", "inf", "nan", "", "not a number", '{"a": 1}'])
-def test_an_invalid_counter_value_is_discarded(limited_app: Flask, redis: Redis, planted: str) -> None:
-    """A time further in the future than the window is discarded."""
-    with limited_app.app_context():
-        limiter().take(_POLICY, "planted")
-        (key,) = redis.scan_iter(match="asin_limits:test:*")
-        redis.set(key, planted)
-        standing = limiter().take(_POLICY, "planted")
-        assert (standing.allowed, standing.left) == (True, 2)
-        assert 0 < redis.pttl(key) <= _POLICY.window_ms
-        redis.delete(key)
-
-
-def test_counting_in_redis_and_in_a_process_gives_the_same_results(limited_app: Flask) -> None:
-    """Each step gives the same result, returned units included."""
-    local_counters = Counters()
-    with limited_app.app_context():
-        for units in (1, 1, -1, 1, 1, 1, -2, 1, -9, 3, 1):
-            shared, alone = limiter().take(_POLICY, "alike", units=units), local_counters.take("alike", _POLICY, units)
-            assert (shared.allowed, shared.left) == (alone.allowed, alone.left), units
-            assert abs(shared.wait_ms - alone.wait_ms) < 1000
-
-
-def test_local_counters_are_bounded() -> None:
-    """Many addresses cannot fill its memory."""
-    local_counters = Counters(clock=lambda: 0.0)
-    assert not [key for key in range(3) if not local_counters.take("first", _POLICY, 1).allowed]
-    assert not local_counters.take("first", _POLICY, 1).allowed
-    for number in range(10_000):
-        local_counters.take(str(number), _POLICY, 1)
-    assert local_counters.take("first", _POLICY, 1).left == 2
-
-
-@pytest.mark.parametrize(
-    ("trusted", "forwarded", "peer", "found"),
-    [
-        (0, "203.0.113.9", "192.0.2.1", "192.0.2.1"),
-        (1, "", "192.0.2.1", "192.0.2.1"),
-        (1, "203.0.113.9", "192.0.2.1", "203.0.113.9"),
-        (1, "6.6.6.6, 203.0.113.9", "192.0.2.1", "203.0.113.9"),
-        (2, "6.6.6.6, 203.0.113.9, 10.0.0.1", "192.0.2.1", "203.0.113.9"),
-        (2, "203.0.113.9", "192.0.2.1", "192.0.2.1"),
-        (1, "unknown", "192.0.2.1", "192.0.2.1"),
-        (1, "2001:DB8::1%\x1b[2J", "192.0.2.1", "2001:db8::1"),
-        (1, "::ffff:203.0.113.9", "192.0.2.1", "203.0.113.9"),
-        (0, "", "", ""),
-    ],
-)
-def test_only_addresses_appended_by_trusted_proxies_are_used(
-    settings: Settings, trusted: int, forwarded: str, peer: str, found: str
-) -> None:
-    """Proxies are counted from the right. Without trusted proxies the header is ignored."""
-    with (
-        running_app(settings.model_copy(update={"trusted_proxies": trusted})) as app,
-        app.test_request_context(environ_overrides={"HTTP_X_FORWARDED_FOR": forwarded, "REMOTE_ADDR": peer}),
-    ):
-        assert client_address() == found
-
-
-def test_an_ipv6_site_counts_as_one_client() -> None:
-    """One site has 2^64 addresses."""
-    assert network_of("2001:db8::1") == network_of("2001:db8::ffff:1") == "2001:db8::/64"
-    assert network_of("2001:db8:0:1::1") != network_of("2001:db8::1")
-    assert network_of("203.0.113.9") == "203.0.113.9"
-
-
-def test_without_redis_each_worker_counts_locally(stack: Stack, tmp_path: Path) -> None:
-    """Redis is killed and restarted. Guessing stays limited, no request fails, and the log says where it counts."""
-    log = tmp_path / "app.log"
-    with ValkeyServer(tmp_path / "valkey") as valkey:
-        environment = app_environment(stack, REDIS_URL=valkey.url, RATE_LIMITS="on", TRUSTED_PROXIES="1")
-        with AppServer(environment, workers=1, log=log) as app, new_seller(stack.supabase, app.url) as seller:
-            assert all_workers_serve(log, workers=1)
-            valkey.kill()
-            _limits_guessing(app.url, seller)
-            assert seller.creates()
-            valkey.start()
-            assert wait_until(lambda: _is_counted_in_redis(seller, valkey), seconds=_SECONDS)
-    text = log.read_text()
-    assert "Traceback" not in text
-    assert "rate limits are counted in each worker by itself: " in text
-    assert "rate limits are counted in Redis, for all workers together: Redis answers" in text
-
-
-def _limits_guessing(url: str, seller: Seller) -> None:
-    """Assert that guesses are refused after ten wrong passwords, without a server error."""
-    with new_guesser(url) as guesser:
-        assert guesser.tries_many([seller.email] * 12, "wrong") == {422: 10, 429: 2}
-        assert guesser.tries(seller.email, PASSWORD).status_code == 429
-
-
-def _is_counted_in_redis(seller: Seller, valkey: ValkeyServer) -> bool:
-    seller.creates()
-    with Redis.from_url(valkey.url) as client:
-        return any(client.scan_iter(match="asin_limits:*"))
-
-
-def test_a_hung_redis_delays_one_change_by_the_read_timeout(stack: Stack, tmp_path: Path) -> None:
-    """One change waits for REDIS_READ_TIMEOUT. Then the breaker is open for all."""
-    log = tmp_path / "app.log"
-    with ValkeyServer(tmp_path / "valkey") as valkey:
-        environment = app_environment(stack, REDIS_URL=valkey.url, RATE_LIMITS="on", REDIS_READ_TIMEOUT="0.1")
-        with AppServer(environment, workers=1, log=log) as app, new_seller(stack.supabase, app.url) as seller:
-            quiet = min(_seconds(seller) for _ in range(5))
-            valkey.pause()
-            during_hang = [_seconds(seller) for _ in range(5)]
-            valkey.resume()
-    assert during_hang[0] < quiet + 0.1 + 0.5
-    assert min(during_hang[1:]) < quiet + 0.1
-
-
-def _seconds(seller: Seller) -> float:
-    started = time.perf_counter()
-    seller.creates()
-    return time.perf_counter() - started

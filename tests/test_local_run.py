@@ -65,17 +65,6 @@ def second_checkout(
         yield run
 
 
-def sign_in(run: LocalRun, account: str) -> dict[str, str]:
-    """Return the headers of a signed-in demo account, checked by Supabase."""
-    announced = run.announced
-    answer = httpx.post(
-        f"{announced['supabase_url']}/auth/v1/token?grant_type=password",
-        json=announced[account],
-        headers={"apikey": announced["publishable_key"]},
-    ).raise_for_status()
-    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
-
-
 def test_stack_json_has_the_documented_keys_and_is_private(running: LocalRun) -> None:
     """Scripts rely on the names. Only the owner may read the files, because they contain secrets."""
     announced = running.announced
@@ -102,7 +91,7 @@ def test_every_part_answers_once_stack_json_exists(running: LocalRun) -> None:
 def test_the_demo_seller_has_thousands_of_products_in_every_status(running: LocalRun) -> None:
     """A new developer sees a realistic list at once."""
     url = f"{running.announced['app_url']}/products"
-    headers = sign_in(running, "demo")
+    headers = running.sign_in("demo")
     stats = httpx.get(f"{url}/stats/asin-status", headers=headers).json()
     assert stats["all"] >= 2000
     assert all(stats[status] >= 100 for status in ("asin_found", "needs_selection", "needs_asin", "manual_entry"))
@@ -115,7 +104,7 @@ def test_the_demo_seller_has_thousands_of_products_in_every_status(running: Loca
 def test_each_tile_of_the_demo_links_to_the_products_it_counts(running: LocalRun, tile: str) -> None:
     """Read to its last page, the list has exactly that many products, all of that status, ordered by title."""
     query = {"sort": "title", "limit": "200"} | ({} if tile == "all" else {"asin_status": tile})
-    with httpx.Client(base_url=running.announced["app_url"], headers=sign_in(running, "demo"), timeout=30) as http:
+    with httpx.Client(base_url=running.announced["app_url"], headers=running.sign_in("demo"), timeout=30) as http:
         counted = http.get("/products/stats/asin-status").json()[tile]
         page = http.get("/products", params=query)
         deals = page.json()["items"]
@@ -131,8 +120,8 @@ def test_each_tile_of_the_demo_links_to_the_products_it_counts(running: LocalRun
 def test_only_the_demo_operator_has_the_operator_role(running: LocalRun) -> None:
     """The role comes from the database. Only the operator may open the diagnostics page."""
     url = f"{running.announced['app_url']}/diagnostics/redis"
-    assert httpx.get(url, headers=sign_in(running, "operator")).status_code == 200
-    assert httpx.get(url, headers=sign_in(running, "demo")).status_code == 403
+    assert httpx.get(url, headers=running.sign_in("operator")).status_code == 200
+    assert httpx.get(url, headers=running.sign_in("demo")).status_code == 403
 
 
 def test_a_second_run_in_the_same_checkout_fails_with_one_line(running: LocalRun) -> None:
@@ -157,7 +146,7 @@ def test_redis_url_replaces_the_embedded_redis(stack: Stack, second_checkout: Lo
     assert second_checkout.announced["redis_url"] == stack.redis.url
     assert second_checkout.announced["pids"]["redis"] is None
     httpx.get(
-        f"{second_checkout.announced['app_url']}/products/stats/asin-status", headers=sign_in(second_checkout, "demo")
+        f"{second_checkout.announced['app_url']}/products/stats/asin-status", headers=second_checkout.sign_in("demo")
     )
     with redis.Redis.from_url(stack.redis.url) as client:
         assert client.keys("asin_stats:*")
@@ -194,7 +183,7 @@ def test_a_killed_supervisor_leaves_no_process_and_keeps_the_data(directory: Pat
         processes = family(killed.process.pid)
         url = f"{killed.announced['app_url']}/products"
         new = {"title": "Kept", "supplier": "Acme"}
-        created = httpx.post(url, json=new, headers=sign_in(killed, "demo")).raise_for_status().json()
+        created = httpx.post(url, json=new, headers=killed.sign_in("demo")).raise_for_status().json()
         demo = killed.announced["demo"]
         killed.end(signal.SIGKILL)
         assert wait_until(lambda: all_gone(processes), seconds=STOP_SECONDS)
@@ -202,7 +191,7 @@ def test_a_killed_supervisor_leaves_no_process_and_keeps_the_data(directory: Pat
         assert second.announced["demo"] == demo
         processes = family(second.process.pid)
         url = f"{second.announced['app_url']}/products/{created['product']['id']}"
-        assert httpx.get(url, headers=sign_in(second, "demo")).json()["title"] == "Kept"
+        assert httpx.get(url, headers=second.sign_in("demo")).json()["title"] == "Kept"
         assert second.end(signal.SIGTERM) == 0
     assert all_gone(processes)
     assert not (directory / "stack.json").exists()
@@ -212,7 +201,7 @@ def test_redis_killed_with_the_readme_command_is_restarted(directory: Path) -> N
     """Every request is answered meanwhile and the log reports each step. Redis keeps its port, and hits return."""
     with LocalRun(directory) as run:
         before = run.announced
-        url, headers = f"{before['app_url']}/products/stats/asin-status", sign_in(run, "demo")
+        url, headers = f"{before['app_url']}/products/stats/asin-status", run.sign_in("demo")
 
         def read() -> str:
             answer = httpx.get(url, headers=headers)

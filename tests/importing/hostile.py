@@ -1,4 +1,4 @@
-"""Files designed to be expensive to read, and a measurement of the cost of reading a file."""
+"""Difficult cell texts, files designed to be expensive to read, and a measurement of the cost of reading a file."""
 
 import io
 import time
@@ -9,6 +9,16 @@ from typing import Final
 from hypothesis import strategies as st
 
 from app.products.importing import MAX_ROWS, TooManyRowsError, UnreadableFileError, open_sheet
+
+_SPECIAL: Final = "=+-@'\"\t\r\n,;\\ ＝éß€漢😀'a0."  # noqa: RUF001 - on purpose
+CELL_TEXTS: Final = st.one_of(
+    st.text(alphabet=_SPECIAL, max_size=12),
+    st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20),
+    st.sampled_from(
+        ["=1+1", "'=1+1", "''", "@SUM(A1)", "-5", '="x"', "sep=;", '"', "'", "a\r\nb", "a;=1", "\u2028", "null"]
+    ),
+)
+"""Any text that the database can store, with special characters of spreadsheets, CSV and databases preferred."""
 
 HEADER: Final = b"ASIN,UPC,Title,Supplier,Cost,MOQ,Stage,Favorite,Notes\n"
 _WIDE_HEADER: Final = ("\ufeff" + HEADER.decode()).encode("utf-16-le")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.products.formulas import disarm, restore
 from app.products.importing import cells
-from tests.importing import texts
+from tests.importing.hostile import CELL_TEXTS
 
 _CENTS = st.integers(min_value=0, max_value=100_000_000)
 
@@ -87,7 +87,7 @@ def test_flags_have_several_spellings() -> None:
         cells.flag("maybe")
 
 
-@given(texts.cells)
+@given(CELL_TEXTS)
 def test_exported_cells_are_no_formulas_and_can_be_restored(text: str) -> None:
     """An apostrophe is added before characters that start a formula."""
     cell_text = disarm(text)

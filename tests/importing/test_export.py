@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.stack import Stack
-from tests.importing import texts
+from tests.importing.hostile import CELL_TEXTS
 from tests.problems import pointers, problem
 from tests.sellers import Seller
 
@@ -61,7 +61,7 @@ def test_placeholders_are_exported_as_empty_asins(seller: Seller, stack: Stack) 
     assert seller.imports(exported)[-1]["unchanged"] == 1
 
 
-_text = texts.cells.map(str.strip)
+_text = CELL_TEXTS.map(str.strip)
 _deals = st.lists(
     st.fixed_dictionaries(
         {"title": _text.map(lambda text: text or "x"), "brand": _text, "supplier": _text, "notes": _text},

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.products.importing import UnreadableFileError, open_sheet
 from app.products.importing.columns import NAMES
 from app.products.importing.sheet import BATCH, Sheet
-from tests.importing import texts
+from tests.importing.hostile import CELL_TEXTS
 
 _SHEET = "Title,Supplier\nCafé crème,Müller\n"
 
@@ -168,7 +168,7 @@ def test_any_bytes_are_refused_or_read_with_every_row_counted(content: bytes) ->
     assert not wrong & set(accepted)
 
 
-@given(st.lists(st.tuples(texts.cells, texts.cells), max_size=8), st.sampled_from(",;\t"))
+@given(st.lists(st.tuples(CELL_TEXTS, CELL_TEXTS), max_size=8), st.sampled_from(",;\t"))
 def test_texts_are_read_as_written_by_the_csv_module(pairs: list[tuple[str, str]], delimiter: str) -> None:
     """With quotes, delimiters and line ends inside cells. Only surrounding space is removed."""
     written = io.StringIO(newline="")
