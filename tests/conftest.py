@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import jwt
 import pytest
 from flask import Flask
 from redis import Redis
@@ -54,6 +55,15 @@ def bob(stack: Stack) -> Iterator[Caller]:
 def anonymous(stack: Stack) -> Iterator[Caller]:
     """Return a caller of the database with the publishable key and no token."""
     caller = caller_with(stack.supabase, "")
+    with caller.http:
+        yield caller
+
+
+@pytest.fixture
+def service(stack: Stack) -> Iterator[Caller]:
+    """Return a caller of the database with the service_role key, as server-side jobs have."""
+    token = jwt.encode({"role": "service_role", "aud": "authenticated"}, stack.supabase.jwt_secret, "HS256")
+    caller = caller_with(stack.supabase, token)
     with caller.http:
         yield caller
 

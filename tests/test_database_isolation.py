@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import jwt
 import pytest
 
 from local.stack import Stack
-from tests.callers import Caller, caller_with
+from tests.callers import Caller
 
 _NOBODY = "00000000-0000-0000-0000-000000000000"
 # One valid call of each function. Calls with another user's ids have tests of their own.
@@ -135,14 +134,11 @@ def test_stats_of_another_user_are_refused(alice: Caller, bob: Caller) -> None:
 
 
 @pytest.mark.usefixtures("entry")
-def test_the_service_role_may_read_any_users_stats(stack: Stack, alice: Caller) -> None:
+def test_the_service_role_may_read_any_users_stats(alice: Caller, service: Caller) -> None:
     """Server-side jobs need this exception."""
-    token = jwt.encode({"role": "service_role", "aud": "authenticated"}, stack.supabase.jwt_secret, "HS256")
-    service = caller_with(stack.supabase, token)
-    with service.http:
-        assert service.gets("get_asin_stats", p_user_id=alice.id)["all"] == 1
-        assert service.gets("recount_asin_stats", p_user_id=alice.id)["after"]["all"] == 1
-        assert service.gets("recount_asin_stats", p_user_id=_NOBODY)["after"]["all"] == 0
+    assert service.gets("get_asin_stats", p_user_id=alice.id)["all"] == 1
+    assert service.gets("recount_asin_stats", p_user_id=alice.id)["after"]["all"] == 1
+    assert service.gets("recount_asin_stats", p_user_id=_NOBODY)["after"]["all"] == 0
 
 
 @pytest.mark.parametrize("function", sorted(_CALLS))

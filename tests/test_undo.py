@@ -1,10 +1,9 @@
 """A delete can be undone for 30 days, and repeating an action changes nothing."""
 
-import jwt
 import pytest
 
 from local.stack import Stack
-from tests.callers import Caller, caller_with
+from tests.callers import Caller
 from tests.problems import pointers, problem
 from tests.sellers import Seller
 from tests.visitors import new_visitor
@@ -103,30 +102,24 @@ def test_the_desk_shows_that_a_deal_is_too_old_to_restore(seller: Seller, stack:
         assert "too long ago to be restored; nothing was changed" in visitor.page
 
 
-def test_only_server_side_jobs_can_purge_and_find_users(stack: Stack, alice: Caller) -> None:
+def test_only_server_side_jobs_can_purge_and_find_users(alice: Caller, service: Caller) -> None:
     """Missing grants refuse a user. A job cannot purge deals that may still be restored (less than 30 days)."""
     for function, arguments in (("purge_deals", {"p_days": 30}), ("find_user", {"p_email": "x"})):
         assert alice.rpc(function, **arguments).json()["code"] == "42501"
-    token = jwt.encode({"role": "service_role", "aud": "authenticated"}, stack.supabase.jwt_secret, "HS256")
-    service = caller_with(stack.supabase, token)
-    with service.http:
-        assert service.rpc("purge_deals", p_days=29).status_code == 422
-        assert service.gets("find_user", p_email="nobody@example.com") is None
+    assert service.rpc("purge_deals", p_days=29).status_code == 422
+    assert service.gets("find_user", p_email="nobody@example.com") is None
 
 
-def test_a_purge_runs_in_bounded_steps(stack: Stack, alice: Caller, bob: Caller) -> None:
+def test_a_purge_runs_in_bounded_steps(stack: Stack, alice: Caller, bob: Caller, service: Caller) -> None:
     """Each call purges at most `p_limit` deals, across all users, until none is left."""
     for someone in (alice, bob):
         for number in range(3):
             someone.gets("delete_deal", p_deal_id=someone.creates(title=f"{number}")["id"])
     old = "update deals set deleted_at = now() - interval '99 days' where user_id = any ($1)"  # not other tests' rows
     stack.supabase.sql(old, [alice.id, bob.id])
-    token = jwt.encode({"role": "service_role", "aud": "authenticated"}, stack.supabase.jwt_secret, "HS256")
-    service = caller_with(stack.supabase, token)
     steps = []
-    with service.http:
-        while (step := service.gets("purge_deals", p_days=30, p_limit=2))["deals"]:
-            steps.append(step)
+    while (step := service.gets("purge_deals", p_days=30, p_limit=2))["deals"]:
+        steps.append(step)
     assert max(step["deals"] for step in steps) == 2
     assert sum(step["deals"] for step in steps) >= 6
     assert alice.lists(p_active=False) == bob.lists(p_active=False) == []

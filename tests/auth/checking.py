@@ -1,4 +1,4 @@
-"""Helpers of the token tests: two published keys, a counting key ring, and a check of refusals."""
+"""Helpers of the token and key tests: published keys, a counting key ring, and a check of refusals."""
 
 import re
 import traceback
@@ -6,12 +6,14 @@ import traceback
 import pytest
 from jwt import PyJWK
 
-from app.auth.keys import KeyRing
+from app.auth.keys import KeyRing, UnknownKeyError
 from app.auth.tokens import InvalidTokenError, TokenVerifier
-from tests.auth.minting import es256, rs256
+from tests.auth.minting import Signer, es256, rs256
 
 EC_KEY = es256("ec")
 RSA_KEY = rs256("rsa")
+OLD, NEW, RSA = es256("old"), es256("new"), rs256("rsa")
+"""Keys of the fixture `key_set`, which publishes OLD and RSA at first."""
 
 
 class CountingRing(KeyRing):
@@ -34,3 +36,11 @@ def refusal(verifier: TokenVerifier, token: str) -> str:
     shown = "".join(traceback.format_exception(caught.value))
     assert not any(part in shown for part in token.split(".") if len(part) > 8)
     return reason
+
+
+def knows(ring: KeyRing, signer: Signer) -> bool:
+    """Return whether the ring has the signer's key."""
+    try:
+        return ring.find(algorithm=signer.algorithm, key_id=signer.key_id).key_id == signer.key_id
+    except UnknownKeyError:
+        return False

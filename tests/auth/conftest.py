@@ -6,8 +6,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.auth.keys import KeyRing
 from app.auth.tokens import TokenVerifier
-from tests.auth.checking import EC_KEY, RSA_KEY, CountingRing
+from tests.auth.checking import EC_KEY, OLD, RSA, RSA_KEY, CountingRing
 from tests.auth.jwks import JwksServer
 from tests.auth.minting import AUDIENCE, ISSUER, SECRET, Clock
 from tests.auth.tiny_app import OpenSessions, Operators, tiny_app
@@ -67,3 +68,22 @@ def client(app: Flask) -> Iterator[FlaskClient]:
     """Return a client that keeps cookies, like a browser."""
     with app.test_client() as client:
         yield client
+
+
+@pytest.fixture
+def key_set() -> Iterator[JwksServer]:
+    """Run a key set endpoint that publishes OLD and RSA."""
+    with JwksServer(OLD.public_jwk, RSA.public_jwk) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def key_clock() -> Clock:
+    """Return the monotonic clock of `key_ring`."""
+    return Clock(1000)
+
+
+@pytest.fixture
+def key_ring(key_set: JwksServer, key_clock: Clock) -> KeyRing:
+    """Return a ring that reads `key_set` and has fetched no keys yet."""
+    return KeyRing(jwks_url=key_set.url, monotonic=key_clock)

@@ -1,30 +1,19 @@
 """`import_deals`: how a row finds its product and deal, what it changes, and why it is refused."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import jwt
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.stack import Stack
-from tests.callers import Caller, caller_with
+from tests.callers import Caller
 
 _NOBODY = "00000000-0000-0000-0000-000000000000"
 _A, _B = "B00000000A", "B00000000B"
 
 Row = dict[str, Any]
 Outcome = dict[str, Any]
-
-
-@pytest.fixture
-def service(stack: Stack) -> Iterator[Caller]:
-    """Return a caller with the service_role key, as server-side jobs have."""
-    token = jwt.encode({"role": "service_role", "aud": "authenticated"}, stack.supabase.jwt_secret, "HS256")
-    caller = caller_with(stack.supabase, token)
-    with caller.http:
-        yield caller
 
 
 def _imports(caller: Caller, *rows: Row, **arguments: object) -> Outcome:
