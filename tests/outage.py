@@ -38,14 +38,14 @@ def visit(call: Call) -> Visit:
 
 
 @contextmanager
-def all_at_once(*calls: Call) -> Iterator[list[Future[Visit]]]:
+def concurrently(*calls: Call) -> Iterator[list[Future[Visit]]]:
     """Make these requests concurrently with the block. The block ends when all are answered."""
     with ThreadPoolExecutor(_THREADS) as threads:
         yield [threads.submit(visit, call) for call in calls]
 
 
 @contextmanager
-def again_and_again(call: Call, *, pause: float = 0.02) -> Iterator[list[Visit]]:
+def repeatedly(call: Call, *, pause: float = 0.02) -> Iterator[list[Visit]]:
     """Repeat this request, one at a time, until the block ends. Yield the growing list of visits."""
     visits, stop = list[Visit](), threading.Event()
 

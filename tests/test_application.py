@@ -56,11 +56,11 @@ def application() -> Application:
 
 def test_a_request_matches_the_same_route_as_in_flask(application: Application) -> None:
     """Independent of earlier requests: in this order, then in reverse."""
-    for asked in (*_CHANGES, *reversed(_CHANGES)):
-        ours = application.create_url_adapter(Request(_environ(asked)))
-        flasks = Flask.create_url_adapter(application, Request(_environ(asked)))
+    for change in (*_CHANGES, *reversed(_CHANGES)):
+        ours = application.create_url_adapter(Request(_environ(change)))
+        theirs = Flask.create_url_adapter(application, Request(_environ(change)))
 
-        assert _found(ours) == _found(flasks), asked
+        assert _found(ours) == _found(theirs), change
 
 
 def _environ(change: dict[str, Any]) -> dict[str, Any]:

@@ -59,16 +59,16 @@ def test_signing_in_and_out_is_audited(visitor: Visitor, someone: Seller, log: P
 def test_refusals_are_audited(visitor: Visitor, someone: Seller, log: Path) -> None:
     """Forms without a valid CSRF token, invalid access tokens, and pages for operators only."""
     visitor.signs_in(someone)
-    asked = [
+    answers = [
         visitor.http.post("/desk/deals", data={"csrf_token": "forged"}),
         visitor.http.post("/sign-out", data={"csrf_token": "forged"}),
         someone.http.get(STATS, headers={"Authorization": "Bearer x.y.z"}),
         someone.http.get("/diagnostics/redis"),
         visitor.http.get("/diagnostics/redis", headers={"Cookie": ""}),
     ]
-    assert [answer.status_code for answer in asked] == [403, 403, 401, 403, 401]
+    assert [answer.status_code for answer in answers] == [403, 403, 401, 403, 401]
     lines = {line["request_id"]: line for line in audited(log, outcome="refused")}
-    found = [lines[answer.headers["X-Request-ID"]] for answer in asked]
+    found = [lines[answer.headers["X-Request-ID"]] for answer in answers]
     assert [line["event"] for line in found] == ["csrf", "csrf", "token", "operator", "operator"]
     assert found[3]["user"] == someone.id
     assert found[3]["action"] == "redis_report"

@@ -89,11 +89,11 @@ def test_one_foreign_deal_among_a_thousand_refuses_all_of_them(
 ) -> None:
     """The error names only that deal. No row of either user is written."""
     with postgres.session() as session:
-        stranger = new_user(session)
-        execute(session, _FILL, stranger, 1)
-        foreign = str(execute(session, "select id from deals where user_id = %s", stranger)[0]["id"])
-        before = execute(session, _OF_BOTH, owner.user_id, stranger)
+        other_user = new_user(session)
+        execute(session, _FILL, other_user, 1)
+        foreign = str(execute(session, "select id from deals where user_id = %s", other_user)[0]["id"])
+        before = execute(session, _OF_BOTH, owner.user_id, other_user)
         with pytest.raises(psycopg.Error) as refusal:
             owner.acts(action, stage, [*owner.deal_ids[:-1], foreign])
         assert (refusal.value.sqlstate, refusal.value.diag.message_detail) == ("PT404", f'["{foreign}"]')
-        assert execute(session, _OF_BOTH, owner.user_id, stranger) == before
+        assert execute(session, _OF_BOTH, owner.user_id, other_user) == before

@@ -7,7 +7,7 @@ import pytest
 from local.stack import Stack
 from tests.callers import Caller
 
-_NOBODY = "00000000-0000-0000-0000-000000000000"
+_UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
 
 
 def _deals(caller: Caller, count: int) -> list[str]:
@@ -32,7 +32,7 @@ def test_get_product_returns_all_its_deals(alice: Caller) -> None:
     assert {deal["id"]: deal["active"] for deal in product["deals"]} == {first["id"]: False, second["id"]: True}
     assert [deal["created_at"] for deal in product["deals"]] == sorted(deal["created_at"] for deal in product["deals"])
     assert (product["asin"], "product" in product["deals"][0]) == ("B000000001", False)
-    assert alice.gets("get_product", p_product_id=_NOBODY) is None
+    assert alice.gets("get_product", p_product_id=_UNKNOWN_ID) is None
 
 
 def test_changing_a_product_moves_it_between_statuses(alice: Caller) -> None:
@@ -110,7 +110,7 @@ def test_two_deals_of_a_product_cannot_have_one_supplier(alice: Caller) -> None:
         ("update_product", None),
         ("update_deal", {"stage": "lost"}),
         ("update_deal", {"moq": "many"}),
-        ("update_deal", {"product_id": _NOBODY}),
+        ("update_deal", {"product_id": _UNKNOWN_ID}),
         ("update_deal", {"active": False}),
     ],
 )
@@ -178,9 +178,9 @@ def test_one_foreign_or_unknown_id_refuses_the_whole_bulk_action(alice: Caller, 
     """Nothing is changed, and the error lists exactly the ids that are not the caller's."""
     own, foreign = _deals(alice, 3), bob.creates()["id"]
     before = _everything(alice)
-    refusal = alice.rpc("bulk_deals", p_action="delete", p_deal_ids=[own[0], foreign, *own[1:], _NOBODY])
+    refusal = alice.rpc("bulk_deals", p_action="delete", p_deal_ids=[own[0], foreign, *own[1:], _UNKNOWN_ID])
     assert (refusal.status_code, refusal.json()["code"]) == (404, "PT404")
-    assert sorted(_ids(refusal.json()["details"])) == sorted([foreign, _NOBODY])
+    assert sorted(_ids(refusal.json()["details"])) == sorted([foreign, _UNKNOWN_ID])
     assert (_everything(alice), len(bob.lists())) == (before, 1)
 
 

@@ -7,23 +7,23 @@ import pytest
 from local.stack import Stack
 from tests.callers import Caller
 
-_NOBODY = "00000000-0000-0000-0000-000000000000"
+_UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
 # One valid call of each function. Calls with another user's ids have tests of their own.
 _CALLS: dict[str, dict[str, Any]] = {
-    "bulk_deals": {"p_action": "delete", "p_deal_ids": [_NOBODY]},
+    "bulk_deals": {"p_action": "delete", "p_deal_ids": [_UNKNOWN_ID]},
     "create_product": {"p_product": {"title": "Mine"}, "p_deal": {}},
-    "delete_deal": {"p_deal_id": _NOBODY},
+    "delete_deal": {"p_deal_id": _UNKNOWN_ID},
     "find_user": {"p_email": "seller@example.com"},
-    "get_asin_stats": {"p_user_id": _NOBODY},
-    "get_product": {"p_product_id": _NOBODY},
+    "get_asin_stats": {"p_user_id": _UNKNOWN_ID},
+    "get_product": {"p_product_id": _UNKNOWN_ID},
     "import_deals": {"p_rows": []},
     "is_operator": {},
     "session_is_open": {},
     "list_deals": {},
     "purge_deals": {"p_days": 30},
-    "recount_asin_stats": {"p_user_id": _NOBODY},
-    "update_deal": {"p_deal_id": _NOBODY, "p_changes": {}},
-    "update_product": {"p_product_id": _NOBODY, "p_changes": {}},
+    "recount_asin_stats": {"p_user_id": _UNKNOWN_ID},
+    "update_deal": {"p_deal_id": _UNKNOWN_ID, "p_changes": {}},
+    "update_product": {"p_product_id": _UNKNOWN_ID, "p_changes": {}},
 }
 
 
@@ -60,7 +60,7 @@ def test_writing_another_users_row_changes_nothing(
 @pytest.mark.parametrize("column", ["id", "user_id", "created_at", "updated_at", "asin_status"])
 def test_a_user_cannot_write_columns_that_the_database_sets(column: str, alice: Caller, bob: Caller) -> None:
     """Ids, owner, timestamps and status cannot be inserted or changed, so a user cannot create rows for another."""
-    value = {"id": _NOBODY, "user_id": bob.id, "asin_status": "asin_found"}.get(column, "2020-01-01T00:00:00Z")
+    value = {"id": _UNKNOWN_ID, "user_id": bob.id, "asin_status": "asin_found"}.get(column, "2020-01-01T00:00:00Z")
     mine = alice.creates()["product_id"]
     inserted = alice.http.post("/products", json={"title": "Planted", column: value})
     changed = alice.http.patch("/products", params={"id": f"eq.{mine}"}, json={column: value})
@@ -126,7 +126,7 @@ def test_two_users_can_have_products_with_the_same_asin(bob: Caller, entry: dict
 def test_stats_of_another_user_are_refused(alice: Caller, bob: Caller) -> None:
     """A forged p_user_id is an error and returns no numbers. So is null."""
     for function in ("get_asin_stats", "recount_asin_stats"):
-        for forged in (alice.id, _NOBODY, None):
+        for forged in (alice.id, _UNKNOWN_ID, None):
             refusal = bob.rpc(function, p_user_id=forged)
             assert (refusal.status_code, refusal.json()["code"]) == (403, "PT403")
     assert bob.reads_stats()["all"] == 0
@@ -138,7 +138,7 @@ def test_the_service_role_may_read_any_users_stats(alice: Caller, service: Calle
     """Server-side jobs need this exception."""
     assert service.gets("get_asin_stats", p_user_id=alice.id)["all"] == 1
     assert service.gets("recount_asin_stats", p_user_id=alice.id)["after"]["all"] == 1
-    assert service.gets("recount_asin_stats", p_user_id=_NOBODY)["after"]["all"] == 0
+    assert service.gets("recount_asin_stats", p_user_id=_UNKNOWN_ID)["after"]["all"] == 0
 
 
 @pytest.mark.parametrize("function", sorted(_CALLS))
@@ -154,7 +154,7 @@ def test_an_anonymous_caller_may_access_no_table(table: str, anonymous: Caller) 
     row = {"id": "not.is.null"}
     answers = [
         anonymous.http.get(f"/{table}"),
-        anonymous.http.post(f"/{table}", json={"title": "x"} if table == "products" else {"product_id": _NOBODY}),
+        anonymous.http.post(f"/{table}", json={"title": "x"} if table == "products" else {"product_id": _UNKNOWN_ID}),
         anonymous.http.patch(f"/{table}", params=row, json={"brand": "x"} if table == "products" else {"notes": "x"}),
         anonymous.http.delete(f"/{table}", params=row),
     ]

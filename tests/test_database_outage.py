@@ -16,7 +16,7 @@ from local.processes import wait_until
 from local.stack import Stack
 from local.supabase import SupabaseServer
 from tests.clients import PASSWORD, client, new_account
-from tests.outage import Call, Visit, again_and_again, all_at_once
+from tests.outage import Call, Visit, concurrently, repeatedly
 from tests.problems import problem
 from tests.sellers import Seller, all_workers_serve, app_environment, new_seller
 
@@ -132,13 +132,13 @@ def test_a_hung_database_does_not_occupy_all_threads(
     readiness: list[Call] = [lambda: _anonymous_request(app)] * 32
     supabase.pause()
     with (
-        all_at_once(*lists, *readiness) as first,
-        again_and_again(cached.reads_stats) as hits,
-        again_and_again(lambda: _anonymous_request(app, "/healthz")) as health_checks,
+        concurrently(*lists, *readiness) as first,
+        repeatedly(cached.reads_stats) as hits,
+        repeatedly(lambda: _anonymous_request(app, "/healthz")) as health_checks,
     ):
         assert _all_breakers_open(app, log, since=start)
         breakers_open_at = time.monotonic()
-        with all_at_once(*lists, *readiness) as later:
+        with concurrently(*lists, *readiness) as later:
             pass
         assert wait_until(lambda: time.monotonic() > breakers_open_at + 1, seconds=5)  # hits are read meanwhile
     supabase.resume()
@@ -164,9 +164,9 @@ def test_the_answer_to_a_change_says_whether_it_was_sent(
     supabase.pause()
     sent = [partial(_creates, other, f"Sent {number}") for number in range(2)]
     late = [partial(_creates, seller, "Late") for seller in (other, cached)]
-    with all_at_once(*sent) as first:
+    with concurrently(*sent) as first:
         assert _all_breakers_open(app, log, since=start)
-        with all_at_once(*late) as later:
+        with concurrently(*late) as later:
             pass
     assert "; hit" in cached.reads_stats().headers["Cache-Status"]
     supabase.resume()
@@ -188,8 +188,8 @@ def test_a_killed_database_and_its_recovery_are_detected_at_once(
     """A refused connection fails without waiting."""
     start = len(log.read_text())
     supabase.kill()
-    with again_and_again(cached.reads_stats) as hits:
-        with all_at_once(*[lambda: other.http.get("/products")] * 8, *[lambda: _anonymous_request(app)] * 8) as first:
+    with repeatedly(cached.reads_stats) as hits:
+        with concurrently(*[lambda: other.http.get("/products")] * 8, *[lambda: _anonymous_request(app)] * 8) as first:
             pass
         assert _all_breakers_open(app, log, since=start)
         for visit in _results(first[:8]):
@@ -204,7 +204,7 @@ def test_a_killed_database_and_its_recovery_are_detected_at_once(
 
 
 def test_signing_in_to_a_hung_database_fails_fast(supabase: SupabaseServer) -> None:
-    """The first attempt waits for the timeout. The later ones fail fast."""
+    """The first attempt waits for the timeout. Later attempts fail fast."""
     email = new_account(supabase)["user"]["email"]
     database = Database(supabase.url, supabase.publishable_key, timeout=2, most_calls=2, down_after=1)
     supabase.pause()

@@ -8,7 +8,7 @@ from pathlib import Path
 from local.application import AppServer
 from local.stack import Stack
 from tests.clients import client
-from tests.outage import again_and_again, all_at_once
+from tests.outage import concurrently, repeatedly
 from tests.proxy import Fault, SupabaseProxy
 from tests.sellers import app_environment, new_seller
 
@@ -33,7 +33,7 @@ def test_a_slow_database_is_not_treated_as_down(stack: Stack, tmp_path: Path) ->
         client(app.url) as anonymous,
     ):
         proxy.fault = Fault(late)
-        with all_at_once(
+        with concurrently(
             *[lambda: seller.http.get("/products")] * 32, *[lambda: anonymous.get("/readyz")] * 8
         ) as visits:
             pass
@@ -51,7 +51,7 @@ def test_an_import_and_many_readers_are_all_served(stack: Stack, tmp_path: Path)
         new_seller(stack.supabase, app.url) as reader,
         ExitStack() as readers,
     ):
-        visits = [readers.enter_context(again_and_again(partial(reader.http.get, "/products"))) for _ in range(12)]
+        visits = [readers.enter_context(repeatedly(partial(reader.http.get, "/products"))) for _ in range(12)]
         lines = importer.imports(file)
     assert lines[-1]["created"] == 2500
     assert {visit.status for reader_visits in visits for visit in reader_visits} == {200}

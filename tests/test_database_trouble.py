@@ -157,10 +157,10 @@ def test_a_change_that_was_not_sent_is_answered_with_nothing_was_changed(
     someone: Seller, settings: Settings, redis: Redis
 ) -> None:
     """The connection is refused, so the outcome is known and no tombstone is kept."""
-    away = settings.model_copy(update={"supabase_url": f"http://127.0.0.1:{free_port()}"})
+    unreachable = settings.model_copy(update={"supabase_url": f"http://127.0.0.1:{free_port()}"})
     headers = {"Authorization": f"Bearer {someone.token}"}
     redis.delete(someone.key)
-    with running_app(away) as app:
+    with running_app(unreachable) as app:
         client = app.test_client()
         answers = [
             client.post("/products", json={"title": "x"}, headers=headers),

@@ -11,9 +11,15 @@ from tests.visitors import Visitor
 
 def test_the_cookie_reveals_neither_tokens_nor_the_e_mail_address(visitor: Visitor, seller: Seller, app: Flask) -> None:
     """No decoding of the cookie reveals any of them."""
-    held = visitor.session(app)
+    contents = visitor.session(app)
     everything = b"\n".join(decodings(visitor.http.cookies["asin_desk"]))
-    secrets = [held["refresh_token"], held["csrf_token"], seller.email, seller.id, *held["access_token"].split(".")]
+    secrets = [
+        contents["refresh_token"],
+        contents["csrf_token"],
+        seller.email,
+        seller.id,
+        *contents["access_token"].split("."),
+    ]
     assert [secret for secret in secrets if secret.encode() in everything] == []
 
 

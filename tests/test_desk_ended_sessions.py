@@ -20,7 +20,7 @@ from tests.proxy import Fault, SupabaseProxy, http_answer
 from tests.sellers import STATS, Seller, all_workers_serve, app_environment
 from tests.visitors import Visitor, new_visitor
 
-AWAY: Final = Fault(answer=lambda _answer: http_answer("503 Service Unavailable", b"{}"), arrives=False)
+OUTAGE: Final = Fault(answer=lambda _answer: http_answer("503 Service Unavailable", b"{}"), arrives=False)
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_signing_out_during_an_outage_can_be_completed_later(
 ) -> None:
     """The browser is signed out at once. The page says that the session is still open, and its button ends it."""
     with copied(proxied_visitor) as copy:
-        proxy.fault = AWAY
+        proxy.fault = OUTAGE
         answer = proxied_visitor.submits("/sign-out")
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) > 0
@@ -164,7 +164,7 @@ def test_signing_in_completes_a_pending_sign_out(
 ) -> None:
     """The button is not needed."""
     with copied(proxied_visitor) as copy:
-        proxy.fault = AWAY
+        proxy.fault = OUTAGE
         assert proxied_visitor.submits("/sign-out").status_code == 503
         proxy.fault = None
         proxied_visitor.signs_in(seller)

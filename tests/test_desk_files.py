@@ -78,6 +78,6 @@ def test_the_export_link_keeps_the_filters(visitor: Visitor, seller: Seller) -> 
 
 def test_import_and_export_require_sign_in(server: AppServer) -> None:
     """Both redirect to the sign-in page."""
-    with new_visitor(server.url) as stranger:
+    with new_visitor(server.url) as anonymous:
         for path in ("/desk/import", "/desk/export"):
-            assert "/sign-in" in stranger.opens(path).headers["Location"]
+            assert "/sign-in" in anonymous.opens(path).headers["Location"]

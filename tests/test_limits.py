@@ -109,11 +109,11 @@ def test_a_user_can_run_only_two_imports_at_a_time(stack: Stack, seller: Seller,
     def slow_body() -> Iterator[bytes]:
         yield b"title\n"
         started.append(1)
-        assert wait_until(lambda: not held, seconds=60)
+        assert wait_until(lambda: not blocked, seconds=60)
         yield b"x\n"
 
     started: list[int] = []
-    held = [True]
+    blocked = [True]
     environment = app_environment(stack, RATE_LIMITS="on")
     with AppServer(environment, workers=1, log=tmp_path / "log") as app, ThreadPoolExecutor(2) as threads:
         url = f"{app.url}/products/import"
@@ -125,7 +125,7 @@ def test_a_user_can_run_only_two_imports_at_a_time(stack: Stack, seller: Seller,
             answer = third.post(url, content="title\ny\n")
             assert (answer.status_code, answer.headers["Retry-After"]) == (429, "5")
         finally:
-            held.clear()
+            blocked.clear()
         assert [each.result().status_code for each in slow] == [200, 200]
         assert third.post(url, content="title\ny\n").status_code == 200
         third.close()

@@ -22,8 +22,8 @@ def test_an_invalid_counter_value_is_discarded(limited_app: Flask, redis: Redis,
         limiter().take(_POLICY, "planted")
         (key,) = redis.scan_iter(match="asin_limits:test:*")
         redis.set(key, planted)
-        standing = limiter().take(_POLICY, "planted")
-        assert (standing.allowed, standing.left) == (True, 2)
+        result = limiter().take(_POLICY, "planted")
+        assert (result.allowed, result.left) == (True, 2)
         assert 0 < redis.pttl(key) <= _POLICY.window_ms
         redis.delete(key)
 

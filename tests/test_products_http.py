@@ -12,11 +12,11 @@ from tests.sellers import CACHE_STATUS, STATS, Seller
 
 _MEBIBYTE = 1 << 20
 _JSON = {"Content-Type": "application/json"}
-_NO_ID = "00000000-0000-4000-8000-000000000000"
+_UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 _WITH_BODY = [
     ("POST", "/products"),
-    ("PATCH", f"/products/{_NO_ID}"),
-    ("PATCH", f"/products/deal/{_NO_ID}"),
+    ("PATCH", f"/products/{_UNKNOWN_ID}"),
+    ("PATCH", f"/products/deal/{_UNKNOWN_ID}"),
     ("POST", "/products/bulk-action"),
 ]
 
@@ -99,8 +99,8 @@ def _chunks(body: bytes) -> Iterator[bytes]:
     ("path", "allowed"),
     [
         ("/products", {"GET", "POST"}),
-        (f"/products/{_NO_ID}", {"GET", "PATCH"}),
-        (f"/products/deal/{_NO_ID}", {"PATCH", "DELETE"}),
+        (f"/products/{_UNKNOWN_ID}", {"GET", "PATCH"}),
+        (f"/products/deal/{_UNKNOWN_ID}", {"PATCH", "DELETE"}),
         ("/products/bulk-action", {"POST"}),
         (STATS, {"GET"}),
         (CACHE_STATUS, {"GET"}),
@@ -141,7 +141,7 @@ def test_an_unknown_path_is_a_problem_document(seller_of_module: Seller, path: s
 
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/products"), ("GET", STATS), ("GET", CACHE_STATUS), ("GET", "/diagnostics/redis"),
-                         ("GET", f"/products/{_NO_ID}"), ("DELETE", f"/products/deal/{_NO_ID}"), *_WITH_BODY],
+                         ("GET", f"/products/{_UNKNOWN_ID}"), ("DELETE", f"/products/deal/{_UNKNOWN_ID}"), *_WITH_BODY],
 )  # fmt: skip
 def test_requests_without_a_valid_token_are_refused(server: AppServer, method: str, path: str) -> None:
     """401 with a challenge, before the body is read. A token in the query string is ignored."""

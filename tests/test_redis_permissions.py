@@ -30,7 +30,7 @@ _numbers: Final = itertools.count(1)
 
 
 @dataclass(frozen=True)
-class Scene:
+class RestrictedApp:
     """An application in this process, an operator of it, and an administrator's Redis client."""
 
     app: Flask
@@ -84,7 +84,9 @@ class Scene:
 
 
 @contextmanager
-def scene(stack: Stack, settings: Settings, module_valkey: ValkeyServer, rules: list[str]) -> Iterator[Scene]:
+def restricted_app(
+    stack: Stack, settings: Settings, module_valkey: ValkeyServer, rules: list[str]
+) -> Iterator[RestrictedApp]:
     """Create an application that connects as a new Redis user with these rules."""
     name = f"asin-desk-{next(_numbers)}"
     url = module_valkey.url.replace("//", f"//{name}:word@")
@@ -101,45 +103,48 @@ def scene(stack: Stack, settings: Settings, module_valkey: ValkeyServer, rules: 
                 transport=httpx.WSGITransport(app), base_url="http://app", headers=seller.http.headers
             )
             with inside:
-                set_up = Scene(app, replace(seller, http=inside), admin, name, url)
+                restricted = RestrictedApp(app, replace(seller, http=inside), admin, name, url)
                 try:
-                    yield set_up
+                    yield restricted
                 finally:  # deliver owed deletes now, not during the next test
                     admin.execute_command("ACL", "SETUSER", name, "+@all")
-                    assert wait_until(lambda: set_up.diagnose()["breaker"]["owed"] == 0, seconds=10)
+                    assert wait_until(lambda: restricted.diagnose()["breaker"]["owed"] == 0, seconds=10)
 
 
 def test_the_documented_permissions_are_sufficient(
     stack: Stack, settings: Settings, module_valkey: ValkeyServer
 ) -> None:
     """The server denies no command, neither for requests and diagnostics nor for operators' commands."""
-    with scene(stack, settings, module_valkey, _SERVING + _OPERATING) as set_up:
-        set_up.serve()
-        assert set_up.someone.cache_status()["state"] == "value"
-        report = set_up.diagnose()
+    with restricted_app(stack, settings, module_valkey, _SERVING + _OPERATING) as restricted:
+        restricted.serve()
+        assert restricted.someone.cache_status()["state"] == "value"
+        report = restricted.diagnose()
         assert (report["connected"], [entry["state"] for entry in report["entries"]]) == (True, ["value"])
-        assert set_up.operate() == [0, 0, 0]
-        assert set_up.denied() == set()
+        assert restricted.operate() == [0, 0, 0]
+        assert restricted.denied() == set()
 
 
 def test_the_first_rule_is_enough_to_serve_requests(
     stack: Stack, settings: Settings, module_valkey: ValkeyServer
 ) -> None:
     """Reads hit the cache and changes are visible at once. Diagnostics work with less information."""
-    with scene(stack, settings, module_valkey, _SERVING) as set_up:
-        set_up.serve()
-        assert "hit" in set_up.someone.reads_stats().headers["Cache-Status"]
-        assert set_up.denied() == set()
-        assert set_up.diagnose()["connected"] is True
-        assert set_up.operate() == [1, 0, 1]
+    with restricted_app(stack, settings, module_valkey, _SERVING) as restricted:
+        restricted.serve()
+        assert "hit" in restricted.someone.reads_stats().headers["Cache-Status"]
+        assert restricted.denied() == set()
+        assert restricted.diagnose()["connected"] is True
+        assert restricted.operate() == [1, 0, 1]
 
 
 def test_keys_of_other_applications_are_not_accessible(
     stack: Stack, settings: Settings, module_valkey: ValkeyServer
 ) -> None:
     """The documented pattern covers the application's keys and no others."""
-    with scene(stack, settings, module_valkey, _SERVING + _OPERATING) as set_up, Redis.from_url(set_up.url) as client:
-        set_up.admin.set("session:x", "1")
+    with (
+        restricted_app(stack, settings, module_valkey, _SERVING + _OPERATING) as restricted,
+        Redis.from_url(restricted.url) as client,
+    ):
+        restricted.admin.set("session:x", "1")
         assert client.get("asin_stats:nobody") is None
         with pytest.raises(NoPermissionError):
             client.get("session:x")
@@ -151,13 +156,13 @@ def test_each_permission_is_needed_and_its_absence_degrades_gracefully(
 ) -> None:
     """The command is denied, numbers stay correct, no answer is a 500, and the error counts as "permission"."""
     rules = [rule for rule in _SERVING + _OPERATING if rule != missing]
-    with scene(stack, settings, module_valkey, rules) as set_up:
-        before = set_up.error_counts()
-        set_up.serve()
-        set_up.diagnose()
-        assert set(set_up.operate()) <= {0, 1}
-        assert missing[1:] in set_up.denied()
-        after = set_up.error_counts()
+    with restricted_app(stack, settings, module_valkey, rules) as restricted:
+        before = restricted.error_counts()
+        restricted.serve()
+        restricted.diagnose()
+        assert set(restricted.operate()) <= {0, 1}
+        assert missing[1:] in restricted.denied()
+        after = restricted.error_counts()
         assert {kind for kind in after if after[kind] > before.get(kind, 0)} <= {"permission"}
         if missing in _SERVING and missing != "+info":  # INFO and diagnostics bypass the guard, which counts errors
             assert after["permission"] > before.get("permission", 0)

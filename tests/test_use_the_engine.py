@@ -105,7 +105,7 @@ def test_the_page_documents_every_option_and_method() -> None:
     """The page stays complete."""
     import inspect  # noqa: PLC0415 - only here
 
-    from app.caching import Cache  # noqa: PLC0415 - the test above looks at what importing it loads
+    from app.caching import Cache  # noqa: PLC0415 - the test above checks which modules this import loads
     from app.caching.opening import open_protocol  # noqa: PLC0415 - same
 
     options = set(inspect.signature(open_protocol).parameters) - {"topology", "longest_ttl", "client"}

@@ -66,8 +66,10 @@ def test_a_signature_by_another_key_is_refused(verifier: TokenVerifier) -> None:
 
 def test_a_key_in_the_token_header_is_ignored(verifier: TokenVerifier) -> None:
     """A key in the token's header is not trusted."""
-    stranger = es256("ec")
-    assert refusal(verifier, stranger.token(claims(), jwk=stranger.public_jwk)) == "its signature does not match"
+    attacker_key = es256("ec")
+    assert (
+        refusal(verifier, attacker_key.token(claims(), jwk=attacker_key.public_jwk)) == "its signature does not match"
+    )
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
