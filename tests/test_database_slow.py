@@ -13,7 +13,7 @@ from tests.proxy import Fault, SupabaseProxy
 from tests.sellers import app_environment, new_seller
 
 
-def test_a_slow_database_is_not_treated_as_down(stack: Stack, tmp_path: Path) -> None:
+def test_a_slow_database_is_not_treated_as_down(stack: Stack, proxy: SupabaseProxy, tmp_path: Path) -> None:
     """Each call takes 0.4 s, and there are more callers than slots. All are served."""
     log = tmp_path / "log"
 
@@ -21,14 +21,9 @@ def test_a_slow_database_is_not_treated_as_down(stack: Stack, tmp_path: Path) ->
         time.sleep(0.4)
         return answer
 
+    environment = app_environment(stack, SUPABASE_URL=proxy.url, SUPABASE_TIMEOUT="4", SUPABASE_DOWN_AFTER="2")
     with (
-        SupabaseProxy(stack.supabase.url) as proxy,
-        AppServer(
-            app_environment(stack, SUPABASE_URL=proxy.url, SUPABASE_TIMEOUT="4", SUPABASE_DOWN_AFTER="2"),
-            workers=1,
-            threads=8,
-            log=log,
-        ) as app,
+        AppServer(environment, workers=1, threads=8, log=log) as app,
         new_seller(stack.supabase, app.url) as seller,
         client(app.url) as anonymous,
     ):

@@ -22,7 +22,7 @@ _FILE = "ASIN,Title,Supplier\nB000000001,Lamp,Acme\n,Chair,\n"
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator at a operator_shell with these environment variables."""
+    """An operator with these environment variables."""
 
     environment: dict[str, str]
 
