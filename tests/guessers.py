@@ -25,17 +25,17 @@ class Guesser:
     address: str
     csrf_token: str
 
-    def tries(self, email: str, password: str, *, pretending: str = "") -> httpx.Response:
-        """Send the sign-in form. `pretending` is a forged X-Forwarded-For, which the proxy extends with the address."""
+    def tries(self, email: str, password: str, *, forged: str = "") -> httpx.Response:
+        """Send the sign-in form. `forged` is a forged X-Forwarded-For, which the proxy extends with the address."""
         form = {"csrf_token": self.csrf_token, "email": email, "password": password}
-        forwarded_for = f"{pretending}, {self.address}" if pretending else self.address
+        forwarded_for = f"{forged}, {self.address}" if forged else self.address
         return self.visitor.http.post("/sign-in", data=form, headers={b"X-Forwarded-For": forwarded_for.encode()})
 
-    def tries_many(self, emails: Sequence[str], password: str, *, pretending: str = "") -> Counter[int]:
+    def tries_many(self, emails: Sequence[str], password: str, *, forged: str = "") -> Counter[int]:
         """Try a password for each e-mail address, eight at a time, and count the statuses. Forged headers differ."""
         with ThreadPoolExecutor(8) as threads:
             tries = [
-                threads.submit(self.tries, email, password, pretending=pretending and f"{pretending}.{number}")
+                threads.submit(self.tries, email, password, forged=forged and f"{forged}.{number}")
                 for number, email in enumerate(emails)
             ]
             return Counter(each.result().status_code for each in tries)

@@ -120,7 +120,7 @@ def test_the_audit_log_has_no_secrets_and_no_forged_lines(audited_app: AppServer
     evil = '6.6.6.6"}\u2028{"logger": "app.audit", "event": "forged"'
     with new_guesser(audited_app.url) as guesser:
         guesser.visitor.http.headers["X-Request-ID"] = "x forged"
-        guesser.tries(f"Forged\r\n{someone.email}", f"{PASSWORD}-not", pretending=evil)
+        guesser.tries(f"Forged\r\n{someone.email}", f"{PASSWORD}-not", forged=evil)
         guesser.tries(someone.email.upper(), f"{PASSWORD}-not")
         guesser.tries(someone.email, f"{PASSWORD}-not")
         lines = audited(log, event="sign-in", address=guesser.address)

@@ -92,7 +92,7 @@ def test_an_address_is_limited_across_accounts(guesser: Guesser) -> None:
 
 def test_a_forged_client_address_is_ignored(guesser: Guesser, seller: Seller) -> None:
     """The client's value in X-Forwarded-For comes before the address that the proxy appends."""
-    assert guesser.tries_many([seller.email] * 15, _WRONG, pretending="192.0.2") == {422: 10, 429: 5}
+    assert guesser.tries_many([seller.email] * 15, _WRONG, forged="192.0.2") == {422: 10, 429: 5}
 
 
 def test_successful_sign_ins_use_no_quota(guesser: Guesser, limited_server: AppServer, seller: Seller) -> None:
@@ -108,7 +108,7 @@ def test_the_clients_address_reaches_supabase(stack: Stack, seller: Seller, tmp_
     with SupabaseProxy(stack.supabase.url) as proxy:
         environment = app_environment(stack, SUPABASE_URL=proxy.url, TRUSTED_PROXIES="1")
         with AppServer(environment, workers=1, log=tmp_path / "log") as app, new_guesser(app.url) as guesser:
-            assert guesser.tries(seller.email, PASSWORD, pretending="192.0.2.1").status_code == 303
+            assert guesser.tries(seller.email, PASSWORD, forged="192.0.2.1").status_code == 303
             assert [sent["Sb-Forwarded-For"] for sent in proxy.received if "Sb-Forwarded-For" in sent] == [
                 guesser.address
             ]

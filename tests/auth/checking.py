@@ -38,7 +38,7 @@ def refusal(verifier: TokenVerifier, token: str) -> str:
     return reason
 
 
-def knows(ring: KeyRing, signer: Signer) -> bool:
+def has_key(ring: KeyRing, signer: Signer) -> bool:
     """Return whether the ring has the signer's key."""
     try:
         return ring.find(algorithm=signer.algorithm, key_id=signer.key_id).key_id == signer.key_id

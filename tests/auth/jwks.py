@@ -20,7 +20,7 @@ class JwksServer:
         self.keys = list(keys)
         self.status = 200
         self.body: bytes | None = None  # sent instead of the keys
-        self.drips: Literal["headers", "body"] | None = None  # new answers are sent byte by byte
+        self.slow_part: Literal["headers", "body"] | None = None  # sent byte by byte in new answers
         self.may_finish = threading.Event()  # lets a slow answer complete
         self.requests = 0
         self._closing = threading.Event()
@@ -79,19 +79,19 @@ class JwksServer:
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Send the answer with the configured status, body and speed."""
-        document, drips = self.document(), self.drips
+        document, slow_part = self.document(), self.slow_part
         request.send_response(self.status)
         request.send_header("Content-Type", "application/json")
-        request.send_header("Content-Length", str(len(document) + (1_000_000 if drips == "body" else 0)))
-        if drips == "headers":
+        request.send_header("Content-Length", str(len(document) + (1_000_000 if slow_part == "body" else 0)))
+        if slow_part == "headers":
             request.flush_headers()
             request.wfile.write(b"X-Drop: ")
         else:
             request.end_headers()
             request.wfile.write(document)
-        while drips and not self._closing.is_set() and not self.may_finish.wait(0.1):
+        while slow_part and not self._closing.is_set() and not self.may_finish.wait(0.1):
             request.wfile.write(b" ")
-        if drips == "headers":
+        if slow_part == "headers":
             request.wfile.write(b"\r\n\r\n" + document)
 
 

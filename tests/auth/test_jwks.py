@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.auth.keys import KeyRing, KeysUnavailableError, UnknownKeyError
-from tests.auth.checking import NEW, OLD, RSA, knows
+from tests.auth.checking import NEW, OLD, RSA, has_key
 from tests.auth.jwks import JwksServer, eventually
 from tests.auth.minting import Clock, Signer, rs256
 
@@ -40,11 +40,11 @@ def test_an_invalid_answer_changes_no_keys(
         key_ring.find(algorithm="ES256", key_id="old")
     key_set.body = None
     key_clock.advance(5)
-    assert knows(key_ring, OLD)
+    assert has_key(key_ring, OLD)
     key_set.body = invalid_body
     key_clock.advance(25)
-    assert not knows(key_ring, NEW)
-    assert knows(key_ring, OLD)
+    assert not has_key(key_ring, NEW)
+    assert has_key(key_ring, OLD)
     assert key_set.requests == 3
 
 
@@ -56,38 +56,38 @@ def test_only_status_200_is_accepted(key_set: JwksServer, key_ring: KeyRing, sta
         key_ring.find(algorithm="ES256", key_id="old")
 
 
-@pytest.mark.parametrize("drips", [None, "body"], ids=["silent", "dripping"])
+@pytest.mark.parametrize("slow_part", [None, "body"], ids=["silent", "slow"])
 def test_a_slow_endpoint_costs_three_seconds_at_most(
-    key_set: JwksServer, key_ring: KeyRing, key_clock: Clock, drips: Literal["body"] | None
+    key_set: JwksServer, key_ring: KeyRing, key_clock: Clock, slow_part: Literal["body"] | None
 ) -> None:
     """The request fails within 3 s, and soon after the fetch ends although the endpoint still sends."""
-    key_set.drips = drips
-    if drips is None:
+    key_set.slow_part = slow_part
+    if slow_part is None:
         key_set.may_answer.clear()
     started = time.monotonic()
     with pytest.raises(KeysUnavailableError):
         key_ring.find(algorithm="ES256", key_id="old")
     assert time.monotonic() - started < 3
     eventually(lambda: not any(thread.name == "jwks-fetch" for thread in threading.enumerate()))
-    key_set.drips = None
+    key_set.slow_part = None
     key_set.may_answer.set()
     key_clock.advance(5)
-    assert knows(key_ring, OLD)
+    assert has_key(key_ring, OLD)
 
 
 def test_a_hanging_fetch_is_replaced_by_another(key_set: JwksServer, key_ring: KeyRing, key_clock: Clock) -> None:
     """An endpoint that sends headers slowly never triggers a read timeout. A later fetch replaces the hanging one."""
-    key_set.drips = "headers"
+    key_set.slow_part = "headers"
     started = time.monotonic()
     with pytest.raises(KeysUnavailableError):
         key_ring.find(algorithm="ES256", key_id="old")
     assert time.monotonic() - started < 3
-    key_set.drips = None
+    key_set.slow_part = None
     key_clock.advance(24.9)
     with pytest.raises(KeysUnavailableError):
         key_ring.find(algorithm="ES256", key_id="old")
     key_clock.advance(0.1)
-    assert knows(key_ring, OLD)
+    assert has_key(key_ring, OLD)
     assert key_set.requests == 2
 
 
@@ -107,7 +107,7 @@ def test_unsupported_keys_are_skipped() -> None:
     members = [{**member, "kid": key_id} for key_id, member in unsupported.items()]
     with JwksServer(*members, nameless, "text", None, RSA.public_jwk) as key_set:  # type: ignore[arg-type]
         key_ring = KeyRing(jwks_url=key_set.url)
-        assert knows(key_ring, RSA)
+        assert has_key(key_ring, RSA)
         for key_id in unsupported:
             for algorithm in ("ES256", "RS256", "HS256", "RS512", "ES384"):
                 with pytest.raises(UnknownKeyError):

@@ -141,11 +141,11 @@ def test_a_late_answer_does_not_restore_a_withdrawn_key(
 ) -> None:
     """A fetch from before the withdrawal hangs. Its answer arrives after that of a later fetch."""
     assert accepts(verifier, TOKEN)
-    server.drips = "headers"
+    server.slow_part = "headers"
     clock.advance(25)
     verifier.verify(TOKEN)
     eventually(lambda: server.requests == 2)
-    server.drips, server.keys = None, [KEPT.public_jwk]
+    server.slow_part, server.keys = None, [KEPT.public_jwk]
     clock.advance(25)
     verifier.verify(TOKEN)
     eventually(lambda: not remembers(verifier))
@@ -171,14 +171,14 @@ def test_keys_are_kept_for_a_day_while_the_endpoint_is_down(
     assert accepts(verifier, TOKEN)
 
 
-@pytest.mark.parametrize("drips", [False, True], ids=["silent", "dripping"])
+@pytest.mark.parametrize("slow", [False, True], ids=["silent", "slow"])
 def test_a_hanging_endpoint_delays_no_request(
-    verifier: TokenVerifier, server: JwksServer, clock: Clock, *, drips: bool
+    verifier: TokenVerifier, server: JwksServer, clock: Clock, *, slow: bool
 ) -> None:
     """Cached tokens are used every second for five minutes. None of these requests waits."""
     assert accepts(verifier, TOKEN)
-    if drips:
-        server.drips = "headers"
+    if slow:
+        server.slow_part = "headers"
     else:
         server.may_answer.clear()
     waited: list[float] = []
