@@ -1,4 +1,4 @@
-"""Flask, but that it does not find out anew for each request what cannot have changed since the last one.
+"""Flask subclass that caches URL matching and skips what its hooks do for coroutines.
 
 Both methods of Flask that are overridden here are documented. Nothing depends on them: the application works the same
 on `flask.Flask` itself. docs/performance.md says what each is worth.
@@ -7,7 +7,7 @@ on `flask.Flask` itself. docs/performance.md says what each is worth.
 from collections.abc import Callable, Mapping
 from typing import Any, Final, ParamSpec, TypeVar
 
-from flask import Flask, Request
+from flask import Flask, Request, request
 from werkzeug.routing import MapAdapter, Rule
 
 P = ParamSpec("P")
@@ -27,6 +27,11 @@ _LINE: Final = (
     "QUERY_STRING",
 )
 """What an adapter is made of, unless the client asks for another protocol."""
+
+
+# Werkzeug documents this method of LocalProxy: one Python call, where an attribute of the proxy takes three.
+current_request: Final[Callable[[], Request]] = request._get_current_object  # type: ignore[attr-defined]  # noqa: SLF001
+"""Returns the current request itself."""
 
 
 class _Adapter(MapAdapter):

@@ -18,16 +18,10 @@ if TYPE_CHECKING:
 HEADERS: Final = {
     "Cache-Control": "no-store",  # whatever may be kept says so itself
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",  # pages have one of their own
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": (
-        "accelerometer=(), autoplay=(), camera=(), display-capture=(), fullscreen=(), geolocation=(), gyroscope=(), "
-        "magnetometer=(), microphone=(), midi=(), payment=(), usb=()"
-    ),
-    "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""What is added to an answer that does not have it."""
+"""Added to each answer that does not have them. Those that matter for pages alone come from `app.desk`."""
 
 TRANSPORT: Final = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 """The same where the whole site is served by HTTPS: for a year browsers ask for nothing else."""

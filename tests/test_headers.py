@@ -10,6 +10,7 @@ import pytest
 from flask import Flask, abort
 from werkzeug.test import TestResponse
 
+from app.desk.blueprint import HEADERS as PAGES
 from app.headers import HEADERS, TRANSPORT
 from config import Settings
 from local.application import AppServer
@@ -19,7 +20,8 @@ from tests.clients import client
 from tests.sellers import STATS, Seller, app_environment, running_app
 
 _METHODS: Final = ("GET", "HEAD", "OPTIONS", "POST", "PUT")
-_FIXED: Final = HEADERS.keys() - {"Cache-Control", "Content-Security-Policy", "Referrer-Policy"}
+_FIXED: Final = HEADERS.keys() - {"Cache-Control", "Content-Security-Policy"}
+_FOR_PAGES: Final = PAGES.keys() - HEADERS.keys()
 _FILES: Final = {"/desk/static/desk.css", "/favicon.ico"}
 
 
@@ -53,7 +55,8 @@ def _check(answer: httpx.Response | TestResponse, path: str) -> None:
     assert "unsafe" not in values["Content-Security-Policy"], where
     is_desk = "'self'" in values["Content-Security-Policy"]
     assert is_desk or "<html" not in answer.text, where
-    assert values["Referrer-Policy"] == ("same-origin" if is_desk else HEADERS["Referrer-Policy"]), where
+    for_pages = {name: headers.get(name) for name in _FOR_PAGES}
+    assert for_pages == {name: PAGES[name] if is_desk else None for name in _FOR_PAGES}, where
     assert is_desk or values["Content-Security-Policy"] == HEADERS["Content-Security-Policy"], where
     kept = "no-store" not in values["Cache-Control"]
     assert not kept or values["Cache-Control"] in {"private, no-cache", "no-cache"}, where

@@ -1,23 +1,31 @@
 """The blueprint the desk's views hang on, and what each of its responses carries."""
 
+from typing import Final
+
 from flask import Blueprint, Response
 
 from app.desk import notices, wording
 
 desk = Blueprint("desk", __name__, template_folder="templates", static_folder="static", static_url_path="/desk/static")
 
-_HEADERS = {
+HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
     ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": (
+        "accelerometer=(), autoplay=(), camera=(), display-capture=(), fullscreen=(), geolocation=(), gyroscope=(), "
+        "magnetometer=(), microphone=(), midi=(), payment=(), usb=()"
+    ),
     "Referrer-Policy": "same-origin",  # not less: over HTTPS the CSRF check wants to see our own pages as referrer
 }
+"""Headers of every page and static file; `app.headers` adds those that all answers have."""
 
 
 @desk.after_request
 def protect(response: Response) -> Response:
-    """Let pages load what is ours, and nothing else; `app.headers` adds the rest."""
-    response.headers.update(_HEADERS)
+    """Let pages load only our own files, and use no feature of the browser that they do not need."""
+    response.headers.update(HEADERS)
     return response
 
 

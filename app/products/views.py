@@ -7,6 +7,7 @@ from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import audit
+from app.application import current_request
 from app.auth import caller, current_user, login_required
 from app.limits import WRITES, limited
 from app.payloads import body, query
@@ -98,7 +99,7 @@ def bulk_action() -> ResponseReturnValue:
 @login_required
 def asin_status() -> ResponseReturnValue:
     """Show the ASIN status breakdown: the memoized view."""
-    environ = request.environ
+    environ = current_request().environ
     with timed("cache", environ):
         answer = asin_status_stats.lookup(caller(environ).user_id)
     return stats_response(answer)
