@@ -62,7 +62,7 @@ def _mistakes(monkeypatch: pytest.MonkeyPatch, **values: str) -> list[str]:
         ("REDIS_URL", "redis://host:port/0", "no valid port"),
         ("REDIS_URL", "redis://host:70000/0", "no valid port"),
         ("REDIS_URL", "redis://host:6379/cache", "database number"),
-        ("REDIS_URL", "redis://host:6379/0?decode_responses=true", "must not say decode_responses"),
+        ("REDIS_URL", "redis://host:6379/0?decode_responses=true", "must not contain decode_responses"),
         ("CACHE_TYPE", "FileSystemCache", "'RedisCache'"),
         ("CACHE_TYPE", "LeaseCache", "neither REDIS_URL nor REDIS_SENTINELS is set"),
         ("CACHE_TYPE", "RedisCache", "needs REDIS_URL alone"),
