@@ -65,7 +65,7 @@ def _mistakes(monkeypatch: pytest.MonkeyPatch, **values: str) -> list[str]:
         ("REDIS_URL", "redis://host:6379/0?decode_responses=true", "must not contain decode_responses"),
         ("CACHE_TYPE", "FileSystemCache", "'RedisCache'"),
         ("CACHE_TYPE", "LeaseCache", "neither REDIS_URL nor REDIS_SENTINELS is set"),
-        ("CACHE_TYPE", "RedisCache", "needs REDIS_URL alone"),
+        ("CACHE_TYPE", "RedisCache", "needs REDIS_URL only"),
         *(("REDIS_TIMEOUT", value, "") for value in ("0", "-2", "nan", "two")),
         *(("REDIS_READ_TIMEOUT", value, "") for value in ("0", "-2", "nan", "two")),
         *(("CACHE_TTL", value, "") for value in ("ten", "0", "-10", "1.5", "3601", "")),

@@ -87,7 +87,7 @@ def test_without_redis_the_desk_works_and_shows_the_outage(
     valkey.stop()
     visitor.opens("/")
     assert "Redis is away" in visitor.page
-    assert "fresh from the database: Redis is away" in visitor.page
+    assert "fresh from the database: Redis is unavailable" in visitor.page
     visitor.follows(visitor.submits("/desk/products/new", title="Added without Redis"))
     assert visitor.numbers["manual_entry"] == 1
     assert "fresh from the database: Redis has not heard of the last change yet" in visitor.page

@@ -151,7 +151,7 @@ def test_a_secret_in_addition_to_published_keys_is_logged_once(
     assert "SUPABASE_JWT_SECRET" not in caplog.text
     assert has_key(key_ring, RSA)
     assert has_key(key_ring, OLD)
-    assert caplog.text.count("SUPABASE_JWT_SECRET is set, and this project publishes keys") == 1
+    assert caplog.text.count("SUPABASE_JWT_SECRET is set, but this project publishes keys") == 1
     assert SECRET not in caplog.text
     assert has_key(KeyRing(jwks_url=key_set.url), RSA)
     assert caplog.text.count("SUPABASE_JWT_SECRET") == 1
