@@ -86,11 +86,11 @@ def test_without_redis_the_desk_works_and_shows_the_outage(
     """Numbers, changes and undo use the database. When Redis returns, it is used again automatically."""
     valkey.stop()
     visitor.opens("/")
-    assert "Redis is away" in visitor.page
+    assert "Redis is unavailable" in visitor.page
     assert "fresh from the database: Redis is unavailable" in visitor.page
     visitor.follows(visitor.submits("/desk/products/new", title="Added without Redis"))
     assert visitor.numbers["manual_entry"] == 1
-    assert "fresh from the database: Redis has not heard of the last change yet" in visitor.page
+    assert "fresh from the database: Redis has not received the last change yet" in visitor.page
     deal_id = seller.lists()[0]["id"]
     visitor.follows(visitor.submits("/desk/deals", action="delete", deal_ids=deal_id, back="/"))
     assert visitor.numbers["manual_entry"] == 0
