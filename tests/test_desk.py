@@ -70,7 +70,7 @@ def test_each_mistake_is_shown_at_its_field_and_the_input_is_kept(visitor: Visit
     for name in ("title", "asin", "upc", "buy_cost", "moq"):
         assert f'id="{name}-mistake"' in answer.text
         assert f'aria-describedby="{name}-mistake"' in answer.text
-    assert "5 fields need another look" in answer.text
+    assert "5 fields need correction" in answer.text
     assert 'id="supplier-mistake"' not in answer.text
     for kept in (
         'value="b0&lt;script&gt;"',
@@ -187,7 +187,7 @@ def test_paging_shows_every_deal_once(visitor: Visitor, seller: Seller) -> None:
         ("search=x", "Type at least two characters to search. This is the list without your search."),
         ("search=%20x%20", "Type at least two characters to search."),
         (f"search={'x' * 201}", "A search has at most 200 characters."),
-        ("stage=moon&sort=title", "One filter was not understood."),
+        ("stage=moon&sort=title", "One filter is invalid and was ignored."),
     ],
 )
 def test_an_invalid_filter_is_ignored_with_a_message(visitor: Visitor, seller: Seller, query: str, words: str) -> None:

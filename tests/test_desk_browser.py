@@ -76,9 +76,9 @@ def test_a_seller_deletes_undoes_moves_and_signs_out(page: Page, seller: Seller)
     expect(page.get_by_role("rowheader", name="Beta")).to_be_visible()
     _expect_numbers(page, all=3)
 
-    page.get_by_label("All on this page").check()
+    page.get_by_label("Select all on this page").check()
     page.get_by_role("checkbox", name="Gamma").uncheck()
-    expect(page.get_by_text("2 ticked:")).to_be_visible()
+    expect(page.get_by_text("2 selected")).to_be_visible()
     page.get_by_label("Stage to move to").select_option("ordered")
     page.get_by_role("button", name="Move").click()
     expect(page.get_by_text("2 deals moved to Ordered.")).to_be_visible()
@@ -119,8 +119,8 @@ def test_an_unknown_path_is_a_page_with_a_link_to_the_desk(browser: Browser, ser
         page.on("console", lambda message: complaints.append(message.text))
         page.on("requestfailed", lambda request: complaints.append(request.url))
         page.goto("/desk/nope")
-        expect(page).to_have_title("There is nothing here · ASIN Desk")
-        expect(page.get_by_role("main").get_by_role("heading", level=1)).to_have_text("There is nothing here")
+        expect(page).to_have_title("Page not found · ASIN Desk")
+        expect(page.get_by_role("main").get_by_role("heading", level=1)).to_have_text("Page not found")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         assert page.evaluate("getComputedStyle(document.querySelector('.panel')).display") == "grid"
         assert all("404" in complaint for complaint in complaints), complaints  # the 404 of the page itself is logged

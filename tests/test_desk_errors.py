@@ -19,7 +19,7 @@ def test_a_browser_gets_a_page_with_a_link_for_an_unknown_path(server: AppServer
     """The page has the desk's layout and headers, and is not cached."""
     answer = httpx.get(server.url + path, headers=BROWSER)
     assert (answer.status_code, answer.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
-    assert "<h1>There is nothing here</h1>" in answer.text
+    assert "<h1>Page not found</h1>" in answer.text
     assert '<a class="button primary" href="/">Go to the desk</a>' in answer.text
     assert '<html lang="en">' in answer.text
     assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]

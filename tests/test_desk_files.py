@@ -20,12 +20,12 @@ def test_a_file_can_be_tried_and_then_imported(visitor: Visitor, seller: Seller)
     text = "Title,UPC,Colour\nLamp,12345678,red\n<b>Bad</b>,1,\n"
     visitor.opens("/desk/import")
     visitor.uploads("/desk/import", text, dry_run="true")
-    assert "Nothing was changed: this was a trial" in visitor.page
+    assert "Nothing was changed, because this was a dry run" in visitor.page
     assert (_totals(visitor)["created"], _totals(visitor)["rejected"], seller.stats()["all"]) == (1, 1, 0)
     visitor.uploads("/desk/import", text)
     assert _totals(visitor) == {"created": 1, "updated": 0, "unchanged": 0, "repeated": 0, "rejected": 1}
     assert "Line 3, UPC" in visitor.page
-    assert "Columns left aside: Colour." in visitor.page
+    assert "Ignored columns: Colour." in visitor.page
     visitor.opens("/")
     assert (visitor.numbers["all"], visitor.titles) == (1, ["Lamp"])
 

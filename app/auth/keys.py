@@ -189,9 +189,8 @@ class PublishedKeys:
             logger.warning("signing keys could not be fetched (%s); keeping those we have", type(error).__name__)
         finally:
             with self._lock:
-                if (
-                    self._running is done
-                ):  # otherwise this fetch hung, a newer one followed, and the result may be outdated
+                # If not, this fetch hung, a newer one has started, and this result may be outdated.
+                if self._running is done:
                     self._settle(fetched)
             done.set()
 

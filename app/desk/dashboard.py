@@ -93,5 +93,5 @@ def _choice() -> Choice:
     except ValidationError as error:
         wrong = {mistake["loc"][0]: mistake["type"] for mistake in error.errors(include_url=False)}
     understood = {name: value for name, value in asked.items() if name not in wrong}
-    mistake = _MISTAKES.get(wrong.get("search", ""), "One filter was not understood.")
+    mistake = _MISTAKES.get(wrong.get("search", ""), "One filter is invalid and was ignored.")
     return Choice(ListQuery.model_validate(understood | size), mistake)

@@ -69,8 +69,8 @@ def _refused(bulk: BulkAction, refusal: DealsRefusedError) -> Notice:
     """Return the notice for a refused action. The other deals stay selected, and deleted ones can be restored."""
     ids = [str(deal_id) for deal_id in bulk.deal_ids if len(bulk.deal_ids) <= MOST_UNDONE]
     named = set(map(str, refusal.deals.values()))
-    ticked = tuple(deal_id for deal_id in ids if deal_id not in named)
-    kept = Notice(str(refusal), "problem", ticked=ticked, stage=bulk.stage or "")
+    selected = tuple(deal_id for deal_id in ids if deal_id not in named)
+    kept = Notice(str(refusal), "problem", selected=selected, stage=bulk.stage or "")
     if not isinstance(refusal, DealsDeletedError):
         return kept
     undo = tuple(deal_id for deal_id in ids if deal_id in named)

@@ -19,7 +19,7 @@ from app.products.problems import problem_for
 
 _HEADLINES: Final = {
     403: "This form cannot be accepted",
-    404: "There is nothing here",
+    404: "Page not found",
     405: "This address cannot be opened this way",
     429: "Too many attempts",
     500: "Something went wrong on our side",
@@ -27,7 +27,7 @@ _HEADLINES: Final = {
 }
 _DETAILS: Final = {
     403: "It was too old, or it did not come from this site. Nothing was changed; please go back and retry.",
-    405: "It takes another kind of request than the one that was sent. Nothing was changed.",
+    405: "It does not support this kind of request. Nothing was changed.",
     500: "Please try again in a moment.",
 }
 

@@ -19,7 +19,7 @@ class Notice:
         text: the message.
         tone: whether the action succeeded.
         undo: ids of deleted deals that a button restores.
-        ticked: ids of deals that stay selected on the page, because the action was refused.
+        selected: ids of deals that stay selected on the page, because the action was refused.
         stage: the stage that stays chosen.
 
     """
@@ -27,7 +27,7 @@ class Notice:
     text: str
     tone: Literal["done", "problem"] = "done"
     undo: tuple[str, ...] = ()
-    ticked: tuple[str, ...] = ()
+    selected: tuple[str, ...] = ()
     stage: str = ""
 
 

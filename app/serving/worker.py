@@ -1,15 +1,16 @@
 """gunicorn's gthread worker behind the gate, with problem documents for its own errors."""
 
 import contextlib
+import errno
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 from gunicorn.config import Config  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from gunicorn.http.message import Request  # type: ignore[import-untyped]
 
-from app.serving.bodies import BrokenIsLost
 from app.serving.client import ClientSocket
 from app.serving.connection import Connection
 from app.serving.framing import Kind
@@ -45,7 +46,7 @@ class Worker(Gate):
         """Call the application. If a thread had to read the body, the connection is closed afterwards."""
         if conn.sock.begun.follows:
             req.force_close()
-            req.body.reader = BrokenIsLost(req.body.reader)
+            req.body.reader = _BodyReader(req.body.reader)
         return super().handle_request(req, conn)
 
     def handle_error(self, req: Request | None, client: ClientSocket, addr: Any, exc: BaseException) -> None:  # noqa: ANN401, ARG002
@@ -59,3 +60,21 @@ class Worker(Gate):
             self.log.info("refused a request from %s with %d, request id %s: %s", host, status, identifier, kind)
         with contextlib.suppress(OSError):
             client.sendall(answer)
+
+
+class _Reader(Protocol):
+    def read(self, size: int) -> bytes: ...
+
+
+class _BodyReader:
+    """Reader for gunicorn's `Body` that reports malformed chunks as a lost connection."""
+
+    def __init__(self, reader: _Reader) -> None:
+        self._reader = reader
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes. Raises ConnectionResetError, an OSError, for malformed chunks."""
+        try:
+            return self._reader.read(size)
+        except ParseException as error:
+            raise ConnectionResetError(errno.ECONNRESET, "the body is malformed") from error

@@ -176,7 +176,7 @@ def test_the_largest_session_fits_into_a_cookie(sealed: SealedSessions) -> None:
         "text": "50 of the 50 deals have been deleted, perhaps in another tab. Nothing was changed." * 2,
         "tone": "problem",
         "undo": tuple(str(uuid4()) for _ in range(50)),
-        "ticked": (),
+        "selected": (),
         "stage": "researching",
     }
     entries = {
