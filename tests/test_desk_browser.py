@@ -137,6 +137,7 @@ def test_no_page_scrolls_horizontally(page: Page, seller: Seller, width: int) ->
     page.set_viewport_size({"width": width, "height": 800})
     _sign_in(page, seller)
     expect(page.get_by_role("rowheader")).to_be_visible()
+    page.wait_for_load_state("load")  # the text can be visible before the style sheet has arrived
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
