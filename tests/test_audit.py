@@ -24,7 +24,7 @@ _SKIPPED: Final = {"dependencies": [{"name": "flask", "skip_reason": "not found"
 
 def test_every_licence_is_one_we_may_use() -> None:
     """Of all that is installed, tools and tests included."""
-    assert audit.look_at_licences() == Report("licences", Verdict.CLEAN)
+    assert audit.check_licences() == Report("licences", Verdict.CLEAN)
     assert len(list(python_packages())) > 50
     assert len(list(npm_packages())) > 50
 
@@ -89,7 +89,7 @@ def test_only_a_whole_answer_about_python_packages_is_clean(tmp_path: Path, outp
 
 def test_a_tool_that_is_missing_has_not_asked(tmp_path: Path) -> None:
     """Its installation may have failed for want of a network."""
-    assert audit.audit_python(tmp_path / "missing").verdict == Verdict.NOT_ASKED
+    assert audit.audit_python(tmp_path / "missing").verdict == Verdict.NOT_CHECKED
 
 
 @contextmanager
@@ -134,7 +134,7 @@ def test_what_the_registry_knows_of_our_npm_packages_is_found() -> None:
 def test_a_registry_that_does_not_answer_is_not_a_clean_answer() -> None:
     """The real npm, and a port where nobody listens."""
     report = audit.audit_npm(f"--registry=http://127.0.0.1:{free_port()}", "--fetch-retries=0")
-    assert report.verdict == Verdict.NOT_ASKED
+    assert report.verdict == Verdict.NOT_CHECKED
 
 
 @pytest.mark.parametrize(("verdicts", "together"), [((0, 0), 0), ((0, 2), 2), ((2, 1), 1), ((1, 0), 1)], ids=str)
@@ -150,6 +150,6 @@ def test_the_command_says_what_it_could_not_ask(tmp_path: Path) -> None:
         [sys.executable, "-m", "local.audit", str(tmp_path / "missing")],
         cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert done.returncode == Verdict.NOT_ASKED
+    assert done.returncode == Verdict.NOT_CHECKED
     assert "licences: nothing found" in done.stdout
-    assert done.stdout.count("NOT ASKED") == 2
+    assert done.stdout.count("NOT CHECKED") == 2

@@ -18,7 +18,7 @@ from redis.retry import Retry
 
 from local import ROOT
 from local.processes import wait_until
-from local.revival import Revival
+from local.restarter import Restarter
 from local.server import LOOPBACK, PortTakenError, ServerError, port_is_free
 from local.supabase import SqlError, SupabaseServer
 from local.valkey import ValkeyServer
@@ -102,10 +102,10 @@ def test_a_server_that_keeps_dying_or_cannot_start_is_tried_after_each_pause_onl
 ) -> None:
     """Nothing spins: a taken port and every death cost one line and one pause, however often it is looked."""
     ids, pause = [valkey.pid], 0.3
-    revival = Revival(valkey, meanwhile="The rest goes on.", restarted=lambda: ids.append(valkey.pid), pause=pause)
+    revival = Restarter(valkey, meanwhile="The rest goes on.", restarted=lambda: ids.append(valkey.pid), pause=pause)
 
     def goes_on() -> bool:
-        revival.look()
+        revival.check()
         return valkey.is_running()
 
     os.kill(valkey.pid, signal.SIGKILL)
@@ -122,7 +122,7 @@ def test_a_server_that_keeps_dying_or_cannot_start_is_tried_after_each_pause_onl
     assert wait_until(goes_on, seconds=STOP_SECONDS)
     assert time.monotonic() - killed_at > pause
     said = capsys.readouterr().out
-    assert said.count("Valkey has ended. The rest goes on.\nValkey is started again in 0.3 s.") == 3
+    assert said.count("Valkey has ended. The rest goes on.\nValkey will be restarted in 0.3 s.") == 3
     assert 1 <= said.count(f"Valkey: port {valkey.port} is taken") <= 2
     assert said.count("Valkey is ready again on port") == 3
 
