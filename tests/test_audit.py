@@ -24,7 +24,7 @@ _SKIPPED: Final = {"dependencies": [{"name": "flask", "skip_reason": "not found"
 
 def test_every_installed_package_has_an_allowed_licence() -> None:
     """Every installed package is checked, tools and test dependencies included."""
-    assert audit.look_at_licences() == Report("licences", Verdict.CLEAN)
+    assert audit.check_licences() == Report("licences", Verdict.CLEAN)
     assert len(list(python_packages())) > 50
     assert len(list(npm_packages())) > 50
 
@@ -89,7 +89,7 @@ def test_only_complete_pip_audit_output_can_be_clean(tmp_path: Path, output: str
 
 def test_a_missing_tool_is_reported_as_not_asked(tmp_path: Path) -> None:
     """Its installation may have failed because there was no network."""
-    assert audit.audit_python(tmp_path / "missing").verdict == Verdict.NOT_ASKED
+    assert audit.audit_python(tmp_path / "missing").verdict == Verdict.NOT_CHECKED
 
 
 @contextmanager
@@ -134,7 +134,7 @@ def test_an_advisory_for_an_npm_package_is_found() -> None:
 def test_an_unreachable_registry_is_reported_as_not_asked() -> None:
     """Uses the real npm with a port on which no server listens."""
     report = audit.audit_npm(f"--registry=http://127.0.0.1:{free_port()}", "--fetch-retries=0")
-    assert report.verdict == Verdict.NOT_ASKED
+    assert report.verdict == Verdict.NOT_CHECKED
 
 
 @pytest.mark.parametrize(("verdicts", "together"), [((0, 0), 0), ((0, 2), 2), ((2, 1), 1), ((1, 0), 1)], ids=str)
@@ -150,6 +150,6 @@ def test_the_command_reports_each_failed_query(tmp_path: Path) -> None:
         [sys.executable, "-m", "local.audit", str(tmp_path / "missing")],
         cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert done.returncode == Verdict.NOT_ASKED
+    assert done.returncode == Verdict.NOT_CHECKED
     assert "licences: nothing found" in done.stdout
-    assert done.stdout.count("NOT ASKED") == 2
+    assert done.stdout.count("NOT CHECKED") == 2

@@ -17,7 +17,7 @@ import redis
 
 from local import ROOT
 from local.processes import wait_until
-from local.revival import PAUSE_SECONDS
+from local.restarter import PAUSE_SECONDS
 from local.stack import Stack
 from tests.local_run import STOP_SECONDS, LocalRun, all_gone, family
 
@@ -220,7 +220,7 @@ def test_redis_killed_with_the_readme_command_is_restarted(directory: Path) -> N
         output = run.output.read_text()
         port = httpx.URL(before["redis_url"]).port
         assert re.search(
-            rf"Valkey has ended\. .*\nValkey is started again in 5 s\.\n(.*\n)*Valkey .* port {port}\.", output
+            rf"Valkey has ended\. .*\nValkey will be restarted in 5 s\.\n(.*\n)*Valkey .* port {port}\.", output
         )
         assert "Traceback" not in output
 

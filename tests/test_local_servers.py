@@ -18,7 +18,7 @@ from redis.retry import Retry
 
 from local import ROOT
 from local.processes import wait_until
-from local.revival import Revival
+from local.restarter import Restarter
 from local.server import LOOPBACK, PortTakenError, ServerError, port_is_free
 from local.supabase import SqlError, SupabaseServer
 from local.valkey import ValkeyServer
@@ -95,10 +95,10 @@ def test_a_crashing_server_is_restarted_once_per_pause(
 ) -> None:
     """No busy loop: a taken port or a crash causes one log line and one pause, however often `look` is called."""
     ids, pause = [valkey.pid], 0.3
-    revival = Revival(valkey, meanwhile="The rest goes on.", restarted=lambda: ids.append(valkey.pid), pause=pause)
+    revival = Restarter(valkey, meanwhile="The rest goes on.", restarted=lambda: ids.append(valkey.pid), pause=pause)
 
     def revived() -> bool:
-        revival.look()
+        revival.check()
         return valkey.is_running()
 
     os.kill(valkey.pid, signal.SIGKILL)
@@ -115,7 +115,7 @@ def test_a_crashing_server_is_restarted_once_per_pause(
     assert wait_until(revived, seconds=STOP_SECONDS)
     assert time.monotonic() - killed_at > pause
     output = capsys.readouterr().out
-    assert output.count("Valkey has ended. The rest goes on.\nValkey is started again in 0.3 s.") == 3
+    assert output.count("Valkey has ended. The rest goes on.\nValkey will be restarted in 0.3 s.") == 3
     assert 1 <= output.count(f"Valkey: port {valkey.port} is taken") <= 2
     assert output.count("Valkey is ready again on port") == 3
 

@@ -15,7 +15,7 @@ import pytest
 from redis import Redis
 
 from local import ROOT
-from local.announcement import Pids, RunningStack, announce, text_for_people
+from local.announcement import Pids, RunningStack, announce, terminal_text
 from local.application import AppServer
 from local.demo import create_demo
 from local.stack import Stack
@@ -64,7 +64,7 @@ def answers(stack: Stack, server: AppServer, redis: Redis, tmp_path_factory: pyt
     )
     announce(running, directory, app_environment(stack, LOG_LEVEL="INFO"))
     redis.flushdb()
-    sign_in = next(line for line in text_for_people(running, directory).splitlines() if "TOKEN=" in line)
+    sign_in = next(line for line in terminal_text(running, directory).splitlines() if "TOKEN=" in line)
     replacements = {"http://127.0.0.1:8000": server.url, ".local/": f"{directory}/"}
     return run_in_shell(sign_in, [replaced(step.command, replacements) for step in steps()])
 

@@ -1,4 +1,4 @@
-"""Start a server again that has ended by itself."""
+"""Restart a server that ended without being stopped."""
 
 import time
 from collections.abc import Callable
@@ -7,27 +7,27 @@ from typing import Final
 from local.announcement import say
 from local.server import Server, ServerError
 
-__all__ = ["Revival"]
+__all__ = ["Restarter"]
 
 PAUSE_SECONDS: Final = 5.0
 
 
-class Revival:
-    """Watch one server that the app can do without, and start it again on its port when it has ended.
+class Restarter:
+    """Watch one server that the app can run without, and restart it on the same port after it has ended.
 
-    There is a pause before every attempt, so a server that dies again and again is started rarely and nothing spins.
+    Every attempt waits for a pause first. This limits how often a failing server is restarted.
     """
 
     def __init__(
         self, server: Server, *, meanwhile: str, restarted: Callable[[], None], pause: float = PAUSE_SECONDS
     ) -> None:
-        """Watch `server`, which has been started.
+        """Watch `server`, which must already be started.
 
         Args:
-            server: what to start again.
-            meanwhile: a sentence for the log: what the rest of the stack does without it.
-            restarted: called when it answers again, under a new process id.
-            pause: seconds between its end and the attempt, and between attempts.
+            server: the server to restart.
+            meanwhile: a sentence for the log that says how the rest of the stack behaves without it.
+            restarted: called after each restart, because the process id is a new one.
+            pause: seconds between the server's end and the first attempt, and between attempts.
 
         """
         self._server = server
@@ -36,11 +36,11 @@ class Revival:
         self._pause = pause
         self._next_attempt: float | None = None
 
-    def look(self) -> None:
-        """Note that the server has ended, or start it again when it is time. Call this often."""
+    def check(self) -> None:
+        """Detect that the server has ended, or restart it when the pause is over. Call this often."""
         if self._next_attempt is None:
             if not self._server.is_running():
-                self._server.stop()  # reaps the process, whose id may then be used again
+                self._server.stop()  # reaps the process
                 self._wait(f"{self._server.name} has ended. {self._meanwhile}")
         elif time.monotonic() >= self._next_attempt:
             self._attempt()
@@ -57,4 +57,4 @@ class Revival:
 
     def _wait(self, why: str) -> None:
         self._next_attempt = time.monotonic() + self._pause
-        say(f"{why}\n{self._server.name} is started again in {self._pause:g} s.")
+        say(f"{why}\n{self._server.name} will be restarted in {self._pause:g} s.")
