@@ -15,9 +15,9 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import document, report, saturation
-from benchmarks.arena import BREAKDOWN, Arena, User, arena_on
+from benchmarks.environment import BREAKDOWN, BenchmarkEnvironment, User, environment_on
 from benchmarks.lineup import OURS, UNCACHED
-from benchmarks.load import Answer, Visitor, change, percentile, read
+from benchmarks.load import Answer, LoadClient, change, percentile, read
 from benchmarks.meters import HAVE_PROC, RedisUse, cpu_seconds, worker_megabytes
 from benchmarks.remote import RemoteDatabase
 from benchmarks.serving import ContenderServer
@@ -37,23 +37,23 @@ input()
 
 
 @pytest.fixture(scope="module")
-def arena(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    """Return an arena on the session's servers."""
-    with arena_on(stack, tmp_path_factory.mktemp("arena")) as complete:
+def environment(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BenchmarkEnvironment]:
+    """Return the environment on the session's servers."""
+    with environment_on(stack, tmp_path_factory.mktemp("environment")) as complete:
         yield complete
 
 
 @pytest.fixture(scope="module")
-def ours(arena: Arena) -> Iterator[ContenderServer]:
+def ours(environment: BenchmarkEnvironment) -> Iterator[ContenderServer]:
     """Run the whole application as the benchmarks do, with a TTL longer than the tests."""
-    with arena.server(OURS, ttl=3600) as server:
+    with environment.server(OURS, ttl=3600) as server:
         yield server
 
 
 @pytest.fixture
-def user(arena: Arena) -> User:
+def user(environment: BenchmarkEnvironment) -> User:
     """Return a new user with the products of the benchmarks."""
-    return arena.users(1)[0]
+    return environment.users(1)[0]
 
 
 def test_the_remote_database_adds_the_configured_delay(stack: Stack, tmp_path: Path) -> None:
@@ -72,28 +72,28 @@ def test_the_remote_database_adds_the_configured_delay(stack: Stack, tmp_path: P
     assert min(times) >= 0.6
 
 
-def test_each_call_of_the_remote_database_is_counted(arena: Arena, user: User) -> None:
+def test_each_call_of_the_remote_database_is_counted(environment: BenchmarkEnvironment, user: User) -> None:
     """With a contender's own server and the settings that gunicorn gets from ours."""
-    with arena.server(UNCACHED) as server:
-        calls = arena.database.calls(UNCACHED.name)
+    with environment.server(UNCACHED) as server:
+        calls = environment.database.calls(UNCACHED.name)
         first, second = _responses(server, read(user), read(user))
 
     assert json.loads(first.body) == json.loads(second.body) == BREAKDOWN
-    assert arena.database.calls(UNCACHED.name) - calls == 2
+    assert environment.database.calls(UNCACHED.name) - calls == 2
 
 
-def test_meters_measure_the_cost_of_hits(arena: Arena, ours: ContenderServer, user: User) -> None:
+def test_meters_measure_the_cost_of_hits(environment: BenchmarkEnvironment, ours: ContenderServer, user: User) -> None:
     """Each hit is one Redis round trip and no database call."""
     _responses(ours, read(user))
-    before, calls = RedisUse.read(arena.redis), arena.database.calls(OURS.name)
+    before, calls = RedisUse.read(environment.redis), environment.database.calls(OURS.name)
 
     answers = _responses(ours, *[read(user)] * _HITS)
-    used = RedisUse.read(arena.redis).since(before, requests=_HITS)
+    used = RedisUse.read(environment.redis).since(before, requests=_HITS)
 
     assert all(json.loads(answer.body) == BREAKDOWN for answer in answers)
     # The interval may contain one more connection, or one health check of the pool.
     assert used.round_trips == pytest.approx(1, abs=3 / _HITS)
-    assert arena.database.calls(OURS.name) == calls
+    assert environment.database.calls(OURS.name) == calls
 
 
 def test_meters_measure_the_cpu_and_memory_of_a_whole_process_group(tmp_path: Path) -> None:
@@ -123,12 +123,12 @@ def test_a_change_increases_the_number_in_later_reads(ours: ContenderServer, use
 
 @pytest.mark.parametrize("generator", ["wrk, where it is installed", "our own"])
 def test_every_wrong_answer_is_detected_under_saturation(
-    ours: ContenderServer, arena: Arena, monkeypatch: pytest.MonkeyPatch, generator: str
+    ours: ContenderServer, environment: BenchmarkEnvironment, monkeypatch: pytest.MonkeyPatch, generator: str
 ) -> None:
     """Every body is compared, not only a sample."""
     if generator == "our own":
         monkeypatch.setattr(saturation, "WRK", None)
-    users = arena.users(3)
+    users = environment.users(3)
     body = _responses(ours, *map(read, users))[-1].body
 
     right = saturation.saturate(ours.port, users, body, connections=2, seconds=1)
@@ -141,7 +141,7 @@ def test_every_wrong_answer_is_detected_under_saturation(
 
 def test_a_visitor_reports_a_refused_connection(user: User) -> None:
     """The status is 0 and no exception is raised, because some scenarios include outages."""
-    answer = asyncio.run(Visitor(port=1).ask(read(user)))
+    answer = asyncio.run(LoadClient(port=1).send(read(user)))
 
     assert (answer.status, answer.body) == (0, b"")
 
@@ -188,9 +188,9 @@ def _responses(server: ContenderServer, *requests: bytes) -> list[Answer]:
     """Send requests one at a time on one connection."""
 
     async def visit() -> list[Answer]:
-        visitor = Visitor(server.port)
-        answers = [await visitor.ask(request) for request in requests]
-        visitor.leave()
+        client = LoadClient(server.port)
+        answers = [await client.send(request) for request in requests]
+        client.close()
         return answers
 
     return asyncio.run(visit())

@@ -1,4 +1,4 @@
-"""Where the contenders meet: one Valkey, one Supabase behind a delay, users with tokens, the same settings for all."""
+"""The environment of the comparison: one Valkey, one Supabase behind a delaying proxy, users, and common settings."""
 
 import os
 import secrets
@@ -20,14 +20,23 @@ from benchmarks.serving import ContenderServer, write_gunicorn_settings
 from local.stack import Stack
 from local.supabase import SupabaseServer
 
-__all__ = ["BREAKDOWN", "DATABASE_SECONDS", "STATS", "THREADS", "Arena", "User", "arena", "arena_on"]
+__all__ = [
+    "BREAKDOWN",
+    "DATABASE_SECONDS",
+    "STATS",
+    "THREADS",
+    "BenchmarkEnvironment",
+    "User",
+    "environment_on",
+    "new_environment",
+]
 
 STATS: Final = "/products/stats/asin-status"
 DATABASE_SECONDS: Final = 0.076
-"""What the database of the original took for the breakdown; added to what ours takes."""
+"""Seconds added to each database call: the time that the original's database took for the breakdown."""
 
 BREAKDOWN: Final = {"all": 100, "asin_found": 63, "needs_selection": 10, "needs_asin": 17, "manual_entry": 10}
-"""What every new user has."""
+"""The breakdown of every new user."""
 
 THREADS: Final = 8
 _TOKEN_SECONDS: Final = 6 * 3600
@@ -43,21 +52,21 @@ _NEW_USERS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody with an account, a token, and some products."""
+    """A user with an account, an access token and some products."""
 
     id: str
     token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Arena:
-    """What runs, and how to get more of it.
+class BenchmarkEnvironment:
+    """The running servers, with methods that create users and contender servers.
 
     Attributes:
         stack: Valkey and Supabase.
-        database: the proxy that the contenders take for Supabase.
-        redis: a client of that Valkey.
-        directory: for logs.
+        database: the proxy that the contenders use as Supabase.
+        redis: a client of this Valkey.
+        directory: the folder for logs.
 
     """
 
@@ -67,7 +76,7 @@ class Arena:
     directory: Path
 
     def users(self, number: int) -> list[User]:
-        """Return new users with the same `BREAKDOWN` of products."""
+        """Create users, each with the products of `BREAKDOWN`."""
         ids = [str(uuid4()) for _ in range(number)]
         for statement in _NEW_USERS:
             self.stack.supabase.sql(statement, ids)
@@ -76,7 +85,7 @@ class Arena:
     def server(
         self, contender: Contender, *, workers: int = 1, threads: int = THREADS, ttl: int = 10
     ) -> ContenderServer:
-        """Describe a server for `contender`, whose entries live for `ttl` seconds."""
+        """Describe a server for `contender`; its cache entries expire after `ttl` seconds."""
         return ContenderServer(
             contender,
             self._environment(contender, threads=threads, ttl=ttl),
@@ -100,7 +109,7 @@ class Arena:
         return User(user_id, jwt.encode(claims, self.stack.supabase.jwt_secret, algorithm="HS256"))
 
     def redis_url(self, contender: Contender) -> str:
-        """Return the address of the contender's own database in Valkey."""
+        """Return the URL of the contender's own database in Valkey."""
         return f"{self.stack.redis.url.rpartition('/')[0]}/{redis_database(contender)}"
 
     def _environment(self, contender: Contender, *, threads: int, ttl: int) -> dict[str, str]:
@@ -121,21 +130,21 @@ def _environment(supabase: SupabaseServer, supabase_url: str, redis_url: str) ->
         "SUPABASE_JWT_SECRET": supabase.jwt_secret,
         "SUPABASE_JWT_ISSUER": "",
         "REDIS_URL": redis_url,
-        "RATE_LIMITS": "off",  # one user changes more here than thousands do
+        "RATE_LIMITS": "off",  # one benchmark user sends more changes than the limits allow
         "PATH": os.environ.get("PATH", os.defpath),
     }
 
 
 @contextmanager
-def arena(directory: Path) -> Iterator[Arena]:
-    """Run Valkey, Supabase and the proxy inside the block, all on the core that is not the servers'."""
-    with pinned(LOAD), Stack(directory) as stack, arena_on(stack, directory) as complete:
+def new_environment(directory: Path) -> Iterator[BenchmarkEnvironment]:
+    """Run Valkey, Supabase and the proxy inside the block, on the core that the contenders do not use."""
+    with pinned(LOAD), Stack(directory) as stack, environment_on(stack, directory) as complete:
         yield complete
 
 
 @contextmanager
-def arena_on(stack: Stack, directory: Path) -> Iterator[Arena]:
-    """Run the proxy inside the block, before a stack that runs already; logs go to `directory`."""
+def environment_on(stack: Stack, directory: Path) -> Iterator[BenchmarkEnvironment]:
+    """Run the proxy inside the block, in front of a stack that is already running; logs go to `directory`."""
     log = directory / "remote.log"
     with (
         RemoteDatabase(stack.supabase.port, delay=DATABASE_SECONDS, log=log) as database,
@@ -143,4 +152,4 @@ def arena_on(stack: Stack, directory: Path) -> Iterator[Arena]:
     ):
         environment = _environment(stack.supabase, database.url("nobody"), stack.redis.url)
         write_gunicorn_settings(environment, directory / "contenders.conf.py")
-        yield Arena(stack, database, redis, directory)
+        yield BenchmarkEnvironment(stack, database, redis, directory)

@@ -1,4 +1,4 @@
-"""Who is calling: the same check of the same token in every contender."""
+"""The settings and the token check that all contenders share."""
 
 import os
 from dataclasses import dataclass, field
@@ -6,25 +6,30 @@ from typing import Final
 
 import jwt
 
-__all__ = ["Caller", "NotSignedInError", "caller"]
+__all__ = ["CONNECTIONS", "REDIS_SECONDS", "REDIS_URL", "TTL", "Caller", "NotSignedInError", "caller"]
+
+REDIS_URL: Final = os.environ["REDIS_URL"]
+TTL: Final = int(os.environ["CACHE_TTL"])
+CONNECTIONS: Final = max(10, int(os.environ["THREADS"]))
+REDIS_SECONDS: Final = 2.0
 
 _SECRET: Final = os.environ["SUPABASE_JWT_SECRET"]
 
 
 class NotSignedInError(Exception):
-    """The request carries no good token."""
+    """The request has no valid token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A user and the token that says so."""
+    """The calling user and the access token."""
 
     user_id: str
     token: str = field(repr=False)
 
 
 def caller(authorization: str | None) -> Caller:
-    """Return whom a header `Bearer <token>` stands for. Raises NotSignedInError."""
+    """Return the user of a header `Bearer <token>`. Raises NotSignedInError if the token is not valid."""
     scheme, _, token = (authorization or "").partition(" ")
     if scheme != "Bearer":
         raise NotSignedInError
