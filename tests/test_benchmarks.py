@@ -139,7 +139,7 @@ def test_every_wrong_answer_is_detected_under_saturation(
     assert wrong.wrong == wrong.requests > 0
 
 
-def test_a_visitor_reports_a_refused_connection(user: User) -> None:
+def test_a_load_client_reports_a_refused_connection(user: User) -> None:
     """The status is 0 and no exception is raised, because some scenarios include outages."""
     answer = asyncio.run(LoadClient(port=1).send(read(user)))
 
