@@ -1,7 +1,7 @@
-"""Settings, read once from the environment and `.env`, checked together, frozen.
+"""Settings: read once from the environment and `.env`, validated together, immutable.
 
-Every variable is explained in `.env.example`. `load_settings` reports all mistakes at once, one line each, and never
-prints a value that could be a secret.
+`.env.example` explains each variable. `load_settings` reports all mistakes together, one line each, and never prints
+a value that could be a secret.
 """
 
 import re
@@ -16,10 +16,10 @@ _WEAK_KEY_LENGTH = 32
 
 
 class ConfigurationError(Exception):
-    """The settings cannot be used; `mistakes` holds one line each, saying what to do."""
+    """Invalid settings. `mistakes` has one line for each, which says what to do."""
 
     def __init__(self, mistakes: list[str]) -> None:
-        """Carry the lines."""
+        """Store the lines."""
         super().__init__("\n".join(mistakes))
         self.mistakes = mistakes
 
@@ -40,7 +40,7 @@ def _redis_url(value: SecretStr) -> SecretStr:
     if not re.match(r"(rediss?|unix)://", text):
         raise ValueError("must start with redis://, rediss:// or unix://")
     if re.search(r"[?&]decode_responses=", text):
-        raise ValueError("must not say decode_responses: entries are bytes")
+        raise ValueError("must not contain decode_responses: entries are bytes")
     if text.startswith("unix://"):
         return value
     authority = text.split("://", 1)[1].split("/", 1)[0]
@@ -54,7 +54,7 @@ def _redis_url(value: SecretStr) -> SecretStr:
     if not port_is_fine:
         raise ValueError("has no valid port (or an unescaped character in its password: write : as %3A, / as %2F)")
     if not parts.hostname:
-        raise ValueError("names no host; the form is redis://[[user]:password@]host[:port][/database]")
+        raise ValueError("has no host; the form is redis://[[user]:password@]host[:port][/database]")
     if not re.fullmatch(r"/?\d*", parts.path):
         raise ValueError("must end in a database number, such as /0 (an unescaped / in the password is %2F)")
     return value
@@ -71,7 +71,7 @@ Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
-    """Everything that differs between a laptop and production. Immutable."""
+    """All settings of the application. Immutable."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_file=".env", env_file_encoding="utf-8")
 
@@ -122,7 +122,9 @@ class Settings(BaseSettings):
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value().encode()) < 32:
-            raise ValueError("is shorter than the 32 bytes HS256 needs; copy it whole from the Supabase dashboard")
+            raise ValueError(
+                "is shorter than the 32 bytes that HS256 needs; copy the whole secret from the Supabase dashboard"
+            )
         return value
 
     @field_validator("metrics_token")
@@ -139,7 +141,7 @@ class Settings(BaseSettings):
     @classmethod
     def _with_sentinels(cls, value: str | None, info: ValidationInfo) -> str | None:
         if info.data.get("redis_sentinels") and not value:
-            raise ValueError("is not set, but REDIS_SENTINELS is; give the name the sentinels know the master by")
+            raise ValueError("is not set, but REDIS_SENTINELS is; set it to the name of the master at the sentinels")
         return value
 
     @field_validator("cache_type")
@@ -149,9 +151,7 @@ class Settings(BaseSettings):
         if value == "LeaseCache" and not given:
             raise ValueError("needs a Redis, but neither REDIS_URL nor REDIS_SENTINELS is set")
         if value == "RedisCache" and (given[:1] != ["redis_url"] or info.data.get("redis_cluster")):
-            raise ValueError(
-                "needs REDIS_URL alone: Flask-Caching knows REDIS_CLUSTER and REDIS_SENTINELS by other names"
-            )
+            raise ValueError("needs REDIS_URL only: it does not support REDIS_CLUSTER and REDIS_SENTINELS")
         return value
 
     @field_validator("threads")
@@ -166,29 +166,29 @@ class Settings(BaseSettings):
 
     @property
     def cache_backend(self) -> str:
-        """The backend of the cache: CACHE_TYPE decides, else whether there is a Redis."""
+        """The cache backend: CACHE_TYPE if it is set, else LeaseCache if a Redis is configured, else NullCache."""
         return self.cache_type or ("LeaseCache" if self.redis_url or self.redis_sentinels else "NullCache")
 
     @property
     def sentinels(self) -> list[tuple[str, int]]:
-        """Host and port of each sentinel."""
+        """Host and port of each Sentinel."""
         pairs = [address.strip().rsplit(":", 1) for address in (self.redis_sentinels or "").split(",") if address]
         return [(host, int(port)) for host, port in pairs]
 
     @property
     def token_issuer(self) -> str | None:
-        """The issuer tokens must name: SUPABASE_JWT_ISSUER decides, else the host of a hosted project; None: any."""
+        """The required issuer of tokens: SUPABASE_JWT_ISSUER, else that of a hosted project. None accepts any."""
         hosted = (urlsplit(self.supabase_url).hostname or "").endswith(".supabase.co")
         return self.supabase_jwt_issuer or (f"{self.supabase_url}/auth/v1" if hosted else None)
 
     @property
     def in_production(self) -> bool:
-        """Say whether real sellers use this process."""
+        """Whether this is a production deployment."""
         return self.app_env == "production"
 
     @property
     def logs_json(self) -> bool:
-        """Say whether log lines are JSON: LOG_FORMAT decides, else the environment."""
+        """Whether log lines are JSON: LOG_FORMAT if it is set, else the default of APP_ENV."""
         return (self.log_format or ("json" if self.in_production else "text")) == "json"
 
     @classmethod
@@ -201,7 +201,7 @@ def load_settings() -> Settings:
     """Return the settings of this process.
 
     Raises:
-        ConfigurationError: with every mistake, not only the first.
+        ConfigurationError: with all mistakes, not only the first.
 
     """
     try:
@@ -209,16 +209,16 @@ def load_settings() -> Settings:
     except ValidationError as error:
         raise ConfigurationError(_lines(error)) from None
     except UnicodeDecodeError:
-        raise ConfigurationError([".env: is not UTF-8 text; save it as that"]) from None
+        raise ConfigurationError([".env: is not UTF-8 text; save it as UTF-8"]) from None
 
 
 def _lines(error: ValidationError) -> list[str]:
-    """Render each mistake without the offending value: it may be a secret."""
+    """Return one line for each mistake, without the invalid value, which may be a secret."""
     lines = []
     for mistake in error.errors(include_url=False, include_input=False):
         name = str(mistake["loc"][0]).upper()
         if mistake["type"] in {"missing", "too_short", "string_too_short"}:
-            lines.append(f"{name}: is not set; .env.example says what it is")
+            lines.append(f"{name}: is not set; .env.example explains it")
         else:
             message = mistake["msg"].removeprefix("Value error, ")
             lines.append(f"{name}: {message[0].lower()}{message[1:]}")

@@ -11,9 +11,9 @@ from config import ConfigurationError
 try:
     app = create_app()
 except ConfigurationError as error:
-    # One clear line per mistake; a traceback would bury them.
+    # Print one line per mistake and no traceback.
     sys.exit("\n".join(error.mistakes))
 
 _command = click.get_current_context(silent=True)
 if _command is None or _command.info_name == "run":
-    announce(app)  # a server starts; `flask cache …` says it in its own words
+    announce(app)  # only when a server starts; `flask cache …` prints its own report

@@ -1,18 +1,18 @@
-"""Where a request comes from, and how much of what it says about that is believed."""
+"""The address of the client that sent the current request."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from flask import current_app, has_request_context, request
 
-_SITE_BITS = 64  # one customer of a provider gets at least this much of IPv6, and may use all of it
+_SITE_BITS = 64  # a provider gives each customer at least one /64, and the customer may use all of its addresses
 
 
 def client_address() -> str:
-    """Return the IP address of the client, empty when nobody knows it.
+    """Return the IP address of the client; an empty string when it is unknown.
 
-    Each of the TRUSTED_PROXIES appends whom it was asked by to X-Forwarded-For; what stands further to the left came
-    with the request and is never believed. Worked out where it is needed: as a WSGI middleware (werkzeug's ProxyFix) it
-    would cost every cached read a tenth of its Python calls.
+    Each of the TRUSTED_PROXIES appends the address of its own client to X-Forwarded-For. Entries further to the left
+    were sent by the client itself and are ignored. The address is computed only when it is needed: Werkzeug's ProxyFix
+    middleware would compute it for every request and add a tenth to the Python calls of a cache hit.
     """
     if not has_request_context():
         return ""
@@ -24,14 +24,14 @@ def client_address() -> str:
 
 
 def network_of(address: str) -> str:
-    """Return what counts as one client: an IPv4 address, or the /64 of an IPv6 one."""
+    """Return the network that counts as one client: a single IPv4 address, or the /64 of an IPv6 address."""
     parsed = _parsed(address)
     return str(ip_network((parsed, _SITE_BITS), strict=False)) if isinstance(parsed, IPv6Address) else address
 
 
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        address = ip_address(text.strip().partition("%")[0])  # behind % stands an interface of the host that wrote it
+        address = ip_address(text.strip().partition("%")[0])  # "%eth0": the zone of an IPv6 address (RFC 4007)
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address

@@ -1,20 +1,20 @@
-"""Flask, but that it does not find out anew for each request what cannot have changed since the last one.
+"""Flask subclass that caches URL matching and skips the support for coroutines.
 
-Both methods of Flask that are overridden here are documented. Nothing depends on them: the application works the same
-on `flask.Flask` itself. docs/performance.md says what each is worth.
+Both overridden methods of Flask are documented. Nothing depends on them: the application also works on `flask.Flask`
+itself. docs/performance.md states the gain of each.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, ParamSpec, TypeVar
 
-from flask import Flask, Request
+from flask import Flask, Request, request
 from werkzeug.routing import MapAdapter, Rule
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_REMEMBERED: Final = 128
-"""Request lines that are remembered: sellers ask for few things very often."""
+_CACHE_SIZE: Final = 128
+"""Size of the routing cache, in request lines. Sellers request few different URLs, and those often."""
 
 _LINE: Final = (
     "wsgi.url_scheme",
@@ -26,14 +26,19 @@ _LINE: Final = (
     "PATH_INFO",
     "QUERY_STRING",
 )
-"""What an adapter is made of, unless the client asks for another protocol."""
+"""The entries of the WSGI environment that a URL adapter depends on."""
+
+
+# Werkzeug documents this method of LocalProxy: one Python call, where an attribute of the proxy takes three.
+current_request: Final[Callable[[], Request]] = request._get_current_object  # type: ignore[attr-defined]  # noqa: SLF001
+"""Returns the current request object, without Flask's proxy."""
 
 
 class _Adapter(MapAdapter):
-    """An adapter that looks for the view of its own request line once; the map must be complete by then."""
+    """URL adapter that matches its own request line only once. All routes must be registered before that."""
 
     def __init__(self, bound: MapAdapter) -> None:
-        """Stand for `bound`."""
+        """Copy the settings of `bound`."""
         super().__init__(
             bound.map,
             bound.server_name,
@@ -47,8 +52,8 @@ class _Adapter(MapAdapter):
         self._own: tuple[Rule, Mapping[str, Any]] | None = None
 
     def match(self, *line: Any, **options: Any) -> Any:  # noqa: ANN401 - Werkzeug's overloads, passed on
-        """Return what Werkzeug finds: for each request a new dictionary, because a request may change it."""
-        if line or options != {"return_rule": True}:  # Flask asks with that alone
+        """Return the cached match. The arguments are a new dictionary each time, because a request may change it."""
+        if line or options != {"return_rule": True}:  # Flask calls it with this argument only
             return super().match(*line, **options)
         if self._own is None:
             self._own = super().match(return_rule=True)
@@ -57,31 +62,31 @@ class _Adapter(MapAdapter):
 
 
 class Application(Flask):
-    """Flask with a memory for request lines, and without coroutines."""
+    """Flask with a routing cache and without coroutines."""
 
     def __init__(self, import_name: str) -> None:
-        """Make an application without routes; see Flask."""
+        """Create an application without routes; see `flask.Flask`."""
         super().__init__(import_name)
         self._adapters: dict[tuple[str | None, ...], _Adapter] = {}
 
     def ensure_sync(self, func: Callable[P, R]) -> Callable[P, R]:
-        """Return `func` as it is: there are no coroutines."""
+        """Return `func` unchanged: this application has no coroutines."""
         return func
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Return what finds the view of `request`: one and the same for the same request line and host."""
+        """Return the URL adapter for `request`. Requests with the same request line and host share one."""
         if request is None and self.config["SERVER_NAME"] is None:
-            return None  # as Flask does
+            return None  # the result of Flask's own method
         if request is None or "HTTP_UPGRADE" in request.environ:
             return super().create_url_adapter(request)
         line = tuple(map(request.environ.get, _LINE))
         adapter = self._adapters.get(line)
         if adapter is None:
             bound = super().create_url_adapter(request)
-            if bound is None:  # Flask has one for each request, but its types do not say so
+            if bound is None:  # never for a request, but Flask's types allow it
                 return None
             adapter = _Adapter(bound)
-            if len(self._adapters) >= _REMEMBERED:
+            if len(self._adapters) >= _CACHE_SIZE:
                 self._adapters.clear()
             self._adapters[line] = adapter
         return adapter

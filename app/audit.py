@@ -1,7 +1,7 @@
-"""The audit log: who did, or was refused, what security depends on (OWASP ASVS 5.0, V16). docs/audit.md has the events.
+"""The audit log: security events, allowed and refused (OWASP ASVS 5.0, V16). docs/audit.md lists them.
 
-One line each on the logger `app.audit`, at every LOG_LEVEL. A line holds no password, token or e-mail address: an
-account that somebody merely named is a pseudonym, the same for the same account.
+Each event is one line on the logger `app.audit`, at every LOG_LEVEL. A line contains no password, token or e-mail
+address. An account that a caller only named appears as a pseudonym, which is always the same for the same account.
 """
 
 import hashlib
@@ -24,9 +24,9 @@ def record(event: str, outcome: str, **details: str | int | None) -> None:
     """Log one event of the current request or command.
 
     Args:
-        event: what was tried, such as `sign-in`.
+        event: the attempted action, such as `sign-in`.
         outcome: `ok`, `refused`, `limited` or `failed`.
-        details: further members; `user` is the id of whoever did it. Those that are None are left out.
+        details: further members; `user` is the id of the acting user. Members with the value None are omitted.
 
     """
     known = {"address": client_address() or None, **details}
@@ -36,7 +36,7 @@ def record(event: str, outcome: str, **details: str | int | None) -> None:
 
 
 def pseudonym(text: str) -> str:
-    """Return what stands for `text` in logs and in Redis: only this installation can tell which text it was.
+    """Return a pseudonym of `text` for logs and Redis keys. Only this installation can compute it from the text.
 
     A keyed digest (BLAKE2, RFC 7693) of 128 bits; the key comes from SECRET_KEY.
     """
@@ -45,11 +45,11 @@ def pseudonym(text: str) -> str:
 
 
 def account(email: str) -> str:
-    """Return the pseudonym of an account; Supabase takes addresses in any case for the same."""
+    """Return the pseudonym of an account. Upper and lower case are the same, as they are for Supabase."""
     return pseudonym(f"account:{email.strip().lower()}")
 
 
 def _quoted(value: str | int) -> str:
-    """Return a value as one word of a line for people: nothing in it can look like the next field or line."""
+    """Return a value as one word of a text log line, quoted if it could be mistaken for the next field or line."""
     text = str(value)
     return text if _PLAIN.fullmatch(text) else json.dumps(text)

@@ -1,4 +1,4 @@
-"""Put the application together: the only module that knows every room."""
+"""The application factory: the only module that imports every package of the application."""
 
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
@@ -12,10 +12,10 @@ from config import Settings, load_settings
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Return an application for `settings` (default: the environment's). Touches no network.
+    """Return an application for `settings` (default: those of the environment). Uses no network.
 
     Raises:
-        ConfigurationError: the environment's settings cannot be used.
+        ConfigurationError: a setting of the environment is invalid.
 
     """
     settings = settings or load_settings()
@@ -33,21 +33,21 @@ def create_app(settings: Settings | None = None) -> Flask:
         session_is_open=lambda token: database.read(token, "session_is_open", {}) is True,
     )
     limits.init_app(app, enabled=settings.rate_limits == "on")
-    for room in (problems, requests, products, diagnostics, commands, desk):
-        room.init_app(app)
+    for package in (problems, requests, products, diagnostics, commands, desk):
+        package.init_app(app)
     headers.init_app(app, by_https=settings.in_production)
     return app
 
 
 class _DocumentProvider(DefaultJSONProvider):
-    sort_keys = False  # documents are written in the order they are read best
+    sort_keys = False  # documents list their most important members first
     compact = True
 
 
 def _flask_config(settings: Settings) -> dict[str, object]:
     return {
         "SECRET_KEY": settings.secret_key.get_secret_value(),
-        # Browsers take a cookie of this prefix from this host alone, and over HTTPS, which development does not have.
+        # Browsers accept this prefix only over HTTPS, which development does not have, and only from this host.
         "SESSION_COOKIE_NAME": "__Host-asin_desk" if settings.in_production else "asin_desk",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
@@ -55,9 +55,9 @@ def _flask_config(settings: Settings) -> dict[str, object]:
         "TRUSTED_PROXIES": settings.trusted_proxies,
         "MAX_CONTENT_LENGTH": 1 << 20,
         "METRICS_TOKEN": _text(settings.metrics_token),
-        "CACHE_TYPE": settings.cache_type,  # as it was chosen, or None; `_cache_config` says what it comes to
-        "WTF_CSRF_CHECK_DEFAULT": False,  # app.auth checks it, and only for callers known by cookie
-        "WTF_CSRF_TIME_LIMIT": None,  # as long as the session: a form left open over lunch still works
+        "CACHE_TYPE": settings.cache_type,  # the configured value or None; `_cache_config` derives the effective one
+        "WTF_CSRF_CHECK_DEFAULT": False,  # app.auth checks it, only for callers that use the session cookie
+        "WTF_CSRF_TIME_LIMIT": None,  # valid as long as the session, so that a form left open still works
     }
 
 
@@ -67,7 +67,7 @@ def _cache_config(settings: Settings) -> dict[str, object]:
         "CACHE_TYPE": "app.caching.LeaseCache" if kind == "LeaseCache" else kind,
         "CACHE_DEFAULT_TIMEOUT": settings.cache_ttl,
         "CACHE_KEY_PREFIX": "asin_stats:",
-        "CACHE_NO_NULL_WARNING": True,  # app.startup says it
+        "CACHE_NO_NULL_WARNING": True,  # app.startup logs it
     }
     if kind == "LeaseCache":
         return common | _redis_config(settings)
@@ -101,7 +101,7 @@ def _database(settings: Settings) -> Database:
         settings.supabase_url,
         settings.supabase_key.get_secret_value(),
         timeout=settings.supabase_timeout,
-        most_calls=max(1, settings.threads - 2),  # two threads are left for what needs no database
+        max_calls=max(1, settings.threads - 2),  # two threads stay free for requests without a database call
         down_after=settings.supabase_down_after,
     )
 

@@ -1,8 +1,8 @@
-"""The headers of every answer, errors, redirects and static files included: security, request id and times.
+"""Headers that every response has, also errors, redirects and static files: security, request id and times.
 
-They are added outside of Flask, where every answer passes, however it came about. What a view has said stays: these
-are for what it leaves open. Sources: OWASP *HTTP Security Response Headers* and *REST Security* cheat sheets; RFC 6797
-(HSTS); CSP level 3, whose `frame-ancestors` makes X-Frame-Options superfluous.
+They are added in a WSGI middleware, which every response passes. A header that a view has set is kept.
+Sources: OWASP *HTTP Security Response Headers* and *REST Security* cheat sheets; RFC 6797 (HSTS); CSP level 3, whose
+`frame-ancestors` replaces X-Frame-Options.
 """
 
 from collections.abc import Iterable
@@ -16,30 +16,24 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 HEADERS: Final = {
-    "Cache-Control": "no-store",  # whatever may be kept says so itself
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",  # pages have one of their own
-    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",  # responses that may be cached set their own
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",  # pages set their own
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": (
-        "accelerometer=(), autoplay=(), camera=(), display-capture=(), fullscreen=(), geolocation=(), gyroscope=(), "
-        "magnetometer=(), microphone=(), midi=(), payment=(), usb=()"
-    ),
-    "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""What is added to an answer that does not have it."""
+"""Added to each response that does not have them. `app.desk` adds those that concern pages only."""
 
 TRANSPORT: Final = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
-"""The same where the whole site is served by HTTPS: for a year browsers ask for nothing else."""
+"""Added as well when the site is served over HTTPS: for one year, browsers use only HTTPS."""
 
 
 def init_app(app: Flask, *, by_https: bool) -> None:
-    """Put the headers on every answer of `app`; `by_https`: whether its site is served by HTTPS."""
+    """Add the headers to every response of `app`; `by_https`: the site is served over HTTPS."""
     app.wsgi_app = _completing(app.wsgi_app, HEADERS | (TRANSPORT if by_https else {}))  # type: ignore[assignment,method-assign]  # as Flask documents
 
 
 def _completing(application: "WSGIApplication", headers: dict[str, str]) -> "WSGIApplication":
-    """Return `application` with these headers on every answer that lacks them, and with those of its request."""
+    """Wrap `application`: add `headers` where they are missing, and the headers of the request."""
     added = list(headers.items())
 
     def complete(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:

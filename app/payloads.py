@@ -1,4 +1,4 @@
-"""Read a request's body or query into a model, or say exactly what is wrong with it."""
+"""Parse the body or the query of a request into a model. Errors name the fields that are wrong."""
 
 import json
 from contextlib import suppress
@@ -12,7 +12,7 @@ from app.problems import Problem
 
 MAX_BODY_BYTES = 1 << 20
 
-_MOST_MEMBERS: Final = 100  # of one JSON object; our models have a dozen
+_MAX_MEMBERS: Final = 100  # of one JSON object; our models have at most 12
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -21,36 +21,39 @@ def body(model: type[M]) -> M:
     """Parse the JSON body of the current request.
 
     Raises:
-        Problem: 415 when it is not declared as JSON, 413 over `MAX_BODY_BYTES`, 422 for an object of too many members.
-        pydantic.ValidationError: it is not JSON, or not what `model` describes.
+        Problem: 415 when it is not declared as JSON, 413 over `MAX_BODY_BYTES`, 422 for too many members in an object.
+        pydantic.ValidationError: the body is not JSON, or does not fit `model`.
 
     """
     if not request.is_json:
         raise Problem(415, "Send JSON with Content-Type: application/json.", headers={"Accept": "application/json"})
     raw = _raw_body()
-    # What is no JSON at all, the model says better.
+    # The model reports invalid JSON with a better message.
     with suppress(ValueError, RecursionError):
         _require_few_members(raw.decode())
     return model.model_validate_json(raw)
 
 
 def query(model: type[M]) -> M:
-    """Parse the query string of the current request. Raises pydantic.ValidationError; a repeated name counts once."""
+    """Parse the query string of the current request. Only the first value of a name counts.
+
+    Raises pydantic.ValidationError.
+    """
     return model.model_validate(request.args.to_dict())
 
 
-def _few(members: list[tuple[str, object]]) -> None:
-    """Refuse an object that would make the model describe an error for each of a hundred thousand members."""
-    if len(members) > _MOST_MEMBERS:
-        raise Problem(422, f"The body has an object of {len(members):,} members; nothing was changed.")
+def _limit_members(members: list[tuple[str, object]]) -> None:
+    """Refuse an object with too many members, because the model would describe an error for each of them."""
+    if len(members) > _MAX_MEMBERS:
+        raise Problem(422, f"The body contains an object with {len(members):,} members; nothing was changed.")
 
 
-_require_few_members: Final = json.JSONDecoder(object_pairs_hook=_few, parse_int=len).decode
-"""Numbers are not read, only measured: Python takes long for a long one."""
+_require_few_members: Final = json.JSONDecoder(object_pairs_hook=_limit_members, parse_int=len).decode
+"""`parse_int=len` skips the conversion of numbers, which is slow for long ones."""
 
 
 def _raw_body() -> bytes:
-    """Return the body. A chunked one declares no length and would be cut off silently, so it is counted here."""
+    """Return the body. Werkzeug silently truncates a chunked body that is too large, so its bytes are counted here."""
     request.max_content_length = MAX_BODY_BYTES + 1
     try:
         raw = request.get_data(cache=False)

@@ -18,23 +18,21 @@ logger = logging.getLogger(__name__)
 MIMETYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 MOST_ERRORS = 100
-"""As many errors a document lists, so that no request makes an answer many times its own size."""
+"""Maximum number of errors in a document. It keeps the response from being many times larger than the request."""
 
-_LONGEST_PART: Final = (
-    100  # characters of a pointer's part; names in a request are the sender's, and may have any length
-)
+_LONGEST_PART: Final = 100  # characters of one part of a pointer; the sender chooses names and their length
 
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """What is wrong with one part of the request: a JSON pointer (RFC 6901) or query parameter, and why."""
+    """An invalid part of the request: a JSON pointer (RFC 6901) or query parameter, and the reason."""
 
     pointer: str
     detail: str
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457's own term
-    """Raise to answer with a problem document."""
+    """Error that is answered with a problem document."""
 
     def __init__(
         self,
@@ -50,8 +48,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own term
 
         Args:
             status: HTTP status code.
-            detail: what went wrong here, for the person who reads it.
-            title: what kind of thing went wrong; the status phrase by default.
+            detail: explanation of this error, for a person.
+            title: kind of error; default: the phrase of the status code.
             errors: one entry per invalid field.
             headers: response headers, such as Retry-After.
             extra: further members of the document.
@@ -62,7 +60,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own term
         self.errors, self.headers, self.extra = tuple(errors), dict(headers or {}), extra
 
     def document(self) -> dict[str, Any]:
-        """Return the document. It lists `MOST_ERRORS` errors at most; `errors_omitted` says how many more there are."""
+        """Return the document. It lists at most `MOST_ERRORS` errors; `errors_omitted` is the number of others."""
         document: dict[str, Any] = {"type": "about:blank", "title": self.title, "status": self.status}
         omitted = len(self.errors) - MOST_ERRORS
         if self.detail:
@@ -94,15 +92,15 @@ def init_app(app: Flask) -> None:
 
 
 def _invalid(error: ValidationError) -> Problem:
-    """Tell a body that is no JSON at all (400) from one with invalid fields (422)."""
-    # Text that is no JSON is one error; listing all of them twice would cost as much again.
+    """Return 400 for a body that is not JSON, and 422 for one with invalid fields."""
+    # A body that is not JSON is a single error. Count first: listing the errors is expensive when there are many.
     unreadable = error.error_count() == 1 and _found(error)[0]["type"] == "json_invalid"
     detail = "The body is not valid JSON" if unreadable else "The request has invalid fields"
     return Problem(400 if unreadable else 422, f"{detail}; nothing was changed.", errors=field_errors(error))
 
 
 def field_errors(error: ValidationError) -> list[FieldError]:
-    """List what pydantic found, each with a JSON pointer into the body."""
+    """Return the errors found by pydantic, each with a JSON pointer into the body."""
     return [
         FieldError("".join(f"/{_escaped(part)}" for part in found["loc"]), _worded(found["type"], found["msg"]))
         for found in _found(error)
@@ -126,35 +124,35 @@ def _worded(kind: str, message: str) -> str:
 
 
 def unavailable(error: DatabaseUnavailableError) -> Problem:
-    """Describe database trouble: 503 and when to come back, with the server's own words kept out."""
+    """Return 503 with Retry-After for an unavailable database, without the server's own message."""
     return Problem(503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 def from_database(error: DatabaseUnavailableError | DatabaseRefusalError) -> Problem:
-    """Describe either."""
+    """Return the problem for either kind of database error."""
     return unavailable(error) if isinstance(error, DatabaseUnavailableError) else refused(error)
 
 
 def refused(error: DatabaseRefusalError) -> Problem:
-    """Describe what the database would not do."""
+    """Return the problem for a statement that the database refused."""
     if error.status >= 500:
         logger.error("the database refused with SQLSTATE %s", error.code)
         return Problem(503, "The database could not do this now.", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
-    # The database's clock may find a token expired that ours still took.
+    # The clocks may differ: the database can find a token expired that we have just accepted.
     challenge = {"WWW-Authenticate": 'Bearer realm="asin-desk", error="invalid_token"'} if error.status == 401 else None
     return Problem(error.status, error.message, headers=challenge)
 
 
 def from_http(error: HTTPException) -> Problem:
-    """Describe an error of HTTP itself, such as a wrong method; its headers (Allow, Retry-After) are kept."""
+    """Return the problem for an HTTP error, such as a wrong method. Its headers (Allow, Retry-After) are kept."""
     if isinstance(error, InternalServerError) and error.original_exception is not None:
-        return Problem(500, "Something went wrong on our side; the log knows more under this request id.")
+        return Problem(500, "Something went wrong on our side. Quote X-Request-ID when reporting this.")
     detail = "There is nothing at this address." if isinstance(error, NotFound) else error.description
     headers = {name: value for name, value in error.get_headers() if name not in {"Content-Type", "Content-Length"}}
     return Problem(error.code or 500, detail, headers=headers)
 
 
 def _http_error(error: HTTPException) -> Response:
-    if isinstance(error.response, Response):  # a ready answer in an exception's clothing
+    if isinstance(error.response, Response):  # the exception carries a complete response
         return error.response
     return from_http(error).response()

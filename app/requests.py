@@ -1,4 +1,4 @@
-"""What a request may look like, whichever view it is for."""
+"""Rules for all requests, independent of the view."""
 
 from typing import IO, Final
 
@@ -12,14 +12,14 @@ _PLAIN: Final = {"", "identity"}
 
 
 class Request(flask.Request):
-    """Flask's request, whose body is never taken for what it is not."""
+    """Request that rejects bodies with a content coding."""
 
     @cached_property
     def stream(self) -> IO[bytes]:
-        """Return the body, for everything that reads one.
+        """Return the stream of the body; all methods that read the body use it.
 
         Raises:
-            Problem: 415 for a body with a content coding: nothing here decodes one (RFC 9110 §8.4 and §15.5.16).
+            Problem: 415 for a body with a content coding, because none is supported (RFC 9110 §8.4 and §15.5.16).
 
         """
         if self.headers.get("Content-Encoding", "").strip().lower() not in _PLAIN:
@@ -29,6 +29,6 @@ class Request(flask.Request):
 
 
 def init_app(app: Flask) -> None:
-    """Read the requests of `app` so. A path with an empty segment, such as `/products//x`, is none of ours: 404."""
+    """Apply the rules to `app`. A path with an empty segment, such as `/products//x`, is answered with 404."""
     app.request_class = Request
-    app.url_map.merge_slashes = False  # else Werkzeug redirects it, to whatever host the client named
+    app.url_map.merge_slashes = False  # otherwise Werkzeug would redirect to the host that the client sent

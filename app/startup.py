@@ -1,4 +1,4 @@
-"""What a starting server says about its cache: one line, and what happens now."""
+"""The line that a starting server logs about its cache."""
 
 import logging
 
@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 
 def announce(app: Flask) -> None:
-    """Log how the cache is. Takes at most the Redis timeout; the server starts either way."""
+    """Log the state of the cache. Takes at most the Redis timeout; the server starts in any case."""
     with app.app_context():
         report = cache.report()
     if not report.never_stale:

@@ -1,8 +1,8 @@
-"""Logs and the request id that ties them together: JSON lines in production, readable lines in development."""
+"""Logging, request ids and measured times. Logs are JSON lines in production and text lines in development."""
 
 import json
 import logging
-import os
+import random
 import re
 import sys
 import time
@@ -14,8 +14,7 @@ from flask import has_request_context, request
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-# What is kept of a request is kept in its WSGI environment: it ends with the request, and one look through the proxy
-# `request` finds all of it.
+# Request-scoped state is kept in the WSGI environment, which ends with the request.
 _REQUEST_ID: Final = "asin_desk.request_id"
 _TIMES: Final = "asin_desk.times"
 
@@ -52,7 +51,7 @@ class _JsonFormatter(logging.Formatter):
 
 
 def configure_logging(*, level: str, as_json: bool) -> None:
-    """Send the log of this process to standard error at `level`; replaces what was configured before."""
+    """Send the log of this process to standard error at `level`. Replaces an earlier configuration."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter() if as_json else logging.Formatter(_TEXT))
     handler.addFilter(_RequestIdFilter())
@@ -65,7 +64,7 @@ def configure_logging(*, level: str, as_json: bool) -> None:
 
 
 def request_id() -> str:
-    """Return the id of the current request: the caller's X-Request-ID if it is a plain token, else a new one."""
+    """Return the id of the current request: its X-Request-ID header if that is valid, else a new id."""
     return _request_id(request.environ)
 
 
@@ -73,27 +72,28 @@ def _request_id(environ: "WSGIEnvironment") -> str:
     found: str | None = environ.get(_REQUEST_ID)
     if found is None:
         given = environ.get("HTTP_X_REQUEST_ID")
-        # Random, so that ids do not tell how many requests there were between two of them.
-        found = environ[_REQUEST_ID] = given if given and _ID.fullmatch(given) else os.urandom(12).hex()
+        # Random, so that two ids do not reveal how many requests came between them. They need not be secret:
+        # `os.urandom` would add a system call that releases the interpreter lock to each hit.
+        found = environ[_REQUEST_ID] = given if given and _ID.fullmatch(given) else f"{random.getrandbits(96):024x}"
     return found
 
 
 class timed:  # noqa: N801 - it reads as a statement: `with timed("db"):`
-    """Add the time spent inside to `name` in the Server-Timing header; an inner name is not counted twice."""
+    """Add the time spent in the block to metric `name` of Server-Timing. Time of a nested block counts only there."""
 
     __slots__ = ("_before", "_environ", "_name", "_started", "_times")
 
     def __init__(self, name: str, environ: "WSGIEnvironment | None" = None) -> None:
-        """Name what is timed: a token of RFC 9110 §5.6.2.
+        """Set the name of the metric: a token (RFC 9110 §5.6.2).
 
-        `environ` is that of the current request. A caller that has it at hand saves a look through Flask's proxy.
+        `environ` is the environment of the current request. Passing it saves an access through Flask's proxy.
         """
         self._name, self._environ = name, environ
 
     def __enter__(self) -> Self:
         """Start the clock."""
         environ = self._environ
-        if environ is None:  # in a command there is no request whose time could be reported
+        if environ is None:  # a command has no request
             environ = request.environ if has_request_context() else {}
         self._times: dict[str, float] = environ.setdefault(_TIMES, {})
         self._before, self._started = sum(self._times.values()), time.perf_counter()
@@ -102,14 +102,14 @@ class timed:  # noqa: N801 - it reads as a statement: `with timed("db"):`
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop it, whatever happened."""
+        """Stop the clock, also after an exception."""
         inner = sum(self._times.values()) - self._before
         took = time.perf_counter() - self._started - inner
         self._times[self._name] = self._times.get(self._name, 0.0) + took
 
 
 def response_headers(environ: "WSGIEnvironment") -> list[tuple[str, str]]:
-    """Return the headers that describe how a request was handled: its id and, if any were taken, its times."""
+    """Return X-Request-ID and, if any time was measured, Server-Timing."""
     headers = [("X-Request-ID", _request_id(environ))]
     if times := environ.get(_TIMES):
         headers.append(("Server-Timing", ", ".join([f"{name};dur={1000 * t:.2f}" for name, t in times.items()])))

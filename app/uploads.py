@@ -1,6 +1,6 @@
-"""Files that callers send: put on disk whole before anything else, so that no size costs memory.
+"""Uploaded files. A file is first written to disk completely, so that its size does not cost memory.
 
-A client that sends everything before it reads anything can so never wait for a server that waits for it.
+This also avoids a deadlock with clients that send the whole request before they read any of the response.
 """
 
 import functools
@@ -21,33 +21,33 @@ FIELD: Final = "file"
 """The name of the form field that holds the file."""
 
 _CHUNK_BYTES: Final = 1 << 18
-_FORM_BYTES: Final = 1 << 16  # what a form may need beside its file
+_FORM_BYTES: Final = 1 << 16  # what a form may need in addition to its file
 
 
 def takes_files(at_most: int) -> Callable[[Callable[P, ResponseReturnValue]], Callable[P, ResponseReturnValue]]:
-    """Let a view's requests be as large as a form with a file of `at_most` bytes.
+    """Allow requests to a view to have a form with a file of `at_most` bytes.
 
-    The outermost decorator: the CSRF check of a browser's request reads the form already.
+    This must be the outermost decorator, because the CSRF check of a browser's request reads the form.
     """
 
     def decorate(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
         @functools.wraps(view)
-        def allowing(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+        def wrapper(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
             request.max_content_length = at_most + _FORM_BYTES
             return view(*args, **kwargs)
 
-        return allowing
+        return wrapper
 
     return decorate
 
 
 def uploaded(media_types: Collection[str], *, at_most: int) -> IO[bytes]:
-    """Return the file the request holds, as its body or as the field `file` of a form, on disk and rewound.
+    """Return the uploaded file: the request body, or the field `file` of a form. It is on disk, at its start.
 
     The caller closes it.
 
     Raises:
-        Problem: 415 for another media type, 413 over `at_most` bytes, 422 without a file, 400 when it ends early.
+        Problem: 415 for another media type, 413 over `at_most` bytes, 422 without a file, 400 when it is incomplete.
 
     """
     if request.mimetype == "multipart/form-data":
@@ -66,8 +66,8 @@ def uploaded(media_types: Collection[str], *, at_most: int) -> IO[bytes]:
 
 
 def _spool(file: IO[bytes], at_most: int) -> None:
-    """Write the body to `file`. A chunked one declares no length, so it is counted."""
-    request.max_content_length = at_most + 1  # one more than allowed is read, and refused
+    """Write the body to `file`. A chunked body declares no length, so its bytes are counted."""
+    request.max_content_length = at_most + 1  # one byte more than allowed, to detect a body that is too large
     size = 0
     try:
         while size <= at_most and (chunk := request.stream.read(_CHUNK_BYTES)):
@@ -75,11 +75,11 @@ def _spool(file: IO[bytes], at_most: int) -> None:
     except RequestEntityTooLarge:
         raise _too_large(at_most) from None
     except ClientDisconnected:
-        raise _cut_off() from None
+        raise _incomplete() from None
     if size > at_most:
         raise _too_large(at_most)
     if request.content_length not in {None, size}:
-        raise _cut_off()
+        raise _incomplete()
 
 
 def _field(at_most: int) -> IO[bytes]:
@@ -94,7 +94,7 @@ def _field(at_most: int) -> IO[bytes]:
     if sent.seek(0, 2) > at_most:
         raise _too_large(at_most)
     sent.seek(0)
-    # A copy, because the file of a form is closed with the request, and a streamed answer is made after that.
+    # A copy, because the file of a form is closed with the request, before a streamed response is complete.
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     shutil.copyfileobj(sent, file, _CHUNK_BYTES)
     file.seek(0)
@@ -105,5 +105,5 @@ def _too_large(at_most: int) -> Problem:
     return Problem(413, f"The file is larger than {at_most:,} bytes; nothing was changed.")
 
 
-def _cut_off() -> Problem:
+def _incomplete() -> Problem:
     return Problem(400, "The file ended before its declared length; nothing was changed.")

@@ -1,4 +1,4 @@
-"""Measure everything there is to measure: the command behind `make bench`."""
+"""Run the benchmarks: the command behind `make bench`."""
 
 import argparse
 import sys
@@ -16,14 +16,16 @@ TABLES: Final = ("engine", "catalogue", "paging", "importing", "comparison")
 
 
 def main() -> int:
-    """Measure what was asked for; return the exit status: 0 done, 1 something failed, 2 wrong usage."""
+    """Run the named benchmarks; return the exit status: 0 success, 1 failure, 2 wrong usage."""
     names = [*TABLES, *comparison.SCENARIOS]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)} (default: all)")
-    parser.add_argument("--quick", action="store_true", help="a look only: the comparison, and less of it")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one or more of {', '.join(names)} (default: all)")
+    parser.add_argument(
+        "--quick", action="store_true", help="a short run: only the comparison, with fewer and shorter rounds"
+    )
     options = parser.parse_args()
     if unknown := set(options.names) - set(names):
-        parser.error(f"there is nothing named {', '.join(sorted(unknown))} to measure")
+        parser.error(f"unknown benchmark: {', '.join(sorted(unknown))}")
     if not HAVE_PROC:
         print("The benchmarks read processor time from /proc, which only Linux has.", file=sys.stderr)
         return 1

@@ -1,7 +1,7 @@
-"""Plan for rates no single machine serves, on paper, and check the paper's formulas by simulation.
+"""Calculate the capacity that high request rates need, and simulate the formulas that the calculation uses.
 
-The plan uses the existing engines only: gunicorn workers on instances behind a load balancer, Redis Cluster shards, one
-PostgreSQL. `costs_of` takes what a hit costs from the results of `make bench`; nothing here is typed in by hand.
+A plan uses existing components only: gunicorn workers on instances behind a load balancer, Redis Cluster shards, one
+PostgreSQL. `Costs.of` reads the measured costs of a hit from the results of `make bench`.
 """
 
 import heapq
@@ -19,16 +19,16 @@ __all__ = ["Costs", "Plan", "busiest_shard", "mean_wait", "miss_share", "plan", 
 WORKERS_PER_INSTANCE: Final = 8
 THREADS_PER_WORKER: Final = 8
 FEWEST_INSTANCES: Final = 2
-"""So that one may be lost, or replaced by a new version."""
+"""Minimum number of instances, so that one can fail or be replaced by a new version."""
 
 WORKER_UTILISATION: Final = 0.6
-"""The share of a worker's core that the plan uses: what is left absorbs bursts and a lost instance."""
+"""Planned utilisation of a worker's core. The rest is reserved for bursts and for the loss of an instance."""
 
 SHARD_UTILISATION: Final = 0.5
-"""Likewise for Redis, which runs commands on one core; half is left for a shard that takes over another's keys."""
+"""Planned utilisation of a Redis core. The rest is reserved for a shard that takes over the keys of another one."""
 
 READS_PER_SECOND: Final = 1.0
-"""How often one user's desk asks, when somebody looks at it."""
+"""Requests per second of one user who has the desk open."""
 
 TTL: Final = 10.0
 _SLOTS: Final = 16384
@@ -36,7 +36,7 @@ _SLOTS: Final = 16384
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What one hit costs: seconds of a core, bytes on the wire (both ways), bytes in Redis for a user's entry."""
+    """The costs of one hit: processor seconds, bytes sent and received, and bytes in Redis for one user's entry."""
 
     worker_seconds: float
     redis_seconds: float
@@ -46,7 +46,7 @@ class Costs:
 
     @classmethod
     def of(cls, hits: dict[str, Any], name: str) -> Self:
-        """Take them from the results of the scenario `hits`: medians over the rounds."""
+        """Return the costs of the contender `name` from the results of the scenario `hits`: medians over the rounds."""
 
         def median(figure: str) -> float:
             ordered = sorted(each[figure] for each in hits["rounds"][name])
@@ -63,20 +63,20 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much of everything a rate needs.
+    """The capacity that a request rate needs.
 
     Attributes:
         rate: requests per second.
-        workers: gunicorn workers, a core each.
-        instances: machines with `WORKERS_PER_INSTANCE` cores.
-        shards: Redis masters.
-        connections: to each shard, at most.
-        wait: mean seconds a request waits for a worker.
-        redis_bits: per second and shard.
-        http_bits: per second in all.
-        users: looking at the same time, each `READS_PER_SECOND`.
-        memory: bytes of entries in each shard.
-        database_calls: per second.
+        workers: number of gunicorn workers, with one core each.
+        instances: number of machines with `WORKERS_PER_INSTANCE` cores.
+        shards: number of Redis masters.
+        connections: maximum number of connections to each shard.
+        wait: mean seconds that a request waits for a worker.
+        redis_bits: Redis traffic in bits per second and shard.
+        http_bits: total HTTP traffic in bits per second.
+        users: number of concurrent users, with `READS_PER_SECOND` each.
+        memory: bytes of cache entries in each shard.
+        database_calls: database calls per second.
 
     """
 
@@ -94,7 +94,7 @@ class Plan:
 
 
 def plan(rate: float, costs: Costs) -> Plan:
-    """Return what `rate` requests per second need."""
+    """Return the capacity for `rate` requests per second."""
     workers = math.ceil(rate * costs.worker_seconds / WORKER_UTILISATION)
     instances = max(FEWEST_INSTANCES, math.ceil(workers / WORKERS_PER_INSTANCE))
     workers = instances * WORKERS_PER_INSTANCE
@@ -118,12 +118,12 @@ def plan(rate: float, costs: Costs) -> Plan:
 def mean_wait(rate: float, service: float, servers: int) -> float:
     """Return the mean wait in seconds before service in an M/M/c queue (Erlang C).
 
-    Service times that vary less than exponential ones, as ours do, wait less: the plan is on the safe side.
+    Our service times vary less than the exponential ones of this formula, so real waits are shorter.
     """
     offered = rate * service
     if offered >= servers:
         return math.inf
-    blocked = 1.0  # Erlang B, by its recursion, which does not overflow
+    blocked = 1.0  # Erlang B by recursion, which does not overflow
     for number in range(1, servers + 1):
         blocked = offered * blocked / (number + offered * blocked)
     waiting = blocked / (1 - (offered / servers) * (1 - blocked))
@@ -131,12 +131,12 @@ def mean_wait(rate: float, service: float, servers: int) -> float:
 
 
 def miss_share(reads_per_second: float, ttl: float) -> float:
-    """Return the share of reads that find no entry, when one user reads at random moments: one miss, then hits."""
+    """Return the share of misses among the reads of one user who reads at random moments."""
     return 1 / (1 + reads_per_second * ttl)
 
 
 def simulated_queue(rate: float, service: float, servers: int, *, requests: int, seed: int) -> tuple[float, float]:
-    """Let requests come at random to workers that share a socket; return the workers' utilisation and the mean wait."""
+    """Simulate random requests to workers that share a socket; return the workers' utilisation and the mean wait."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     free = [0.0] * servers
     now = waited = worked = 0.0
@@ -151,7 +151,7 @@ def simulated_queue(rate: float, service: float, servers: int, *, requests: int,
 
 
 def simulated_misses(reads_per_second: float, ttl: float, *, reads: int, seed: int) -> float:
-    """Let one user read at random moments; return the share of reads that found no entry."""
+    """Simulate one user who reads at random moments; return the share of misses."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     now, expires, misses = 0.0, -1.0, 0
     for _ in range(reads):
@@ -162,7 +162,7 @@ def simulated_misses(reads_per_second: float, ttl: float, *, reads: int, seed: i
 
 
 def busiest_shard(users: int, shards: int, *, seed: int) -> float:
-    """Give `users` random ids to a cluster of `shards`; return how much more than the mean its busiest one has."""
+    """Distribute `users` random user ids over `shards`; return the load of the busiest shard divided by the mean."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     keys = (b"asin_stats:%032x" % chance.getrandbits(128) for _ in itertools.repeat(None, users))
     loads = Counter(key_slot(key) * shards // _SLOTS for key in keys)

@@ -1,7 +1,7 @@
-"""What the stats cost as a catalogue grows, and what keeping their counters costs each write.
+"""Measure the time of the stats as a catalogue grows, and the time that the counters add to each write.
 
-On a native PostgreSQL, in one session of a signed-in user, row level security included; and once through the whole
-application. What is compared is measured in turns, so that a machine that slows down slows all of it.
+The measurements run on a native PostgreSQL, in one session of a signed-in user, with row level security. One more runs
+through the whole application. Compared variants are measured alternately, so that a slower machine affects both.
 """
 
 import statistics
@@ -80,22 +80,23 @@ def main() -> None:
 
 
 def show_reads(measured: dict[str, Any]) -> str:
-    """Return the table of what the stats cost at each size, and how flat that is."""
+    """Return the table of read times per catalogue size, and the ratio of the largest size to the smallest."""
     rows = [(f"{size:,}", stats, counting, counting / stats) for size, stats, counting in measured["reads"]]
     return (
         table(["products", "get_asin_stats ms", "counting query ms", "ratio"], rows)
-        + f"\n\nThe last is {measured['last_to_first']:.2f} times the first; the aim is at most {FLATNESS}."
+        + f"\n\nThe stats of the largest catalogue take {measured['last_to_first']:.2f} times as long as those of the"
+        f" smallest; the aim is at most {FLATNESS}."
     )
 
 
 def show_writes(measured: dict[str, Any]) -> str:
-    """Return the table of what writes cost with and without the counters."""
+    """Return the table of write times with and without the counters."""
     rows = [[*each, LIMITS[each[0]]] for each in measured["writes"]]
     return table(["write", "with counters ms", "without ms", "ratio", "aim"], rows)
 
 
 def measure_reads(postgres: PostgresServer) -> Times:
-    """Return how long the stats and the counting query take for users of each size, in ms, one per round."""
+    """Return the times of the stats and of the counting query in ms, per catalogue size and round."""
     with postgres.session() as administrator:
         users = {size: new_user(administrator) for size in SIZES}
         for size, user_id in users.items():
@@ -112,14 +113,14 @@ def measure_reads(postgres: PostgresServer) -> Times:
                         partial(execute, session, _COUNTING, user_id, user_id), max(1, 10**4 // size)
                     ),
                 }
-                if round_number:  # the first fills caches
+                if round_number:  # the first round only warms the caches
                     for key, each in took.items():
                         times.setdefault(key, []).append(each)
     return times
 
 
 def measure_writes(postgres: PostgresServer) -> dict[str, tuple[list[float], list[float]]]:
-    """Return how long writes take in a database with the counters and in one without, in ms, call by call in turns."""
+    """Return the times of writes in ms, with and without the counters; the calls alternate between two databases."""
     rows = {"one row": (1, CALLS), "1 000 rows in one statement": (1000, 2 * ROUNDS)}
     times = {}
     with (
@@ -129,14 +130,14 @@ def measure_writes(postgres: PostgresServer) -> dict[str, tuple[list[float], lis
         for name, (number, calls) in rows.items():
             writes = [partial(execute, session, _INSERT, number) for session in (counting, plain)]
             pairs = [[_milliseconds(write, 1) for write in writes] for _ in range(calls)]
-            ours, theirs = zip(*pairs[calls // 10 :], strict=True)  # the first make plans and fill caches
+            ours, theirs = zip(*pairs[calls // 10 :], strict=True)  # the first calls create query plans and warm caches
             times[name] = (list(ours), list(theirs))
     return times
 
 
 @contextmanager
 def _database(postgres: PostgresServer, name: str, *, counting: bool) -> Iterator[Session]:
-    """Make a database with a seller of a thousand products, and open a session as that seller."""
+    """Create a database with a seller who has 1 000 products, and open a session as that seller."""
     with postgres.session() as administrator:
         execute(administrator, f"create database {name} template template0")
     with postgres.session(database=name) as session:
@@ -152,7 +153,7 @@ def _database(postgres: PostgresServer, name: str, *, counting: bool) -> Iterato
 
 
 def measure_api(stack: Stack, directory: Path) -> tuple[list[float], list[float]]:
-    """Return how long creating a product takes over HTTP, with and without the counters, in ms, one per round."""
+    """Return the times of creating a product over HTTP in ms, with and without the counters, one per round."""
     times: tuple[list[float], list[float]] = ([], [])
     numbers, log = count(1), directory / "gunicorn.log"
     with (
@@ -172,7 +173,7 @@ def measure_api(stack: Stack, directory: Path) -> tuple[list[float], list[float]
 
 @contextmanager
 def _counters(run: Callable[[str], object], *, on: bool) -> Iterator[None]:
-    """Switch the counters off inside the block, unless `on`."""
+    """Disable the counters inside the block, unless `on` is true."""
 
     def switch(verb: str) -> None:
         for name, triggers in _COUNTERS.items():
@@ -187,7 +188,7 @@ def _counters(run: Callable[[str], object], *, on: bool) -> Iterator[None]:
 
 
 def _load(administrator: Session, user_id: str, size: int) -> None:
-    """Give a user a catalogue, quickly: counted afterwards, at once."""
+    """Insert a catalogue with the counters disabled, which is faster, then recount once."""
     with _counters(lambda text: execute(administrator, text), on=False):
         execute(administrator, _LOAD, user_id, size)
     with administrator.transaction():
@@ -211,7 +212,7 @@ def _milliseconds(work: Callable[[], object], calls: int) -> float:
 
 
 def _ratio(ones: list[float], others: list[float]) -> float:
-    """Return the median of the rounds' ratios: both halves of a round saw the same moment."""
+    """Return the median of the ratios per round. Both times of a round were measured at almost the same moment."""
     return statistics.median(one / other for one, other in zip(ones, others, strict=True))
 
 

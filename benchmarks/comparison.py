@@ -1,4 +1,4 @@
-"""Compare the application with the limit and with what a user could pick instead, scenario by scenario."""
+"""Compare the application with a bare Flask view and with other caching libraries, scenario by scenario."""
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.arena import Arena, arena
+from benchmarks.environment import BenchmarkEnvironment, new_environment
 from benchmarks.lineup import OURS, UNCACHED
 from benchmarks.report import write_results
 from benchmarks.scenarios import herd, hits, mix, outage, starting, writes
@@ -16,50 +16,50 @@ __all__ = ["SCENARIOS", "main"]
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One table: how it is measured, how in a hurry, and how it is shown."""
+    """One scenario: its measurement, its quick measurement (None: it has none), and its table."""
 
-    measure: Callable[[Arena], Any]
-    quick: Callable[[Arena], Any] | None
+    measure: Callable[[BenchmarkEnvironment], Any]
+    quick: Callable[[BenchmarkEnvironment], Any] | None
     show: Callable[[Any], str]
 
 
 SCENARIOS: Final[Mapping[str, Scenario]] = {
     "hits": Scenario(
-        lambda arena: hits.measure(arena, rounds=5, seconds=4),
-        lambda arena: hits.measure(arena, rounds=2, seconds=1),
+        lambda environment: hits.measure(environment, rounds=5, seconds=4),
+        lambda environment: hits.measure(environment, rounds=2, seconds=1),
         hits.show,
     ),
-    "mix": Scenario(lambda arena: mix.measure(arena, cycles=2), None, mix.show),
-    "writes": Scenario(lambda arena: writes.measure(arena, seconds=8), None, writes.show),
+    "mix": Scenario(lambda environment: mix.measure(environment, cycles=2), None, mix.show),
+    "writes": Scenario(lambda environment: writes.measure(environment, seconds=8), None, writes.show),
     "herd": Scenario(
-        lambda arena: herd.measure(arena, herds=3),
-        lambda arena: herd.measure(arena, herds=1, whom=[OURS, UNCACHED]),
+        lambda environment: herd.measure(environment, herds=3),
+        lambda environment: herd.measure(environment, herds=1, contenders=[OURS, UNCACHED]),
         herd.show,
     ),
     "outage": Scenario(
-        lambda arena: outage.measure(arena, absent=5),
-        lambda arena: outage.measure(arena, absent=2, who=[OURS]),
+        lambda environment: outage.measure(environment, absent=5),
+        lambda environment: outage.measure(environment, absent=2, contenders=[OURS]),
         outage.show,
     ),
-    "starting": Scenario(lambda arena: starting.measure(arena, starts=5), None, starting.show),
+    "starting": Scenario(lambda environment: starting.measure(environment, starts=5), None, starting.show),
 }
 
 
 def main(chosen: Sequence[str] = (), *, quick: bool = False) -> None:
     """Measure the chosen scenarios (default: all), print the tables, write the results.
 
-    `quick` is for a look only: it is shorter and leaves some out.
+    With `quick`, the measurements are shorter and some scenarios are skipped.
 
     Raises:
-        WrongAnswerError: a contender answered wrongly; its speed would mean nothing.
+        WrongAnswerError: a contender gave a wrong answer, so its speed has no meaning.
         ServerError: a server did not start.
 
     """
-    with tempfile.TemporaryDirectory() as directory, arena(Path(directory)) as ground:
+    with tempfile.TemporaryDirectory() as directory, new_environment(Path(directory)) as running:
         for name in chosen or SCENARIOS:
             scenario = SCENARIOS[name]
             measure = scenario.quick if quick else scenario.measure
             if measure is not None:
-                data = measure(ground)
+                data = measure(running)
                 write_results(name, data)
                 print(f"{name}\n\n{scenario.show(data)}\n", flush=True)

@@ -1,4 +1,4 @@
-"""Keep what is measured and what measures it on processor cores of their own."""
+"""Run the measured servers and the load generator on separate processor cores."""
 
 import os
 from collections.abc import Iterator
@@ -10,21 +10,21 @@ __all__ = ["LOAD", "SERVER", "are_separate", "pinned"]
 _OURS: Final = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 SERVER: Final = set(_OURS[:1])
-"""Where the contenders run: one core, so that figures are per core."""
+"""The core of the contenders. They use one core, so figures are per core."""
 
 LOAD: Final = set(_OURS[1:2] or _OURS[:1])
-"""Where everything else runs: the load generator, Valkey, and the database with the proxy before it."""
+"""The core of everything else: the load generator, Valkey, the database and the proxy in front of it."""
 
 
 def are_separate() -> bool:
-    """Say whether this machine has a second core to keep them apart."""
+    """Return whether this machine has a second core for the load."""
     return bool(SERVER) and SERVER != LOAD
 
 
 @contextmanager
 def pinned(cores: set[int]) -> Iterator[None]:
-    """Run this thread, and give birth to processes, on these cores inside the block; anywhere if none are named."""
-    if not cores:  # macOS lets nobody choose
+    """Pin this thread, and the processes it starts, to these cores inside the block. An empty set pins nothing."""
+    if not cores:  # macOS has no API to choose cores
         yield
         return
     before = os.sched_getaffinity(0)

@@ -1,7 +1,7 @@
-"""Put the figures of the last `make bench` into the documents and draw the plots of docs/performance.md.
+"""Write the figures of the last `make bench` into the documents and draw the plots of docs/performance.md.
 
-`python -m benchmarks.document` replaces what stands between `<!-- figures: NAME -->` and `<!-- end -->`; words around
-them are written by people and hold no measured number. A part whose results are missing is left as it was.
+`python -m benchmarks.document` replaces the text between `<!-- figures: NAME -->` and `<!-- end -->`. People write the
+text around these parts. A part without results stays unchanged.
 """
 
 import re
@@ -19,7 +19,7 @@ __all__ = ["PARTS", "filled", "main"]
 DOCUMENTS: Final = [ROOT / "docs" / f"{name}.md" for name in ("performance", "data", "lists")]
 _PART: Final = re.compile(r"<!-- figures: (\w+) -->\n.*?<!-- end -->", re.DOTALL)
 
-# Name of the part: how it is made, and of which results.
+# Name of the part: the function that returns its text, and the names of the results that this function takes.
 PARTS: Final[Mapping[str, tuple[Callable[..., str], Sequence[str]]]] = {
     "conditions": (summary.conditions, ["hits"]),
     "aims": (summary.aims, ["hits", "mix", "herd", "outage", "starting"]),
@@ -43,10 +43,10 @@ PARTS: Final[Mapping[str, tuple[Callable[..., str], Sequence[str]]]] = {
 
 
 def filled(text: str, results: Callable[[str], Any] = read_results) -> str:
-    """Return `text` with every part whose results exist made anew.
+    """Return `text` with new content for every part whose results exist.
 
     Raises:
-        KeyError: the text names a part that nobody makes.
+        KeyError: the text contains a part that is not in `PARTS`.
 
     """
 
@@ -62,7 +62,7 @@ def filled(text: str, results: Callable[[str], Any] = read_results) -> str:
 
 
 def main() -> int:
-    """Write the documents and the plots beside them."""
+    """Update the documents and draw the plots next to them."""
     for document in DOCUMENTS:
         document.write_text(filled(document.read_text("utf-8")), "utf-8")
     plots.draw(ROOT / "docs")

@@ -1,6 +1,6 @@
-"""What the protocol's operations cost, as ratios to one raw GET of the same client on the same server in the same run.
+"""Measure the protocol's operations as ratios to one raw GET with the same client, on the same server, in the same run.
 
-Run by `make bench`. Rounds of all operations are interleaved, so that a machine that slows down slows all of them.
+`make bench` runs this. The rounds of all operations are interleaved, so that a slower machine affects all of them.
 """
 
 import itertools
@@ -12,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from app.caching.codec import JsonCodec, Policy
+from app.caching.codec import JsonCodec
 from app.caching.connection import Topology, connect
+from app.caching.policy import Policy
 from app.caching.protocol import LeaseProtocol
 from benchmarks.report import spread, table, write_results
 from local.valkey import ValkeyServer
@@ -25,7 +26,7 @@ LIMITS: Final = {"hit": 1.25, "miss + fill": 4.0, "begin + end": 3.5}
 
 
 def operations(url: str) -> dict[str, Callable[[], object]]:
-    """Return what is measured: one raw GET, and the three operations of the protocol."""
+    """Return the measured operations: one raw GET and three operations of the protocol."""
     protocol = LeaseProtocol(connect(Topology(url=url), read_timeout=0.03))
     client = protocol.client
     policy = Policy(codec=JsonCodec(), ttl=3600)
@@ -48,7 +49,7 @@ def microseconds(operation: Callable[[], object]) -> float:
 
 
 def measure(url: str) -> dict[str, list[float]]:
-    """Return each operation's times, one per round, after one round that does not count."""
+    """Return each operation's times, one per round. A first round is only a warm-up."""
     measured = operations(url)
     times: dict[str, list[float]] = {name: [] for name in measured}
     for counted in (False, *[True] * ROUNDS):
@@ -63,7 +64,7 @@ def show(times: dict[str, list[float]]) -> str:
     """Return the table: medians with their spread, and ratios to the raw GET."""
     rows = []
     for name, each in times.items():
-        # The ratio is taken round by round and then the median: both halves saw the same moment.
+        # Median of the ratios per round: both times of a round were measured at almost the same moment.
         ratio = statistics.median(one / base for one, base in zip(each, times["raw GET"], strict=True))
         rows.append([name, spread(each), f"{ratio:.2f}", f"{LIMITS[name]:.2f}" if name in LIMITS else ""])
     return table(["operation", "µs", "of a raw GET", "aim"], rows)

@@ -1,5 +1,5 @@
--- For wrk: ask for the users whose tokens are in the file given first after `--`, in turn; compare every answer, status
--- and body, with the one given second; end with one line of JSON.
+-- A script for wrk. It requests the breakdown of each user in turn and checks the status and body of every answer.
+-- Arguments after `--`: a file with one access token per line; the expected body. The last output line is JSON.
 local threads = {}
 local requests, number = {}, 0
 

@@ -1,6 +1,6 @@
-"""How fast a seller's file is taken in through gunicorn on the local stack, in what memory, and what bounds it.
+"""Measure the speed of a file import through gunicorn on the local stack, the worker's memory, and the bottleneck.
 
-Run `python -m benchmarks importing`.
+Run it with `python -m benchmarks importing`.
 """
 
 import json
@@ -23,7 +23,7 @@ from local.stack import Stack
 ROWS: Final = 100_000
 AIMS: Final = {"new": 5_000}
 LARGEST_PEAK: Final = 150
-"""Megabytes the worker may need at most."""
+"""Maximum memory of the worker in megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Run:
     """One import of the whole file.
 
     Attributes:
-        seconds: from the first byte sent to the last line read.
-        worker: processor seconds of the worker.
-        database: processor seconds of the embedded Supabase.
+        seconds: time from the first byte sent to the last line received.
+        worker: processor seconds that the worker used.
+        database: processor seconds that the embedded Supabase used.
 
     """
 
@@ -48,7 +48,7 @@ class Run:
 
 
 def file_of(rows: int) -> bytes:
-    """Return a supplier's list: each row a product with ASIN and UPC, and its deal."""
+    """Return a supplier's list as CSV. Each row is a product with ASIN and UPC, and its deal."""
     lines = (
         f'B{number:09d},{number:012d},"Product {number}, blue, pack of {number % 12}",Alderbrook,Harbor,'
         f'"${number % 1000}.{number % 100:02d}",{number % 24 + 1},new,Case pack differs\n'
@@ -59,7 +59,7 @@ def file_of(rows: int) -> bytes:
 
 @contextmanager
 def running() -> Iterator[tuple[Stack, AppServer, int]]:
-    """Run a stack of its own and an app with one worker; yield them and the worker's process id."""
+    """Run a new stack and an app with one worker; yield them and the worker's process id."""
     with tempfile.TemporaryDirectory() as directory, Stack(Path(directory)) as stack:
         environment = {
             "SUPABASE_URL": stack.supabase.url,
@@ -99,31 +99,31 @@ def _timed(client: httpx.Client, content: bytes, query: dict[str, bool], pids: t
     last = json.loads(client.post("/products/import", content=content, params=query).text.splitlines()[-1])
     seconds = time.perf_counter() - started
     if (last.get("done"), last["rows"], last["rejected"]) != (True, ROWS, 0):
-        raise RuntimeError(f"the import went wrong: {last}")
+        raise RuntimeError(f"the import failed: {last}")
     worker, database = (_processor_seconds(pid) - was for pid, was in zip(pids, before, strict=True))
     return Run(seconds, worker, database)
 
 
 def _processor_seconds(pid: int) -> float:
-    """Return what the process has used so far, its threads included."""
+    """Return the processor seconds that all threads of the process have used so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100
 
 
 def show(measured: dict[str, Any]) -> str:
-    """Return the table, the peak, and what bounds an import."""
+    """Return the table, the worker's peak memory and the bottleneck."""
     runs: dict[str, list[float]] = measured["runs"]
     rows = [
-        # The last but one is what an idle machine would do at least, if the worker and the database only took turns.
+        # Rows per processor second: the rate on an idle machine if the worker and the database never ran in parallel.
         [name, *run, measured["rows"] / (run[1] + run[2]), f"{AIMS[name]:,}" if name in AIMS else ""]
         for name, run in runs.items()
     ]
     _, worker, database = runs["new"]
-    bound = "the worker" if worker > database else "the embedded database, one WebAssembly thread"
+    bottleneck = "the worker" if worker > database else "the embedded database, one WebAssembly thread"
     return (
         table(["import", "rows/s", "worker s", "database s", "rows per processor second", "aim"], rows)
         + f"\n\n{measured['rows']:,} rows, {measured['megabytes']:.1f} MB. The worker's peak memory was"
-        f" {measured['peak']:.0f} MB (aim: at most {LARGEST_PEAK}). What bounds it is {bound}."
+        f" {measured['peak']:.0f} MB (aim: at most {LARGEST_PEAK}). The bottleneck is {bottleneck}."
     )
 
 

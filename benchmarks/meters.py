@@ -1,4 +1,4 @@
-"""What a server has used so far: processor time and memory from /proc, Redis traffic from Valkey itself."""
+"""Measure what a server has used so far: processor time and memory from /proc, Redis traffic from Valkey's INFO."""
 
 import os
 from dataclasses import dataclass
@@ -10,20 +10,20 @@ from redis import Redis
 __all__ = ["HAVE_PROC", "RedisUse", "cpu_seconds", "members", "worker_megabytes"]
 
 HAVE_PROC: Final = Path("/proc/self/stat").exists()
-"""Whether this is a Linux, whose processes can be looked at."""
+"""Whether this system has /proc (Linux)."""
 
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
 class RedisUse:
-    """What Valkey has done so far, this meter's own INFO left out.
+    """The resources that Valkey has used so far. `since` subtracts the cost of the measurement itself.
 
     Attributes:
-        round_trips: times it read something from a client; a script or a pipeline is one.
-        received: bytes.
-        sent: bytes.
-        cpu: seconds.
+        round_trips: number of reads from client connections; a script or a pipeline counts as one.
+        received: bytes received.
+        sent: bytes sent.
+        cpu: processor seconds.
 
     """
 
@@ -34,14 +34,14 @@ class RedisUse:
 
     @classmethod
     def read(cls, redis: Redis) -> Self:
-        """Read the meter."""
+        """Read the current values."""
         info: dict[str, Any] = redis.info("everything")
         cpu = info["used_cpu_sys"] + info["used_cpu_user"]
         return cls(info["total_reads_processed"], info["total_net_input_bytes"], info["total_net_output_bytes"], cpu)
 
     def since(self, before: Self, *, requests: int) -> Self:
-        """Return what each of `requests` has used since `before`."""
-        own_reads, own_received, own_sent = 1, 30, 7000  # the reading of the meter itself, roughly
+        """Return the use since `before`, divided by the number of `requests`."""
+        own_reads, own_received, own_sent = 1, 30, 7000  # the approximate cost of our own INFO command
         return type(self)(
             max(0, self.round_trips - before.round_trips - own_reads) / requests,
             max(0, self.received - before.received - own_received) / requests,
@@ -51,22 +51,22 @@ class RedisUse:
 
 
 def members(group: int) -> list[int]:
-    """Return the processes of a process group."""
+    """Return the process ids of a process group."""
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _group(entry) == group]
 
 
 def cpu_seconds(group: int) -> float:
-    """Return the processor time that the living members of a process group have used."""
+    """Return the processor seconds that the running processes of a group have used."""
     return sum(sum(map(int, _fields(Path(f"/proc/{pid}"))[11:13])) for pid in members(group)) / _TICK
 
 
 def worker_megabytes(group: int) -> float:
-    """Return the resident memory of the group's biggest process: a worker."""
+    """Return the resident memory of the group's largest process, which is a worker."""
     return max(_resident(pid) for pid in members(group)) / 1e6
 
 
 def _fields(process: Path) -> list[str]:
-    """Return /proc/<pid>/stat from the state on; the name before it may hold anything. Nothing for one that ended."""
+    """Return the fields of /proc/<pid>/stat that follow the process name. Return zeros for a process that has ended."""
     try:
         return (process / "stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,7 +1,7 @@
-"""What a page of the list costs among a million deals: far down against the first, and searches against no search.
+"""Measure list pages among a million deals: later pages relative to the first one, and searches relative to no search.
 
-Run `python -m benchmarks paging`. On a native PostgreSQL that was analyzed; all in one session, rounds interleaved, so
-that a machine that slows down slows all of them. The figures are ratios.
+Run it with `python -m benchmarks paging`. It uses one session on a native PostgreSQL with fresh statistics (ANALYZE).
+The rounds are interleaved, so that a slower machine affects all variants. The figures are ratios.
 """
 
 import time
@@ -17,7 +17,7 @@ ROUNDS: Final = 40
 PAGE: Final = 50
 DEPTHS: Final = (1, 10, 100, 1000)
 LIMIT: Final = 1.5
-"""What the 1 000th page may cost, as a multiple of the first."""
+"""Maximum time of the 1 000th page, as a multiple of the first page."""
 SORTS: Final = [prefix + name for name in MIDDLE for prefix in ("", "-")]
 SEARCHES: Final = {
     "rare: 4 products": "zanzibar",
@@ -34,20 +34,20 @@ Arguments = dict[str, object]
 
 
 def page(session: Session, arguments: Mapping[str, object]) -> dict[str, Any]:
-    """Return one page, as whoever the session acts as."""
+    """Return one page of the list of the session's user."""
     named = ", ".join(f"p_{name} => %s" for name in arguments)
     shown: dict[str, Any] = execute(session, f"select public.list_deals({named}) as p", *arguments.values())[0]["p"]
     return shown
 
 
 def deep(session: Session, sort: str) -> dict[int, Arguments]:
-    """Walk down the list and return what to call for each of `DEPTHS`."""
+    """Page through the list and return the arguments that select each page of `DEPTHS`."""
     found: dict[int, Arguments] = {1: {"sort": sort, "limit": PAGE}}
     number, after = 1, dict[str, object]()
     while number < DEPTHS[-1]:
         stride = min(
             20, min(depth for depth in DEPTHS if depth > number) - number
-        )  # 1000 deals are the most of one call
+        )  # one call returns at most 1000 deals
         end = page(session, {"sort": sort, "limit": stride * PAGE, **after})["next"]
         after = {"after_value": end["value"], "after_id": end["id"]}
         number += stride
@@ -57,7 +57,7 @@ def deep(session: Session, sort: str) -> dict[int, Arguments]:
 
 
 def fastest(session: Session, calls: Mapping[Any, Arguments]) -> dict[Any, float]:
-    """Return the seconds of each call when it was disturbed least, after one round that does not count."""
+    """Return the shortest time of each call in seconds. A first round is only a warm-up."""
     times: dict[Any, list[float]] = {name: [] for name in calls}
     for counted in (False, *[True] * ROUNDS):
         for name, arguments in calls.items():
@@ -69,7 +69,7 @@ def fastest(session: Session, calls: Mapping[Any, Arguments]) -> dict[Any, float
 
 
 def measure() -> dict[str, dict[str, Any]]:
-    """Load the million and return the ratios: of each depth per sort, and of each search, to their first page."""
+    """Load a million deals; return the time of each depth and of each search, divided by that of the first page."""
     with PostgresServer() as server:
         server.migrate()
         load(server)
@@ -86,7 +86,7 @@ def measure() -> dict[str, dict[str, Any]]:
 
 
 def main() -> None:
-    """Measure, print, write and draw."""
+    """Measure, print the tables, write the results and draw the plot."""
     ratios = measure()
     print(f"paging\n\n{show_pages(ratios)}\n\n{show_searches(ratios)}\n", flush=True)
     write_results("paging", ratios)
@@ -101,17 +101,17 @@ def main() -> None:
 
 
 def show_pages(ratios: dict[str, Any]) -> str:
-    """Return the table of what far pages cost, as multiples of the first of the same order."""
+    """Return the table of the times of later pages, as multiples of the first page in the same order."""
     rows = [[sort, *costs.values()] for sort, costs in ratios["paging"].items()]
     worst = max(max(row[1:]) for row in rows)
     return (
         table(["order", *(f"page {depth:,}" for depth in DEPTHS)], rows)
-        + f"\n\nThe dearest is {worst:.2f} times the first page; the aim is at most {LIMIT}."
+        + f"\n\nThe slowest page takes {worst:.2f} times as long as the first page; the aim is at most {LIMIT}."
     )
 
 
 def show_searches(ratios: dict[str, Any]) -> str:
-    """Return the table of what searches cost, as multiples of the first page without one."""
+    """Return the table of search times, as multiples of the first page without a search."""
     return table(["search", "of a page without"], [list(item) for item in ratios["searching"].items()])
 
 

@@ -1,10 +1,10 @@
-"""The plots of docs/performance.md."""
+"""Draw the plots of docs/performance.md."""
 
 from pathlib import Path
 from typing import Final
 
 from benchmarks.capacity import WORKERS_PER_INSTANCE, mean_wait, simulated_queue
-from benchmarks.lineup import EVERYBODY
+from benchmarks.lineup import CONTENDERS
 from benchmarks.report import bar_plot, line_plot, read_results
 
 __all__ = ["draw"]
@@ -13,7 +13,7 @@ _UTILISATIONS: Final = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9)
 
 
 def draw(directory: Path) -> None:
-    """Draw all of them into `directory`, from the results there are."""
+    """Draw all plots into `directory` from the stored results."""
     _throughput(directory / "performance-hits.svg")
     _outage(directory / "performance-outage.svg")
     _waiting(directory / "performance-waiting.svg")
@@ -21,7 +21,7 @@ def draw(directory: Path) -> None:
 
 def _throughput(path: Path) -> None:
     rounds = read_results("hits")["rounds"]
-    bars = {each.name: [one["per_second"] for one in rounds[each.name]] for each in EVERYBODY}
+    bars = {each.name: [one["per_second"] for one in rounds[each.name]] for each in CONTENDERS}
     bar_plot(
         path, "All hits, one worker on one core: median, and the spread of the rounds", "requests per second", bars
     )
@@ -34,7 +34,7 @@ def _outage(path: Path) -> None:
 
 
 def _waiting(path: Path) -> None:
-    """Draw the wait in units of the service time: so it needs no figure of any machine."""
+    """Draw the mean wait in units of the service time, which does not depend on the machine."""
     formula, simulation = list[tuple[float, float]](), list[tuple[float, float]]()
     for utilisation in _UTILISATIONS:
         rate = utilisation * WORKERS_PER_INSTANCE

@@ -1,7 +1,7 @@
-"""A Supabase some distance away: a proxy that adds the delay of a network to each call and counts whose calls it was.
+"""Simulate a remote Supabase: a proxy that delays each call and counts the calls per caller.
 
-Run as a process of its own: `python -m benchmarks.remote <listening fd> <upstream port> <delay, seconds>`.
-Half of the delay passes before the call arrives, half before its answer does, as on a real line.
+It runs in its own process: `python -m benchmarks.remote <listening fd> <upstream port> <delay, seconds>`. Half of the
+delay is added before the call and half before the answer, as on a real network.
 """
 
 import asyncio
@@ -29,21 +29,21 @@ _END: Final = b"\r\n\r\n"
 
 
 class RemoteDatabase(Server):
-    """The proxy before the Supabase on `upstream_port`."""
+    """The proxy in front of the Supabase on `upstream_port`."""
 
     name: ClassVar[str] = "the remote database"
 
     def __init__(self, upstream_port: int, *, delay: float, log: Path) -> None:
-        """Describe it; `delay` is in seconds and added to each call."""
+        """Describe the proxy; it adds `delay` seconds to each call."""
         super().__init__(port=0, log=log)
         self._arguments = (str(upstream_port), str(delay))
 
     def url(self, caller: str) -> str:
-        """Return its address, as SUPABASE_URL wants it, for one whose calls are counted apart."""
+        """Return the URL for SUPABASE_URL. Calls through it are counted for `caller`."""
         return f"http://{LOOPBACK}:{self.port}/{_NO_WORD.sub('-', caller)}"
 
     def calls(self, caller: str, function: str = "get_asin_stats") -> int:
-        """Return how often `caller` has called `function` so far."""
+        """Return how many times `caller` has called `function` so far."""
         counts = httpx.get(f"http://{LOOPBACK}:{self.port}/calls", timeout=10).json()
         return int(counts.get(f"{_NO_WORD.sub('-', caller)} {function}", 0))
 
@@ -65,13 +65,13 @@ class RemoteDatabase(Server):
 
 
 class _Proxy:
-    """One process' worth of proxying."""
+    """The proxy inside its own process."""
 
     def __init__(self, upstream_port: int, delay: float) -> None:
         self._port, self._delay, self._calls = upstream_port, delay, Counter[str]()
 
     async def serve(self, client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
-        """Pass on what one client connection asks, over one upstream connection, until either ends."""
+        """Forward the requests of one client connection over one upstream connection until either connection ends."""
         upstream, requests = await asyncio.open_connection(LOOPBACK, self._port)
         try:
             while True:
@@ -79,7 +79,7 @@ class _Proxy:
                 answers.write(await self._answer(message, upstream, requests))
                 await answers.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # one of the two has ended: so do we
+            pass  # one of the two connections has ended
         finally:
             requests.close()
             answers.close()
@@ -98,7 +98,7 @@ class _Proxy:
 
 
 async def _message(stream: asyncio.StreamReader) -> bytes:
-    """Return the next HTTP message, head and body, as it came."""
+    """Return the next HTTP message unchanged: head and body."""
     head = await stream.readuntil(_END)
     if length := _LENGTH.search(head):
         return head + await stream.readexactly(int(length[1]))

@@ -1,4 +1,4 @@
-"""What every benchmark does with its figures: print a table, write JSON for later, draw lines into an SVG."""
+"""Report the figures of a benchmark: format a table, write JSON, draw an SVG plot."""
 
 import json
 import platform
@@ -12,14 +12,14 @@ from typing import Any, Final
 __all__ = ["RESULTS", "bar_plot", "line_plot", "read_results", "spread", "table", "write_results"]
 
 RESULTS: Final = Path(__file__).parent / "results"
-"""Figures of one machine on one day; not in the history."""
+"""The folder for results. It is not under version control: the figures depend on the machine and the day."""
 
 _SEEN: Final = {"svg.hashsalt": "asin-desk", "svg.fonttype": "none"}  # the same figures give the same file
 _INK: Final = "#475569"
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a Markdown table that is also readable as text: first column to the left, numbers to the right."""
+    """Return an aligned Markdown table: the first column is left-aligned, the others are right-aligned."""
     cells = [list(headers), *([_text(cell) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(headers))]
     lines = ["| " + " | ".join(_padded(line, widths)) + " |" for line in cells]
@@ -28,7 +28,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def write_results(name: str, data: Any) -> Path:  # noqa: ANN401 - any JSON
-    """Write `data` with when and where it was measured to `results/<name>.json` and return the path."""
+    """Write `data`, the time and the Python version to `results/<name>.json`, and return the path."""
     RESULTS.mkdir(exist_ok=True)
     document = {"measured": datetime.now(UTC).isoformat(timespec="seconds"), "python": platform.python_version()}
     path = RESULTS / f"{name}.json"
@@ -37,12 +37,12 @@ def write_results(name: str, data: Any) -> Path:  # noqa: ANN401 - any JSON
 
 
 def read_results(name: str) -> Any:  # noqa: ANN401 - any JSON
-    """Return the data of `write_results(name, data)`. Raises FileNotFoundError when it was not measured."""
+    """Return the data of `write_results(name, data)`. Raises FileNotFoundError if there is none."""
     return json.loads((RESULTS / f"{name}.json").read_text("utf-8"))["data"]
 
 
 def spread(values: Sequence[float]) -> str:
-    """Return the median of the rounds with their extremes, as `median (min-max)`."""
+    """Return the median, minimum and maximum of the rounds as `median (min-max)`."""
     return f"{_text(float(median(values)))} ({_text(float(min(values)))}-{_text(float(max(values)))})"
 
 
@@ -66,7 +66,7 @@ def line_plot(  # noqa: PLR0913 - a plot has that many parts
 
 
 def bar_plot(path: Path, title: str, x_label: str, bars: Mapping[str, Sequence[float]]) -> None:
-    """Draw the median of each series as a bar, the longest on top, with a line from its least to its greatest value."""
+    """Draw the median of each series as a bar, longest first, with an error bar from its minimum to its maximum."""
     names = sorted(bars, key=lambda name: median(bars[name]))
     middles = [median(bars[name]) for name in names]
     below = [middle - min(bars[name]) for middle, name in zip(middles, names, strict=True)]
@@ -78,8 +78,8 @@ def bar_plot(path: Path, title: str, x_label: str, bars: Mapping[str, Sequence[f
 
 @contextmanager
 def _axes(path: Path, title: str) -> Iterator[Any]:
-    """Yield axes to draw on; the SVG file `path` is written after the block."""
-    import matplotlib as mpl  # noqa: PLC0415 - only the extra `bench` has it; tables and JSON need nothing
+    """Yield axes to draw on; write the SVG file `path` after the block."""
+    import matplotlib as mpl  # noqa: PLC0415 - only the extra `bench` installs it; tables and JSON work without it
     from matplotlib.figure import Figure  # noqa: PLC0415 - same
 
     with mpl.rc_context(_SEEN):
@@ -95,7 +95,7 @@ def _axes(path: Path, title: str) -> Iterator[Any]:
 
 
 def _text(cell: object) -> str:
-    """Return a number to three digits that mean something, anything else as it is."""
+    """Return a float with three significant digits; other values as text."""
     if not isinstance(cell, float):
         return f"{cell:,}" if isinstance(cell, int) else str(cell)
     return f"{cell:,.0f}" if abs(cell) >= 100 else f"{cell:.3g}"

@@ -1,6 +1,6 @@
-"""Ask for one thing as fast as some connections can, and check every answer, status and body.
+"""Send reads as fast as a number of connections can, and check the status and body of every answer.
 
-With wrk where it is installed: it costs the least beside the server. Otherwise with our own visitors.
+It uses wrk if it is installed, because wrk needs the least processor time. Otherwise it uses our own load clients.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.arena import STATS, User
-from benchmarks.load import Answer, Visitor, percentile, read
+from benchmarks.environment import STATS, User
+from benchmarks.load import Answer, LoadClient, percentile, read
 from local.server import LOOPBACK
 
 __all__ = ["WRK", "Burst", "saturate"]
@@ -27,16 +27,16 @@ _SCRIPT: Final = Path(__file__).with_name("hits.lua")
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """What came of it.
+    """The result of one saturation run.
 
     Attributes:
-        requests: how many were answered.
-        seconds: how long it took.
-        bytes: received, heads included; 0 when the generator does not count them.
-        wrong: answers that were not 200 or had another body.
-        failed: requests that got no answer.
-        p50: seconds.
-        p99: seconds.
+        requests: number of requests that got an answer.
+        seconds: duration of the run.
+        bytes: bytes received, including headers; 0 if the generator does not count them.
+        wrong: number of answers with another status than 200 or another body.
+        failed: number of requests without an answer.
+        p50: median latency in seconds.
+        p99: 99th percentile of the latency in seconds.
 
     """
 
@@ -50,13 +50,13 @@ class Burst:
 
 
 def saturate(port: int, users: Sequence[User], expected: bytes, *, connections: int, seconds: float) -> Burst:
-    """Read the breakdowns of `users` in turn, over and over; each body must be `expected`."""
+    """Read the breakdowns of `users` in turn, repeatedly; each body must equal `expected`."""
     if WRK:
         return _with_wrk(WRK, port, users, expected, connections=connections, seconds=seconds)
-    return asyncio.run(_with_visitors(port, users, expected, connections=connections, seconds=seconds))
+    return asyncio.run(_with_load_clients(port, users, expected, connections=connections, seconds=seconds))
 
 
-def _with_wrk(  # noqa: PLR0913 - what to run and what to ask
+def _with_wrk(  # noqa: PLR0913 - the arguments of wrk
     program: str, port: int, users: Sequence[User], expected: bytes, *, connections: int, seconds: float
 ) -> Burst:
     command = [program, "--threads", "1", "--connections", str(connections), "--duration", f"{seconds:.0f}s"]
@@ -68,19 +68,19 @@ def _with_wrk(  # noqa: PLR0913 - what to run and what to ask
     return Burst(**json.loads(output.splitlines()[-1]))
 
 
-async def _with_visitors(
+async def _with_load_clients(
     port: int, users: Sequence[User], expected: bytes, *, connections: int, seconds: float
 ) -> Burst:
     started = time.monotonic()
     requests, answers = itertools.cycle([read(user) for user in users]), list[Answer]()
 
-    async def visit() -> None:
-        visitor = Visitor(port)
+    async def run_client() -> None:
+        client = LoadClient(port)
         while time.monotonic() < started + seconds:
-            answers.append(await visitor.ask(next(requests)))
-        visitor.leave()
+            answers.append(await client.send(next(requests)))
+        client.close()
 
-    await asyncio.gather(*(visit() for _ in range(connections)))
+    await asyncio.gather(*(run_client() for _ in range(connections)))
     answered = [answer for answer in answers if answer.status]
     times = [answer.seconds for answer in answered]
     return Burst(

@@ -1,4 +1,4 @@
-"""Start a contender as a server of its own, on the core that is for servers."""
+"""Start a contender as a server on the core reserved for servers."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ from local.server import LOOPBACK
 
 __all__ = ["ContenderServer", "write_gunicorn_settings"]
 
-# Prints what our gunicorn.conf.py sets, but for hooks, our log and what the command line says.
+# Prints the settings of our gunicorn.conf.py, without hooks, our logging and the command-line options.
 _READ_SETTINGS: Final = """
 import json, runpy
 from gunicorn.config import KNOWN_SETTINGS
@@ -27,18 +27,18 @@ print(json.dumps({name: value for name, value in settings if name in known and t
 
 
 def write_gunicorn_settings(environment: Mapping[str, str], path: Path) -> None:
-    """Write a configuration for gunicorn with our settings, our worker included, and none of our application."""
+    """Write a gunicorn configuration with our settings and our worker class, but without our application's hooks."""
     command = [sys.executable, "-c", _READ_SETTINGS]
     output = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S603
     path.write_text("".join(f"{name} = {value!r}\n" for name, value in json.loads(output).items()))
 
 
 class ContenderServer(AppServer):
-    """One contender under gunicorn or uvicorn; ours under gunicorn exactly as deployed."""
+    """One contender under gunicorn or uvicorn. Our application runs under gunicorn exactly as deployed."""
 
     name: ClassVar[str] = "contender"
 
-    def __init__(  # noqa: PLR0913 - what is served, and how
+    def __init__(  # noqa: PLR0913 - the application and its server options
         self,
         contender: Contender,
         environment: Mapping[str, str],
@@ -48,7 +48,7 @@ class ContenderServer(AppServer):
         threads: int,
         log: Path,
     ) -> None:
-        """Describe the server; `gunicorn_settings` is for those that are not ours."""
+        """Describe the server; `gunicorn_settings` applies to the other contenders, not to our application."""
         super().__init__({**environment, **contender.environment}, workers=workers, threads=threads, log=log)
         self.contender, self._settings = contender, gunicorn_settings
         self._workers, self._threads = workers, threads
@@ -65,7 +65,7 @@ class ContenderServer(AppServer):
             )
 
     def _command(self, port: int) -> list[str]:
-        if self.contender.awaits:
+        if self.contender.is_asgi:
             fast = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
             return ["uvicorn", "--host", LOOPBACK, "--port", str(port), "--workers", str(self._workers), *fast]
         counts = ["--workers", str(self._workers), "--threads", str(self._threads)]

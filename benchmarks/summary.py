@@ -1,10 +1,10 @@
-"""Sentences and tables of docs/performance.md that are made from figures, so that a new run rewrites them too."""
+"""Create the sentences and tables of docs/performance.md that contain measured figures."""
 
 from statistics import median
 from typing import Any, Final
 
-from benchmarks.arena import DATABASE_SECONDS
 from benchmarks.capacity import TTL, Costs, Plan, plan
+from benchmarks.environment import DATABASE_SECONDS
 from benchmarks.lineup import CACHED, LIMIT, OURS, UNCACHED
 from benchmarks.report import table
 from benchmarks.scenarios.hits import cpu_ratio, ratio, share_of_core
@@ -15,19 +15,19 @@ _RATES: Final = (10_000, 100_000, 1_000_000)
 _AIMS: Final = {"memoize": "2.0", "original": "1.15"}
 _MILLION: Final = 1e6
 _UNDISTURBED: Final = 0.9
-"""The share of its core that a server needs for figures that are its own."""
+"""Minimum share of its core that the server must get; below it, the figures are marked as preliminary."""
 
 _EXPECTED_BEFORE: Final = 276
 _EXPECTED_AFTER: Final = 20
 
 
 def conditions(hits: dict[str, Any]) -> str:
-    """Say on what, and with what, it was measured."""
-    generator = "wrk" if hits["generator"] == "wrk" else "our own visitors (wrk was not installed)"
+    """Return a description of the machine, the load generator and the disturbance by other programs."""
+    generator = "wrk" if hits["generator"] == "wrk" else "our own load clients (wrk was not installed)"
     where = (
         "the server on one core; the load generator, Valkey and the database on another"
         if hits["separate_cores"]
-        else "everything on one core, for there was no second one: take the ratios, not the rates"
+        else "everything on one core because there was no second one: compare the ratios, not the rates"
     )
     share = share_of_core(hits)
     return (
@@ -41,8 +41,8 @@ def conditions(hits: dict[str, Any]) -> str:
 def aims(
     hits: dict[str, Any], mix: dict[str, Any], herd: dict[str, Any], outage: dict[str, Any], starting: dict[str, Any]
 ) -> str:
-    """Set what was measured of ours beside what it should be."""
-    means = {who: mix["contenders"][who.name]["mean_ms"] for who in (OURS, UNCACHED)}
+    """Return the table of our application's figures next to their aims."""
+    means = {contender: mix["contenders"][contender.name]["mean_ms"] for contender in (OURS, UNCACHED)}
     calls = median(each["database_calls"] for each in herd["contenders"][OURS.name])
     killed, hung = (outage["contenders"][OURS.name][name] for name in ("killed", "hung"))
     rows = [
@@ -58,17 +58,20 @@ def aims(
 
 def _aims_of_hits(hits: dict[str, Any]) -> list[list[str]]:
     alone = median(each["alone_p50_ms"] for each in hits["rounds"][OURS.name])
-    others = [who for who in CACHED if who is not OURS]
+    others = [contender for contender in CACHED if contender is not OURS]
     return [
         ["all hits: throughput, of the limit", f"{ratio(hits, OURS, LIMIT):.2f}", "0.75, better 0.85"],
         ["the same by processor time", f"{cpu_ratio(hits, OURS):.2f}", "0.75, better 0.85"],
-        *([f"all hits: times {who.what}", f"{ratio(hits, OURS, who):.2f}", _AIMS.get(who.name, "1")] for who in others),
+        *(
+            [f"all hits: times {contender.what}", f"{ratio(hits, OURS, contender):.2f}", _AIMS.get(contender.name, "1")]
+            for contender in others
+        ),
         ["a hit, alone", f"{alone:.2f} ms", "at most 1 ms"],
     ]
 
 
 def claim(mix: dict[str, Any]) -> str:
-    """Compare with what the original expected of its cache."""
+    """Compare the measured speed-up with the one that the original expected from its cache."""
     figures = mix["contenders"]
     ours, without = figures[OURS.name], figures[UNCACHED.name]
     return (
@@ -82,7 +85,7 @@ def claim(mix: dict[str, Any]) -> str:
 
 
 def bounds(hits: dict[str, Any]) -> str:
-    """Return where the processor time of a hit goes."""
+    """Return the table that splits the processor time of a hit."""
     cost, limit = Costs.of(hits, OURS.name), Costs.of(hits, LIMIT.name)
     rows = [
         ["a hit, in the worker", cost.worker_seconds * _MILLION],
@@ -96,12 +99,12 @@ def bounds(hits: dict[str, Any]) -> str:
 def costs(hits: dict[str, Any]) -> str:
     """Return what a million hits cost, per contender."""
     rows = []
-    for who in CACHED:
-        cost = Costs.of(hits, who.name)
-        trips = sorted(each["redis_round_trips"] for each in hits["rounds"][who.name])
+    for contender in CACHED:
+        cost = Costs.of(hits, contender.name)
+        trips = sorted(each["redis_round_trips"] for each in hits["rounds"][contender.name])
         rows.append(
             [
-                who.what,
+                contender.what,
                 round(cost.worker_seconds * _MILLION),
                 f"{trips[len(trips) // 2]:.1f} M",
                 round(cost.redis_seconds * _MILLION),
@@ -115,7 +118,7 @@ def costs(hits: dict[str, Any]) -> str:
 
 
 def plans(hits: dict[str, Any]) -> str:
-    """Return the paper plans."""
+    """Return the table of the calculated capacity plans."""
     made = [plan(rate, Costs.of(hits, OURS.name)) for rate in _RATES]
     lines: list[tuple[str, list[object]]] = [
         ("workers, a core each", [each.workers for each in made]),

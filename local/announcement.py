@@ -1,4 +1,4 @@
-"""Say where the running stack is: to scripts in files, to people on the terminal."""
+"""Publish the addresses and logins of the running stack: in files for scripts, on the terminal for people."""
 
 import json
 import shlex
@@ -10,7 +10,7 @@ from typing import Final, TextIO
 from local.demo import Login
 from local.files import write_private
 
-__all__ = ["Pids", "RunningStack", "announce", "say", "text_for_people", "withdraw"]
+__all__ = ["Pids", "RunningStack", "announce", "remove_announcement", "say", "terminal_text"]
 
 _JSON: Final = "stack.json"
 _ENVIRONMENT: Final = "stack.env"
@@ -18,7 +18,7 @@ _ENVIRONMENT: Final = "stack.env"
 
 @dataclass(frozen=True)
 class Pids:
-    """The process of each part; None: not started by us."""
+    """The process id of each part; None if this stack did not start the part."""
 
     supervisor: int
     gunicorn: int | None
@@ -28,7 +28,7 @@ class Pids:
 
 @dataclass(frozen=True)
 class RunningStack:
-    """What stack.json says. None: that part is not ours to tell about."""
+    """The content of stack.json. A field is None if this stack did not start that part."""
 
     app_url: str | None
     redis_url: str
@@ -41,25 +41,25 @@ class RunningStack:
 
 
 def say(text: str, *, file: TextIO | None = None) -> None:
-    """Print a line for the developer, at once."""
+    """Print a line for the developer and flush the output."""
     print(text, file=file or sys.stdout, flush=True)
 
 
 def announce(stack: RunningStack, directory: Path, environment: dict[str, str]) -> None:
-    """Write stack.json, and stack.env: the app's settings for commands in another terminal. Both are private."""
+    """Write stack.json, and stack.env with the app's settings for other terminals. Only the owner can read them."""
     lines = [f"{name}={shlex.quote(value)}\n" for name, value in environment.items()]
     write_private(directory / _ENVIRONMENT, "".join(lines))
     write_private(directory / _JSON, json.dumps(asdict(stack), indent=2) + "\n")
 
 
-def withdraw(directory: Path) -> None:
+def remove_announcement(directory: Path) -> None:
     """Remove both files."""
     for name in (_JSON, _ENVIRONMENT):
         (directory / name).unlink(missing_ok=True)
 
 
-def text_for_people(stack: RunningStack, directory: Path) -> str:
-    """Return the lines that `make run` ends its start with."""
+def terminal_text(stack: RunningStack, directory: Path) -> str:
+    """Return the lines that `make run` prints when everything is ready."""
     lines = [
         "",
         f"  ASIN Desk   {stack.app_url or 'not started; see below'}",

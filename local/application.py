@@ -22,7 +22,7 @@ class AppServer(Server):
 
     name: ClassVar[str] = "gunicorn"
     application: ClassVar[str] = "wsgi:app"
-    stop_seconds: ClassVar[float] = 5  # requests in flight are finished, idle keep-alive connections are not waited for
+    stop_seconds: ClassVar[float] = 5  # gunicorn finishes requests in flight; idle connections are closed
 
     def __init__(
         self,
@@ -36,11 +36,11 @@ class AppServer(Server):
         """Describe the server.
 
         Args:
-            environment: all the app sees; nothing of our own environment but PATH is passed on.
-            port: 0: any free one.
-            workers: WEB_CONCURRENCY; None: as `environment` or the app's settings say.
-            threads: THREADS, likewise.
-            log: where its output goes; None: where ours goes.
+            environment: the app's environment variables. Of our own environment, only PATH is added.
+            port: the port to listen on; 0 selects a free one.
+            workers: sets WEB_CONCURRENCY; None keeps the value of `environment` or the app's default.
+            threads: sets THREADS, in the same way.
+            log: the file for its output; None: it writes to our own output.
 
         """
         super().__init__(port=port, log=log)
@@ -53,11 +53,11 @@ class AppServer(Server):
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """The base URL of the app."""
         return f"http://{LOOPBACK}:{self.port}"
 
     def _spawn(self, port: int) -> ChildProcess:
-        # We open the socket and hand it over: whoever answers on this port is this very process.
+        # We open the socket and gunicorn inherits it, so only this gunicorn can answer on the port.
         with socket.create_server((LOOPBACK, port)) as listener:
             return ChildProcess(
                 [sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}", self.application],

@@ -1,4 +1,4 @@
-"""The demo seller's catalogue as the rows of an import: invented, plausible, and the same every time."""
+"""Generate the demo seller's catalogue as import rows. The data is invented, and the same on every run."""
 
 import random
 import string
@@ -10,7 +10,7 @@ from typing import Final
 __all__ = ["PRODUCTS", "DemoRow", "demo_rows"]
 
 PRODUCTS: Final = 2400
-"""How many there are."""
+"""Number of products in the demo catalogue."""
 
 _SEED: Final = 20261123
 _BRANDS: Final = (
@@ -54,7 +54,7 @@ _NOTES: Final = (
 
 @dataclass(frozen=True)
 class DemoRow:
-    """One deal with its product, in the fields of `import_deals`; `buy_cost` in dollars as text."""
+    """One deal with its product. The fields are those of `import_deals`; `buy_cost` is in dollars, as text."""
 
     asin: str | None
     upc: str | None
@@ -70,8 +70,8 @@ class DemoRow:
 
 
 def demo_rows(products: int = PRODUCTS) -> Iterator[DemoRow]:
-    """Yield the deals of the first `products` products: the same ones in every call."""
-    chance = random.Random(_SEED)  # noqa: S311 - a demo catalogue guards nothing
+    """Yield the deals of the first `products` products. Every call yields the same deals."""
+    chance = random.Random(_SEED)  # noqa: S311 - not used for security
     for index in range(products):
         yield from _deals(chance, index=index)
 
@@ -84,7 +84,7 @@ def _deals(chance: random.Random, *, index: int) -> Iterator[DemoRow]:
     upc = _upc(chance, index) if status == "needs_asin" or (status != "manual_entry" and index % 2) else None
     title = f"{brand} {noun}, {chance.choice(variants)}"
     if asin is None and upc is None:
-        title += f", Lot {index:04}"  # such products are known by their title, so each needs one of its own
+        title += f", Lot {index:04}"  # such products are identified by their title, so it must be unique
     for supplier in chance.sample(_SUPPLIERS, k=2 if chance.random() < 0.15 else 1):
         cents = chance.randint(low * 100, high * 100)
         yield DemoRow(
@@ -107,7 +107,7 @@ def _asin(chance: random.Random) -> str:
 
 
 def _upc(chance: random.Random, index: int) -> str:
-    """Return a 12-digit UPC-A with a right check digit; `index` makes it unique."""
+    """Return a 12-digit UPC-A with a valid check digit; `index` makes it unique."""
     digits = f"{chance.choice('678')}{chance.randrange(10**4):04}{index:06}"
     total = 3 * sum(map(int, digits[0::2])) + sum(map(int, digits[1::2]))
     return f"{digits}{-total % 10}"

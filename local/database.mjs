@@ -1,4 +1,4 @@
-// The embedded database: PGlite on a folder, prepared to look like a hosted Supabase project, migrated.
+// The embedded database: PGlite with its data in a folder, prepared like a hosted Supabase project, and migrated.
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pg_trgm } from "@electric-sql/pglite/contrib/pg_trgm";
@@ -9,11 +9,11 @@ import { PROJECT_SQL } from "./project.mjs";
 const TIMESTAMPTZ_OID = 1184;
 const MIGRATION_NAME = /^(\d{14})_(\w+)\.sql$/;
 
-// Supabase's Python client accepts only RFC 3339. The text is reshaped, not parsed: Date would lose the microseconds.
+// Supabase's Python client accepts only RFC 3339. Edit the text instead of parsing it: Date would lose microseconds.
 const toRfc3339 = (text) => text.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00");
 
 /**
- * Open the database in `dataDir` (created when missing) and bring it up to the newest migration.
+ * Open the database in `dataDir` (created when missing) and apply the migrations that are not applied yet.
  *
  * @returns Lite's connection; its `driver` is the PGlite instance
  * @throws Error when a migration fails, or was edited after it had been applied
@@ -31,10 +31,10 @@ export async function openDatabase({ dataDir, migrationsDir }) {
   return connection;
 }
 
-// On its first request Lite would grant every table of every schema with row level security to every role and so
-// undo the migrations' revokes. It does that once, and believes it has when this private field says so.
+// On its first request Lite grants every role access to every table of each schema that has row level security. This
+// would undo the migrations' revokes. Lite does it once and records that in this private field, so we set the field.
 function keepOurGrants(connection) {
-  if (connection.rlsState !== "unknown") throw new Error("this version of @supabase/lite keeps its state elsewhere");
+  if (connection.rlsState !== "unknown") throw new Error("this version of @supabase/lite has no rlsState field that we can set");
   connection.rlsState = "active";
 }
 

@@ -19,9 +19,9 @@ __all__ = ["Accounts", "Login", "create_demo", "sign_in", "sign_up"]
 _CALL_SECONDS: Final = 120.0
 _ROWS_PER_CALL: Final = 500
 
-# Set when all rows are in; until then each start imports them, which changes nothing where they are there already.
+# The mark is set after all rows are imported. Until then, each start imports them again; existing rows do not change.
 _IS_LOADED: Final = "select from auth.users where email = $1 and raw_app_meta_data ? 'catalogue'"
-_NOTE_LOADED: Final = """
+_MARK_LOADED: Final = """
 update auth.users set raw_app_meta_data = raw_app_meta_data || '{"catalogue": true}' where email = $1
 """
 _MAKE_OPERATOR: Final = """
@@ -31,7 +31,7 @@ update auth.users set raw_app_meta_data = raw_app_meta_data || '{"role": "operat
 
 @dataclass(frozen=True)
 class Login:
-    """What to type into the sign-in form."""
+    """The e-mail address and password of an account."""
 
     email: str
     password: str
@@ -46,11 +46,11 @@ class Accounts:
 
 
 def create_demo(supabase: SupabaseServer, passwords: Path) -> Accounts:
-    """Create the accounts and the seller's catalogue, each unless it is there already.
+    """Create the accounts and the seller's catalogue, unless they already exist.
 
     Args:
-        supabase: a running one.
-        passwords: the private file that keeps the generated passwords from one start to the next.
+        supabase: a running server.
+        passwords: the file that stores the generated passwords between starts; only its owner can read it.
 
     Raises:
         ServerError: Supabase refused a sign-up or the catalogue.
@@ -65,36 +65,36 @@ def create_demo(supabase: SupabaseServer, passwords: Path) -> Accounts:
     supabase.sql(_MAKE_OPERATOR, operator.email)
     if not supabase.sql(_IS_LOADED, demo.email):
         _import_catalogue(supabase, sign_in(supabase, demo))
-        supabase.sql(_NOTE_LOADED, demo.email)
+        supabase.sql(_MARK_LOADED, demo.email)
     return Accounts(demo, operator)
 
 
 def sign_up(supabase: SupabaseServer, login: Login) -> str:
-    """Create an account as anybody could, over HTTP, and return its access token.
+    """Create an account over HTTP with the public sign-up, and return its access token.
 
     Raises:
         ServerError: Supabase refused.
 
     """
-    return str(_asked(supabase, "/auth/v1/signup", asdict(login))["access_token"])
+    return str(_post(supabase, "/auth/v1/signup", asdict(login))["access_token"])
 
 
 def sign_in(supabase: SupabaseServer, login: Login) -> str:
     """Return an access token of an existing account. Raises ServerError when Supabase refuses."""
-    return str(_asked(supabase, "/auth/v1/token?grant_type=password", asdict(login))["access_token"])
+    return str(_post(supabase, "/auth/v1/token?grant_type=password", asdict(login))["access_token"])
 
 
 def _import_catalogue(supabase: SupabaseServer, token: str) -> None:
-    """Import the demo's rows as their seller, through the function that takes a seller's file in."""
+    """Import the demo's rows as the demo seller, with the SQL function that the file import uses."""
     rows = [{"line": line, **asdict(row)} for line, row in enumerate(demo_rows(), start=2)]
     for start in range(0, len(rows), _ROWS_PER_CALL):
         batch = {"p_rows": rows[start : start + _ROWS_PER_CALL]}
-        done = _asked(supabase, "/rest/v1/rpc/import_deals", batch, token=token)
+        done = _post(supabase, "/rest/v1/rpc/import_deals", batch, token=token)
         if done["refused"]:
             raise ServerError(f"Supabase refused rows of the demo catalogue: {done['refused']}")
 
 
-def _asked(supabase: SupabaseServer, path: str, body: object, *, token: str | None = None) -> Any:  # noqa: ANN401 - any JSON
+def _post(supabase: SupabaseServer, path: str, body: object, *, token: str | None = None) -> Any:  # noqa: ANN401 - any JSON
     headers = {"apikey": supabase.publishable_key} | ({"Authorization": f"Bearer {token}"} if token else {})
     answer = httpx.post(f"{supabase.url}{path}", json=body, headers=headers, timeout=_CALL_SECONDS)
     if answer.status_code != HTTPStatus.OK:

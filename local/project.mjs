@@ -1,11 +1,10 @@
-// What a hosted Supabase project starts with, as SQL: applied to any empty PostgreSQL before the migrations.
-//
-// Run as a script it prints that SQL, for a PostgreSQL that is not embedded.
+// SQL that gives an empty PostgreSQL the roles, schemas and privileges of a new hosted Supabase project. It is applied
+// before the migrations. As a script, this file prints the SQL, for a PostgreSQL that is not embedded.
 import { pathToFileURL } from "node:url";
 import { getAuthSchemaSql, SUPABASE_AUTH_HELPERS_SQL } from "@supabase/lite";
 
 // The roles that PostgREST switches to, a schema for extensions, and default privileges that give these roles
-// everything new in `public`. Migrations must revoke what they do not mean to grant, here as there.
+// all privileges on new objects in `public`. As on hosted Supabase, migrations must revoke what should not be granted.
 const ROLES_SQL = `
   do $$ begin
     if not exists (select from pg_roles where rolname = 'anon') then
@@ -21,7 +20,7 @@ const ROLES_SQL = `
   alter default privileges in schema public grant all on functions to anon, authenticated, service_role;
 `;
 
-/** The scripts, in the order to run them in; running them again changes nothing. */
+/** The scripts, in the order to run them. They are idempotent. */
 export const PROJECT_SQL = [
   ROLES_SQL,
   SUPABASE_AUTH_HELPERS_SQL,

@@ -1,4 +1,4 @@
-"""What every server of the local stack has in common: its life, from start to however it ends."""
+"""The base class of all servers of the local stack: start, readiness check, pause, restart, stop."""
 
 import errno
 import signal
@@ -13,28 +13,28 @@ from local.processes import ChildProcess, wait_until
 __all__ = ["LOOPBACK", "PortTakenError", "Server", "ServerError", "free_port", "port_is_free"]
 
 LOOPBACK: Final = "127.0.0.1"
-"""The only address anything here listens on."""
+"""The only address that the servers listen on."""
 
 _LOG_LINES_SHOWN: Final = 15
 _PORT_SECONDS: Final = 2.0
 
 
 class ServerError(RuntimeError):
-    """A server did not start, or is gone; the message ends with the last lines of its log."""
+    """A server did not start or has ended. The message ends with the last lines of the server's log, if it has one."""
 
 
 class PortTakenError(ServerError):
-    """The port that was asked for belongs to somebody else."""
+    """Another process uses the requested port."""
 
 
 def free_port() -> int:
-    """Return a port that was free a moment ago."""
+    """Return a port that is free now; another process may still take it."""
     with socket.create_server((LOOPBACK, 0)) as listener:
         return int(listener.getsockname()[1])
 
 
 def port_is_free(port: int) -> bool:
-    """Say whether a server could listen on `port` now."""
+    """Return whether a server could listen on `port` now."""
     try:
         socket.create_server((LOOPBACK, port)).close()
     except OSError as error:
@@ -45,9 +45,9 @@ def port_is_free(port: int) -> bool:
 
 
 class Server(ABC):
-    """A server on loopback, leader of a process group of its own. As a context manager it runs inside the block.
+    """A server on loopback in its own process group. As a context manager, it runs inside the block.
 
-    Port 0 means: a free port, chosen at the first start and kept for every later one.
+    Port 0 selects a free port at the first start. Later starts use the same port.
     """
 
     name: ClassVar[str]
@@ -55,7 +55,7 @@ class Server(ABC):
     stop_seconds: ClassVar[float] = 10
 
     def __init__(self, *, port: int, log: Path | None) -> None:
-        """Describe the server; nothing is started yet. Without a `log` its output goes where ours goes."""
+        """Describe the server without starting it. If `log` is None, it writes to our own output."""
         self._port = port
         self._log = log
         self._log_start = 0
@@ -63,15 +63,15 @@ class Server(ABC):
 
     @abstractmethod
     def _spawn(self, port: int) -> ChildProcess:
-        """Start the process, told to listen on `port`."""
+        """Start the process so that it listens on `port`."""
 
     @abstractmethod
     def _is_ready(self) -> bool:
-        """Say whether this very process answers on its port."""
+        """Return whether the process started here, and no other one, answers on the port."""
 
     @property
     def port(self) -> int:
-        """The port, known from the first start on."""
+        """The port; 0 before the first start if no port was requested."""
         return self._port
 
     @property
@@ -79,36 +79,36 @@ class Server(ABC):
         """The process id of the running server.
 
         Raises:
-            ServerError: it was not started, or was stopped.
+            ServerError: the server is not running.
 
         """
         return self._running().pid
 
     def is_running(self) -> bool:
-        """Say whether the process exists; a paused one does."""
+        """Return whether the process exists. A paused process counts as running."""
         return self._process is not None and self._process.is_running()
 
     def check(self) -> None:
-        """Do nothing while it runs.
+        """Verify that the server is running.
 
         Raises:
-            ServerError: it has ended by itself.
+            ServerError: the server has ended.
 
         """
         if not self.is_running():
-            raise ServerError(f"{self.name} has ended{self._last_words()}")
+            raise ServerError(f"{self.name} has ended{self._log_tail()}")
 
     def start(self) -> Self:
-        """Start and wait until it answers.
+        """Start the server and wait until it answers.
 
         Raises:
-            PortTakenError: the port asked for, or kept from an earlier start, is not free.
-            ServerError: it ended, or did not answer within `start_seconds`; it is not running then.
+            PortTakenError: the requested port, or the port of an earlier start, is not free.
+            ServerError: the server ended or did not answer within `start_seconds`. It is stopped in both cases.
 
         """
         if self._process is not None:
             raise ServerError(f"{self.name} was already started")
-        # After a kill the kernel needs a moment to take the port back from the last process of the group.
+        # After a kill, the kernel needs a moment to free the port of the last process of the group.
         if self._port and not wait_until(lambda: port_is_free(self._port), seconds=_PORT_SECONDS):
             raise PortTakenError(f"{self.name}: port {self._port} is taken")
         self._port = self._port or free_port()
@@ -116,40 +116,40 @@ class Server(ABC):
         try:
             self._process = self._spawn(self._port)
             self._wait_until_ready()
-        except BaseException:  # a Ctrl-C too must not leave it half started
+        except BaseException:  # Ctrl-C must not leave a server half started either
             self.kill()
             raise
         return self
 
     def stop(self) -> None:
-        """Ask it to end, after `stop_seconds` kill it. Harmless when it is not running."""
+        """Send SIGTERM and, after `stop_seconds`, SIGKILL. Does nothing when the server is not running."""
         self._end(signal.SIGTERM, seconds=self.stop_seconds)
 
     def kill(self) -> None:
-        """End it at once, as a crash would. Harmless when it is not running."""
+        """Send SIGKILL, which simulates a crash. Does nothing when the server is not running."""
         self._end(signal.SIGKILL, seconds=self.stop_seconds)
 
     def restart(self) -> None:
-        """Stop it and start it on the same port."""
+        """Stop the server and start it again on the same port."""
         self.stop()
         self.start()
 
     def pause(self) -> None:
-        """Freeze it: connections stay open, nothing answers."""
+        """Send SIGSTOP: connections stay open, but the server does not answer."""
         self._running().send(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let a paused server go on."""
+        """Send SIGCONT: a paused server continues."""
         self._running().send(signal.SIGCONT)
 
     def __enter__(self) -> Self:
-        """Start."""
+        """Start the server."""
         return self.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop, whatever happened inside."""
+        """Stop the server, also after an error in the block."""
         self.stop()
 
     def _running(self) -> ChildProcess:
@@ -160,9 +160,9 @@ class Server(ABC):
     def _wait_until_ready(self) -> None:
         done = wait_until(lambda: not self.is_running() or self._is_ready(), seconds=self.start_seconds)
         if not self.is_running():
-            raise ServerError(f"{self.name} ended while starting{self._last_words()}")
+            raise ServerError(f"{self.name} ended while starting{self._log_tail()}")
         if not done:
-            raise ServerError(f"{self.name} did not answer within {self.start_seconds:g} s{self._last_words()}")
+            raise ServerError(f"{self.name} did not answer within {self.start_seconds:g} s{self._log_tail()}")
 
     def _end(self, number: signal.Signals, *, seconds: float) -> None:
         process, self._process = self._process, None
@@ -170,12 +170,12 @@ class Server(ABC):
             process.end(number, seconds=seconds)
 
     def _output(self) -> str:
-        """Return what it has logged since its last start."""
+        """Return the log since the last start."""
         if self._log is None or not self._log.exists():
             return ""
         return self._log.read_bytes()[self._log_start :].decode(errors="replace")
 
-    def _last_words(self) -> str:
-        """Return the end of its log, as what follows a message; only a full stop where there is none."""
+    def _log_tail(self) -> str:
+        """Return the last log lines as the end of an error message; only a full stop if there are none."""
         lines = self._output().splitlines()[-_LOG_LINES_SHOWN:]
         return ":\n" + "\n".join(lines) if lines else "."

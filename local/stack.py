@@ -1,4 +1,4 @@
-"""The servers the app stands on, started and stopped together."""
+"""The two servers that the app needs, started and stopped together."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +12,7 @@ __all__ = ["Stack"]
 
 
 class Stack:
-    """One Valkey and one Supabase on free ports; as a context manager they run inside the block.
+    """One Valkey and one Supabase on free ports. As a context manager, both run inside the block.
 
     Attributes:
         redis: the Valkey server.
@@ -21,16 +21,16 @@ class Stack:
     """
 
     def __init__(self, directory: Path, *, bcrypt_cost: int = 10) -> None:
-        """Describe both; their data, keys and logs are in `directory`. `bcrypt_cost`: see `SupabaseServer`."""
+        """Describe both servers. `directory` holds their data, keys and logs. `bcrypt_cost`: see `SupabaseServer`."""
         self.redis = ValkeyServer(directory / "valkey")
         self.supabase = SupabaseServer(directory / "supabase", bcrypt_cost=bcrypt_cost)
         self._running = ExitStack()
 
     def start(self) -> Self:
-        """Start both and wait until they answer.
+        """Start both servers and wait until they answer.
 
         Raises:
-            ServerError: one did not start; neither runs then.
+            ServerError: one server did not start. Both are stopped in this case.
 
         """
         with ExitStack() as starting:
@@ -40,15 +40,15 @@ class Stack:
         return self
 
     def stop(self) -> None:
-        """Stop both. Harmless when they are not running."""
+        """Stop both servers. Does nothing when they are not running."""
         self._running.close()
 
     def __enter__(self) -> Self:
-        """Start."""
+        """Start both servers."""
         return self.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop, whatever happened inside."""
+        """Stop both servers, also after an error in the block."""
         self.stop()

@@ -1,27 +1,27 @@
 // The embedded Supabase: Supabase Lite on PGlite, one Node process, reached over loopback HTTP.
 //
-// Started by local/supabase.py, which talks to it over two pipes that nobody else can open:
+// local/supabase.py starts this file and talks to it over two pipes that no other process can open:
 //   stdin   line 1: the configuration {port, dataDir, migrationsDir, jwtSecret, publishableKey, replyFd}
 //           then one request per line {sql, parameters}, run as the database's superuser
 //   replyFd line 1: {port} once it answers, or {fatal} and exit 1
 //           then one reply per request {rows} or {error: {code, message}}
-// When stdin ends, the parent is gone: the server closes its database and exits.
+// When stdin ends, the parent has ended: the server closes its database and exits.
 import { writeSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { serve } from "@hono/node-server";
 import { App } from "@supabase/lite";
 import { openDatabase } from "./database.mjs";
 
-// The HTTP surface of Lite we need; its introspection and studio routes stay unreachable.
+// The HTTP routes of Lite that we need. Its introspection and studio routes are not reachable.
 const SERVED = /^\/(auth|rest)\/v1(\/|$)/;
 const DRAIN_MS = 1000;
 
-// Lite opens a transaction per request on PGlite's only connection without excluding other requests, which would
-// let one request run with another's role. Everything that touches the database therefore takes its turn here.
-let lastTurn = Promise.resolve();
-function inTurn(work) {
-  const turn = lastTurn.then(work);
-  lastTurn = turn.catch(() => {});
+// PGlite has one connection. Lite opens a transaction per request on it but does not lock out other requests, so a
+// request could run with the role of another one. This queue therefore runs all database work one item at a time.
+let queueEnd = Promise.resolve();
+function enqueue(work) {
+  const turn = queueEnd.then(work);
+  queueEnd = turn.catch(() => {});
   return turn;
 }
 
@@ -35,7 +35,7 @@ function createApp(connection, { jwtSecret, publishableKey }) {
   });
 }
 
-// Hosted Supabase ends the user's other sessions when a password is changed; Lite leaves that to the client.
+// Hosted Supabase ends the user's other sessions when the password changes. Lite does not, so we do it here.
 async function answerLikeHosted(app, request, context) {
   const { pathname } = new URL(request.url);
   const isChange = request.method === "PUT" && pathname === "/auth/v1/user";
@@ -52,7 +52,7 @@ async function answerLikeHosted(app, request, context) {
 function listen(app, port) {
   const answer = (request, { incoming }) => {
     if (!SERVED.test(new URL(request.url).pathname)) return new Response(null, { status: 404 });
-    return inTurn(() => answerLikeHosted(app, request, { peerAddress: incoming.socket.remoteAddress ?? null }));
+    return enqueue(() => answerLikeHosted(app, request, { peerAddress: incoming.socket.remoteAddress ?? null }));
   };
   return new Promise((resolve, reject) => {
     const server = serve({ fetch: answer, hostname: "127.0.0.1", port }, () => resolve(server));
@@ -62,7 +62,7 @@ function listen(app, port) {
 
 async function runSql(database, { sql, parameters }) {
   try {
-    // Several statements at once are possible only without parameters.
+    // PGlite accepts several statements in one call only without parameters.
     const results = parameters.length ? [await database.query(sql, parameters)] : await database.exec(sql);
     return { rows: results.at(-1)?.rows ?? [] };
   } catch (error) {
@@ -80,7 +80,7 @@ async function main(lines, config, send) {
   const stop = () => {
     if (stopping) return;
     stopping = true;
-    server.close(() => inTurn(() => connection.close()).finally(() => process.exit(0)));
+    server.close(() => enqueue(() => connection.close()).finally(() => process.exit(0)));
     server.closeIdleConnections();
     setTimeout(() => server.closeAllConnections(), DRAIN_MS).unref();
   };
@@ -89,7 +89,7 @@ async function main(lines, config, send) {
 
   send({ port: server.address().port });
   for await (const line of lines) {
-    send(await inTurn(() => runSql(connection.driver, JSON.parse(line))));
+    send(await enqueue(() => runSql(connection.driver, JSON.parse(line))));
   }
   stop();
 }
@@ -101,7 +101,7 @@ const send = (message) => {
   try {
     writeSync(config.replyFd, `${text}\n`);
   } catch (error) {
-    if (error.code !== "EPIPE") throw error; // the parent is gone; stdin's end stops us
+    if (error.code !== "EPIPE") throw error; // the parent has ended; the end of stdin stops this server
   }
 };
 try {

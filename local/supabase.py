@@ -24,21 +24,21 @@ _KEYS: Final = "keys.json"
 
 
 class SqlError(RuntimeError):
-    """PostgreSQL refused a statement."""
+    """PostgreSQL returned an error for a statement."""
 
     def __init__(self, code: str, message: str) -> None:
-        """Keep the SQLSTATE beside the message."""
+        """Store the SQLSTATE in `code`."""
         super().__init__(f"{code}: {message}")
         self.code = code
 
 
 class SupabaseServer(Server):
-    """A Supabase with its own data folder, keys and signing secret, migrated when it starts.
+    """A Supabase with its own data folder, keys and signing secret. Each start applies the missing migrations.
 
-    The folder is locked for as long as the server process lives: two of them on one folder would lose data.
+    The folder is locked while the server process runs, because two servers on one folder would lose data.
 
     Attributes:
-        directory: the folder.
+        directory: the folder that contains the data, keys, lock and log.
 
     """
 
@@ -55,10 +55,10 @@ class SupabaseServer(Server):
         """Describe the server.
 
         Args:
-            directory: its data, keys, lock and log are there; created when missing.
-            port: 0: any free one.
-            migrations: the folder of those to apply.
-            bcrypt_cost: of hashing a password: 10 takes about 70 ms of its only thread, 4 takes 2 ms.
+            directory: the folder for data, keys, lock and log; created when missing.
+            port: the port to listen on; 0 selects a free one.
+            migrations: the folder with the migrations to apply.
+            bcrypt_cost: the cost of a password hash. 10 blocks the only thread for about 70 ms, 4 for 2 ms.
 
         """
         super().__init__(port=port, log=directory / "supabase.log")
@@ -71,10 +71,10 @@ class SupabaseServer(Server):
 
     @classmethod
     def on_copy_of(cls, source: Path, directory: Path, *, port: int = 0) -> Self:
-        """Describe a server on a copy, in the new folder `directory`, of the data and keys of a stopped one.
+        """Copy the data and keys of a stopped server to the new folder `directory` and describe a server on the copy.
 
         Raises:
-            ServerError: a server runs on `source`.
+            ServerError: a server is running on `source`.
 
         """
         held = _lock_data(source)
@@ -86,7 +86,7 @@ class SupabaseServer(Server):
 
     @property
     def url(self) -> str:
-        """Its address, as SUPABASE_URL wants it."""
+        """The base URL, in the form of SUPABASE_URL."""
         return f"http://{LOOPBACK}:{self.port}"
 
     @property
@@ -96,16 +96,17 @@ class SupabaseServer(Server):
 
     @property
     def jwt_secret(self) -> str:
-        """The HS256 secret of its access tokens."""
+        """The HS256 secret that signs its access tokens."""
         return str(self._keys["jwt_secret"])
 
     def sql(self, text: str, *parameters: object) -> list[dict[str, Any]]:
-        """Run SQL as the superuser, beyond row level security, and return the (last statement's) rows.
+        """Run SQL as the superuser, without row level security, and return the rows of the last statement.
 
-        Timestamps come as text, numeric as text or number. Several statements need an empty `parameters`.
+        Timestamps are returned as text, numeric values as text or number. Several statements are allowed only without
+        `parameters`.
 
         Raises:
-            SqlError: PostgreSQL refused it.
+            SqlError: PostgreSQL returned an error.
             ServerError: the server is not running.
 
         """
@@ -136,7 +137,7 @@ class SupabaseServer(Server):
                 pass_fds=(held, reply_end),
             )
         finally:
-            os.close(held)  # the child's copy holds the lock now, exactly as long as it lives
+            os.close(held)  # the child's copy holds the lock until the child ends
             os.close(reply_end)
         _write_line(process.stdin, self._configuration(port, reply_end))
         return process
@@ -164,7 +165,7 @@ class SupabaseServer(Server):
     def _read_reply(self) -> dict[str, Any]:
         line = self._replies.readline() if self._replies else ""
         if not line:
-            raise ServerError(f"{self.name} ended{self._last_words()}")
+            raise ServerError(f"{self.name} ended{self._log_tail()}")
         reply: dict[str, Any] = json.loads(line)
         return reply
 

@@ -1,4 +1,4 @@
-"""Run the whole stack in the foreground until somebody stops it, or a part ends that the app cannot do without."""
+"""Run the whole stack in the foreground until a signal stops it or a part that the app needs ends."""
 
 import os
 import signal
@@ -10,28 +10,27 @@ from typing import Final, NoReturn
 
 from local.announcement import say
 from local.files import AlreadyLockedError, lock
-from local.given import Given
-from local.launch import Launched, Options, launch
+from local.launch import ExternalServices, Launched, Options, launch
 from local.processes import STOP_SIGNALS
-from local.revival import Revival
+from local.restarter import Restarter
 from local.server import ServerError
 
 __all__ = ["run"]
 
 _WATCH_SECONDS: Final = 0.3
-_WITHOUT_REDIS: Final = "The app goes on without it and answers from the database."
+_WITHOUT_REDIS: Final = "The app keeps running and answers from the database."
 
 
 class _StopRequested(BaseException):
-    """A signal asked us to stop. Like KeyboardInterrupt, nothing may catch it on the way."""
+    """A stop signal arrived. A BaseException, like KeyboardInterrupt, so that `except Exception` does not catch it."""
 
 
-def run(options: Options, given: Given) -> None:
-    """Start everything, say where it is, and return when a stop signal has come and nothing runs any more.
+def run(options: Options, external: ExternalServices) -> None:
+    """Start everything, print the addresses, and return after a stop signal when all parts have stopped.
 
     Raises:
-        ServerError: the stack runs already, a part did not start, or Supabase or the app has ended; nothing of ours
-            runs then.
+        ServerError: the stack is already running, a part did not start, or Supabase or the app has ended. All parts
+            that were started here are stopped.
 
     """
     parent = os.getppid()
@@ -39,10 +38,10 @@ def run(options: Options, given: Given) -> None:
     try:
         held = lock(options.directory / "lock")
     except AlreadyLockedError:
-        raise ServerError(f"the stack in {options.directory} is running already; stop that one first") from None
+        raise ServerError(f"the stack in {options.directory} is already running; stop it first") from None
     try:
         with _signals_as_exception(), ExitStack() as cleanup:
-            launched = launch(options, given, cleanup)
+            launched = launch(options, external, cleanup)
             _watch(launched, parent=parent if options.follow_parent else None)
     except _StopRequested:
         say("Stopped.")
@@ -52,7 +51,7 @@ def run(options: Options, given: Given) -> None:
 
 @contextmanager
 def _signals_as_exception() -> Iterator[None]:
-    """Raise _StopRequested on the first stop signal; later ones do not disturb the cleaning up."""
+    """Raise _StopRequested on the first stop signal; ignore later ones so that they do not interrupt the cleanup."""
 
     def request_stop(_number: int, _frame: FrameType | None) -> NoReturn:
         for number in STOP_SIGNALS:
@@ -68,18 +67,18 @@ def _signals_as_exception() -> Iterator[None]:
 
 
 def _watch(launched: Launched, *, parent: int | None) -> None:
-    """Start Redis again whenever it ends; return when `parent` has ended.
+    """Restart Redis whenever it ends; return when the process `parent` has ended.
 
     Raises:
-        ServerError: another server has ended.
+        ServerError: a required server has ended.
 
     """
     redis = None
     if launched.redis:
-        redis = Revival(launched.redis, meanwhile=_WITHOUT_REDIS, restarted=launched.announce)
+        redis = Restarter(launched.redis, meanwhile=_WITHOUT_REDIS, restarted=launched.announce)
     while parent is None or os.getppid() == parent:
-        for server in launched.indispensable:
+        for server in launched.required:
             server.check()
         if redis:
-            redis.look()
+            redis.check()
         time.sleep(_WATCH_SECONDS)

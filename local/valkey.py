@@ -14,7 +14,7 @@ from local.server import LOOPBACK, Server
 __all__ = ["ValkeyServer"]
 
 _PING_SECONDS: Final = 1.0
-# As the hosted one is: a cache, bounded and without persistence.
+# Like the hosted Redis: a cache with a memory limit and without persistence.
 _SETTINGS: Final = (
     *("--save", ""),
     *("--appendonly", "no"),
@@ -24,7 +24,7 @@ _SETTINGS: Final = (
 
 
 class ValkeyServer(Server):
-    """A Valkey server; it keeps nothing on disk, so a restart empties it."""
+    """A Valkey server. It stores nothing on disk, so a restart empties it."""
 
     name: ClassVar[str] = "Valkey"
 
@@ -32,9 +32,9 @@ class ValkeyServer(Server):
         """Describe the server.
 
         Args:
-            directory: created when missing; its log goes there.
-            port: 0: any free one.
-            options: more of the server's command line, such as `("--requirepass", "secret")`.
+            directory: the folder for the log; created when missing.
+            port: the port to listen on; 0 selects a free one.
+            options: additional command-line options, such as `("--requirepass", "secret")`.
 
         """
         super().__init__(port=port, log=directory / "valkey.log")
@@ -43,12 +43,12 @@ class ValkeyServer(Server):
 
     @property
     def url(self) -> str:
-        """Its address, as REDIS_URL wants it."""
+        """The URL, in the form of REDIS_URL."""
         return f"redis://{LOOPBACK}:{self.port}/0"
 
     @staticmethod
     def binary() -> str:
-        """Return the path of the server program."""
+        """Return the path of the server executable."""
         return str(get_binary_path())
 
     def _spawn(self, port: int) -> ChildProcess:
@@ -62,7 +62,7 @@ class ValkeyServer(Server):
         )
 
     def _is_ready(self) -> bool:
-        # Its own log first: on a port taken in the last moment somebody else's Valkey would answer the PING.
+        # Check our log first: if another Valkey took the port at the last moment, that one would answer the PING.
         return "Ready to accept connections" in self._output() and self._answers_ping()
 
     def _answers_ping(self) -> bool:

@@ -1,1 +1,1 @@
-"""The tests: every promise held against real parts."""
+"""The tests. They use real servers and no mocks."""

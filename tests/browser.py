@@ -1,4 +1,4 @@
-"""A real Chromium for the tests: the one from npm on x86-64 Linux, elsewhere the one Playwright has installed."""
+"""A real Chromium for the tests: the npm package on x86-64 Linux, elsewhere the one Playwright has installed."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def _executable() -> Path | None:
-    """Return the unpacked Chromium, None where there is no package for this machine."""
+    """Return the unpacked Chromium, or None if there is no package for this machine."""
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         return None
     version = json.loads((_PACKAGE / "package.json").read_text())["version"]
@@ -45,13 +45,13 @@ def _executable() -> Path | None:
 
 
 def _unpack(target: Path) -> None:
-    """Unpack the package's binary; the rename at the end makes a half-written one impossible."""
+    """Unpack the package's binary. The rename at the end prevents a half-written file."""
     target.parent.mkdir(mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="chromium-") as folder:
         unpacked = Path(folder) / "unpacked"
         unpacked.mkdir()
         command = [str(NODE), "--input-type=module", "--eval", _UNPACK]
         environment = {"PATH": os.defpath, "TMPDIR": str(unpacked)}
-        subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=60)  # noqa: S603 - our own words
-        if not target.exists():  # another test run may have been faster
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=60)  # noqa: S603 - our own command
+        if not target.exists():  # another test run may have created it meanwhile
             unpacked.rename(target)

@@ -1,4 +1,4 @@
-"""Those who call the database over HTTP, as the app or an attacker would: users with a token, and nobody."""
+"""Callers of the database over HTTP, as the app or an attacker would be: users with a token, and anonymous ones."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Caller:
     """One caller of Supabase's REST interface.
 
     Attributes:
-        http: speaks to the REST interface with this caller's key and token.
+        http: sends requests to the REST interface with this caller's key and token.
         id: the user's id; empty for an anonymous caller.
 
     """
@@ -27,7 +27,7 @@ class Caller:
         """Call a database function, named arguments only."""
         return self.http.post(f"/rpc/{function}", json=arguments)
 
-    def gets(self, function: str, **arguments: object) -> Any:  # noqa: ANN401 - whatever JSON the function returns
+    def gets(self, function: str, **arguments: object) -> Any:  # noqa: ANN401 - any JSON
         """Call a database function that must succeed and return what it returned."""
         response = self.rpc(function, **arguments)
         assert response.status_code == 200, response.text
@@ -36,7 +36,7 @@ class Caller:
     def creates(self, *, deal: Mapping[str, Any] | None = None, **product: Any) -> dict[str, Any]:  # noqa: ANN401
         """Create a deal with `create_product` and return its list entry.
 
-        Without a title it gets one of its own: the same title would be the same product.
+        The default title is unique, because products with the same title would be the same product.
         """
         title = new_title()
         answer = self.gets("create_product", p_product={"title": title, **product}, p_deal=deal or {})
@@ -44,7 +44,7 @@ class Caller:
         return entry
 
     def lists(self, **arguments: object) -> list[dict[str, Any]]:
-        """Return the entries of one (large) page of `list_deals`."""
+        """Return the entries of one page of `list_deals`; the default limit is 1000."""
         items: list[dict[str, Any]] = self.gets("list_deals", **{"p_limit": 1000, **arguments})["items"]
         return items
 
@@ -65,7 +65,7 @@ class Caller:
 
 
 def caller_with(supabase: SupabaseServer, token: str, *, user_id: str = "") -> Caller:
-    """Return a caller that presents `token`; the publishable key is the token of somebody who is not signed in."""
+    """Return a caller with `token`. An anonymous caller uses the publishable key alone."""
     headers = {"apikey": supabase.publishable_key}
     if token:
         headers["Authorization"] = f"Bearer {token}"
@@ -73,6 +73,6 @@ def caller_with(supabase: SupabaseServer, token: str, *, user_id: str = "") -> C
 
 
 def sign_up(supabase: SupabaseServer) -> Caller:
-    """Create a new user through the public sign-up and return them, signed in."""
+    """Create a user through the public sign-up and return them, signed in."""
     session = new_account(supabase)
     return caller_with(supabase, session["access_token"], user_id=session["user"]["id"])

@@ -1,4 +1,4 @@
-"""A million deals, most of one seller and the rest of two thousand others, loaded in a minute."""
+"""Loads a million deals in about a minute: 80 % belong to one seller, the rest to two thousand others."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,16 +8,17 @@ from tests.postgres import PostgresServer, Session, execute
 PRODUCTS: Final = 100_000
 DEALS: Final = 10 * PRODUCTS
 WHALE: Final = "00000000-0000-4000-8000-000000000000"
-"""The seller of four fifths of all."""
+"""The seller who owns four fifths of all deals."""
 MINNOW: Final = "00000000-0000-4000-8000-000000000007"
-"""One of the others, with ten products and a hundred deals; all words of their titles are in the whale's as well."""
+"""One of the other sellers, with ten products and a hundred deals. The whale's titles contain the same words."""
 
 _USERS = """
 insert into auth.users (id, email)
 select format('00000000-0000-4000-8000-%s', lpad(n::text, 12, '0'))::uuid, n || '@a.example'
 from generate_series(0, 2000) n
 """
-# A product in 50 has no ASIN; three of the whale's have several, in the middle of the catalogue, and four "Zanzibar".
+# One product in 50 has no ASIN. Of the whale's products, three in the middle of the catalogue have several ASINs, and
+# the titles of four contain "Zanzibar".
 _PRODUCTS = """
 insert into products (id, user_id, asin, upc, title, brand, multiple_asins)
 select format('00000000-0000-4000-9000-%%s', lpad(n::text, 12, '0'))::uuid,
@@ -30,7 +31,8 @@ select format('00000000-0000-4000-9000-%%s', lpad(n::text, 12, '0'))::uuid,
        'Brand ' || n %% 50, n %% 25000 = 500
 from generate_series(1, %s) n, cast(case when n <= 80000 then 0 else 1 + n %% 2000 end as integer) owner
 """
-# Ten suppliers each. One product in 5000 is "rejected", one deal in 10 000 a favorite. Ids rise, which loads fast.
+# Each product has ten suppliers. One product in 5000 is "rejected", one deal in 10 000 is a favorite. Ids are
+# ascending, which makes loading fast.
 _DEALS = """
 insert into deals (id, user_id, product_id, supplier, buy_cost, stage, favorite, created_at, asin_status, title_key,
                    active, deleted_at)
@@ -43,14 +45,15 @@ select format('00000000-0000-4000-a000-%s', lpad((10 * n + k)::text, 12, '0'))::
 from products p, right(p.id::text, 12) as digits, cast(digits as integer) as n, generate_series(0, 9) k
 order by n, k
 """
-_LATER = """
+_INDEXES = """
 select format('%I.%I', schemaname, indexname) as name, indexdef from pg_indexes
 where schemaname in ('public', 'searching') and indexname !~ '_pkey$' and indexname <> 'products_id_user_key'
 """
 
 
-# Building an index counts the rows of its table; a table that grew row by row without autovacuum is not even counted.
-_FORGET = """
+# Building an index stores the number of rows of its table. A table that grew row by row without autovacuum has no such
+# statistics, so remove them again.
+_CLEAR_STATISTICS = """
 set local allow_system_table_mods = on;
 update pg_class set reltuples = -1, relpages = 0
 where oid in ('public.products'::regclass, 'public.deals'::regclass, 'searching.suppliers'::regclass)
@@ -59,7 +62,7 @@ where oid in ('public.products'::regclass, 'public.deals'::regclass, 'searching.
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a deep page begins, near the middle of the whale's list in this order."""
+    """The cursor of a deep page, near the middle of the whale's list in this order."""
 
     value: str
     id: str = "00000000-0000-4000-a000-000000400000"
@@ -74,24 +77,24 @@ MIDDLE: Final = {
 
 
 def load(server: PostgresServer) -> None:
-    """Fill the migrated, empty `server`; indexes are built afterwards, and the planner knows nothing of it."""
+    """Fill the migrated, empty `server`, then build the indexes. The planner has no statistics of the tables."""
     with server.session() as superuser:
         for table in ("public.products", "public.deals", "searching.suppliers"):
             execute(superuser, f"alter table {table} set (autovacuum_enabled = false)")
-        later = execute(superuser, _LATER)
-        execute(superuser, f"drop index {', '.join(index['name'] for index in later)}")
+        indexes = execute(superuser, _INDEXES)
+        execute(superuser, f"drop index {', '.join(index['name'] for index in indexes)}")
         with superuser.transaction():
             _fill(superuser)
-        for index in later:
+        for index in indexes:
             execute(superuser, index["indexdef"])
-        for place in ("public.products_pieces_idx", "searching.suppliers_pieces_idx"):
-            execute(superuser, f"alter index {place} alter column 1 set statistics 0")
+        for index_name in ("public.products_pieces_idx", "searching.suppliers_pieces_idx"):
+            execute(superuser, f"alter index {index_name} alter column 1 set statistics 0")
         with superuser.transaction():
-            execute(superuser, _FORGET)
+            execute(superuser, _CLEAR_STATISTICS)
 
 
 def _fill(superuser: Session) -> None:
-    """Write the rows as the triggers would, without the triggers."""
+    """Insert the rows as the triggers would, with the triggers disabled."""
     execute(superuser, "set local session_replication_role = replica")
     execute(superuser, _USERS)
     execute(superuser, _PRODUCTS, PRODUCTS)

@@ -1,4 +1,4 @@
-"""HTTP clients of the tests: they speak to loopback only."""
+"""HTTP clients for the tests. They connect to loopback only."""
 
 import itertools
 import ssl
@@ -10,13 +10,13 @@ from local.supabase import SupabaseServer
 
 PASSWORD: Final = "correct-horse-battery"
 
-_TIMEOUT: Final = 30  # seconds; nobody should ever wait this long
-# httpx reads the certificates of all authorities for every client, which takes longer than most tests do.
+_TIMEOUT: Final = 30  # seconds; no request should ever take this long
+# By default httpx loads all CA certificates for each client, which takes longer than most tests.
 _NO_AUTHORITIES: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 _numbers: Final = itertools.count(1)
 
 
-def client(url: str, **options: Any) -> httpx.Client:  # noqa: ANN401 - httpx's own
+def client(url: str, **options: Any) -> httpx.Client:  # noqa: ANN401 - passed on to httpx
     """Return a client of the server at `url`; `options` are those of `httpx.Client`."""
     return httpx.Client(base_url=url, verify=_NO_AUTHORITIES, timeout=_TIMEOUT, **options)
 
@@ -32,5 +32,5 @@ def new_account(supabase: SupabaseServer) -> dict[str, Any]:
 
 
 def new_title() -> str:
-    """Return a title that no product has: products without ASIN and UPC are known by theirs."""
+    """Return a unique title. Products without ASIN and UPC are identified by their title."""
     return f"Product {next(_numbers)}"

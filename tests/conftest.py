@@ -1,8 +1,9 @@
-"""The real parts every test runs against."""
+"""Fixtures for all tests: the real servers, the app, and users."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
+import jwt
 import pytest
 from flask import Flask
 from redis import Redis
@@ -10,22 +11,25 @@ from redis import Redis
 from config import Settings
 from local.application import AppServer
 from local.stack import Stack
+from local.valkey import ValkeyServer
 from tests.callers import Caller, caller_with, sign_up
 from tests.postgres import PostgresServer
+from tests.proxy import SupabaseProxy
 from tests.sellers import Seller, all_workers_serve, app_environment, make_operator, new_seller, running_app
+from tests.visitors import Visitor, new_visitor
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One Valkey and one migrated Supabase for the whole session, on free ports, with nothing in them."""
-    # Nearly every test signs somebody up: passwords are hashed as quickly as bcrypt can.
+    """Run one empty Valkey and one empty, migrated Supabase for the session, on free ports."""
+    # Nearly every test signs up a user, so use bcrypt's lowest cost.
     with Stack(tmp_path_factory.mktemp("stack"), bcrypt_cost=4) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """One native PostgreSQL for the session, migrated, with nobody in it."""
+    """Run one native PostgreSQL for the session, migrated and without users."""
     with PostgresServer() as running:
         running.migrate()
         yield running
@@ -49,35 +53,51 @@ def bob(stack: Stack) -> Iterator[Caller]:
 
 @pytest.fixture
 def anonymous(stack: Stack) -> Iterator[Caller]:
-    """Return a caller of the database who has the publishable key and nothing else."""
+    """Return a caller of the database with the publishable key and no token."""
     caller = caller_with(stack.supabase, "")
+    with caller.http:
+        yield caller
+
+
+@pytest.fixture
+def service(stack: Stack) -> Iterator[Caller]:
+    """Return a caller of the database with the service_role key, as server-side jobs have."""
+    token = jwt.encode({"role": "service_role", "aud": "authenticated"}, stack.supabase.jwt_secret, "HS256")
+    caller = caller_with(stack.supabase, token)
     with caller.http:
         yield caller
 
 
 @pytest.fixture(scope="session")
 def settings(stack: Stack) -> Settings:
-    """Return the settings of an app that stands on the stack."""
+    """Return the settings of an app that uses the stack."""
     values = {name.lower(): value for name, value in app_environment(stack).items()}
     return Settings.model_validate(values)
 
 
 @pytest.fixture(scope="session")
 def app(settings: Settings) -> Iterator[Flask]:
-    """Return the app in this process, the real servers behind it."""
+    """Return the app in this process, connected to the real servers."""
     with running_app(settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def limited_app(settings: Settings) -> Iterator[Flask]:
+    """Return the app in this process with rate limits."""
+    with running_app(settings.model_copy(update={"rate_limits": "on"})) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def server_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the file `server` logs to: JSON lines, at DEBUG."""
+    """Return the log file of `server`: JSON lines, at DEBUG."""
     return tmp_path_factory.mktemp("gunicorn") / "gunicorn.log"
 
 
 @pytest.fixture(scope="session")
 def server(stack: Stack, server_log: Path) -> Iterator[AppServer]:
-    """Run the app under gunicorn, with two workers."""
+    """Run the app under gunicorn with two workers."""
     with AppServer(app_environment(stack), workers=2, log=server_log) as running:
         assert all_workers_serve(server_log, workers=2)
         yield running
@@ -85,9 +105,36 @@ def server(stack: Stack, server_log: Path) -> Iterator[AppServer]:
 
 @pytest.fixture(scope="session")
 def redis(stack: Stack) -> Iterator[Redis]:
-    """Return a plain client of the stack's Valkey, to see what is really in it."""
+    """Return a plain client of the stack's Valkey, to inspect its contents."""
     with Redis.from_url(stack.redis.url) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the path of a log file for the app that a module starts for its own tests."""
+    return tmp_path_factory.mktemp("app") / "gunicorn.log"
+
+
+@pytest.fixture(scope="module")
+def proxy(stack: Stack) -> Iterator[SupabaseProxy]:
+    """Run a proxy in front of Supabase, to simulate faults."""
+    with SupabaseProxy(stack.supabase.url) as running:
+        yield running
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
+    """Run a Valkey that the test may pause and kill."""
+    with ValkeyServer(tmp_path / "valkey") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def module_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """Run a Valkey for the tests of a module, which may pause and kill it, and must restore it."""
+    with ValkeyServer(tmp_path_factory.mktemp("valkey")) as running:
+        yield running
 
 
 @pytest.fixture
@@ -99,7 +146,7 @@ def seller(stack: Stack, server: AppServer) -> Iterator[Seller]:
 
 @pytest.fixture(scope="module")
 def seller_of_module(stack: Stack, server: AppServer) -> Iterator[Seller]:
-    """Return a user whom all tests of a module share, for tests that must not change anything."""
+    """Return a user shared by all tests of a module, for tests that change nothing."""
     with new_seller(stack.supabase, server.url) as someone:
         yield someone
 
@@ -113,7 +160,15 @@ def other_seller(stack: Stack, server: AppServer) -> Iterator[Seller]:
 
 @pytest.fixture
 def operator(stack: Stack, server: AppServer) -> Iterator[Seller]:
-    """Return a new user who operates this installation."""
+    """Return a new user with the operator role."""
     with new_seller(stack.supabase, server.url) as someone:
         make_operator(stack.supabase, someone)
+        yield someone
+
+
+@pytest.fixture
+def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
+    """Return `seller`, signed in to the desk."""
+    with new_visitor(server.url) as someone:
+        someone.signs_in(seller)
         yield someone

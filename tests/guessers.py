@@ -1,4 +1,4 @@
-"""Those who guess passwords, each from an address of their own, and what the audit log says of them."""
+"""Clients that guess passwords, each from an IP address of its own, and a reader of their audit log lines."""
 
 import itertools
 import json
@@ -19,23 +19,23 @@ _numbers: Final = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class Guesser:
-    """A visitor of the sign-in page who comes through one proxy that the app trusts."""
+    """A visitor of the sign-in page behind one trusted proxy."""
 
     visitor: Visitor
     address: str
     csrf_token: str
 
-    def tries(self, email: str, password: str, *, pretending: str = "") -> httpx.Response:
-        """Send the sign-in form, perhaps with an X-Forwarded-For of one's own, as the proxy passes it on."""
+    def tries(self, email: str, password: str, *, forged: str = "") -> httpx.Response:
+        """Send the sign-in form. `forged` is a forged X-Forwarded-For, which the proxy extends with the address."""
         form = {"csrf_token": self.csrf_token, "email": email, "password": password}
-        came_through = f"{pretending}, {self.address}" if pretending else self.address
-        return self.visitor.http.post("/sign-in", data=form, headers={b"X-Forwarded-For": came_through.encode()})
+        forwarded_for = f"{forged}, {self.address}" if forged else self.address
+        return self.visitor.http.post("/sign-in", data=form, headers={b"X-Forwarded-For": forwarded_for.encode()})
 
-    def tries_many(self, emails: Sequence[str], password: str, *, pretending: str = "") -> Counter[int]:
-        """Try a password for each address, several at a time, and count the answers; each pretends something else."""
+    def tries_many(self, emails: Sequence[str], password: str, *, forged: str = "") -> Counter[int]:
+        """Try a password for each e-mail address, eight at a time, and count the statuses. Forged headers differ."""
         with ThreadPoolExecutor(8) as threads:
             tries = [
-                threads.submit(self.tries, email, password, pretending=pretending and f"{pretending}.{number}")
+                threads.submit(self.tries, email, password, forged=forged and f"{forged}.{number}")
                 for number, email in enumerate(emails)
             ]
             return Counter(each.result().status_code for each in tries)
@@ -43,7 +43,7 @@ class Guesser:
 
 @contextmanager
 def new_guesser(app_url: str, *, address: str = "") -> Iterator[Guesser]:
-    """Let somebody open the app's sign-in page inside the block, from an address of their own unless it is given."""
+    """Yield a guesser with the sign-in page open, from a new IP address unless one is given."""
     number = next(_numbers)
     address = address or f"198.51.{100 + number // 200}.{1 + number % 200}"
     with new_visitor(app_url) as visitor:
@@ -52,6 +52,6 @@ def new_guesser(app_url: str, *, address: str = "") -> Iterator[Guesser]:
 
 
 def audited(log: Path, **wanted: str) -> list[dict[str, Any]]:
-    """Return the audit lines of a JSON log that have these members, oldest first."""
+    """Return the audit lines of a JSON log that contain these members, oldest first."""
     lines = [json.loads(line) for line in log.read_text().splitlines() if '"app.audit"' in line]
     return [line for line in lines if wanted.items() <= line.items()]

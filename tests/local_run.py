@@ -1,4 +1,4 @@
-"""A `make run` under test: started, watched from outside, ended in any way."""
+"""Starts `make run` for a test, observes it from outside, and stops it with any signal."""
 
 import json
 import os
@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+import httpx
+
 from local import ROOT
 from local.processes import wait_until
 
@@ -18,14 +20,14 @@ STOP_SECONDS: Final = 15.0
 
 
 class LocalRun:
-    """`python -m local run` on a directory of its own; inside a `with` block it is running."""
+    """`python -m local run` with a directory of its own. It runs inside a `with` block."""
 
     def __init__(self, directory: Path, *, port: int = 0, environment: Mapping[str, str] | None = None) -> None:
-        """Describe the run; 0 lets it choose from the usual port on."""
+        """Prepare the run. With port 0 it chooses a free port, starting at the default one."""
         self.directory = directory
         self._command = [sys.executable, "-m", "local", "run", "--follow-parent", "--directory", str(directory)]
         self._command += ["--port", str(port)] if port else []
-        # It follows its parent as under `make run`, so that a killed test run leaves no stack behind.
+        # --follow-parent, as under `make run`: a killed test run leaves no stack behind.
         self._environment = {"PATH": os.environ["PATH"], **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self.output = directory.with_suffix(".out")
@@ -38,11 +40,21 @@ class LocalRun:
 
     @property
     def announced(self) -> Any:  # noqa: ANN401 - JSON
-        """What stack.json says now."""
+        """The current contents of stack.json."""
         return json.loads((self.directory / "stack.json").read_text())
 
+    def sign_in(self, account: str) -> dict[str, str]:
+        """Sign in the account "demo" or "operator" at Supabase; return the headers for the app."""
+        announced = self.announced
+        answer = httpx.post(
+            f"{announced['supabase_url']}/auth/v1/token?grant_type=password",
+            json=announced[account],
+            headers={"apikey": announced["publishable_key"]},
+        ).raise_for_status()
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
     def spawn(self) -> Self:
-        """Start the supervisor without waiting for anything."""
+        """Start the supervisor and return at once."""
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
                 self._command, cwd=ROOT, env=self._environment, stdout=output, stderr=output, start_new_session=True
@@ -50,7 +62,7 @@ class LocalRun:
         return self
 
     def is_announced(self) -> bool:
-        """Say whether this very run has written stack.json."""
+        """Return whether stack.json was written by this run."""
         file = self.directory / "stack.json"
         return file.exists() and self.announced["pids"]["supervisor"] == self.process.pid
 
@@ -60,7 +72,7 @@ class LocalRun:
         return self.process.wait(STOP_SECONDS)
 
     def __enter__(self) -> Self:
-        """Start, and wait until stack.json says that everything answers."""
+        """Start, and wait for stack.json, which is written when every part answers."""
         self.spawn()
         wait_until(lambda: self.is_announced() or self.process.poll() is not None, seconds=START_SECONDS)
         assert self.process.poll() is None, self.output.read_text()
@@ -70,7 +82,7 @@ class LocalRun:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop, unless the test did."""
+        """Stop, unless the test has already stopped it."""
         if self.process.poll() is None:
             self.end(signal.SIGTERM)
 
@@ -89,5 +101,5 @@ def family(pid: int) -> set[int]:
 
 
 def all_gone(pids: set[int]) -> bool:
-    """Say whether none of the processes lives; a zombie does not."""
+    """Return whether all of the processes have ended. A zombie counts as ended."""
     return not set().union(*(family(pid) for pid in pids))

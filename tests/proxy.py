@@ -1,4 +1,4 @@
-"""A proxy between the app and Supabase that loses or spoils answers when told to: real faults on a real connection."""
+"""A proxy between the app and Supabase that can drop or corrupt answers: real faults on a real connection."""
 
 import threading
 from collections.abc import Callable
@@ -14,11 +14,11 @@ _SECONDS: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong with every call of the database.
+    """The fault that the proxy applies to every call of the database.
 
     Attributes:
-        answer: what is sent, before the connection is closed, instead of the true answer, which it is given.
-        arrives: whether the request reaches the database, so that a change happens although nobody hears of it.
+        answer: maps the true answer to the bytes that are sent instead, before the connection is closed.
+        arrives: whether the request reaches the database, so that a change happens although its answer is lost.
 
     """
 
@@ -34,23 +34,58 @@ def http_answer(status: str, body: bytes, *, media_type: str = "application/json
     return head.encode() + body
 
 
+_PAGE: Final = b"<!doctype html><html><body>Bad gateway</body></html>"
+
+
+def faulty_answer(status: str, body: bytes, media_type: str = "application/json") -> Fault:
+    """Return a fault that replaces the answer of the database. The request still reaches the database."""
+    return Fault(lambda _: http_answer(status, body, media_type=media_type))
+
+
+FAULTS: Final = {
+    "closed before it was forwarded": Fault(lambda _: b"", arrives=False),
+    "answer lost": Fault(lambda _: b""),
+    "answer cut off in its head": Fault(lambda answer: answer[:20]),
+    "answer cut off in its body": Fault(lambda answer: answer[:-1]),
+    "not HTTP": Fault(lambda _: b"SSH-2.0-OpenSSH_9.2\r\n"),
+    "truncated JSON": faulty_answer("200 OK", b'{"all": 1, "asin_fo'),
+    "an HTML page": faulty_answer("200 OK", _PAGE, "text/html"),
+    "HTML that says it is JSON": faulty_answer("200 OK", _PAGE),
+    "empty": faulty_answer("200 OK", b""),
+    "no content": faulty_answer("204 No Content", b""),
+    "an empty list": faulty_answer("200 OK", b"[]"),
+    "an empty object": faulty_answer("200 OK", b"{}"),
+    "a number": faulty_answer("200 OK", b"7"),
+    "a string": faulty_answer("200 OK", b'"ok"'),
+    "500 without a body": faulty_answer("500 Internal Server Error", b""),
+    "500 as HTML": faulty_answer("500 Internal Server Error", _PAGE, "text/html"),
+    "502 of a gateway": faulty_answer("502 Bad Gateway", _PAGE, "text/html"),
+    "503 of PostgREST": faulty_answer("503 Service Unavailable", b'{"code": "PGRST001", "message": "no connection"}'),
+    "500 with an SQLSTATE": faulty_answer(
+        "500 Internal Server Error", b'{"code": "57014", "message": "secret SQL words"}'
+    ),
+    "429 of a gateway": faulty_answer("429 Too Many Requests", b"slow down", "text/plain"),
+}  # fmt: skip
+"""Faulty answers by name. The app must treat each as a failure of the database."""
+
+
 class _Server(ThreadingHTTPServer):
-    request_queue_size = 128  # with five, of callers who come at once some wait for seconds, as if the database hung
+    request_queue_size = 128  # with the default of 5, some concurrent callers wait for seconds, as if the database hung
 
 
 class SupabaseProxy:
-    """Passes everything on to the Supabase at `upstream`, or does what `fault` says. Runs inside its block."""
+    """Forwards every request to the Supabase at `upstream`, or applies `fault`. Use it as a context manager."""
 
     def __init__(self, upstream: str) -> None:
-        """Listen on a free port; nothing is wrong yet. `heard` keeps the headers of each call."""
+        """Listen on a free port, without a fault. `received` stores the headers of each call."""
         self.fault: Fault | None = None
-        self.heard: list[dict[str, str]] = []
+        self.received: list[dict[str, str]] = []
         self._server = _Server(("127.0.0.1", 0), self._handler(urlsplit(upstream).netloc))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL of the proxy."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
@@ -71,15 +106,15 @@ class SupabaseProxy:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                """Pass one call on, and what comes back or is made of it."""
+                """Forward one call, and return the answer or the faulty one."""
                 fault = proxy.fault
-                proxy.heard.append(dict(self.headers.items()))
+                proxy.received.append(dict(self.headers.items()))
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                answer = b"" if fault and not fault.arrives else self._passed_on(body)
+                answer = b"" if fault and not fault.arrives else self._forward(body)
                 self.wfile.write(fault.answer(answer) if fault else answer)
                 self.close_connection = True
 
-            def _passed_on(self, body: bytes) -> bytes:
+            def _forward(self, body: bytes) -> bytes:
                 connection = HTTPConnection(upstream, timeout=_SECONDS)
                 try:
                     headers = {name: value for name, value in self.headers.items() if name.lower() != "accept-encoding"}
@@ -91,6 +126,6 @@ class SupabaseProxy:
                     connection.close()
 
             def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the name of the base class
-                """Say nothing."""
+                """Log nothing."""
 
         return Handler

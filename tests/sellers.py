@@ -1,4 +1,4 @@
-"""The sellers of the tests: real users who speak to the running app over HTTP, as their programs would."""
+"""Sellers for the tests: real users who send HTTP requests to the running app."""
 
 import json
 from collections.abc import Iterator
@@ -26,10 +26,10 @@ class Seller:
     """One user of the app.
 
     Attributes:
-        id: the user id, canonical text.
-        email: what they sign in with; the password is `PASSWORD`.
+        id: the user id in canonical text form.
+        email: their e-mail address; the password is `PASSWORD`.
         token: their access token.
-        http: speaks to the app, token included.
+        http: sends requests to the app with the token.
 
     """
 
@@ -40,13 +40,13 @@ class Seller:
 
     @property
     def key(self) -> str:
-        """The cache entry of their numbers."""
+        """The Redis key of their stats."""
         return f"asin_stats:{self.id}"
 
     def creates(self, **fields: object) -> dict[str, Any]:
-        """Create a product and its deal (or update the deal that is there) and return the deal.
+        """Create a product and its deal, or update the existing deal, and return the deal.
 
-        Without a title it gets one of its own: the same title would be the same product.
+        The default title is unique, because products with the same title would be the same product.
         """
         answer = self.http.post("/products", json={"title": new_title(), **fields})
         assert answer.status_code in {200, 201}, answer.text
@@ -54,18 +54,18 @@ class Seller:
         return deal
 
     def reads_stats(self, **headers: str) -> httpx.Response:
-        """Ask for the five numbers."""
+        """Request the stats."""
         return self.http.get(STATS, headers=headers)
 
     def stats(self) -> dict[str, int]:
-        """Return the five numbers."""
+        """Return the five numbers of the stats."""
         answer = self.reads_stats()
         assert answer.status_code == 200, answer.text
         numbers: dict[str, int] = answer.json()
         return numbers
 
     def lists(self, **query: str | int) -> list[dict[str, Any]]:
-        """Return the deals of one page, at most 200 unless `limit` says otherwise."""
+        """Return the deals of one page; the default limit is 200."""
         answer = self.http.get("/products", params={"limit": 200, **query})
         assert answer.status_code == 200, answer.text
         items: list[dict[str, Any]] = answer.json()["items"]
@@ -80,7 +80,7 @@ class Seller:
         return self.http.post("/products/bulk-action", json={"action": action, "deal_ids": deal_ids, **fields})
 
     def imports(self, content: str | bytes, **query: bool) -> list[dict[str, Any]]:
-        """Import a CSV file and return what the app says of it, line by line."""
+        """Import a CSV file and return the lines of the answer."""
         answer = self.http.post("/products/import", content=content, headers={"Content-Type": "text/csv"}, params=query)
         assert answer.status_code == 200, answer.text
         assert answer.headers["Content-Type"] == "application/x-ndjson"
@@ -93,24 +93,24 @@ class Seller:
         return answer.content
 
     def cache_status(self) -> dict[str, Any]:
-        """Return what the app says about the cache."""
+        """Return the document of the cache-status endpoint."""
         answer = self.http.get(CACHE_STATUS)
         assert answer.status_code == 200, answer.text
         document: dict[str, Any] = answer.json()
         return document
 
     def sees(self) -> tuple[dict[str, int], list[dict[str, Any]]]:
-        """Return everything the app shows of their data: the numbers and the list."""
+        """Return the stats and the list, to compare before and after."""
         return self.stats(), self.lists()
 
 
 @contextmanager
 def new_seller(supabase: SupabaseServer, app_url: str) -> Iterator[Seller]:
-    """Sign a new user up at `supabase` and let them use the app at `app_url` inside the block."""
+    """Sign up a new user at `supabase` and yield a seller who uses the app at `app_url`."""
     session = new_account(supabase)
     user, token = session["user"], session["access_token"]
     headers = {"Authorization": f"Bearer {token}"}
-    # A new connection for every request, so that all workers get some.
+    # A new connection for each request, so that every worker gets requests.
     limits = httpx.Limits(max_keepalive_connections=0)
     with client(app_url, headers=headers, limits=limits) as http:
         yield Seller(user["id"], user["email"], token, http)
@@ -122,23 +122,23 @@ def make_operator(supabase: SupabaseServer, seller: Seller) -> None:
 
 
 def app_environment(stack: Stack, **changes: str) -> dict[str, str]:
-    """Return the environment of an app that stands on `stack`, changed as asked.
+    """Return the environment of an app that uses `stack`, with these changes.
 
-    What could come from a developer's own `.env` is named too, so that it does not colour the tests.
+    It also sets the variables that a developer's `.env` may contain, so that the file cannot affect the tests.
     """
     return {
         "APP_ENV": "development",
         "CACHE_TTL": "10",
         "REDIS_TIMEOUT": "2",
-        "REDIS_READ_TIMEOUT": "2",  # this machine may be busier than one that serves sellers
+        "REDIS_READ_TIMEOUT": "2",  # a test machine may be slower than a production server
         "SUPABASE_TIMEOUT": "8",
-        "SUPABASE_DOWN_AFTER": "10",  # and the embedded Supabase answers one call at a time
+        "SUPABASE_DOWN_AFTER": "10",  # the embedded Supabase answers one call at a time
         "SUPABASE_JWT_ISSUER": "",
         "SUPABASE_URL": stack.supabase.url,
         "SUPABASE_KEY": stack.supabase.publishable_key,
         "SUPABASE_JWT_SECRET": stack.supabase.jwt_secret,
         "REDIS_URL": stack.redis.url,
-        "RATE_LIMITS": "off",  # tests hammer; those of the limits switch them on
+        "RATE_LIMITS": "off",  # tests send many requests; the tests of the limits turn them on
         "LOG_LEVEL": "DEBUG",
         "LOG_FORMAT": "json",
         **changes,
@@ -146,16 +146,16 @@ def app_environment(stack: Stack, **changes: str) -> dict[str, str]:
 
 
 def all_workers_serve(log: Path, *, workers: int) -> bool:
-    """Wait until each worker of the app that logs to `log` has met its Redis; say whether that happened.
+    """Wait until each worker of the app that logs to `log` has connected to Redis. Returns False on a timeout.
 
-    A worker believes no entry that is older than its own first sight of the server.
+    A worker discards entries that are older than its own first connection to the server.
     """
     return wait_until(lambda: log.read_text().count("Redis connected successfully") >= workers, seconds=30)
 
 
 @contextmanager
 def running_app(settings: Settings) -> Iterator[Flask]:
-    """Let an app in this process live inside the block, and close its connections."""
+    """Create an app in this process, and close its connections at the end of the block."""
     app = create_app(settings)
     try:
         yield app

@@ -1,4 +1,4 @@
-"""What our application remembers from one request to the next is never wrong, and nothing depends on it."""
+"""The routing cache of our Flask subclass returns what Flask would return, and the app works without it."""
 
 import gc
 import weakref
@@ -41,12 +41,12 @@ _CHANGES: Final[list[dict[str, Any]]] = [
     {"environ_overrides": {"HTTP_HOST": None, "SERVER_PORT": "8000"}},
     {"environ_overrides": {"HTTP_HOST": None, "SERVER_NAME": "/run/socket", "SERVER_PORT": None}},
 ]
-"""Lines that differ from that one, and from each other, in little."""
+"""Small differences from `_LINE`, each of which may change the route."""
 
 
 @pytest.fixture
 def application() -> Application:
-    """Return an application of ours with a route for /things/<number>."""
+    """Return our Flask subclass with a route for /things/<number>."""
     app, things = Application(__name__), Blueprint("things", __name__)
     things.add_url_rule("/things/<int:number>", "thing", lambda **arguments: arguments, methods=["GET", "PUT"])
     app.register_blueprint(things)
@@ -54,13 +54,13 @@ def application() -> Application:
     return app
 
 
-def test_a_request_leads_where_flask_leads_it(application: Application) -> None:
-    """Whatever was asked before: one after the other, and then the other way."""
-    for asked in (*_CHANGES, *reversed(_CHANGES)):
-        ours = application.create_url_adapter(Request(_environ(asked)))
-        flasks = Flask.create_url_adapter(application, Request(_environ(asked)))
+def test_a_request_matches_the_same_route_as_in_flask(application: Application) -> None:
+    """Independent of earlier requests: in this order, then in reverse."""
+    for change in (*_CHANGES, *reversed(_CHANGES)):
+        ours = application.create_url_adapter(Request(_environ(change)))
+        theirs = Flask.create_url_adapter(application, Request(_environ(change)))
 
-        assert _found(ours) == _found(flasks), asked
+        assert _found(ours) == _found(theirs), change
 
 
 def _environ(change: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _environ(change: dict[str, Any]) -> dict[str, Any]:
 
 
 def _found(adapter: MapAdapter | None) -> tuple[object, ...]:
-    """Return everything that can be found out with an adapter."""
+    """Return all attributes of an adapter and its match."""
     assert adapter is not None
     known = (adapter.server_name, adapter.script_name, adapter.subdomain, adapter.url_scheme, adapter.path_info)
     try:
@@ -79,8 +79,8 @@ def _found(adapter: MapAdapter | None) -> tuple[object, ...]:
     return (*known, adapter.default_method, adapter.query_args, adapter.websocket), found
 
 
-def test_an_adapter_can_be_asked_for_another_line(application: Application) -> None:
-    """Flask does not, extensions may."""
+def test_an_adapter_can_match_another_path(application: Application) -> None:
+    """Flask does not do this, but extensions may."""
     adapter = application.create_url_adapter(Request(_environ({})))
     assert adapter is not None
     for _ in range(2):
@@ -89,8 +89,8 @@ def test_an_adapter_can_be_asked_for_another_line(application: Application) -> N
         assert adapter.match() == ("things.thing", {"number": 7})
 
 
-def test_what_a_request_does_to_its_arguments_is_no_other_requests(application: Application) -> None:
-    """Flask lets preprocessors take arguments away."""
+def test_changed_view_arguments_do_not_leak_into_other_requests(application: Application) -> None:
+    """In Flask, URL value preprocessors may change the arguments."""
 
     @application.url_value_preprocessor
     def take(_endpoint: str | None, arguments: dict[str, Any] | None) -> None:
@@ -100,8 +100,8 @@ def test_what_a_request_does_to_its_arguments_is_no_other_requests(application: 
     assert [application.test_client().get("/things/7").json for _ in range(3)] == [{"number": 8}] * 3
 
 
-def test_strangers_cannot_fill_the_memory(application: Application) -> None:
-    """Whoever asks for ever new addresses makes it forget, not grow."""
+def test_the_routing_cache_is_bounded(application: Application) -> None:
+    """Requests with many different paths evict entries; the cache does not grow."""
     adapters = weakref.WeakSet[MapAdapter]()
     for number in range(1000):
         adapter = application.create_url_adapter(Request(_environ({"path": f"/things/{number}"})))
@@ -112,8 +112,8 @@ def test_strangers_cannot_fill_the_memory(application: Application) -> None:
     assert len(adapters) <= 128
 
 
-def test_an_address_can_be_made_outside_a_request_once_a_server_is_named(application: Application) -> None:
-    """As Flask does: for a mail, say."""
+def test_a_url_can_be_built_outside_of_a_request_with_server_name(application: Application) -> None:
+    """As in Flask, for example for an e-mail."""
     application.config["SERVER_NAME"] = "desk.example.com"
 
     with application.app_context():
@@ -121,19 +121,19 @@ def test_an_address_can_be_made_outside_a_request_once_a_server_is_named(applica
 
 
 @pytest.fixture(params=[Application, Flask])
-def whole(request: pytest.FixtureRequest, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
-    """Return the whole application, made of each class in turn."""
+def whole_app(request: pytest.FixtureRequest, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+    """Return the whole application, built on each class in turn."""
     monkeypatch.setattr(factory, "Application", request.param)
     with running_app(settings) as app:
         assert type(app) is request.param
         yield app
 
 
-def test_it_works_the_same_on_flask_itself(whole: Flask, alice: Caller) -> None:
-    """Reads, hits, a change that is seen at once, errors, and a page."""
-    client, identity = whole.test_client(), {"Authorization": alice.http.headers["Authorization"]}
+def test_the_application_works_the_same_on_plain_flask(whole_app: Flask, alice: Caller) -> None:
+    """Reads, hits, a change that is visible at once, errors, and a page."""
+    client, identity = whole_app.test_client(), {"Authorization": alice.http.headers["Authorization"]}
     assert client.get(STATS, headers=identity).get_json()["all"] == 0
-    # A busy machine may keep Redis waiting, and the database answers then.
+    # On a busy machine Redis may time out; then the database answers.
     assert wait_until(lambda: "; hit;" in client.get(STATS, headers=identity).headers["Cache-Status"], seconds=30)
 
     made = client.post("/products", json={"title": "Desk"}, headers=identity)

@@ -1,4 +1,4 @@
-"""The audit: licences we may use, and an answer of the advisory services that is not mistaken for a clean one."""
+"""`make audit`: only allowed licences, and a failed query of an advisory service is not reported as clean."""
 
 import json
 import subprocess
@@ -22,15 +22,15 @@ _FOUND: Final = {"dependencies": [{"name": "flask", "version": "0.1", "vulns": [
 _SKIPPED: Final = {"dependencies": [{"name": "flask", "skip_reason": "not found"}], "fixes": []}
 
 
-def test_every_licence_is_one_we_may_use() -> None:
-    """Of all that is installed, tools and tests included."""
-    assert audit.look_at_licences() == Report("licences", Verdict.CLEAN)
+def test_every_installed_package_has_an_allowed_licence() -> None:
+    """Every installed package is checked, tools and test dependencies included."""
+    assert audit.check_licences() == Report("licences", Verdict.CLEAN)
     assert len(list(python_packages())) > 50
     assert len(list(npm_packages())) > 50
 
 
-def test_what_only_tests_may_use_is_not_deployed() -> None:
-    """The exceptions are no part of what the application needs."""
+def test_packages_allowed_for_tests_only_are_not_deployed() -> None:
+    """The licence exceptions are not in requirements.txt."""
     deployed = (ROOT / "requirements.txt").read_text("utf-8")
     assert not [name for name in TESTS_ONLY if f"\n{name}==" in deployed]
     assert not set(TESTS_ONLY.values()) & ALLOWED
@@ -50,8 +50,8 @@ def test_what_only_tests_may_use_is_not_deployed() -> None:
         ("", False),
     ],
 )
-def test_an_expression_is_read_as_spdx_means_it(licence: str, *, allowed: bool) -> None:
-    """An alternative is enough, a sum needs each part, and nothing said is nothing allowed."""
+def test_licence_expressions_follow_the_spdx_rules(licence: str, *, allowed: bool) -> None:
+    """OR needs one allowed part, AND needs every part, and a missing licence is not allowed."""
     assert (refused([Package("some", licence)]) == []) is allowed
 
 
@@ -67,8 +67,8 @@ def test_an_expression_is_read_as_spdx_means_it(licence: str, *, allowed: bool) 
         ("Summary: none", ""),
     ],
 )  # fmt: skip
-def test_a_distribution_s_licence_is_found_where_it_says_so(tmp_path: Path, metadata: str, licence: str) -> None:
-    """As an expression, a classifier, or a word."""
+def test_a_licence_is_read_from_each_metadata_field(tmp_path: Path, metadata: str, licence: str) -> None:
+    """Packages declare it as an expression, a classifier or free text."""
     folder = tmp_path / "some-1.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text(f"Metadata-Version: 2.4\nName: some\nVersion: 1\n{metadata}\n", "utf-8")
@@ -79,32 +79,32 @@ def test_a_distribution_s_licence_is_found_where_it_says_so(tmp_path: Path, meta
     ("output", "verdict"),
     [(json.dumps(_CLEAN), 0), (json.dumps(_FOUND), 1), (json.dumps(_SKIPPED), 2), ("", 2), ("{}", 2), ("no route", 2)],
 )
-def test_only_a_whole_answer_about_python_packages_is_clean(tmp_path: Path, output: str, verdict: int) -> None:
-    """The tool ends with 1 for a finding and for a failure alike, so what it printed decides."""
+def test_only_complete_pip_audit_output_can_be_clean(tmp_path: Path, output: str, verdict: int) -> None:
+    """pip-audit exits with 1 for a finding and for a failure, so its output decides."""
     tool = tmp_path / "pip-audit"
     tool.write_text(f"#!{sys.executable}\nprint({output!r})\nraise SystemExit(1)\n", "utf-8")
     tool.chmod(0o700)
     assert audit.audit_python(tool).verdict == verdict
 
 
-def test_a_tool_that_is_missing_has_not_asked(tmp_path: Path) -> None:
-    """Its installation may have failed for want of a network."""
-    assert audit.audit_python(tmp_path / "missing").verdict == Verdict.NOT_ASKED
+def test_a_missing_tool_is_reported_as_not_asked(tmp_path: Path) -> None:
+    """Its installation may have failed because there was no network."""
+    assert audit.audit_python(tmp_path / "missing").verdict == Verdict.NOT_CHECKED
 
 
 @contextmanager
 def _registry(advisories: dict[str, list[dict[str, object]]]) -> Iterator[str]:
-    """Run a registry that knows these advisories and no package; gives its address."""
+    """Run a registry with these advisories and without packages; yield its URL."""
     answer = json.dumps(advisories).encode()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self._say(200, answer)
+            self._respond(200, answer)
 
         def do_GET(self) -> None:
-            self._say(404, b"")
+            self._respond(404, b"")
 
-        def _say(self, status: int, body: bytes) -> None:
+        def _respond(self, status: int, body: bytes) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
@@ -112,7 +112,7 @@ def _registry(advisories: dict[str, list[dict[str, object]]]) -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -120,8 +120,8 @@ def _registry(advisories: dict[str, list[dict[str, object]]]) -> Iterator[str]:
         server.shutdown()
 
 
-def test_what_the_registry_knows_of_our_npm_packages_is_found() -> None:
-    """The real npm, and a registry that has an advisory for one of them, or none."""
+def test_an_advisory_for_an_npm_package_is_found() -> None:
+    """Uses the real npm with a registry that has an advisory for one package, then with one that has none."""
     advisory = {"id": 1, "url": "x", "title": "x", "severity": "high", "vulnerable_versions": "*"}
     with _registry({"hono": [advisory]}) as address:
         report = audit.audit_npm(f"--registry={address}", "--fetch-retries=0")
@@ -131,25 +131,25 @@ def test_what_the_registry_knows_of_our_npm_packages_is_found() -> None:
         assert audit.audit_npm(f"--registry={address}").verdict == Verdict.CLEAN
 
 
-def test_a_registry_that_does_not_answer_is_not_a_clean_answer() -> None:
-    """The real npm, and a port where nobody listens."""
+def test_an_unreachable_registry_is_reported_as_not_asked() -> None:
+    """Uses the real npm with a port on which no server listens."""
     report = audit.audit_npm(f"--registry=http://127.0.0.1:{free_port()}", "--fetch-retries=0")
-    assert report.verdict == Verdict.NOT_ASKED
+    assert report.verdict == Verdict.NOT_CHECKED
 
 
 @pytest.mark.parametrize(("verdicts", "together"), [((0, 0), 0), ((0, 2), 2), ((2, 1), 1), ((1, 0), 1)], ids=str)
-def test_a_finding_counts_most_and_silence_is_no_success(verdicts: tuple[int, ...], together: int) -> None:
-    """The exit status: 0, 1 or 2."""
+def test_a_finding_outranks_a_failed_query_and_both_outrank_clean(verdicts: tuple[int, ...], together: int) -> None:
+    """The exit status is 1 for a finding, 2 if a query failed, else 0."""
     assert audit.overall(Report("x", Verdict(verdict)) for verdict in verdicts) == together
 
 
-def test_the_command_says_what_it_could_not_ask(tmp_path: Path) -> None:
-    """One line for each part; the status is that of the whole."""
+def test_the_command_reports_each_failed_query(tmp_path: Path) -> None:
+    """There is one line for each part. The exit status covers all parts."""
     environment = {"npm_config_registry": f"http://127.0.0.1:{free_port()}", "npm_config_fetch_retries": "0"}
     done = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "local.audit", str(tmp_path / "missing")],
         cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert done.returncode == Verdict.NOT_ASKED
+    assert done.returncode == Verdict.NOT_CHECKED
     assert "licences: nothing found" in done.stdout
-    assert done.stdout.count("NOT ASKED") == 2
+    assert done.stdout.count("NOT CHECKED") == 2

@@ -1,4 +1,4 @@
-"""The audit log: each event that security depends on, with who, what and how it ended, and nobody's secrets."""
+"""The audit log: each security event with user, action and outcome, and without secrets."""
 
 import json
 import os
@@ -23,35 +23,29 @@ _MEMBERS: Final = ["time", "level", "logger", "request_id", "message", "event", 
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the file the app logs to."""
-    return tmp_path_factory.mktemp("audit") / "gunicorn.log"
-
-
-@pytest.fixture(scope="module")
-def watched(stack: Stack, log: Path) -> Iterator[AppServer]:
-    """Run the app at the level that says least."""
+def audited_app(stack: Stack, log: Path) -> Iterator[AppServer]:
+    """Run the app at the highest log level, ERROR."""
     environment = app_environment(stack, LOG_LEVEL="ERROR", TRUSTED_PROXIES="1", RATE_LIMITS="on")
     with AppServer(environment, workers=2, log=log) as running:
         yield running
 
 
 @pytest.fixture
-def someone(stack: Stack, watched: AppServer) -> Iterator[Seller]:
-    """Return a user of that app."""
-    with new_seller(stack.supabase, watched.url) as seller:
+def someone(stack: Stack, audited_app: AppServer) -> Iterator[Seller]:
+    """Return a user of `audited_app`."""
+    with new_seller(stack.supabase, audited_app.url) as seller:
         yield seller
 
 
 @pytest.fixture
-def visitor(watched: AppServer) -> Iterator[Visitor]:
-    """Return somebody at the desk of that app."""
-    with new_visitor(watched.url) as visiting:
+def visitor(audited_app: AppServer) -> Iterator[Visitor]:
+    """Return a visitor of the desk of `audited_app`."""
+    with new_visitor(audited_app.url) as visiting:
         yield visiting
 
 
-def test_signing_in_and_out(visitor: Visitor, someone: Seller, log: Path) -> None:
-    """With the user, the address and the request's id; the lines are the first with this many members."""
+def test_signing_in_and_out_is_audited(visitor: Visitor, someone: Seller, log: Path) -> None:
+    """The lines have the user, the IP address and the request id, after the members that all lines have."""
     visitor.signs_in(someone)
     visitor.submits("/sign-out")
     (line,) = audited(log, event="sign-in", outcome="ok", user=someone.id)
@@ -62,35 +56,35 @@ def test_signing_in_and_out(visitor: Visitor, someone: Seller, log: Path) -> Non
     assert len(audited(log, event="sign-out", outcome="ok", user=someone.id)) == 1
 
 
-def test_what_is_refused(visitor: Visitor, someone: Seller, log: Path) -> None:
-    """Forms without a good token, tokens that are not good, and what is for operators only."""
+def test_refusals_are_audited(visitor: Visitor, someone: Seller, log: Path) -> None:
+    """Forms without a valid CSRF token, invalid access tokens, and pages for operators only."""
     visitor.signs_in(someone)
-    asked = [
+    answers = [
         visitor.http.post("/desk/deals", data={"csrf_token": "forged"}),
         visitor.http.post("/sign-out", data={"csrf_token": "forged"}),
         someone.http.get(STATS, headers={"Authorization": "Bearer x.y.z"}),
         someone.http.get("/diagnostics/redis"),
         visitor.http.get("/diagnostics/redis", headers={"Cookie": ""}),
     ]
-    assert [answer.status_code for answer in asked] == [403, 403, 401, 403, 401]
+    assert [answer.status_code for answer in answers] == [403, 403, 401, 403, 401]
     lines = {line["request_id"]: line for line in audited(log, outcome="refused")}
-    found = [lines[answer.headers["X-Request-ID"]] for answer in asked]
+    found = [lines[answer.headers["X-Request-ID"]] for answer in answers]
     assert [line["event"] for line in found] == ["csrf", "csrf", "token", "operator", "operator"]
     assert found[3]["user"] == someone.id
     assert found[3]["action"] == "redis_report"
     assert "user" not in found[4]
 
 
-def test_what_operators_look_at(stack: Stack, someone: Seller, log: Path) -> None:
-    """Diagnostics are read by name."""
+def test_diagnostics_read_by_operators_are_audited(stack: Stack, someone: Seller, log: Path) -> None:
+    """The line names the diagnostics that were read."""
     make_operator(stack.supabase, someone)
     assert someone.http.get("/diagnostics/redis").status_code == 200
     (line,) = audited(log, event="operator", outcome="ok", user=someone.id)
     assert line["action"] == "redis_report"
 
 
-def test_files_in_and_out_and_what_is_removed_for_good(someone: Seller, log: Path) -> None:
-    """Imports with their rows, exports, deals that cannot be brought back."""
+def test_imports_exports_and_permanent_deletes_are_audited(someone: Seller, log: Path) -> None:
+    """Imports with their number of rows, exports, and permanent deletes."""
     someone.imports("title\nLamp\nChair\n")
     someone.exports()
     deal = someone.lists()[0]["id"]
@@ -103,8 +97,8 @@ def test_files_in_and_out_and_what_is_removed_for_good(someone: Seller, log: Pat
     assert lines[2]["deal"] == deal
 
 
-def test_whom_a_limit_refused(someone: Seller, log: Path) -> None:
-    """One line each, with the user and the policy."""
+def test_rate_limited_requests_are_audited(someone: Seller, log: Path) -> None:
+    """There is one line for each refusal, with the user and the policy."""
     answers = [someone.http.post("/products/import", content="").status_code for _ in range(25)]
     assert answers.count(429) >= 3
     lines = audited(log, event="limit", outcome="limited", user=someone.id)
@@ -112,8 +106,8 @@ def test_whom_a_limit_refused(someone: Seller, log: Path) -> None:
     assert len(lines) == answers.count(429)
 
 
-def test_a_session_that_has_ended(visitor: Visitor, app: Flask, log: Path) -> None:
-    """Its tokens are no longer good and cannot be renewed."""
+def test_an_ended_session_is_audited(visitor: Visitor, app: Flask, log: Path) -> None:
+    """Its tokens are invalid and cannot be refreshed."""
     visitor.takes_session(app, access_token="x.y.z", refresh_token="long gone", expires_at=0, email="")
     answer = visitor.opens("/")
     assert answer.is_redirect
@@ -121,12 +115,12 @@ def test_a_session_that_has_ended(visitor: Visitor, app: Flask, log: Path) -> No
     assert answer.headers["X-Request-ID"] in {line["request_id"] for line in lines}
 
 
-def test_nothing_secret_and_nothing_forged(watched: AppServer, someone: Seller, log: Path) -> None:
-    """Neither address nor password of an attempt is in the log, and nobody writes lines of their own."""
+def test_the_audit_log_has_no_secrets_and_no_forged_lines(audited_app: AppServer, someone: Seller, log: Path) -> None:
+    """The log has neither e-mail address nor password of an attempt, and no request can forge a line."""
     evil = '6.6.6.6"}\u2028{"logger": "app.audit", "event": "forged"'
-    with new_guesser(watched.url) as guesser:
+    with new_guesser(audited_app.url) as guesser:
         guesser.visitor.http.headers["X-Request-ID"] = "x forged"
-        guesser.tries(f"Forged\r\n{someone.email}", f"{PASSWORD}-not", pretending=evil)
+        guesser.tries(f"Forged\r\n{someone.email}", f"{PASSWORD}-not", forged=evil)
         guesser.tries(someone.email.upper(), f"{PASSWORD}-not")
         guesser.tries(someone.email, f"{PASSWORD}-not")
         lines = audited(log, event="sign-in", address=guesser.address)
@@ -136,8 +130,8 @@ def test_nothing_secret_and_nothing_forged(watched: AppServer, someone: Seller, 
     assert not [secret for secret in (PASSWORD, someone.email, someone.token, "forged") if secret in text]
 
 
-def test_the_lines_for_people_say_the_same(stack: Stack, tmp_path: Path) -> None:
-    """One event, one line, in words."""
+def test_plain_text_audit_lines_have_the_same_content(stack: Stack, tmp_path: Path) -> None:
+    """One plain text line for each event."""
     log = tmp_path / "log"
     environment = app_environment(stack, LOG_FORMAT="text")
     with AppServer(environment, workers=1, log=log) as app, new_seller(stack.supabase, app.url) as seller:
@@ -155,11 +149,11 @@ def test_the_lines_for_people_say_the_same(stack: Stack, tmp_path: Path) -> None
         (("products", "import", "-", "--user", "nobody@example.com"), "products.import", "failed", {}),
     ],
 )
-def test_what_operators_type(
+def test_commands_of_operators_are_audited(
     stack: Stack, arguments: tuple[str, ...], event: str, outcome: str, shown: dict[str, str]
 ) -> None:
-    """Who typed it on the machine, and how it ended."""
-    ran = _types(stack, *arguments)
+    """The line names the operating system user and the outcome."""
+    ran = _run_flask(stack, *arguments)
     (line,) = [json.loads(line) for line in ran.stderr.splitlines() if '"app.audit"' in line]
     assert {name: line[name] for name in ("event", "outcome")} == {"event": event, "outcome": outcome}
     assert shown.items() <= line.items()
@@ -168,16 +162,16 @@ def test_what_operators_type(
     assert "nobody@example.com" not in json.dumps(line)
 
 
-def test_a_deployment_that_strangers_can_join_is_told(stack: Stack) -> None:
-    """`flask check` asks Supabase; the local stack, where anybody may sign up, does not pass."""
-    ran = _types(stack, "check")
+def test_flask_check_reports_public_sign_up(stack: Stack) -> None:
+    """`flask check` asks Supabase. The local stack, which allows public sign-up, does not pass."""
+    ran = _run_flask(stack, "check")
     assert ran.returncode == 1
     lines: list[Any] = ran.stdout.splitlines()
     assert lines[:2] == ["ok   redis     answers", "ok   database  answers"]
-    assert lines[2].startswith("NOT  sign-up   open: ")
+    assert lines[2].startswith("FAIL sign-up   open: ")
 
 
-def _types(stack: Stack, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def _run_flask(stack: Stack, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(  # noqa: S603 - our own command
         [Path(sys.executable).with_name("flask"), *arguments],
         cwd=ROOT,

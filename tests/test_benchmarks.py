@@ -1,4 +1,4 @@
-"""The benchmarks' own instruments, as far as they need no contender's packages: what they say must be so."""
+"""The measuring code of the benchmarks, as far as it needs no contender's packages."""
 
 import asyncio
 import json
@@ -15,9 +15,9 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import document, report, saturation
-from benchmarks.arena import BREAKDOWN, Arena, User, arena_on
+from benchmarks.environment import BREAKDOWN, BenchmarkEnvironment, User, environment_on
 from benchmarks.lineup import OURS, UNCACHED
-from benchmarks.load import Answer, Visitor, change, percentile, read
+from benchmarks.load import Answer, LoadClient, change, percentile, read
 from benchmarks.meters import HAVE_PROC, RedisUse, cpu_seconds, worker_megabytes
 from benchmarks.remote import RemoteDatabase
 from benchmarks.serving import ContenderServer
@@ -37,27 +37,27 @@ input()
 
 
 @pytest.fixture(scope="module")
-def arena(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    """Return where contenders meet, on the session's servers."""
-    with arena_on(stack, tmp_path_factory.mktemp("arena")) as complete:
+def environment(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BenchmarkEnvironment]:
+    """Return the environment on the session's servers."""
+    with environment_on(stack, tmp_path_factory.mktemp("environment")) as complete:
         yield complete
 
 
 @pytest.fixture(scope="module")
-def ours(arena: Arena) -> Iterator[ContenderServer]:
-    """Run the whole application as the benchmarks do, with entries that outlive the tests."""
-    with arena.server(OURS, ttl=3600) as server:
+def ours(environment: BenchmarkEnvironment) -> Iterator[ContenderServer]:
+    """Run the whole application as the benchmarks do, with a TTL longer than the tests."""
+    with environment.server(OURS, ttl=3600) as server:
         yield server
 
 
 @pytest.fixture
-def user(arena: Arena) -> User:
-    """Return a new user with the usual products."""
-    return arena.users(1)[0]
+def user(environment: BenchmarkEnvironment) -> User:
+    """Return a new user with the products of the benchmarks."""
+    return environment.users(1)[0]
 
 
-def test_the_remote_database_is_as_far_away_as_it_is_told(stack: Stack, tmp_path: Path) -> None:
-    """The fastest of some calls is taken: what a call itself takes must not make up for a delay that is too short."""
+def test_the_remote_database_adds_the_configured_delay(stack: Stack, tmp_path: Path) -> None:
+    """Checks the fastest of several calls, so that the duration of a call cannot hide a delay that is too short."""
     times, headers = [], {"apikey": stack.supabase.publishable_key}
     with RemoteDatabase(stack.supabase.port, delay=0.6, log=tmp_path / "remote.log") as database:
         for _ in range(4):
@@ -72,32 +72,32 @@ def test_the_remote_database_is_as_far_away_as_it_is_told(stack: Stack, tmp_path
     assert min(times) >= 0.6
 
 
-def test_each_call_of_the_remote_database_is_counted(arena: Arena, user: User) -> None:
-    """Under a contender's own server, with the settings that gunicorn gets from ours."""
-    with arena.server(UNCACHED) as server:
-        calls = arena.database.calls(UNCACHED.name)
-        first, second = _asks(server, read(user), read(user))
+def test_each_call_of_the_remote_database_is_counted(environment: BenchmarkEnvironment, user: User) -> None:
+    """With a contender's own server and the settings that gunicorn gets from ours."""
+    with environment.server(UNCACHED) as server:
+        calls = environment.database.calls(UNCACHED.name)
+        first, second = _responses(server, read(user), read(user))
 
     assert json.loads(first.body) == json.loads(second.body) == BREAKDOWN
-    assert arena.database.calls(UNCACHED.name) - calls == 2
+    assert environment.database.calls(UNCACHED.name) - calls == 2
 
 
-def test_meters_tell_what_hits_cost(arena: Arena, ours: ContenderServer, user: User) -> None:
-    """One round trip to Redis each, and no call of the database."""
-    _asks(ours, read(user))
-    before, calls = RedisUse.read(arena.redis), arena.database.calls(OURS.name)
+def test_meters_measure_the_cost_of_hits(environment: BenchmarkEnvironment, ours: ContenderServer, user: User) -> None:
+    """Each hit is one Redis round trip and no database call."""
+    _responses(ours, read(user))
+    before, calls = RedisUse.read(environment.redis), environment.database.calls(OURS.name)
 
-    answers = _asks(ours, *[read(user)] * _HITS)
-    used = RedisUse.read(arena.redis).since(before, requests=_HITS)
+    answers = _responses(ours, *[read(user)] * _HITS)
+    used = RedisUse.read(environment.redis).since(before, requests=_HITS)
 
     assert all(json.loads(answer.body) == BREAKDOWN for answer in answers)
-    # One more connection, or one health check of the pool, may fall into it.
+    # The interval may contain one more connection, or one health check of the pool.
     assert used.round_trips == pytest.approx(1, abs=3 / _HITS)
-    assert arena.database.calls(OURS.name) == calls
+    assert environment.database.calls(OURS.name) == calls
 
 
-def test_meters_see_the_work_and_the_memory_of_a_whole_process_group(tmp_path: Path) -> None:
-    """A worker that has worked for half a second and holds 100 MB, below a leader that does nothing."""
+def test_meters_measure_the_cpu_and_memory_of_a_whole_process_group(tmp_path: Path) -> None:
+    """A worker process that has used 0.5 s of CPU and 100 MB of memory, below an idle leader."""
     done = tmp_path / "done"
     leader = [sys.executable, "-c", _LEADER, _WORKER, str(done)]
     process = ChildProcess(leader, environment={}, directory=tmp_path)
@@ -113,23 +113,23 @@ def test_meters_see_the_work_and_the_memory_of_a_whole_process_group(tmp_path: P
         process.end(signal.SIGKILL, seconds=10)
 
 
-def test_a_change_adds_what_later_reads_must_tell(ours: ContenderServer, user: User) -> None:
-    """The scenario of changes takes a read that tells less for stale."""
-    before, changed, after = _asks(ours, read(user), change(user), read(user))
+def test_a_change_increases_the_number_in_later_reads(ours: ContenderServer, user: User) -> None:
+    """The scenario of changes treats a read with a smaller number as stale."""
+    before, changed, after = _responses(ours, read(user), change(user), read(user))
 
     assert (before.status, changed.status, after.status) == (200, 201, 200)
     assert after.total() == before.total() + 1
 
 
 @pytest.mark.parametrize("generator", ["wrk, where it is installed", "our own"])
-def test_no_wrong_answer_goes_unnoticed_under_saturation(
-    ours: ContenderServer, arena: Arena, monkeypatch: pytest.MonkeyPatch, generator: str
+def test_every_wrong_answer_is_detected_under_saturation(
+    ours: ContenderServer, environment: BenchmarkEnvironment, monkeypatch: pytest.MonkeyPatch, generator: str
 ) -> None:
-    """Every body is compared, not a sample."""
+    """Every body is compared, not only a sample."""
     if generator == "our own":
         monkeypatch.setattr(saturation, "WRK", None)
-    users = arena.users(3)
-    body = _asks(ours, *map(read, users))[-1].body
+    users = environment.users(3)
+    body = _responses(ours, *map(read, users))[-1].body
 
     right = saturation.saturate(ours.port, users, body, connections=2, seconds=1)
     wrong = saturation.saturate(ours.port, users, body.replace(b"63", b"64"), connections=2, seconds=1)
@@ -139,22 +139,22 @@ def test_no_wrong_answer_goes_unnoticed_under_saturation(
     assert wrong.wrong == wrong.requests > 0
 
 
-def test_a_visitor_says_when_nobody_answers(user: User) -> None:
-    """A status of 0, not an exception: outages are what some scenarios are about."""
-    answer = asyncio.run(Visitor(port=1).ask(read(user)))
+def test_a_visitor_reports_a_refused_connection(user: User) -> None:
+    """The status is 0 and no exception is raised, because some scenarios include outages."""
+    answer = asyncio.run(LoadClient(port=1).send(read(user)))
 
     assert (answer.status, answer.body) == (0, b"")
 
 
-def test_every_part_of_the_document_is_made_and_every_made_part_is_in_it() -> None:
-    """Or a table would never be renewed."""
+def test_every_part_of_the_document_is_generated_and_used() -> None:
+    """Otherwise a table would never be updated."""
     marked = re.findall(r"<!-- figures: (\w+) -->", "".join(each.read_text("utf-8") for each in document.DOCUMENTS))
 
     assert sorted(marked) == sorted(document.PARTS)
 
 
-def test_figures_replace_what_stands_between_the_marks_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A part without results keeps what it has."""
+def test_figures_replace_only_the_text_between_the_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part without results keeps its text."""
     monkeypatch.setattr(document, "PARTS", {"one": (str, ["first"]), "two": (str, ["second"])})
     text = "a\n<!-- figures: one -->\nold\n<!-- end -->\nb\n<!-- figures: two -->\nold\n<!-- end -->\nc"
 
@@ -167,7 +167,7 @@ def test_figures_replace_what_stands_between_the_marks_and_nothing_else(monkeypa
 
 
 def test_tables_are_markdown_and_spreads_show_their_extremes() -> None:
-    """Numbers stand to the right and say no more than they know."""
+    """Numbers are right-aligned and rounded to their precision."""
     text = report.table(["who", "rate"], [["a", 1234.5], ["bcd", 0.12345]])
 
     assert text.splitlines() == ["| who |  rate |", "|-----|------:|", "| a   | 1,234 |", "| bcd | 0.123 |"]
@@ -175,8 +175,8 @@ def test_tables_are_markdown_and_spreads_show_their_extremes() -> None:
     assert percentile(range(100), 99) == 99
 
 
-def test_what_nobody_can_measure_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit status 2, as for any wrong argument."""
+def test_an_unknown_benchmark_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exit status is 2, as for any wrong argument."""
     monkeypatch.setattr("sys.argv", ["benchmarks", "nonsense"])
     with pytest.raises(SystemExit) as ended:
         command.main()
@@ -184,13 +184,13 @@ def test_what_nobody_can_measure_is_wrong_usage(monkeypatch: pytest.MonkeyPatch)
     assert ended.value.code == 2
 
 
-def _asks(server: ContenderServer, *requests: bytes) -> list[Answer]:
-    """Send requests one after the other over one connection."""
+def _responses(server: ContenderServer, *requests: bytes) -> list[Answer]:
+    """Send requests one at a time on one connection."""
 
     async def visit() -> list[Answer]:
-        visitor = Visitor(server.port)
-        answers = [await visitor.ask(request) for request in requests]
-        visitor.leave()
+        client = LoadClient(server.port)
+        answers = [await client.send(request) for request in requests]
+        client.close()
         return answers
 
     return asyncio.run(visit())

@@ -1,4 +1,4 @@
-"""No request makes an answer many times its own size, nor costs more than reading it does."""
+"""The size of an error document and the cost of validation are bounded for every request."""
 
 import json
 import time
@@ -20,23 +20,23 @@ def _many_keys(size: int) -> bytes:
 
 _BODIES: Final[dict[str, bytes]] = {
     "unknown fields": _many_keys(_BYTES),
-    "one unknown field again and again": b"{" + b'"a":1,' * (_BYTES // 6) + b'"a":1}',
-    "a field with an endless name": b'{"' + b"~" * _BYTES + b'":1}',
-    "a field with a name to be escaped": b'{"' + "\u00e9".encode() * (_BYTES // 2) + b'":1}',
-    "ids that are none": b'{"action":"delete","deal_ids":[' + b"5," * (_BYTES // 2) + b"5]}",
+    "one unknown field repeated": b"{" + b'"a":1,' * (_BYTES // 6) + b'"a":1}',
+    "a field with a very long name": b'{"' + b"~" * _BYTES + b'":1}',
+    "a field with a name that must be escaped": b'{"' + "\u00e9".encode() * (_BYTES // 2) + b'":1}',
+    "invalid ids": b'{"action":"delete","deal_ids":[' + b"5," * (_BYTES // 2) + b"5]}",
     "ids and fields": b'{"action":"delete","deal_ids":[' + b'"",' * 900 + b'""],' + _many_keys(_BYTES)[1:],
-    "an endless text": b'{"action":"' + b"x" * _BYTES + b'"}',
+    "a very long text": b'{"action":"' + b"x" * _BYTES + b'"}',
     "lists in lists": b"[" * _BYTES,
     "objects in objects": b'{"a":' * (_BYTES // 5),
-    "an endless number": b'{"action":' + b"9" * _BYTES + b"}",
-    "no JSON": b"x" * _BYTES,
+    "a very long number": b'{"action":' + b"9" * _BYTES + b"}",
+    "not JSON": b"x" * _BYTES,
 }
 
 
 @pytest.mark.parametrize("path", ["/products", "/products/bulk-action"])
 @pytest.mark.parametrize("kind", _BODIES)
-def test_an_error_document_is_short_whatever_is_wrong(seller: Seller, kind: str, path: str) -> None:
-    """However much of it there is; and it says how much it leaves out."""
+def test_an_error_document_is_short_for_any_request(seller: Seller, kind: str, path: str) -> None:
+    """The document states how many errors it omits."""
     headers = {"Content-Type": "application/json"}
     answer = seller.http.post(path, content=_BODIES[kind], headers=headers)
     document = problem(answer, answer.status_code)
@@ -44,8 +44,8 @@ def test_an_error_document_is_short_whatever_is_wrong(seller: Seller, kind: str,
     assert (len(answer.content) <= _MOST_BYTES, len(document.get("errors", [])) <= 100) == (True, True)
 
 
-def test_a_document_lists_a_hundred_errors_and_says_how_many_more_there_are(seller: Seller) -> None:
-    """In its words too."""
+def test_a_document_lists_a_hundred_errors_and_the_number_of_omitted_ones(seller: Seller) -> None:
+    """The detail states it too."""
     answer = seller.http.post("/products/bulk-action", json={"action": "delete", "deal_ids": ["no id"] * 250})
     document = problem(answer, 422)
     assert (len(document["errors"]), document["errors_omitted"]) == (100, 150)
@@ -57,16 +57,16 @@ def test_a_document_lists_a_hundred_errors_and_says_how_many_more_there_are(sell
     assert (len(whole["errors"]), "errors_omitted" in whole, "Only" in whole["detail"]) == (100, False, False)
 
 
-def test_deals_that_cannot_be_changed_are_listed_no_longer_than_that(seller: Seller) -> None:
-    """A refusal of the database names each of them."""
+def test_at_most_a_hundred_unknown_deals_are_listed(seller: Seller) -> None:
+    """The database's refusal names every deal."""
     ids = [f"00000000-0000-4000-8000-{number:012}" for number in range(1000)]
     document = problem(seller.bulk("delete", *ids), 404)
     assert (len(document["errors"]), document["errors_omitted"]) == (100, 900)
 
 
 @pytest.mark.parametrize("kind", _BODIES)
-def test_finding_errors_costs_little_more_than_reading_the_body(app: Flask, seller: Seller, kind: str) -> None:
-    """The processor's time in the worker, here for all of the request."""
+def test_validation_costs_little_more_than_parsing_the_body(app: Flask, seller: Seller, kind: str) -> None:
+    """Measures the CPU time of the whole request."""
     client = app.test_client()
     headers = {"Authorization": f"Bearer {seller.token}", "Content-Type": "application/json"}
     seconds = []

@@ -1,4 +1,4 @@
-"""A bulk action of a thousand deals: one statement on their table, all or nothing, and harmless to repeat."""
+"""A bulk action on a thousand deals: one statement on their table, all or nothing, and idempotent."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ create trigger note after insert or update or delete on public.products
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A user with a thousand deals, and a superuser's session to look with."""
+    """A user with a thousand deals, and a superuser's session."""
 
     session: Session
     user_id: str
@@ -54,7 +54,7 @@ class Owner:
 
 @pytest.fixture
 def owner(postgres: PostgresServer) -> Iterator[Owner]:
-    """Return a new one."""
+    """Return a new owner."""
     with postgres.session() as session:
         user_id = new_user(session)
         execute(session, _FILL, user_id, _MANY)
@@ -64,7 +64,7 @@ def owner(postgres: PostgresServer) -> Iterator[Owner]:
 
 @pytest.mark.parametrize(("action", "stage"), _ACTIONS)
 def test_a_thousand_deals_are_changed_by_one_statement(owner: Owner, action: str, stage: str | None) -> None:
-    """One update of deals, and nothing else that the deals or products would notice."""
+    """One update of deals, and no other statement on deals or products."""
     with owner.session.transaction(force_rollback=True):
         execute(owner.session, _COUNTING)
         assert owner.acts(action, stage, owner.deal_ids) == {"changed": _MANY}
@@ -73,7 +73,7 @@ def test_a_thousand_deals_are_changed_by_one_statement(owner: Owner, action: str
 
 @pytest.mark.parametrize(("action", "stage"), _ACTIONS)
 def test_repeating_a_bulk_action_changes_nothing(owner: Owner, action: str, stage: str | None) -> None:
-    """Not even a time: a client that got no answer may simply send it again, also for more deals than before."""
+    """updated_at stays the same too. A client that got no answer can repeat the request, with more deals as well."""
     assert owner.acts(action, stage, owner.deal_ids[:500]) == {"changed": 500}
     before = owner.rows()
     assert owner.acts(action, stage, owner.deal_ids[:500]) == {"changed": 500}
@@ -84,16 +84,16 @@ def test_repeating_a_bulk_action_changes_nothing(owner: Owner, action: str, stag
 
 
 @pytest.mark.parametrize(("action", "stage"), _ACTIONS)
-def test_one_foreign_deal_among_a_thousand_stops_them_all(
+def test_one_foreign_deal_among_a_thousand_refuses_all_of_them(
     postgres: PostgresServer, owner: Owner, action: str, stage: str | None
 ) -> None:
-    """The refusal names it alone; no row of either user is written, in any of its columns."""
+    """The error names only that deal. No row of either user is written."""
     with postgres.session() as session:
-        stranger = new_user(session)
-        execute(session, _FILL, stranger, 1)
-        foreign = str(execute(session, "select id from deals where user_id = %s", stranger)[0]["id"])
-        before = execute(session, _OF_BOTH, owner.user_id, stranger)
+        other_user = new_user(session)
+        execute(session, _FILL, other_user, 1)
+        foreign = str(execute(session, "select id from deals where user_id = %s", other_user)[0]["id"])
+        before = execute(session, _OF_BOTH, owner.user_id, other_user)
         with pytest.raises(psycopg.Error) as refusal:
             owner.acts(action, stage, [*owner.deal_ids[:-1], foreign])
         assert (refusal.value.sqlstate, refusal.value.diag.message_detail) == ("PT404", f'["{foreign}"]')
-        assert execute(session, _OF_BOTH, owner.user_id, stranger) == before
+        assert execute(session, _OF_BOTH, owner.user_id, other_user) == before

@@ -1,4 +1,4 @@
-"""The application on Flask-Caching's own backends: everything runs, without the promise, and says so once."""
+"""The application with Flask-Caching's own backends: it works, without the freshness guarantee, and logs that once."""
 
 import re
 import subprocess
@@ -28,7 +28,7 @@ PANEL = {
 
 @contextmanager
 def _served(stack: Stack, kind: str, log: Path) -> Iterator[Seller]:
-    """Return an operator of an app with that backend; one worker, because SimpleCache is no more than its memory."""
+    """Run an app with that backend and one worker, because SimpleCache is per process. Yield an operator of it."""
     environment = app_environment(stack, CACHE_TYPE=kind, CACHE_TTL="60")
     with AppServer(environment, workers=1, log=log) as server, new_seller(stack.supabase, server.url) as someone:
         make_operator(stack.supabase, someone)
@@ -37,7 +37,7 @@ def _served(stack: Stack, kind: str, log: Path) -> Iterator[Seller]:
 
 @pytest.mark.parametrize("kind", TYPES)
 def test_the_application_runs_on_each_backend(stack: Stack, tmp_path: Path, kind: str) -> None:
-    """Numbers, changes, every diagnostic and the desk."""
+    """Reads, changes, every diagnostics endpoint and the desk work."""
     log = tmp_path / "gunicorn.log"
     with _served(stack, kind, log) as someone:
         first, second = someone.reads_stats(), someone.reads_stats()
@@ -46,7 +46,7 @@ def test_the_application_runs_on_each_backend(stack: Stack, tmp_path: Path, kind
         assert second.headers["Cache-Status"].startswith(f"asin-stats; {hit}")
 
         someone.creates(title="A", asin="B000000001")
-        assert someone.stats()["all"] == first.json()["all"] + 1, "the writer's own worker sees its change"
+        assert someone.stats()["all"] == first.json()["all"] + 1, "the worker that made the change sees it"
 
         status = someone.cache_status()
         assert status["redis"]["enabled"] is status["redis"]["connected"] is (kind in {"LeaseCache", "RedisCache"})
@@ -57,15 +57,15 @@ def test_the_application_runs_on_each_backend(stack: Stack, tmp_path: Path, kind
         with new_visitor(str(someone.http.base_url)) as visitor:
             visitor.signs_in(someone)
             assert PANEL[kind] in visitor.page
-    said = [line for line in log.read_text().splitlines() if "app.startup" in line]
-    assert len(said) == 1
+    startup_lines = [line for line in log.read_text().splitlines() if "app.startup" in line]
+    assert len(startup_lines) == 1
     words = {"LeaseCache": "Redis connected successfully", "NullCache": "CACHE_TYPE is NullCache: nothing"}
-    assert words.get(kind, f"CACHE_TYPE is {kind}: numbers may be older") in said[0]
+    assert words.get(kind, f"CACHE_TYPE is {kind}: numbers may be older") in startup_lines[0]
 
 
 @pytest.mark.parametrize("kind", TYPES)
 def test_the_commands_run_on_each_backend(stack: Stack, tmp_path: Path, kind: str) -> None:
-    """`flask cache status` and `flask cache flush`; without a cache one line says so."""
+    """`flask cache status` and `flask cache flush`. Without a cache, each prints one line."""
 
     def flask(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(  # noqa: S603 - our own command
@@ -100,10 +100,10 @@ def test_the_commands_run_on_each_backend(stack: Stack, tmp_path: Path, kind: st
         ({"redis_url": "redis://h", "cache_type": "MemcachedCache"}, None),
     ],
 )
-def test_cache_type_chooses_and_must_fit(
+def test_cache_type_selects_the_backend_and_must_match_the_redis_settings(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: dict[str, object], backend: str | None
 ) -> None:
-    """Ours with a Redis, NullCache without; a backend that lacks its Redis is a mistake at the start."""
+    """The default is LeaseCache with a Redis and NullCache without. A backend without its Redis is a mistake."""
     monkeypatch.chdir(tmp_path)
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)

@@ -1,4 +1,4 @@
-"""The promise of the product, point by point, on real gunicorn, Valkey and Supabase."""
+"""The acceptance checklist of the product, point by point, with real gunicorn, Valkey and Supabase."""
 
 import json
 import re
@@ -40,8 +40,8 @@ _CHANGES: dict[str, tuple[Change, dict[str, int]]] = {
 
 
 @pytest.mark.usefixtures("server")
-def test_the_start_is_announced_in_the_log(server_log: Path) -> None:
-    """Each worker says so, with the server's name and version."""
+def test_the_redis_connection_is_logged_at_the_start(server_log: Path) -> None:
+    """Each worker logs the server's name and version."""
     messages = [json.loads(line)["message"] for line in server_log.read_text().splitlines()]
     announced = [message for message in messages if message.startswith("Redis connected successfully")]
     assert announced
@@ -49,13 +49,13 @@ def test_the_start_is_announced_in_the_log(server_log: Path) -> None:
 
 
 def test_cache_status_says_that_redis_is_enabled_and_connected(seller: Seller) -> None:
-    """The two words of the checklist."""
+    """The checklist requires these two members."""
     redis = seller.cache_status()["redis"]
     assert {name: redis[name] for name in ("enabled", "connected")} == {"enabled": True, "connected": True}
 
 
 def test_the_first_request_is_a_miss_and_the_second_a_hit_with_the_same_numbers(seller: Seller) -> None:
-    """Whichever worker answers: what one stored the other finds."""
+    """Workers share the cache: a value stored by one is found by the other."""
     seller.creates(asin="B000000001")
     first, *others = (seller.reads_stats() for _ in range(6))
     assert first.headers["Cache-Status"].startswith("asin-stats; fwd=miss; stored; ttl=")
@@ -64,8 +64,8 @@ def test_the_first_request_is_a_miss_and_the_second_a_hit_with_the_same_numbers(
     assert seller.cache_status()["user_cached"] is True
 
 
-def test_the_entry_in_redis_is_plain_json_that_lives_ten_seconds_at_most(seller: Seller, redis: Redis) -> None:
-    """Seen with a client of our own: the documented key, readable, never immortal."""
+def test_the_entry_in_redis_is_plain_json_with_a_ttl_of_ten_seconds_at_most(seller: Seller, redis: Redis) -> None:
+    """Read with a separate client: the documented key, a readable value, always with a TTL."""
     seller.creates(asin="B000000001")
     seller.creates(upc="12345678")
     answer = seller.reads_stats()
@@ -79,10 +79,10 @@ def test_the_entry_in_redis_is_plain_json_that_lives_ten_seconds_at_most(seller:
 
 
 @pytest.mark.parametrize("name", _CHANGES)
-def test_a_change_invalidates_its_own_users_entry_and_no_other(
+def test_a_change_invalidates_only_its_own_users_entry(
     seller: Seller, other_seller: Seller, redis: Redis, name: str
 ) -> None:
-    """And the very next read shows the new numbers."""
+    """The next read returns the new numbers."""
     change, expected = _CHANGES[name]
     for someone in (seller, other_seller):
         someone.creates(asin="B000000001")
@@ -98,8 +98,8 @@ def test_a_change_invalidates_its_own_users_entry_and_no_other(
     assert expected.items() <= fresh.json().items()
 
 
-def test_without_redis_nothing_crashes_and_caching_comes_back_by_itself(stack: Stack, tmp_path: Path) -> None:
-    """Killed while serving: every answer stays right, changes included, and no restart is needed afterwards."""
+def test_the_app_works_without_redis_and_caching_recovers_by_itself(stack: Stack, tmp_path: Path) -> None:
+    """Redis is killed while the app serves. Every answer stays correct, changes included, and no restart is needed."""
     log = tmp_path / "app.log"
     with ValkeyServer(tmp_path / "valkey") as valkey:
         environment = app_environment(stack, REDIS_URL=valkey.url)

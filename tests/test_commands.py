@@ -1,4 +1,4 @@
-"""`flask cache …` as an operator types it: a process of its own, with nothing but the settings in its environment."""
+"""`flask cache …` run as an operator would: in its own process, with only the settings in its environment."""
 
 import json
 import os
@@ -24,7 +24,7 @@ _NUMBERS = '{"all":1,"asin_found":1,"needs_selection":0,"needs_asin":0,"manual_e
 
 @dataclass(frozen=True)
 class Ran:
-    """How a command ended and what it printed."""
+    """The exit status and output of a command."""
 
     status: int
     out: str
@@ -32,12 +32,12 @@ class Ran:
 
     @property
     def lines(self) -> list[str]:
-        """The lines of the error output."""
+        """The lines of standard error."""
         return self.err.splitlines()
 
 
 def flask(*arguments: str, redis_url: str | None) -> Ran:
-    """Run `flask cache …` in the project's directory; FLASK_APP is not set."""
+    """Run `flask cache …` in the project's directory, without FLASK_APP."""
     environment = {"PATH": os.environ["PATH"], "SUPABASE_URL": "http://127.0.0.1:1", "SUPABASE_KEY": _KEY}
     ran = subprocess.run(  # noqa: S603 - our own command
         [Path(sys.executable).with_name("flask"), "cache", *arguments],
@@ -51,8 +51,8 @@ def flask(*arguments: str, redis_url: str | None) -> Ran:
     )
     assert "Traceback" not in ran.stderr + ran.stdout
     assert not [secret for secret in (_PASSWORD, _KEY) if secret in ran.stderr + ran.stdout]
-    told = [line for line in ran.stderr.splitlines(keepends=True) if " app.audit " not in line]
-    return Ran(ran.returncode, ran.stdout, "".join(told))
+    error_lines = [line for line in ran.stderr.splitlines(keepends=True) if " app.audit " not in line]
+    return Ran(ran.returncode, ran.stdout, "".join(error_lines))
 
 
 @pytest.fixture(scope="module")
@@ -64,20 +64,20 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
 
 @pytest.fixture(scope="module")
 def url(valkey: ValkeyServer) -> str:
-    """Return its REDIS_URL."""
+    """Return the REDIS_URL of `valkey`."""
     return f"redis://:{_PASSWORD}@127.0.0.1:{valkey.port}/0"
 
 
 @pytest.fixture
 def contents(url: str) -> Iterator[Redis]:
-    """Return a client of it that finds it empty."""
+    """Empty `valkey` and return a client of it."""
     with Redis.from_url(url, decode_responses=True) as client:
         client.flushall()
         yield client
 
 
-def test_status_prints_a_table_for_people(contents: Redis, url: str) -> None:
-    """The server, how much it holds for us, and one user's entry when asked."""
+def test_status_prints_a_table(contents: Redis, url: str) -> None:
+    """The table has the server, the number of entries, and one user's entry if requested."""
     user = uuid4()
     contents.set(f"asin_stats:{user}", _NUMBERS, px=9_000)
     contents.set("session:x", "1")
@@ -90,8 +90,8 @@ def test_status_prints_a_table_for_people(contents: Redis, url: str) -> None:
     assert len({len(line) - len(line.split("  ", 1)[1].lstrip()) for line in ran.out.splitlines()}) == 1, "one column"
 
 
-def test_status_prints_json_for_scripts(contents: Redis, url: str) -> None:
-    """One document with the same facts, and nothing else on standard output."""
+def test_status_prints_json_with_the_option(contents: Redis, url: str) -> None:
+    """The same facts as one document, and no other output."""
     user = uuid4()
     contents.set(f"asin_stats:{user}", _NUMBERS, px=9_000)
     ran = flask("status", "--user", str(user), "--json", redis_url=url)
@@ -108,7 +108,7 @@ def test_status_prints_json_for_scripts(contents: Redis, url: str) -> None:
 
 
 def test_flush_drops_one_users_entry(app: Flask, redis: Redis) -> None:
-    """And says how many that were: one, then none."""
+    """The output has the number of dropped entries: one, then none."""
     mine, other = f"asin_stats:{uuid4()}", f"asin_stats:{uuid4()}"
     for key in (mine, other):
         redis.set(key, _NUMBERS, px=60_000)
@@ -117,8 +117,8 @@ def test_flush_drops_one_users_entry(app: Flask, redis: Redis) -> None:
     assert (redis.exists(mine), redis.exists(other)) == (0, 1)
 
 
-def test_flush_all_drops_a_hundred_thousand_entries_without_holding_the_server_up(contents: Redis, url: str) -> None:
-    """Ours alone: what others keep in the same database stays, also under a similar name."""
+def test_flush_all_drops_100_000_entries_without_blocking_the_server(contents: Redis, url: str) -> None:
+    """Keys of other applications in the same database are kept, even with similar names."""
     contents.eval("for i = 1, 100000 do redis.call('SET', 'asin_stats:' .. i, '{}', 'EX', 600) end", 0)
     foreign = {"session:x": "1", "asin_stats": "2", "xasin_stats:1": "3", "ASIN_STATS:1": "4"}
     contents.mset(foreign)
@@ -134,8 +134,8 @@ def test_flush_all_drops_a_hundred_thousand_entries_without_holding_the_server_u
 
 
 @pytest.mark.parametrize("scope", ["--user", "--all"])
-def test_only_force_drops_the_marks_of_changes_under_way(app: Flask, redis: Redis, scope: str) -> None:
-    """Without it they stay, so that nobody stores what is being changed."""
+def test_only_force_drops_tombstones(app: Flask, redis: Redis, scope: str) -> None:
+    """Without --force tombstones are kept, so that no reader stores a value during a change."""
     user = uuid4()
     arguments = ["cache", "flush", *([scope, str(user)] if scope == "--user" else [scope, "--yes"])]
     deadline = 1000 * redis.time()[0] + 20_000
@@ -145,12 +145,12 @@ def test_only_force_drops_the_marks_of_changes_under_way(app: Flask, redis: Redi
         assert (ran.exit_code, redis.exists(f"asin_stats:{user}")) == (0, left)
 
 
-def test_flush_all_asks_first(app: Flask, redis: Redis) -> None:
-    """Only yes is yes; without a terminal to answer it is no."""
+def test_flush_all_asks_for_confirmation(app: Flask, redis: Redis) -> None:
+    """Only "y" confirms. Without input the answer is no."""
     redis.set("asin_stats:x", "{}", px=60_000)
     for typed, status, left in (("n\n", 1, 1), ("", 1, 1), ("y\n", 0, 0)):
         ran = app.test_cli_runner().invoke(args=["cache", "flush", "--all"], input=typed)
-        assert "Drop all cached breakdowns?" in ran.output
+        assert "Delete all cached breakdowns?" in ran.output
         assert (ran.exit_code, redis.exists("asin_stats:x")) == (status, left)
 
 
@@ -165,8 +165,8 @@ def test_flush_all_asks_first(app: Flask, redis: Redis) -> None:
         ("explode",),
     ],
 )
-def test_a_wrong_call_is_status_2_with_the_usage(app: Flask, redis: Redis, arguments: tuple[str, ...]) -> None:
-    """And changes nothing."""
+def test_wrong_usage_exits_with_2_and_prints_the_usage(app: Flask, redis: Redis, arguments: tuple[str, ...]) -> None:
+    """No entry is changed."""
     redis.set("asin_stats:x", "{}", px=9_000)
     ran = app.test_cli_runner().invoke(args=["cache", *arguments])
     lines = ran.stderr.splitlines()
@@ -174,15 +174,15 @@ def test_a_wrong_call_is_status_2_with_the_usage(app: Flask, redis: Redis, argum
     assert redis.exists("asin_stats:x")
 
 
-def test_help_explains_both_commands(app: Flask) -> None:
-    """Every option with its words, and the exit statuses."""
+def test_help_documents_both_commands(app: Flask) -> None:
+    """The help lists every option and the exit statuses."""
     runner = app.test_cli_runner()
     assert {"status", "flush"} <= set(runner.invoke(args=["cache", "--help"]).stdout.split())
     for command, options in (("status", {"--user", "--json"}), ("flush", {"--user", "--all", "--force", "--yes"})):
         shown = runner.invoke(args=["cache", command, "--help"])
         assert shown.exit_code == 0
         assert options <= set(shown.stdout.split())
-        assert "Exits 0" in shown.stdout
+        assert "Exit status: 0" in shown.stdout
 
 
 @pytest.mark.parametrize(
@@ -193,10 +193,10 @@ def test_help_explains_both_commands(app: Flask) -> None:
         ("wrong password", ("status",), "password was refused"),
     ],
 )
-def test_without_redis_it_is_status_1_with_one_clear_line(
+def test_without_redis_the_command_exits_with_1_and_one_line(
     valkey: ValkeyServer, trouble: str, command: tuple[str, ...], words: str
 ) -> None:
-    """Which says what to look at."""
+    """The line names the cause."""
     urls = {
         "none configured": None,
         "not running": f"redis://:{_PASSWORD}@127.0.0.1:{free_port()}/0",
@@ -207,11 +207,11 @@ def test_without_redis_it_is_status_1_with_one_clear_line(
     assert words in ran.err
 
 
-def test_a_server_that_hangs_is_given_up(valkey: ValkeyServer, url: str) -> None:
-    """After the Redis timeout."""
+def test_a_hanging_server_times_out(valkey: ValkeyServer, url: str) -> None:
+    """It fails after the Redis timeout."""
     valkey.pause()
     try:
         ran = flask("status", redis_url=url)
     finally:
         valkey.resume()
-    assert (ran.status, ran.lines) == (1, ["Redis could not be asked: no answer within the timeout."])
+    assert (ran.status, ran.lines) == (1, ["Redis is not available: no answer within the timeout."])

@@ -1,4 +1,4 @@
-"""The settings: every mistake at once, one line each, no value repeated, no traceback; and what is true without any."""
+"""The settings: all mistakes are reported together, one line each, without values or a traceback; and the defaults."""
 
 import os
 import re
@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from app.caching.codec import JsonCodec, Policy
+from app.caching.codec import JsonCodec
+from app.caching.policy import Policy
 from app.extensions import cache
 from config import ConfigurationError, Settings, load_settings
 from local import ROOT
 from local.stack import Stack
-from tests.caching.places import deaf_port
+from tests.caching.deployments import unresponsive_port
 from tests.sellers import app_environment, running_app
 
 _GOOD = {"SUPABASE_URL": "https://project.supabase.co", "SUPABASE_KEY": "sb_publishable_x"}
@@ -22,8 +23,8 @@ _STRONG = "0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture(autouse=True)
-def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Stand in an empty folder with an environment that sets nothing of ours."""
+def _empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Change to an empty folder and remove our variables from the environment."""
     monkeypatch.chdir(tmp_path)
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
@@ -47,14 +48,14 @@ def _mistakes(monkeypatch: pytest.MonkeyPatch, **values: str) -> list[str]:
     [
         *(("SUPABASE_URL", value, "must be a URL like https://")
           for value in ("", "project.supabase.co", "ftp://host", "https://")),
-        ("SUPABASE_KEY", "", "is not set; .env.example says what it is"),
+        ("SUPABASE_KEY", "", "is not set; .env.example explains it"),
         ("SUPABASE_JWT_SECRET", "too-short-to-be-it", "32 bytes"),
-        ("SUPABASE_JWT_AUDIENCE", "", "is not set; .env.example says what it is"),
+        ("SUPABASE_JWT_AUDIENCE", "", "is not set; .env.example explains it"),
         ("METRICS_TOKEN", "guessable", "must be at least 32 characters; make one with"),
         *(("SUPABASE_DOWN_AFTER", value, "") for value in ("0", "-1", "nan", "")),
         *(("SUPABASE_TIMEOUT", value, "") for value in ("0", "-1", "nan", "inf", "soon", "")),
         *(("REDIS_URL", value, "must start with redis://") for value in ("localhost:6379", "http://localhost", "x")),
-        ("REDIS_URL", "redis://", "names no host"),
+        ("REDIS_URL", "redis://", "has no host"),
         ("REDIS_URL", "redis://:pass@word@host:6379/0", "@ as %40"),
         ("REDIS_URL", "redis://:pass#word@host:6379/0", "# as %23"),
         ("REDIS_URL", "redis://:pass?word@host:6379/0", "? as %3F"),
@@ -62,10 +63,10 @@ def _mistakes(monkeypatch: pytest.MonkeyPatch, **values: str) -> list[str]:
         ("REDIS_URL", "redis://host:port/0", "no valid port"),
         ("REDIS_URL", "redis://host:70000/0", "no valid port"),
         ("REDIS_URL", "redis://host:6379/cache", "database number"),
-        ("REDIS_URL", "redis://host:6379/0?decode_responses=true", "must not say decode_responses"),
+        ("REDIS_URL", "redis://host:6379/0?decode_responses=true", "must not contain decode_responses"),
         ("CACHE_TYPE", "FileSystemCache", "'RedisCache'"),
         ("CACHE_TYPE", "LeaseCache", "neither REDIS_URL nor REDIS_SENTINELS is set"),
-        ("CACHE_TYPE", "RedisCache", "needs REDIS_URL alone"),
+        ("CACHE_TYPE", "RedisCache", "needs REDIS_URL only"),
         *(("REDIS_TIMEOUT", value, "") for value in ("0", "-2", "nan", "two")),
         *(("REDIS_READ_TIMEOUT", value, "") for value in ("0", "-2", "nan", "two")),
         *(("CACHE_TTL", value, "") for value in ("ten", "0", "-10", "1.5", "3601", "")),
@@ -79,10 +80,10 @@ def _mistakes(monkeypatch: pytest.MonkeyPatch, **values: str) -> list[str]:
         ("SECRET_KEY", "", "must not be empty"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_one_line_that_names_the_variable_and_not_its_value(
+def test_a_mistake_is_one_line_with_the_variable_but_without_its_value(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
 ) -> None:
-    """And says what to do."""
+    """The line explains how to correct it."""
     (line,) = _mistakes(monkeypatch, **{name: value})
     assert line.startswith(f"{name}: ")
     assert words in line
@@ -91,8 +92,8 @@ def test_a_mistake_is_one_line_that_names_the_variable_and_not_its_value(
 
 
 @pytest.mark.parametrize("key", [None, "short", "a" * 64, "development-only-secret-key-not-for-production"])
-def test_a_weak_key_is_refused_in_production_alone(monkeypatch: pytest.MonkeyPatch, key: str | None) -> None:
-    """With the command that makes a good one."""
+def test_a_weak_secret_key_is_refused_only_in_production(monkeypatch: pytest.MonkeyPatch, key: str | None) -> None:
+    """The message has the command that makes a strong key."""
     given = {} if key is None else {"SECRET_KEY": key}
     (line,) = _mistakes(monkeypatch, APP_ENV="production", **given)
     assert line.startswith("SECRET_KEY: is too weak for production; make one with: python -c ")
@@ -101,13 +102,13 @@ def test_a_weak_key_is_refused_in_production_alone(monkeypatch: pytest.MonkeyPat
 
 
 def test_all_mistakes_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not one per attempt."""
+    """The operator does not have to fix them one by one."""
     lines = _mistakes(monkeypatch, SUPABASE_KEY="", REDIS_URL="redis://:p@ss@h:1/0", CACHE_TTL="ten", THREADS="99",
                       APP_ENV="production")  # fmt: skip
     assert {line.split(":")[0] for line in lines} == {"SUPABASE_KEY", "REDIS_URL", "CACHE_TTL", "THREADS", "SECRET_KEY"}
     monkeypatch.delenv("SUPABASE_URL")
     monkeypatch.delenv("SUPABASE_KEY")
-    missing = [line for line in _mistakes_of_environment() if "is not set; .env.example says what it is" in line]
+    missing = [line for line in _mistakes_of_environment() if "is not set; .env.example explains it" in line]
     assert {line.split(":")[0] for line in missing} == {"SUPABASE_URL", "SUPABASE_KEY"}
 
 
@@ -122,15 +123,15 @@ def _mistakes_of_environment() -> list[str]:
     ["redis://localhost", "redis://localhost:6379", "redis://localhost:6379/0", "rediss://:p%40ss%23@host:6380/1",
      "redis://user:word@10.0.0.1:6379/0", "redis://[::1]:6379/0", "unix:///run/redis.sock?db=0", ""],
 )  # fmt: skip
-def test_every_usual_form_of_redis_url_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    """Empty is none."""
+def test_every_usual_form_of_redis_url_is_accepted(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """An empty value means no Redis."""
     _set(monkeypatch, **_GOOD, REDIS_URL=url)
-    taken = load_settings().redis_url
-    assert (taken.get_secret_value() if taken else "") == url
+    loaded = load_settings().redis_url
+    assert (loaded.get_secret_value() if loaded else "") == url
 
 
-def test_the_defaults_need_two_variables_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache of ten seconds, pools and timeouts as documented, and readable logs."""
+def test_only_two_variables_are_required(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The TTL is 10 s, pools and timeouts are as documented, and the log is plain text."""
     _set(monkeypatch, **_GOOD)
     settings = load_settings()
     assert (settings.app_env, settings.in_production, settings.logs_json) == ("development", False, False)
@@ -143,8 +144,8 @@ def test_the_defaults_need_two_variables_only(monkeypatch: pytest.MonkeyPatch) -
     assert load_settings().logs_json
 
 
-def test_the_settings_do_not_change_and_do_not_show_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever prints or logs them gives nothing away."""
+def test_the_settings_are_frozen_and_hide_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Printing or logging the settings reveals no secret."""
     secrets = {"SECRET_KEY": _STRONG, "SUPABASE_KEY": "sb_publishable_zzz", "REDIS_URL": "redis://:zzz@host:1/0",
                "SUPABASE_JWT_SECRET": f"zzz{_STRONG}"}  # fmt: skip
     _set(monkeypatch, **{**_GOOD, **secrets})
@@ -154,8 +155,8 @@ def test_the_settings_do_not_change_and_do_not_show_their_secrets(monkeypatch: p
     assert not [value for value in ("zzz", _STRONG) if value in f"{settings!r} {settings} {settings.model_dump()}"]
 
 
-def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """`.env` in the working directory fills in what the environment does not say."""
+def test_the_environment_takes_precedence_over_the_env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`.env` in the working directory supplies variables that the environment does not set."""
     lines = [*(f"{name}={value}" for name, value in _GOOD.items()), "CACHE_TTL=20", 'LOG_LEVEL="DEBUG"', "OTHER=1"]
     (tmp_path / ".env").write_text("\n".join(lines))
     monkeypatch.setenv("CACHE_TTL", "30")
@@ -179,32 +180,32 @@ def _run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.Comp
 
 
 @pytest.mark.parametrize("command", [("gunicorn", "wsgi:app"), ("flask", "cache", "status")], ids=" ".join)
-def test_a_wrong_environment_ends_the_start_with_the_lines_alone(command: tuple[str, ...]) -> None:
-    """Status 1 and nothing else on either output: neither a secret nor a second attempt."""
+def test_an_invalid_environment_stops_the_start_with_only_its_mistakes(command: tuple[str, ...]) -> None:
+    """The exit status is 1. There is no other output, no secret and no second attempt."""
     ran = _run(*command, cwd=ROOT, **{**_GOOD, "REDIS_URL": "redis://:secret@word@h:1/0", "CACHE_TTL": "ten"})
     assert (ran.returncode, ran.stdout) == (1, "")
     assert [line.split(":")[0] for line in ran.stderr.splitlines()] == ["REDIS_URL", "CACHE_TTL"]
     assert "secret" not in ran.stderr
 
 
-def test_a_file_is_enough_to_run(stack: Stack, tmp_path: Path) -> None:
-    """`.env` in the working directory, an empty environment, and `FLASK_APP` unknown to anybody."""
+def test_an_env_file_is_sufficient(stack: Stack, tmp_path: Path) -> None:
+    """`.env` in the working directory, with an empty environment and without FLASK_APP."""
     (tmp_path / ".env").write_text("\n".join(f"{name}={value}" for name, value in app_environment(stack).items()))
     ran = _run("flask", "--app", ROOT / "wsgi.py", "cache", "status", cwd=tmp_path)
-    told = [line for line in ran.stderr.splitlines() if '"app.audit"' not in line]
-    assert (ran.returncode, "valkey" in ran.stdout, told) == (0, True, [])
+    error_lines = [line for line in ran.stderr.splitlines() if '"app.audit"' not in line]
+    assert (ran.returncode, "valkey" in ran.stdout, error_lines) == (0, True, [])
 
 
-def test_a_file_in_another_encoding_is_one_clear_line(tmp_path: Path) -> None:
-    """Not a traceback about bytes."""
+def test_an_env_file_in_another_encoding_is_one_mistake(tmp_path: Path) -> None:
+    """There is no traceback of a decoding error."""
     (tmp_path / ".env").write_bytes("SUPABASE_KEY=schlüssel\n".encode("latin-1"))
 
     with pytest.raises(ConfigurationError, match=r"^\.env: is not UTF-8 text"):
         load_settings()
 
 
-def test_the_example_names_every_variable_with_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And no other; each is explained above its line."""
+def test_the_example_env_file_has_every_variable_with_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names no other variable, and each has a comment above it."""
     text = (ROOT / ".env.example").read_text("utf-8")
     shown = dict(re.findall(r"^#?([A-Z][A-Z_]+)=(.*)$", text, re.MULTILINE))
     assert set(shown) == {name.upper() for name in Settings.model_fields}
@@ -216,9 +217,9 @@ def test_the_example_names_every_variable_with_its_default(monkeypatch: pytest.M
     assert load_settings() == defaults
 
 
-def test_a_reader_waits_for_redis_as_long_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that drops packets costs REDIS_READ_TIMEOUT, not REDIS_TIMEOUT."""
-    with deaf_port() as port:
+def test_redis_read_timeout_limits_the_wait_of_a_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that drops packets delays a reader by REDIS_READ_TIMEOUT, not by REDIS_TIMEOUT."""
+    with unresponsive_port() as port:
         _set(monkeypatch, **_GOOD, REDIS_URL=f"redis://127.0.0.1:{port}", REDIS_READ_TIMEOUT="0.05", REDIS_TIMEOUT="60")
         with running_app(load_settings()) as app, app.app_context():
             policy = Policy(codec=JsonCodec(), ttl=10)
@@ -236,9 +237,9 @@ def test_a_reader_waits_for_redis_as_long_as_the_settings_say(monkeypatch: pytes
         ("https://abcdefgh.supabase.co.example.com", "", None),
     ],
 )
-def test_tokens_of_a_hosted_project_must_name_it(
+def test_the_token_issuer_of_a_hosted_project_is_its_url(
     monkeypatch: pytest.MonkeyPatch, url: str, given: str, issuer: str | None
 ) -> None:
-    """SUPABASE_JWT_ISSUER decides; elsewhere nobody knows what the issuer is called."""
+    """SUPABASE_JWT_ISSUER takes precedence. For other hosts without it the issuer is unknown."""
     _set(monkeypatch, **_GOOD | {"SUPABASE_URL": url, "SUPABASE_JWT_ISSUER": given})
     assert load_settings().token_issuer == issuer

@@ -1,4 +1,4 @@
-"""The circuit breaker of the database: what opens it, what does not, and how it finds its way back."""
+"""The circuit breaker of the database: what opens it, what does not, and how it closes."""
 
 import threading
 import time
@@ -19,17 +19,17 @@ _AT_ONCE: Final = 0.1
 
 
 class Database:
-    """What a probe asks: it answers, or lets the probe time out. Counts probes."""
+    """A database for probes: it answers, or lets the probe time out. Counts the probes."""
 
     def __init__(self) -> None:
-        """Answer."""
+        """Start in the state in which probes are answered."""
         self.up = threading.Event()
         self.up.set()
         self.probes, self.at_once, self._lock = 0, 0, threading.Lock()
         self.most_at_once = 0
 
     def probe(self, seconds: float) -> float | None:
-        """Answer as soon as it is up, within `seconds`."""
+        """Wait at most `seconds` for the database to be up; return a latency, or None after a timeout."""
         with self._lock:
             self.probes, self.at_once = self.probes + 1, self.at_once + 1
             self.most_at_once = max(self.most_at_once, self.at_once)
@@ -47,20 +47,20 @@ def database() -> Database:
 
 @pytest.fixture
 def breaker(database: Database) -> Iterator[Breaker]:
-    """Return a breaker; its probing ends with the test."""
-    yield Breaker(database.probe, patience=_PATIENCE)
+    """Return a breaker. Its probes stop when the test ends."""
+    yield Breaker(database.probe, max_silence=_PATIENCE)
     database.up.set()
 
 
 def _passes(breaker: Breaker) -> float:
-    """Make a call that is answered and return how long it had to wait, in seconds. Raises DatabaseUnavailableError."""
+    """Make a successful call and return its waiting time in seconds. Raises DatabaseUnavailableError."""
     started = time.monotonic()
     with breaker.call():
         return time.monotonic() - started
 
 
 def _refused(breaker: Breaker) -> float:
-    """Return how long it took to refuse a call, in seconds."""
+    """Make a call that is refused and return its waiting time in seconds."""
     started = time.monotonic()
     with pytest.raises(DatabaseUnavailableError), breaker.call():
         pass
@@ -74,7 +74,7 @@ def _ends(breaker: Breaker, error: Exception) -> None:
 
 @contextmanager
 def _unanswered(breaker: Breaker) -> Iterator[None]:
-    """Keep a call waiting inside the block, for long enough that somebody should wonder."""
+    """Keep a call without an answer during the block, long enough that the breaker must probe."""
     release, entered = threading.Event(), threading.Event()
 
     def call() -> None:
@@ -85,7 +85,7 @@ def _unanswered(breaker: Breaker) -> Iterator[None]:
     waiting = threading.Thread(target=call)
     waiting.start()
     entered.wait()
-    time.sleep(_PATIENCE / 4)  # what is waited for is time itself: silence
+    time.sleep(_PATIENCE / 4)  # the breaker measures the time without an answer
     try:
         yield
     finally:
@@ -94,24 +94,24 @@ def _unanswered(breaker: Breaker) -> Iterator[None]:
 
 
 def test_calls_pass_without_a_probe(breaker: Breaker, database: Database) -> None:
-    """As long as they come back nobody asks anything else."""
+    """The breaker does not probe while calls succeed."""
     for _ in range(100):
         _passes(breaker)
     assert database.probes == 0
 
 
-def test_one_slow_statement_does_not_open_it(breaker: Breaker, database: Database) -> None:
-    """A probe is answered, so the call after it goes ahead."""
+def test_one_slow_statement_does_not_open_the_breaker(breaker: Breaker, database: Database) -> None:
+    """A probe is answered, so the next call is admitted."""
     with _unanswered(breaker):
         assert _passes(breaker) < _PATIENCE
         assert breaker.admits()
     assert database.probes == 1
 
 
-def test_silence_opens_it_and_further_calls_are_refused_at_once(
+def test_a_database_that_does_not_answer_opens_the_breaker(
     breaker: Breaker, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The caller who notices waits for the probe, and no longer than the patience; the log has one line."""
+    """The first caller waits for the probe, at most `patience` seconds. The log has one line."""
     database.up.clear()
     with _unanswered(breaker):
         assert _refused(breaker) < _PATIENCE + 0.2
@@ -122,16 +122,16 @@ def test_silence_opens_it_and_further_calls_are_refused_at_once(
     ]
 
 
-def test_asking_whether_it_admits_notices_silence_too(breaker: Breaker, database: Database) -> None:
-    """Readers who wait for another's computation ask only that."""
+def test_admits_detects_a_database_that_does_not_answer(breaker: Breaker, database: Database) -> None:
+    """Readers that wait for another reader's computation call only `admits`."""
     database.up.clear()
     with _unanswered(breaker):
         assert breaker.admits()
         assert wait_until(lambda: not breaker.admits(), seconds=2 * _PATIENCE)
 
 
-def test_there_is_one_probe_at_a_time(breaker: Breaker, database: Database) -> None:
-    """However many callers wait for what it finds."""
+def test_at_most_one_probe_runs_at_a_time(breaker: Breaker, database: Database) -> None:
+    """All callers wait for the same probe."""
     database.up.clear()
     with _unanswered(breaker), ThreadPoolExecutor(16) as threads:
         assert max(threads.map(_refused, [breaker] * 32)) < _PATIENCE + 0.2
@@ -142,8 +142,8 @@ def test_there_is_one_probe_at_a_time(breaker: Breaker, database: Database) -> N
 
 
 @pytest.mark.parametrize("error", [httpx.ReadTimeout("x"), httpx.ConnectTimeout("x"), httpx.PoolTimeout("x")])
-def test_a_timeout_makes_a_probe_decide(breaker: Breaker, database: Database, error: Exception) -> None:
-    """One may be a slow statement; two in a row, of which one is a probe, are not."""
+def test_a_timeout_triggers_a_probe_that_decides(breaker: Breaker, database: Database, error: Exception) -> None:
+    """One timeout may be a slow statement. A timeout followed by a failed probe opens the breaker."""
     _ends(breaker, error)
     assert _passes(breaker) < _PATIENCE
     assert breaker.admits()
@@ -153,8 +153,8 @@ def test_a_timeout_makes_a_probe_decide(breaker: Breaker, database: Database, er
     assert not breaker.admits()
 
 
-def test_a_refused_connection_opens_it_at_once(breaker: Breaker, database: Database) -> None:
-    """Nobody is there; and one answered probe later everything goes on."""
+def test_a_refused_connection_opens_the_breaker_at_once(breaker: Breaker, database: Database) -> None:
+    """The server is not running. After one answered probe the breaker closes."""
     database.up.clear()
     _ends(breaker, httpx.ConnectError("refused"))
     assert _refused(breaker) < _AT_ONCE
@@ -164,30 +164,30 @@ def test_a_refused_connection_opens_it_at_once(breaker: Breaker, database: Datab
 
 
 @pytest.mark.parametrize("error", [httpx.ReadError("reset"), httpx.RemoteProtocolError("cut off"), ValueError("no")])
-def test_what_comes_back_at_once_is_no_reason(breaker: Breaker, database: Database, error: Exception) -> None:
-    """An error costs nobody time, whatever it is."""
+def test_an_immediate_error_does_not_open_the_breaker(breaker: Breaker, database: Database, error: Exception) -> None:
+    """An immediate error makes no caller wait."""
     for _ in range(10):
         _ends(breaker, error)
         _passes(breaker)
     assert database.probes == 0
 
 
-def test_an_answer_outweighs_a_probe_without_one(breaker: Breaker, database: Database) -> None:
-    """A database that still answers calls is not down, only slow."""
+def test_an_answered_call_outweighs_a_failed_probe(breaker: Breaker, database: Database) -> None:
+    """A database that still answers calls is slow, not down."""
     database.up.clear()
     with ThreadPoolExecutor(1) as thread, _unanswered(breaker):
         noticing = thread.submit(_passes, breaker)
         assert wait_until(lambda: database.probes == 1, seconds=5)
-        # Its call has come back here, while the probe is under way.
+        # Here the call has been answered while the probe is still running.
     assert noticing.result() < _PATIENCE
-    assert wait_until(lambda: database.probes >= 2, seconds=5)  # the first has ended without an answer
+    assert wait_until(lambda: database.probes >= 2, seconds=5)  # the first probe has timed out
     assert breaker.admits()
 
 
-def test_it_closes_with_the_first_answer(
+def test_the_breaker_closes_with_the_first_answered_probe(
     breaker: Breaker, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Within a second, by itself, and says so once."""
+    """It closes by itself within 1 s, with one log line."""
     caplog.set_level("INFO")
     database.up.clear()
     with _unanswered(breaker):
@@ -201,30 +201,28 @@ def test_it_closes_with_the_first_answer(
     assert len(caplog.records) == 2
 
 
-def test_those_who_ask_how_it_is_share_one_probe_a_second(breaker: Breaker, database: Database) -> None:
-    """A hundred callers cost one question."""
+def test_latency_callers_share_one_probe_per_second(breaker: Breaker, database: Database) -> None:
+    """A hundred callers cause one probe."""
     with ThreadPoolExecutor(16) as threads:
         assert set(threads.map(lambda _: breaker.latency(), range(100))) == {0.001}
     assert database.probes == 1
 
 
-def test_who_asks_how_a_hung_database_is_learns_it_in_time(breaker: Breaker, database: Database) -> None:
-    """Also without any call, and soon everybody else knows it too."""
+def test_latency_of_a_hung_database_fails_in_bounded_time(breaker: Breaker, database: Database) -> None:
+    """`latency` detects the hang without any other call, and the breaker opens for all callers."""
     database.up.clear()
-    assert _told_of_trouble(breaker) < _PATIENCE / 2 + 0.2
+    assert _latency_fails(breaker) < _PATIENCE / 2 + 0.2
     assert wait_until(lambda: not breaker.admits(), seconds=_PATIENCE)
-    assert _told_of_trouble(breaker) < _AT_ONCE
+    assert _latency_fails(breaker) < _AT_ONCE
 
 
-def test_one_caller_waits_to_know_how_it_is_and_the_others_are_told_what_was_known(
-    breaker: Breaker, database: Database
-) -> None:
-    """So strangers who ask cannot hold every thread, even at the moment it hangs."""
+def test_only_one_latency_caller_waits_and_the_others_get_the_last_result(breaker: Breaker, database: Database) -> None:
+    """Anonymous health checks cannot occupy every thread, even when the database has just hung."""
     assert breaker.latency() == 0.001
-    time.sleep(1.1)  # what was found then is old now
+    time.sleep(1.1)  # the last result is older than a second now
     database.up.clear()
     with ThreadPoolExecutor(16) as threads:
-        first = threads.submit(_told_of_trouble, breaker)
+        first = threads.submit(_latency_fails, breaker)
         assert wait_until(lambda: database.probes == 2, seconds=5)
         started = time.monotonic()
         assert breaker.latency() == 0.001
@@ -232,7 +230,7 @@ def test_one_caller_waits_to_know_how_it_is_and_the_others_are_told_what_was_kno
         assert first.result() < _PATIENCE / 2 + 0.2
 
 
-def _told_of_trouble(breaker: Breaker) -> float:
+def _latency_fails(breaker: Breaker) -> float:
     started = time.monotonic()
     with pytest.raises(DatabaseUnavailableError):
         breaker.latency()

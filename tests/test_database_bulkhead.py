@@ -1,4 +1,4 @@
-"""The bulkhead of the database: it never refuses while calls come back, and never waits when none does."""
+"""The bulkhead of the database: callers queue while calls are answered, and fail fast when none is."""
 
 import threading
 import time
@@ -13,19 +13,19 @@ from app.database import DatabaseUnavailableError
 from app.database.bulkhead import Bulkhead
 from local.processes import wait_until
 
-_PLACES: Final = 3
+_SLOTS: Final = 3
 _PATIENCE: Final = 0.5
 _AT_ONCE: Final = 0.1
 
 
 def _bulkhead() -> Bulkhead:
-    return Bulkhead(_PLACES, patience=_PATIENCE, hopeful=lambda: True)
+    return Bulkhead(_SLOTS, max_silence=_PATIENCE, may_answer=lambda: True)
 
 
 def _refused(bulkhead: Bulkhead) -> float:
-    """Return how long it took to refuse a caller, in seconds."""
+    """Make a call that is refused and return its waiting time in seconds."""
     started = time.monotonic()
-    with pytest.raises(DatabaseUnavailableError), bulkhead.place():
+    with pytest.raises(DatabaseUnavailableError), bulkhead.slot():
         pass
     return time.monotonic() - started
 
@@ -33,19 +33,19 @@ def _refused(bulkhead: Bulkhead) -> float:
 @contextmanager
 def _full(bulkhead: Bulkhead) -> Iterator[None]:
     with ExitStack() as calls:
-        for _ in range(_PLACES):
-            calls.enter_context(bulkhead.place())
+        for _ in range(_SLOTS):
+            calls.enter_context(bulkhead.slot())
         yield
 
 
-def test_no_more_calls_are_made_at_once_and_all_get_their_turn() -> None:
-    """Many callers, one after the other through few places, for longer than the patience: nobody is refused."""
+def test_concurrent_calls_are_limited_and_all_callers_are_served() -> None:
+    """Many callers share few slots for longer than `patience` seconds. None is refused."""
     bulkhead, lock, inside = _bulkhead(), threading.Lock(), list[int]()
     now = 0
 
     def call(_: int) -> None:
         nonlocal now
-        with bulkhead.place():
+        with bulkhead.slot():
             with lock:
                 now += 1
                 inside.append(now)
@@ -55,38 +55,38 @@ def test_no_more_calls_are_made_at_once_and_all_get_their_turn() -> None:
 
     with ThreadPoolExecutor(24) as threads:
         list(threads.map(call, range(48)))
-    assert max(inside) == _PLACES
+    assert max(inside) == _SLOTS
     assert len(inside) == 48
 
 
-def test_callers_after_a_long_rest_wait_their_turn() -> None:
-    """That nothing came back while nobody asked means nothing."""
+def test_callers_after_an_idle_period_wait_for_a_slot() -> None:
+    """Time without any call does not count as time without an answer."""
     now = [0.0]
-    bulkhead = Bulkhead(_PLACES, patience=_PATIENCE, hopeful=lambda: True, clock=lambda: now[0])
+    bulkhead = Bulkhead(_SLOTS, max_silence=_PATIENCE, may_answer=lambda: True, clock=lambda: now[0])
     now[0] = 3600.0
     with ThreadPoolExecutor(1) as thread:
         with _full(bulkhead):
-            waiting = thread.submit(lambda: bulkhead.place().__enter__())
+            waiting = thread.submit(lambda: bulkhead.slot().__enter__())
             assert not waiting.done()
         assert waiting.result(timeout=5) is None
 
 
-def test_when_none_comes_back_nobody_waits_for_longer_than_the_patience() -> None:
-    """And who comes after that does not wait at all."""
+def test_without_answers_callers_wait_no_longer_than_the_patience() -> None:
+    """Later callers are refused at once."""
     bulkhead = _bulkhead()
     with _full(bulkhead):
         assert _PATIENCE - 0.1 <= _refused(bulkhead) < _PATIENCE + 0.3
         assert max(_refused(bulkhead) for _ in range(10)) < _AT_ONCE
-    with bulkhead.place():
+    with bulkhead.slot():
         pass
 
 
-def test_without_hope_nobody_waits() -> None:
-    """Those who wait already stop waiting."""
+def test_callers_do_not_wait_when_the_database_is_down() -> None:
+    """Callers that are already waiting are refused too."""
     hope = threading.Event()
     hope.set()
-    bulkhead = Bulkhead(1, patience=60, hopeful=hope.is_set)
-    with ThreadPoolExecutor(1) as thread, bulkhead.place():
+    bulkhead = Bulkhead(1, max_silence=60, may_answer=hope.is_set)
+    with ThreadPoolExecutor(1) as thread, bulkhead.slot():
         waiting = thread.submit(_refused, bulkhead)
         assert not waiting.done()
         hope.clear()

@@ -1,4 +1,4 @@
-"""Changing, deleting and bulk actions: what they touch and refuse; all of it happens or nothing."""
+"""Changes, deletes and bulk actions: what they change and refuse, and that each is all or nothing."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 from local.stack import Stack
 from tests.callers import Caller
 
-_NOBODY = "00000000-0000-0000-0000-000000000000"
+_UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
 
 
 def _deals(caller: Caller, count: int) -> list[str]:
@@ -23,8 +23,8 @@ def _change(caller: Caller, product_id: str, **changes: object) -> dict[str, Any
     return changed
 
 
-def test_a_product_is_read_with_all_its_deals(alice: Caller) -> None:
-    """Deleted deals are in it too, the oldest deal first."""
+def test_get_product_returns_all_its_deals(alice: Caller) -> None:
+    """Deleted deals are included. The oldest deal comes first."""
     first = alice.creates(asin="B000000001", deal={"supplier": "Acme"})
     second = alice.creates(asin="B000000001", deal={"supplier": "Bolt"})
     alice.gets("delete_deal", p_deal_id=first["id"])
@@ -32,11 +32,11 @@ def test_a_product_is_read_with_all_its_deals(alice: Caller) -> None:
     assert {deal["id"]: deal["active"] for deal in product["deals"]} == {first["id"]: False, second["id"]: True}
     assert [deal["created_at"] for deal in product["deals"]] == sorted(deal["created_at"] for deal in product["deals"])
     assert (product["asin"], "product" in product["deals"][0]) == ("B000000001", False)
-    assert alice.gets("get_product", p_product_id=_NOBODY) is None
+    assert alice.gets("get_product", p_product_id=_UNKNOWN_ID) is None
 
 
 def test_changing_a_product_moves_it_between_statuses(alice: Caller) -> None:
-    """The status follows from the fields, whatever the order of changes; an explicit null clears an identifier."""
+    """The status depends on the fields only, not on the order of changes. null removes an identifier."""
     product_id = alice.creates(upc="12345678")["product_id"]
     assert _change(alice, product_id, title="Lamp")["asin_status"] == "needs_asin"
     assert _change(alice, product_id, multiple_asins=True)["asin_status"] == "needs_selection"
@@ -48,19 +48,19 @@ def test_changing_a_product_moves_it_between_statuses(alice: Caller) -> None:
     assert last == alice.gets("get_product", p_product_id=product_id)
 
 
-@pytest.mark.parametrize("taken", [{"asin": "B000000001"}, {"upc": "12345678"}])
-def test_an_identifier_of_another_product_is_a_conflict(alice: Caller, taken: dict[str, str]) -> None:
-    """One product per ASIN and per UPC, and the refusal says which."""
+@pytest.mark.parametrize("identifier", [{"asin": "B000000001"}, {"upc": "12345678"}])
+def test_an_identifier_of_another_product_is_a_conflict(alice: Caller, identifier: dict[str, str]) -> None:
+    """There is one product per ASIN and per UPC. The message names the identifier."""
     alice.creates(asin="B000000001", upc="12345678")
     other = alice.creates(asin="B000000002", upc="87654321")
-    refusal = alice.rpc("update_product", p_product_id=other["product_id"], p_changes=taken)
+    refusal = alice.rpc("update_product", p_product_id=other["product_id"], p_changes=identifier)
     assert (refusal.status_code, refusal.json()["code"]) == (409, "PT409")
-    assert next(iter(taken)).upper() in refusal.json()["message"]
+    assert next(iter(identifier)).upper() in refusal.json()["message"]
     assert alice.gets("get_product", p_product_id=other["product_id"])["asin"] == "B000000002"
 
 
-def test_changing_a_deal_writes_the_named_fields_only(alice: Caller) -> None:
-    """An explicit null clears cost and minimum quantity; a deal may keep its own supplier in another case."""
+def test_changing_a_deal_writes_only_the_given_fields(alice: Caller) -> None:
+    """A null removes cost and minimum quantity. A deal may change the letter case of its own supplier."""
     entry = alice.creates(deal={"supplier": "Acme", "buy_cost": "5", "moq": 2, "notes": "n"})
     changes = {"supplier": "ACME", "buy_cost": None, "stage": "received", "favorite": True}
     changed = alice.gets("update_deal", p_deal_id=entry["id"], p_changes=changes)
@@ -68,8 +68,8 @@ def test_changing_a_deal_writes_the_named_fields_only(alice: Caller) -> None:
     assert changed["updated_at"] > entry["updated_at"]
 
 
-def test_a_change_that_changes_nothing_leaves_no_trace(alice: Caller) -> None:
-    """Neither of a product nor of a deal, whether nothing is given or what is there already."""
+def test_a_change_without_effect_keeps_updated_at(alice: Caller) -> None:
+    """updated_at stays the same for products and deals, with no fields and with the current values."""
     entry = alice.creates(asin="B000000001", upc="12345678", title="Lamp", deal={"supplier": "Acme", "moq": 2})
     same = {"asin": "B000000001", "upc": "12345678", "title": "Lamp", "brand": "", "multiple_asins": False}
     for changes in ({}, {"title": "Lamp"}, same):
@@ -81,7 +81,7 @@ def test_a_change_that_changes_nothing_leaves_no_trace(alice: Caller) -> None:
 
 
 def test_a_deleted_deal_cannot_be_changed(alice: Caller) -> None:
-    """PT410 that names it, until it is restored; nothing is lost."""
+    """PT410 names the deal, and nothing is changed."""
     entry = alice.creates(deal={"notes": "n"})
     alice.gets("delete_deal", p_deal_id=entry["id"])
     before = alice.lists(p_active=False)
@@ -93,7 +93,7 @@ def test_a_deleted_deal_cannot_be_changed(alice: Caller) -> None:
 
 
 def test_two_deals_of_a_product_cannot_have_one_supplier(alice: Caller) -> None:
-    """In any letter case; the same supplier on another product is fine."""
+    """Letter case is ignored. Another product may have a deal with the same supplier."""
     alice.creates(asin="B000000001", deal={"supplier": "Acme"})
     second = alice.creates(asin="B000000001", deal={"supplier": "Bolt"})
     alice.creates(asin="B000000002", deal={"supplier": "Acme"})
@@ -110,12 +110,12 @@ def test_two_deals_of_a_product_cannot_have_one_supplier(alice: Caller) -> None:
         ("update_product", None),
         ("update_deal", {"stage": "lost"}),
         ("update_deal", {"moq": "many"}),
-        ("update_deal", {"product_id": _NOBODY}),
+        ("update_deal", {"product_id": _UNKNOWN_ID}),
         ("update_deal", {"active": False}),
     ],
 )
-def test_a_bad_change_is_refused_and_changes_nothing(alice: Caller, function: str, changes: object) -> None:
-    """Bad values and unknown fields are PT422."""
+def test_an_invalid_change_is_refused_and_changes_nothing(alice: Caller, function: str, changes: object) -> None:
+    """Invalid values and unknown fields are PT422."""
     entry = alice.creates()
     target = {"p_product_id": entry["product_id"]} if function == "update_product" else {"p_deal_id": entry["id"]}
     refusal = alice.rpc(function, **target, p_changes=changes)
@@ -123,8 +123,8 @@ def test_a_bad_change_is_refused_and_changes_nothing(alice: Caller, function: st
     assert alice.lists() == [entry]
 
 
-def test_a_soft_delete_hides_the_deal_and_happens_once(alice: Caller) -> None:
-    """The second delete answers the same and does not touch the time of the first."""
+def test_a_soft_delete_hides_the_deal_and_is_idempotent(alice: Caller) -> None:
+    """The second delete returns the same and keeps the time of the first."""
     deal_id = alice.creates()["id"]
     assert alice.gets("delete_deal", p_deal_id=deal_id) is True
     assert alice.lists() == []
@@ -134,8 +134,8 @@ def test_a_soft_delete_hides_the_deal_and_happens_once(alice: Caller) -> None:
     assert alice.lists(p_active=False) == deleted
 
 
-def test_a_hard_delete_takes_the_product_with_its_last_deal_only(alice: Caller) -> None:
-    """A deleted deal still counts as one: it could be restored."""
+def test_a_hard_delete_removes_the_product_only_with_its_last_deal(alice: Caller) -> None:
+    """A deleted deal still counts, because it can be restored."""
     first = alice.creates(asin="B000000001", deal={"supplier": "Acme"})
     second = alice.creates(asin="B000000001", deal={"supplier": "Bolt"})
     alice.gets("delete_deal", p_deal_id=second["id"])
@@ -157,30 +157,30 @@ def test_a_hard_delete_takes_the_product_with_its_last_deal_only(alice: Caller) 
         ("unfavorite", None, "favorite", False),
     ],
 )
-def test_a_bulk_action_changes_the_named_deals_and_no_other(  # noqa: PLR0913 - one row of the table above
+def test_a_bulk_action_changes_only_the_named_deals(  # noqa: PLR0913 - the columns of the table above
     alice: Caller, action: str, stage: str | None, field: str, *, value: object, bob: Caller
 ) -> None:
-    """All of them in one field; the fourth deal and the other user's are as before."""
-    *chosen, spared = _deals(alice, 4)
+    """One field of each named deal changes. The fourth deal and the other user's deal stay the same."""
+    *chosen, untouched = _deals(alice, 4)
     foreign = bob.creates()
     if action == "restore":
-        alice.gets("bulk_deals", p_action="delete", p_deal_ids=[*chosen, spared])
+        alice.gets("bulk_deals", p_action="delete", p_deal_ids=[*chosen, untouched])
     before = {entry["id"]: entry for entries in _everything(alice) for entry in entries}
     assert alice.gets("bulk_deals", p_action=action, p_deal_ids=chosen, p_stage=stage) == {"changed": 3}
     after = {entry["id"]: entry for entries in _everything(alice) for entry in entries}
     assert [after[deal_id][field] for deal_id in chosen] == [value] * 3
     assert all(entry["active"] is (entry["deleted_at"] is None) for entry in after.values())
-    assert after[spared] == before[spared]
+    assert after[untouched] == before[untouched]
     assert bob.lists() == [foreign]
 
 
-def test_one_foreign_or_unknown_id_stops_the_whole_bulk_action(alice: Caller, bob: Caller) -> None:
-    """Nothing is changed, and the refusal lists exactly the ids that are not the caller's."""
+def test_one_foreign_or_unknown_id_refuses_the_whole_bulk_action(alice: Caller, bob: Caller) -> None:
+    """Nothing is changed, and the error lists exactly the ids that are not the caller's."""
     own, foreign = _deals(alice, 3), bob.creates()["id"]
     before = _everything(alice)
-    refusal = alice.rpc("bulk_deals", p_action="delete", p_deal_ids=[own[0], foreign, *own[1:], _NOBODY])
+    refusal = alice.rpc("bulk_deals", p_action="delete", p_deal_ids=[own[0], foreign, *own[1:], _UNKNOWN_ID])
     assert (refusal.status_code, refusal.json()["code"]) == (404, "PT404")
-    assert sorted(_ids(refusal.json()["details"])) == sorted([foreign, _NOBODY])
+    assert sorted(_ids(refusal.json()["details"])) == sorted([foreign, _UNKNOWN_ID])
     assert (_everything(alice), len(bob.lists())) == (before, 1)
 
 
@@ -201,10 +201,10 @@ def _ids(detail: str) -> list[str]:
         ("favorite", 1001, None),
     ],
 )
-def test_a_bulk_action_that_makes_no_sense_is_refused(
+def test_an_invalid_bulk_action_is_refused(
     alice: Caller, action: str | None, count: int | None, stage: str | None
 ) -> None:
-    """Unknown actions, no ids or too many, a stage where none belongs or an unknown one are PT422."""
+    """An unknown action, no ids or too many, and an unknown or misplaced stage are PT422."""
     entry = alice.creates()
     ids = None if count is None else [entry["id"]] * count
     refusal = alice.rpc("bulk_deals", p_action=action, p_deal_ids=ids, p_stage=stage)
@@ -212,8 +212,8 @@ def test_a_bulk_action_that_makes_no_sense_is_refused(
     assert alice.lists() == [entry]
 
 
-def test_a_bulk_action_takes_a_thousand_deals(stack: Stack, alice: Caller) -> None:
-    """The most the API allows, in one call."""
+def test_a_bulk_action_accepts_a_thousand_deals(stack: Stack, alice: Caller) -> None:
+    """The limit of the API for one call."""
     stack.supabase.sql(
         "with p as (insert into products (user_id, title) select $1, 'P' from generate_series(1, 1000) returning *)"
         " insert into deals (user_id, product_id) select user_id, id from p",

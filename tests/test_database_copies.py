@@ -1,4 +1,4 @@
-"""What a deal repeats of its product, for the list's indexes, is true: whoever writes, and in whatever order."""
+"""The product columns copied to deals for the list's indexes stay equal, for every writer and order of statements."""
 
 from threading import Thread
 
@@ -16,14 +16,14 @@ where d.user_id = %s and (d.asin_status, d.title_key) is distinct from (p.asin_s
 """
 
 
-def _made(session: Session, user_id: str) -> str:
-    """Create a product without deals, past the functions, and return its id."""
+def _insert_product(session: Session, user_id: str) -> str:
+    """Insert a product without deals directly, without the functions, and return its id."""
     made = execute(session, "insert into products (user_id, title) values (%s, 'Old') returning id", user_id)
     return str(made[0]["id"])
 
 
-def test_a_product_passes_title_and_status_on_to_all_its_deals(alice: Caller) -> None:
-    """Also to those that are put away; the times of the deals stay as they were."""
+def test_changing_a_product_updates_the_copies_of_all_its_deals(alice: Caller) -> None:
+    """Deleted deals are updated too. updated_at of the deals does not change."""
     first = alice.creates(upc="12345678", title="Lamp", deal={"supplier": "Acme"})
     second = alice.creates(upc="12345678", deal={"supplier": "Bolt"})
     alice.gets("delete_deal", p_deal_id=second["id"])
@@ -35,8 +35,8 @@ def test_a_product_passes_title_and_status_on_to_all_its_deals(alice: Caller) ->
     assert alice.lists(p_asin_status="needs_asin") == []
 
 
-def test_nobody_writes_the_copies(stack: Stack, alice: Caller) -> None:
-    """Users may not; whoever may (service role, superuser) is corrected."""
+def test_the_copies_cannot_be_written_directly(stack: Stack, alice: Caller) -> None:
+    """Users may not write them. Values from the service role or a superuser are corrected by a trigger."""
     entry = alice.creates(title="Lamp")
     for column, value in {"asin_status": "asin_found", "title_key": "x", "slice": 1}.items():
         refused = alice.http.patch("/deals", params={"id": f"eq.{entry['id']}"}, json={column: value})
@@ -81,13 +81,13 @@ _LATE = "late as (insert into products (id, user_id, title, upc) select id, '{us
     ],
 )
 @pytest.mark.parametrize("role", ["service_role", "postgres"])
-def test_they_are_true_whatever_the_order_within_one_statement(
+def test_the_copies_are_equal_after_any_order_within_one_statement(
     postgres: PostgresServer, change: str, role: str
 ) -> None:
-    """A deal before its product, moved to one that comes later, or with copies of its own: the tables decide."""
+    """A deal is inserted before its product, moved to a later product, or inserted with wrong copies."""
     with postgres.session() as session:
         user_id = new_user(session)
-        product_id = _made(session, user_id)
+        product_id = _insert_product(session, user_id)
         execute(session, "insert into deals (user_id, product_id) values (%s, %s)", user_id, product_id)
         with session.transaction():
             execute(session, "select set_config('role', %s, true)", role)
@@ -97,11 +97,11 @@ def test_they_are_true_whatever_the_order_within_one_statement(
         assert len(execute(session, "select id from deals where user_id = %s", user_id)) >= 1
 
 
-def test_a_user_who_sees_the_past_does_not_copy_from_it(postgres: PostgresServer) -> None:
-    """Under REPEATABLE READ the new deal of a product that was renamed meanwhile is refused with 40001."""
+def test_an_old_snapshot_is_not_copied_from(postgres: PostgresServer) -> None:
+    """Under REPEATABLE READ, inserting a deal of a product that was renamed meanwhile fails with 40001."""
     with postgres.session() as superuser, postgres.session(autocommit=False) as session:
         user_id = new_user(superuser)
-        product_id = _made(superuser, user_id)
+        product_id = _insert_product(superuser, user_id)
         execute(session, "set transaction isolation level repeatable read")
         execute(session, "select count(*) from products")
         execute(superuser, "update products set title = 'New' where id = %s", product_id)
@@ -112,13 +112,13 @@ def test_a_user_who_sees_the_past_does_not_copy_from_it(postgres: PostgresServer
 
 @pytest.mark.parametrize("as_user", [True, False])
 @pytest.mark.parametrize("first", ["deal", "title"])
-def test_a_new_deal_and_a_new_title_at_the_same_moment_agree(
+def test_concurrent_insert_of_a_deal_and_change_of_the_title_agree(
     postgres: PostgresServer, first: str, *, as_user: bool
 ) -> None:
-    """Two sessions: the second waits for the first, and what it copies or passes on is what is true then."""
+    """The second session waits for the first, and then copies the current values."""
     with postgres.session() as superuser, postgres.session() as one, postgres.session() as other:
         user_id = new_user(superuser)
-        product_id = _made(superuser, user_id)
+        product_id = _insert_product(superuser, user_id)
         statements: dict[str, tuple[str, *tuple[str, ...]]] = {
             "deal": ("insert into deals (product_id, user_id) values (%s, %s)", product_id, user_id),
             "title": ("update products set title = 'New' where id = %s and user_id = %s", product_id, user_id),

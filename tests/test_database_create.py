@@ -1,4 +1,4 @@
-"""Creating takes the user's existing product and deal where there is one, in one transaction, or refuses as a whole."""
+"""create_product reuses the user's existing product and deal, in one transaction, or refuses and changes nothing."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,8 +16,8 @@ def _answer(caller: Caller, product: dict[str, Any], deal: dict[str, Any] | None
     return answer
 
 
-def test_a_new_deal_comes_back_as_the_list_shows_it(alice: Caller) -> None:
-    """Every field of the entry, money as text with two decimals."""
+def test_a_new_deal_is_returned_as_its_list_entry(alice: Caller) -> None:
+    """The answer has every field of the list entry, with money as text with two decimals."""
     product = {"asin": "B000000001", "upc": "012345678905", "title": "Lamp", "brand": "Lux", "multiple_asins": True}
     deal = {"supplier": "Acme", "buy_cost": "12.5", "moq": 3, "stage": "contacted", "favorite": True, "notes": "n"}
     answer = _answer(alice, product, deal)
@@ -32,22 +32,22 @@ def test_a_new_deal_comes_back_as_the_list_shows_it(alice: Caller) -> None:
     assert (entry["active"], entry["deleted_at"]) == (True, None)
 
 
-def test_only_the_title_is_needed(alice: Caller) -> None:
+def test_only_the_title_is_required(alice: Caller) -> None:
     """Everything else has a default."""
     deal = _answer(alice, {"title": "Lamp"})["deal"]
     assert (deal["supplier"], deal["buy_cost"], deal["moq"], deal["stage"]) == ("", None, None, "new")
     assert (deal["favorite"], deal["notes"], deal["product"]["brand"]) == (False, "", "")
 
 
-def test_without_asin_and_upc_a_product_is_known_by_its_title_and_brand(alice: Caller) -> None:
-    """In any letter case, and never one that has an ASIN or UPC; the same submission twice makes no twin."""
+def test_without_asin_and_upc_title_and_brand_identify_a_product(alice: Caller) -> None:
+    """Letter case is ignored, and products with an ASIN or UPC do not match. A repeated submission adds no product."""
     alice.creates(title="Lamp", asin="B000000001")
     alice.creates(title="Lamp", upc="12345678")
     first = _answer(alice, {"title": "Lamp", "brand": "Lux"}, {"supplier": "Acme"})
     again = _answer(alice, {"title": "LAMP", "brand": "lux", "multiple_asins": True}, {"supplier": "acme", "moq": 2})
     assert (first["created"], again["created"]) == (True, False)
     assert (again["deal"]["id"], again["deal"]["moq"]) == (first["deal"]["id"], 2)
-    assert again["deal"]["product"] == first["deal"]["product"], "what the user wrote stays, its time too"
+    assert again["deal"]["product"] == first["deal"]["product"], "the user's values and updated_at are kept"
     others = [{"title": "Lamp"}, {"title": "Lamp", "brand": "Nox"}, {"title": "Lamps", "brand": "Lux"}]
     assert len({_answer(alice, other)["deal"]["product_id"] for other in others} | {first["deal"]["product_id"]}) == 4
     assert alice.creates(title="Lamp", brand="Lux", asin="PENDING_1")["product_id"] == first["deal"]["product_id"]
@@ -66,10 +66,10 @@ _TITLES = st.fixed_dictionaries(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(there=st.lists(_TITLES, max_size=4), product=_TITLES)
-def test_a_form_and_a_file_find_the_same_product(
+def test_create_and_import_find_the_same_product(
     stack: Stack, alice: Caller, there: list[dict[str, Any]], product: dict[str, Any]
 ) -> None:
-    """What is created says nothing new when it is imported, and the other way round."""
+    """Importing a product that was created changes nothing, and creating one that was imported adds nothing."""
     stack.supabase.sql("delete from products where user_id = $1", alice.id)
     for earlier in there:
         alice.rpc("create_product", p_product=earlier, p_deal={"supplier": "Acme"})
@@ -83,10 +83,10 @@ def test_a_form_and_a_file_find_the_same_product(
     assert alice.lists() == before
 
 
-@pytest.mark.parametrize("known_by", [{"asin": "B000000001"}, {"upc": "12345678"}])
-def test_an_existing_product_is_taken_and_only_completed(alice: Caller, known_by: dict[str, Any]) -> None:
-    """What it lacked is filled in; what the user wrote before stays."""
-    first = alice.creates(title="Lamp", **known_by)
+@pytest.mark.parametrize("identifier", [{"asin": "B000000001"}, {"upc": "12345678"}])
+def test_an_existing_product_is_reused_and_only_completed(alice: Caller, identifier: dict[str, Any]) -> None:
+    """Empty fields are filled in. Values that the user wrote before are kept."""
+    first = alice.creates(title="Lamp", **identifier)
     again = {"asin": "B000000001", "upc": "12345678", "title": "Other", "brand": "Lux", "multiple_asins": True}
     second = _answer(alice, again, {"supplier": "Acme"})
     assert second["created"] is True
@@ -99,7 +99,7 @@ def test_an_existing_product_is_taken_and_only_completed(alice: Caller, known_by
 
 
 def test_an_existing_deal_is_updated_with_the_given_fields_only(alice: Caller) -> None:
-    """Same product, same supplier in another letter case: the fields given are written, the others kept."""
+    """For the same product and supplier, in any letter case, the given fields are written and the others kept."""
     first = alice.creates(asin="B000000001", deal={"supplier": "Acme", "buy_cost": "5", "moq": 2, "notes": "n"})
     second = _answer(alice, {"asin": "B000000001"}, {"supplier": "ACME", "buy_cost": None, "stage": "ordered"})
     assert second["created"] is False
@@ -109,7 +109,7 @@ def test_an_existing_deal_is_updated_with_the_given_fields_only(alice: Caller) -
 
 
 def test_creating_a_deleted_deal_again_restores_it(alice: Caller) -> None:
-    """It is the same deal, active, counted again."""
+    """The deal keeps its id, is active, and is counted again."""
     first = alice.creates(asin="B000000001")
     alice.gets("delete_deal", p_deal_id=first["id"])
     second = _answer(alice, {"asin": "B000000001"})
@@ -118,8 +118,8 @@ def test_creating_a_deleted_deal_again_restores_it(alice: Caller) -> None:
     assert alice.reads_stats()["all"] == 1
 
 
-def test_a_placeholder_is_no_asin(alice: Caller) -> None:
-    """It identifies nothing, two products may carry the same one, and a real ASIN replaces it."""
+def test_a_placeholder_is_not_an_asin(alice: Caller) -> None:
+    """A placeholder identifies no product, two products may have the same one, and a real ASIN replaces it."""
     first = alice.creates(asin="PENDING_1", upc="12345678")
     second = alice.creates(asin="PENDING_1")
     assert first["product_id"] != second["product_id"]
@@ -129,8 +129,8 @@ def test_a_placeholder_is_no_asin(alice: Caller) -> None:
     assert alice.creates(asin="Unknown", upc="12345678")["product"]["asin"] == "B000000001"
 
 
-def test_contradicting_identifiers_are_a_conflict_that_changes_nothing(alice: Caller) -> None:
-    """An ASIN and a UPC of two products, and a UPC whose product has another ASIN, are the user's to resolve."""
+def test_contradicting_identifiers_are_a_conflict_and_change_nothing(alice: Caller) -> None:
+    """The user must resolve an ASIN and a UPC of two products, and a UPC whose product has another ASIN."""
     by_asin = alice.creates(asin="B000000001", title="One")
     by_upc = alice.creates(asin="B000000002", upc="12345678", title="Two")
     before = alice.lists()
@@ -171,10 +171,10 @@ def test_contradicting_identifiers_are_a_conflict_that_changes_nothing(alice: Ca
         ({"title": "x"}, {"active": False}, "active"),
     ],
 )
-def test_a_bad_value_is_refused_by_name_and_leaves_nothing(
+def test_an_invalid_value_is_named_and_changes_nothing(
     alice: Caller, product: dict[str, Any], deal: dict[str, Any], detail: str
 ) -> None:
-    """A refused deal takes its new product back with it: it is one transaction."""
+    """Product and deal are one transaction: if the deal is refused, its new product is not created."""
     refusal = alice.rpc("create_product", p_product=product, p_deal=deal)
     assert (refusal.status_code, refusal.json()["code"]) == (422, "PT422")
     assert detail in refusal.json()["details"]
@@ -182,14 +182,14 @@ def test_a_bad_value_is_refused_by_name_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("body", [None, [], "x", 1])
-def test_what_is_not_an_object_is_refused(alice: Caller, body: object) -> None:
-    """JSON of another kind is a bad request, not a server error; a bare string does not even get to the function."""
+def test_arguments_that_are_not_objects_are_refused(alice: Caller, body: object) -> None:
+    """JSON of another type is a bad request, not a server error. A bare string does not reach the function."""
     for arguments in ({"p_product": body, "p_deal": {}}, {"p_product": {"title": "x"}, "p_deal": body}):
         assert alice.rpc("create_product", **arguments).status_code in {400, 422}
 
 
 def test_the_largest_values_the_api_accepts_are_stored(alice: Caller) -> None:
-    """Nothing that passes the API's validation fails here."""
+    """Every value that passes the API's validation can be stored."""
     entry = alice.creates(
         asin="9999999999",
         upc="1" * 14,
@@ -200,8 +200,8 @@ def test_the_largest_values_the_api_accepts_are_stored(alice: Caller) -> None:
     assert (entry["buy_cost"], len(entry["notes"])) == ("1000000.00", 5000)
 
 
-def test_identical_creates_at_once_make_one_deal(alice: Caller) -> None:
-    """Exactly one of them created it; the others found it."""
+def test_identical_concurrent_creates_make_one_deal(alice: Caller) -> None:
+    """Exactly one call creates the deal. The others find it."""
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: _answer(alice, {"asin": "B000000001", "title": "Lamp"}), range(8)))
     assert sorted(answer["created"] for answer in answers) == [False] * 7 + [True]

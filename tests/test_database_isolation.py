@@ -1,44 +1,43 @@
-"""One user's rows are nobody else's: asked of the database itself, through the interface an attacker has."""
+"""A user can neither read nor change another user's rows. Tested on the database's own HTTP interface."""
 
 from typing import Any
 
-import jwt
 import pytest
 
 from local.stack import Stack
-from tests.callers import Caller, caller_with
+from tests.callers import Caller
 
-_NOBODY = "00000000-0000-0000-0000-000000000000"
-# One valid call of each function; what a stranger may not do with ids is tested one by one.
+_UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
+# One valid call of each function. Calls with another user's ids have tests of their own.
 _CALLS: dict[str, dict[str, Any]] = {
-    "bulk_deals": {"p_action": "delete", "p_deal_ids": [_NOBODY]},
+    "bulk_deals": {"p_action": "delete", "p_deal_ids": [_UNKNOWN_ID]},
     "create_product": {"p_product": {"title": "Mine"}, "p_deal": {}},
-    "delete_deal": {"p_deal_id": _NOBODY},
+    "delete_deal": {"p_deal_id": _UNKNOWN_ID},
     "find_user": {"p_email": "seller@example.com"},
-    "get_asin_stats": {"p_user_id": _NOBODY},
-    "get_product": {"p_product_id": _NOBODY},
+    "get_asin_stats": {"p_user_id": _UNKNOWN_ID},
+    "get_product": {"p_product_id": _UNKNOWN_ID},
     "import_deals": {"p_rows": []},
     "is_operator": {},
     "session_is_open": {},
     "list_deals": {},
     "purge_deals": {"p_days": 30},
-    "recount_asin_stats": {"p_user_id": _NOBODY},
-    "update_deal": {"p_deal_id": _NOBODY, "p_changes": {}},
-    "update_product": {"p_product_id": _NOBODY, "p_changes": {}},
+    "recount_asin_stats": {"p_user_id": _UNKNOWN_ID},
+    "update_deal": {"p_deal_id": _UNKNOWN_ID, "p_changes": {}},
+    "update_product": {"p_product_id": _UNKNOWN_ID, "p_changes": {}},
 }
 
 
 @pytest.fixture
 def entry(alice: Caller) -> dict[str, Any]:
-    """Return Alice's deal, which nobody else may see or touch."""
+    """Return Alice's deal, which no other user may see or change."""
     return alice.creates(asin="B00ALICE01", title="Alice's lamp", deal={"supplier": "Acme", "buy_cost": "9.99"})
 
 
 @pytest.mark.parametrize("table", ["products", "deals"])
-def test_reading_a_table_shows_only_the_callers_rows(
+def test_reading_a_table_returns_only_the_callers_rows(
     table: str, alice: Caller, bob: Caller, entry: dict[str, Any]
 ) -> None:
-    """Row level security filters Bob's reads; Alice's own read proves that there is something to see."""
+    """Row level security filters Bob's reads. Alice's own read proves that there is a row."""
     assert entry["id"]
     assert len(alice.http.get(f"/{table}").json()) == 1
     assert bob.http.get(f"/{table}").json() == []
@@ -48,7 +47,7 @@ def test_reading_a_table_shows_only_the_callers_rows(
 def test_writing_another_users_row_changes_nothing(
     table: str, alice: Caller, bob: Caller, entry: dict[str, Any]
 ) -> None:
-    """Bob's PATCH and DELETE by Alice's exact id succeed on zero rows."""
+    """Bob's PATCH and DELETE with Alice's exact id succeed and affect zero rows."""
     key, field = {"products": ("product_id", "title"), "deals": ("id", "notes")}[table]
     row = {"id": f"eq.{entry[key]}"}
     before = alice.http.get(f"/{table}", params=row).json()
@@ -59,13 +58,13 @@ def test_writing_another_users_row_changes_nothing(
 
 
 @pytest.mark.parametrize("column", ["id", "user_id", "created_at", "updated_at", "asin_status"])
-def test_a_user_cannot_write_what_the_database_owns(column: str, alice: Caller, bob: Caller) -> None:
-    """Ids, owner, timestamps and status are not insertable or changeable, so no row can be planted on another user."""
-    value = {"id": _NOBODY, "user_id": bob.id, "asin_status": "asin_found"}.get(column, "2020-01-01T00:00:00Z")
+def test_a_user_cannot_write_columns_that_the_database_sets(column: str, alice: Caller, bob: Caller) -> None:
+    """Ids, owner, timestamps and status cannot be inserted or changed, so a user cannot create rows for another."""
+    value = {"id": _UNKNOWN_ID, "user_id": bob.id, "asin_status": "asin_found"}.get(column, "2020-01-01T00:00:00Z")
     mine = alice.creates()["product_id"]
     inserted = alice.http.post("/products", json={"title": "Planted", column: value})
     changed = alice.http.patch("/products", params={"id": f"eq.{mine}"}, json={column: value})
-    # A missing grant, not a policy; of a generated column Supabase Lite says first that it is one.
+    # A missing grant refuses it, not a policy. For a generated column Supabase Lite reports that first.
     refusal = "is a generated column" if column == "asin_status" else "permission denied"
     for answer in (inserted.json(), changed.json()):
         assert refusal in f"{answer['message']} {answer['details']}"
@@ -73,8 +72,8 @@ def test_a_user_cannot_write_what_the_database_owns(column: str, alice: Caller, 
     assert bob.http.get("/products").json() == []
 
 
-def test_a_deal_cannot_be_hung_on_another_users_product(alice: Caller, bob: Caller, entry: dict[str, Any]) -> None:
-    """The composite foreign key refuses, although its check runs beyond row level security."""
+def test_a_deal_cannot_reference_another_users_product(alice: Caller, bob: Caller, entry: dict[str, Any]) -> None:
+    """The composite foreign key refuses it. Foreign key checks are not subject to row level security."""
     planted = bob.http.post("/deals", json={"product_id": entry["product_id"], "supplier": "Bob"})
     assert planted.json()["code"] == "23503"
     own = bob.creates()["id"]
@@ -83,7 +82,7 @@ def test_a_deal_cannot_be_hung_on_another_users_product(alice: Caller, bob: Call
     assert len(alice.gets("get_product", p_product_id=entry["product_id"])["deals"]) == 1
 
 
-def test_even_beyond_row_level_security_a_deal_stays_with_its_products_owner(
+def test_a_superuser_cannot_insert_a_deal_for_another_users_product(
     stack: Stack, bob: Caller, entry: dict[str, Any]
 ) -> None:
     """Not even the superuser can insert a cross-tenant deal."""
@@ -91,8 +90,8 @@ def test_even_beyond_row_level_security_a_deal_stays_with_its_products_owner(
         stack.supabase.sql("insert into deals (user_id, product_id) values ($1, $2)", bob.id, entry["product_id"])
 
 
-def test_another_users_rows_do_not_exist_for_any_function(alice: Caller, bob: Caller, entry: dict[str, Any]) -> None:
-    """Each function answers Bob as if Alice's ids were made up, and Alice's product is unchanged afterwards."""
+def test_no_function_finds_another_users_rows(alice: Caller, bob: Caller, entry: dict[str, Any]) -> None:
+    """Each function answers Bob as if Alice's ids did not exist, and does not change Alice's product."""
     product_id, deal_id = entry["product_id"], entry["id"]
     before = alice.gets("get_product", p_product_id=product_id)
     assert bob.gets("get_product", p_product_id=product_id) is None
@@ -106,8 +105,8 @@ def test_another_users_rows_do_not_exist_for_any_function(alice: Caller, bob: Ca
     assert alice.gets("get_product", p_product_id=product_id) == before
 
 
-def test_lists_and_searches_show_only_the_callers_deals(alice: Caller, bob: Caller, entry: dict[str, Any]) -> None:
-    """The list function runs beyond row level security, so its own filter has to hold: also past a forged cursor."""
+def test_lists_and_searches_return_only_the_callers_deals(alice: Caller, bob: Caller, entry: dict[str, Any]) -> None:
+    """The list function bypasses row level security, so its own filter must hold, with a forged cursor too."""
     own = bob.creates(title="Bob's lamp")
     assert [item["id"] for item in bob.lists()] == [own["id"]]
     assert [item["id"] for item in bob.lists(p_search="lamp", p_sort="title")] == [own["id"]]
@@ -116,8 +115,8 @@ def test_lists_and_searches_show_only_the_callers_deals(alice: Caller, bob: Call
     assert [item["id"] for item in alice.lists()] == [entry["id"]]
 
 
-def test_the_same_asin_belongs_to_each_user_separately(bob: Caller, entry: dict[str, Any]) -> None:
-    """Bob's product with Alice's ASIN is a new one of his, with nothing of hers in it."""
+def test_two_users_can_have_products_with_the_same_asin(bob: Caller, entry: dict[str, Any]) -> None:
+    """Bob's product with Alice's ASIN is a new product that contains none of her data."""
     own = bob.creates(asin="B00ALICE01", title="Bob's lamp", deal={"supplier": "Acme"})
     assert own["product_id"] != entry["product_id"]
     assert (own["product"]["title"], own["buy_cost"]) == ("Bob's lamp", None)
@@ -125,9 +124,9 @@ def test_the_same_asin_belongs_to_each_user_separately(bob: Caller, entry: dict[
 
 @pytest.mark.usefixtures("entry")
 def test_stats_of_another_user_are_refused(alice: Caller, bob: Caller) -> None:
-    """A forged p_user_id is an error, never numbers; null is nobody's id."""
+    """A forged p_user_id is an error and returns no numbers. So is null."""
     for function in ("get_asin_stats", "recount_asin_stats"):
-        for forged in (alice.id, _NOBODY, None):
+        for forged in (alice.id, _UNKNOWN_ID, None):
             refusal = bob.rpc(function, p_user_id=forged)
             assert (refusal.status_code, refusal.json()["code"]) == (403, "PT403")
     assert bob.reads_stats()["all"] == 0
@@ -135,30 +134,27 @@ def test_stats_of_another_user_are_refused(alice: Caller, bob: Caller) -> None:
 
 
 @pytest.mark.usefixtures("entry")
-def test_the_service_role_may_ask_for_any_users_stats(stack: Stack, alice: Caller) -> None:
-    """The exception that server-side jobs need."""
-    token = jwt.encode({"role": "service_role", "aud": "authenticated"}, stack.supabase.jwt_secret, "HS256")
-    service = caller_with(stack.supabase, token)
-    with service.http:
-        assert service.gets("get_asin_stats", p_user_id=alice.id)["all"] == 1
-        assert service.gets("recount_asin_stats", p_user_id=alice.id)["after"]["all"] == 1
-        assert service.gets("recount_asin_stats", p_user_id=_NOBODY)["after"]["all"] == 0
+def test_the_service_role_may_read_any_users_stats(alice: Caller, service: Caller) -> None:
+    """Server-side jobs need this exception."""
+    assert service.gets("get_asin_stats", p_user_id=alice.id)["all"] == 1
+    assert service.gets("recount_asin_stats", p_user_id=alice.id)["after"]["all"] == 1
+    assert service.gets("recount_asin_stats", p_user_id=_UNKNOWN_ID)["after"]["all"] == 0
 
 
 @pytest.mark.parametrize("function", sorted(_CALLS))
-def test_an_anonymous_caller_may_call_nothing(function: str, anonymous: Caller) -> None:
-    """The publishable key alone opens no function."""
+def test_an_anonymous_caller_may_call_no_function(function: str, anonymous: Caller) -> None:
+    """The publishable key alone is not enough for any function."""
     assert anonymous.rpc(function, **_CALLS[function]).status_code == 401
 
 
 @pytest.mark.parametrize("table", ["products", "deals"])
 @pytest.mark.usefixtures("entry")
-def test_an_anonymous_caller_may_touch_no_table(table: str, anonymous: Caller) -> None:
-    """Refused by missing grants, before row level security is even asked."""
+def test_an_anonymous_caller_may_access_no_table(table: str, anonymous: Caller) -> None:
+    """Missing grants refuse the call before row level security applies."""
     row = {"id": "not.is.null"}
     answers = [
         anonymous.http.get(f"/{table}"),
-        anonymous.http.post(f"/{table}", json={"title": "x"} if table == "products" else {"product_id": _NOBODY}),
+        anonymous.http.post(f"/{table}", json={"title": "x"} if table == "products" else {"product_id": _UNKNOWN_ID}),
         anonymous.http.patch(f"/{table}", params=row, json={"brand": "x"} if table == "products" else {"notes": "x"}),
         anonymous.http.delete(f"/{table}", params=row),
     ]
@@ -166,7 +162,7 @@ def test_an_anonymous_caller_may_touch_no_table(table: str, anonymous: Caller) -
 
 
 def test_only_the_health_check_is_open_to_anonymous_callers(stack: Stack, anonymous: Caller) -> None:
-    """Read from the catalogue, so that a function or table added later is held to it too."""
+    """Reads the system catalogue, so functions and tables added later are checked too."""
     open_functions = stack.supabase.sql(
         "select proname from pg_proc where pronamespace in ('public'::regnamespace, 'private'::regnamespace)"
         " and has_function_privilege('anon', oid, 'execute')"
@@ -183,24 +179,24 @@ def test_only_the_health_check_is_open_to_anonymous_callers(stack: Stack, anonym
     assert anonymous.gets("health") == "ok"
 
 
-def test_every_function_of_the_interface_is_among_the_calls_tested_here(stack: Stack) -> None:
-    """A new public function has to be added to the anonymous test above."""
+def test_every_public_function_is_in_the_table_of_calls(stack: Stack) -> None:
+    """A new public function must be added to the test of anonymous callers."""
     functions = stack.supabase.sql(
         "select distinct proname from pg_proc where pronamespace = 'public'::regnamespace order by 1"
     )
     assert {row["proname"] for row in functions} == {*_CALLS, "health"}
 
 
-def test_inner_functions_are_no_endpoints(alice: Caller) -> None:
-    """The schema `private` is served under no name."""
+def test_functions_of_the_private_schema_are_not_endpoints(alice: Caller) -> None:
+    """The schema `private` is not exposed by the REST interface."""
     assert alice.rpc("require_user").status_code == 404
     profiled = alice.http.post("/rpc/require_user", json={}, headers={"Content-Profile": "private"})
     assert profiled.status_code >= 400
 
 
 @pytest.mark.usefixtures("entry")
-def test_the_counters_are_reached_by_no_name_and_no_role(stack: Stack, alice: Caller) -> None:
-    """Neither reads nor writes nor trigger functions: their schema is not served, and nobody may use it."""
+def test_no_role_can_access_the_counters(stack: Stack, alice: Caller) -> None:
+    """Reads, writes and calls of trigger functions all fail: the schema is not exposed, and no role may use it."""
     for path in ("asin_stats", "rpc/settle", "rpc/take_turn", "rpc/user_lock"):
         for headers in ({}, {"Accept-Profile": "counting", "Content-Profile": "counting"}):
             for method in ("GET", "POST", "PATCH", "DELETE"):
@@ -220,8 +216,8 @@ def test_the_counters_are_reached_by_no_name_and_no_role(stack: Stack, alice: Ca
         assert stack.supabase.sql(granted, role) == []
 
 
-def test_only_an_administrator_makes_an_operator(stack: Stack, alice: Caller, bob: Caller) -> None:
-    """The role is read from the metadata users cannot write; user_metadata, which they can, does not count."""
+def test_only_an_administrator_can_grant_the_operator_role(stack: Stack, alice: Caller, bob: Caller) -> None:
+    """The role is read from app_metadata, which users cannot write. user_metadata, which they can, is ignored."""
     stack.supabase.sql('update auth.users set raw_app_meta_data = \'{"role": "operator"}\' where id = $1', alice.id)
     stack.supabase.sql('update auth.users set raw_user_meta_data = \'{"role": "operator"}\' where id = $1', bob.id)
     assert alice.gets("is_operator") is True
@@ -229,8 +225,8 @@ def test_only_an_administrator_makes_an_operator(stack: Stack, alice: Caller, bo
 
 
 @pytest.mark.usefixtures("entry")
-def test_deleting_a_user_takes_their_rows_along(stack: Stack, alice: Caller, bob: Caller) -> None:
-    """The cascade removes products and deals, and nobody else's."""
+def test_deleting_a_user_deletes_their_rows(stack: Stack, alice: Caller, bob: Caller) -> None:
+    """The cascade removes the user's products and deals, and no other rows."""
     bob.creates()
     stack.supabase.sql("delete from auth.users where id = $1", alice.id)
     left = stack.supabase.sql("select user_id from products union all select user_id from deals")

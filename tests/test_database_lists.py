@@ -1,4 +1,4 @@
-"""Lists: every filter, every order, exact paging, and searches that mean every character literally."""
+"""Lists: filters, sort orders, exact paging, and searches that take every character literally."""
 
 from decimal import Decimal
 from typing import Any
@@ -13,7 +13,7 @@ _SORTS = ["created_at", "title", "buy_cost", "supplier"]
 
 @pytest.fixture
 def catalogue(stack: Stack, alice: Caller) -> list[dict[str, Any]]:
-    """Return 30 deals with many equal titles, suppliers, costs and times; some a microsecond apart, some deleted."""
+    """Return 30 deals: many equal titles, suppliers, costs and times, some 1 µs apart, some deleted."""
     for number in range(30):
         deal = {
             "supplier": ["acme", "Acme Ltd", "bolt", "", "Zed"][number % 5],
@@ -33,7 +33,7 @@ def catalogue(stack: Stack, alice: Caller) -> list[dict[str, Any]]:
 
 
 def _key(entry: dict[str, Any], sort: str, *, unknown: Decimal) -> tuple[Any, str]:
-    """Return what `sort` orders by: text without case, money as a number, then the id."""
+    """Return the sort key for `sort`: lower-case text or the amount as a number, then the id."""
     value = entry["product"]["title"] if sort == "title" else entry[sort]
     if sort == "buy_cost":
         value = unknown if value is None else Decimal(value)
@@ -42,27 +42,27 @@ def _key(entry: dict[str, Any], sort: str, *, unknown: Decimal) -> tuple[Any, st
 
 @pytest.mark.parametrize("active", [True, False])
 @pytest.mark.parametrize("sort", [*_SORTS, *(f"-{sort}" for sort in _SORTS)])
-def test_paging_meets_every_deal_once_in_order(
+def test_paging_returns_every_deal_once_in_order(
     alice: Caller, catalogue: list[dict[str, Any]], sort: str, *, active: bool
 ) -> None:
-    """With ties and unknown costs (last both ways), whatever the page size, also when the last page is just full."""
+    """For several page sizes, with equal values, unknown costs (last in both directions) and a full last page."""
     down = sort.startswith("-")
     unknown = Decimal(-1 if down else "Infinity")
-    wanted = sorted(
+    expected = sorted(
         (entry for entry in catalogue if entry["active"] is active),
         key=lambda entry: _key(entry, sort.removeprefix("-"), unknown=unknown),
         reverse=down,
     )
-    assert len(wanted) == (20 if active else 10)
+    assert len(expected) == (20 if active else 10)
     for limit in (3, 5, 10, 1000):
         pages = list(alice.pages(p_sort=sort, p_limit=limit, p_active=active))
-        assert [entry["id"] for page in pages for entry in page] == [entry["id"] for entry in wanted]
-        assert len(pages) == -(-len(wanted) // limit)
+        assert [entry["id"] for page in pages for entry in page] == [entry["id"] for entry in expected]
+        assert len(pages) == -(-len(expected) // limit)
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_a_deal_that_appears_or_goes_between_pages_disturbs_no_other(alice: Caller) -> None:
-    """The cursor is a place, not a count: nothing is repeated or skipped, even when the cursor's own deal is gone."""
+def test_inserts_and_deletes_between_pages_do_not_affect_other_deals(alice: Caller) -> None:
+    """The cursor is a position, not a count. No deal is repeated or skipped, even if the cursor's deal is deleted."""
     before = [entry["id"] for entry in alice.lists(p_sort="title")]
     first = alice.gets("list_deals", p_sort="title", p_limit=5)
     alice.creates(title="aaaa: sorts before everything")
@@ -73,7 +73,7 @@ def test_a_deal_that_appears_or_goes_between_pages_disturbs_no_other(alice: Call
 
 
 def test_filters_combine(alice: Caller, catalogue: list[dict[str, Any]]) -> None:
-    """Each narrows, null means no filter, and together they mean all of them."""
+    """Each filter narrows the list, null means no filter, and several filters are combined with AND."""
     active = {entry["id"]: entry for entry in catalogue if entry["active"]}
 
     def ids(**filters: object) -> set[str]:
@@ -128,10 +128,10 @@ def test_filters_combine(alice: Caller, catalogue: list[dict[str, Any]]) -> None
         ("zzzz", set()),
     ],
 )
-def test_a_search_is_a_literal_part_of_any_field_in_any_case(
+def test_a_search_matches_a_literal_part_of_any_field_in_any_case(
     alice: Caller, search: str, found: set[str] | None
 ) -> None:
-    """Title, brand, ASIN, UPC and supplier, each by itself, from two characters of any kind on; none is a wildcard."""
+    """Title, brand, ASIN, UPC and supplier are searched separately, from two characters on, without wildcards."""
     alice.creates(title="Lamp 50% off", asin="B00PERCENT", deal={"notes": "a"})
     alice.creates(title="Lamp", brand="un_der", upc="0012345678", deal={"supplier": "Acme", "notes": "b"})
     alice.creates(title="back\\slash", brand="Lux ÉLAN", deal={"notes": "c"})
@@ -144,7 +144,7 @@ def test_a_search_is_a_literal_part_of_any_field_in_any_case(
 
 
 def test_a_search_follows_every_change(alice: Caller) -> None:
-    """Of the product's fields and of the supplier, whatever function made it; what was, is found no more."""
+    """After a change by any function, new values are found and old values are not."""
     entry = alice.creates(title="Lamp", brand="Lux", deal={"supplier": "Acme"})
     changes = {"title": "Zebra", "brand": "Nox", "asin": "B0NEWASIN0", "upc": "4006381333931"}
     alice.gets("update_product", p_product_id=entry["product_id"], p_changes=changes)
@@ -158,19 +158,19 @@ def test_a_search_follows_every_change(alice: Caller) -> None:
     assert [found["id"] for found in alice.lists(p_search="bolt", p_active=False)] == [entry["id"]]
 
 
-def test_a_search_keeps_to_filters_and_order(alice: Caller, catalogue: list[dict[str, Any]]) -> None:
-    """Page by page, for a search that nearly all fit and for one that few do."""
+def test_a_search_respects_filters_and_order(alice: Caller, catalogue: list[dict[str, Any]]) -> None:
+    """Page by page, for searches with many matches and with few."""
     active = [entry for entry in catalogue if entry["active"] and entry["stage"] == "ordered"]
     for search in ("b0000", "amp", "acme", "07"):
-        fitting = [
+        matching = [
             entry["id"]
             for entry in active
             if search in f"{entry['product']['asin']}\n{entry['product']['title']}\n{entry['supplier']}".lower()
         ]
         pages = alice.pages(p_search=search, p_stage="ordered", p_sort="title", p_limit=2)
-        met = [entry for page in pages for entry in page]
-        assert sorted(entry["id"] for entry in met) == sorted(fitting)
-        titles = [entry["product"]["title"].lower() for entry in met]
+        returned = [entry for page in pages for entry in page]
+        assert sorted(entry["id"] for entry in returned) == sorted(matching)
+        titles = [entry["product"]["title"].lower() for entry in returned]
         assert titles == sorted(titles)
 
 
@@ -191,8 +191,8 @@ def test_a_search_keeps_to_filters_and_order(alice: Caller, catalogue: list[dict
         {"p_after_value": "lamp", "p_after_id": "00000000-0000-0000-0000-000000000000", "p_sort": "buy_cost"},
     ],
 )
-def test_a_list_that_makes_no_sense_is_a_bad_request(alice: Caller, arguments: dict[str, object]) -> None:
-    """Unknown sorts, limits out of range and cursors of another sort are refused with a reason."""
+def test_invalid_list_arguments_are_a_bad_request(alice: Caller, arguments: dict[str, object]) -> None:
+    """Unknown sorts, limits out of range and cursors of another sort are refused with a message."""
     alice.creates()
     refusal = alice.rpc("list_deals", **arguments)
     assert (refusal.status_code, refusal.json()["code"]) == (400, "PT400")

@@ -1,4 +1,4 @@
-"""The database refuses what the schemas refuse, also where users write past the application, and takes the rest."""
+"""The database's constraints accept and refuse the same values as the schemas, for direct writes by users too."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tests.postgres import MIGRATIONS, PostgresServer, execute, new_user, projec
 _MODELS: Final[dict[str, type[BaseModel]]] = {"products": ProductFields, "deals": DealFields}
 _FIELDS: Final = [(table, field) for table, model in _MODELS.items() for field in model.model_fields]
 _RETURNED: Final = {"Prefer": "return=representation"}
-# All that any version of Unicode, or anybody's `trim`, might take for a space; and what else texts are tripped up by.
+# Every character that a version of Unicode or a `trim` function treats as a space, and other problematic characters.
 _SPACES: Final = [
     *(chr(code) for code in (*range(1, 0x21), 0x7F, 0x85, 0xA0, 0xAD, 0x1680, 0x180E)),
     *(chr(code) for code in (*range(0x2000, 0x2010), 0x2028, 0x2029, 0x202F, 0x205F, 0x2060, 0x3000, 0xFEFF)),
@@ -35,7 +35,7 @@ _NUMBERS: Final = [
 
 
 def _bounds(schema: dict[str, Any]) -> Iterator[object]:
-    """Yield values at and beyond every limit that the JSON schema of a field names."""
+    """Yield values at and beyond every limit in the JSON schema of a field."""
     for variant in schema.get("anyOf", [schema]):
         kind = variant.get("type")
         if kind == "string":
@@ -56,7 +56,7 @@ def _bounds(schema: dict[str, Any]) -> Iterator[object]:
 
 
 def _candidates(table: str, field: str) -> list[object]:
-    """Return each value once, as it is written in JSON: numbers as numbers."""
+    """Return each value once, as JSON represents it: numbers as numbers."""
     schema = _MODELS[table].model_json_schema()["properties"][field]
     values = {json.dumps(_plain(value)): _plain(value) for value in _bounds(schema)}
     return list(values.values())
@@ -69,7 +69,7 @@ def _plain(value: object) -> object:
 
 
 def _stored(table: str, field: str, value: object) -> list[object]:
-    """Return what the application stores for `value`; nothing when it refuses."""
+    """Return a list with the value that the application stores for `value`; empty if it refuses."""
     try:
         return [_MODELS[table].model_validate_json(json.dumps({field: value})).model_dump(mode="json")[field]]
     except ValidationError:
@@ -77,7 +77,7 @@ def _stored(table: str, field: str, value: object) -> list[object]:
 
 
 def _is_rounded(field: str, value: object) -> bool:
-    """Say whether a column of cents makes a value of it that the application takes: it rounds before any rule."""
+    """Return whether the column rounds `value` to a valid amount. Rounding happens before any constraint."""
     if field != "buy_cost" or not isinstance(value, float):
         return False
     return bool(_stored("deals", field, float(round(Decimal(str(value)), 2))))
@@ -85,30 +85,30 @@ def _is_rounded(field: str, value: object) -> bool:
 
 @pytest.fixture
 def rows(alice: Caller) -> dict[str, str]:
-    """Return the ids of a product and a deal of Alice's."""
+    """Return the ids of one of Alice's products and one of her deals."""
     deal = alice.creates(title="Lamp", deal={"supplier": "Acme"})
     return {"products": deal["product_id"], "deals": deal["id"]}
 
 
-def _written(caller: Caller, table: str, row: str, body: dict[str, object]) -> list[Any]:
-    """Change a row past the application; return the rows that are as they were asked to be, none when refused."""
+def _write(caller: Caller, table: str, row: str, body: dict[str, object]) -> list[Any]:
+    """Change a row without the application; return the changed rows, or none if refused."""
     answer = caller.http.patch(f"/{table}", params={"id": f"eq.{row}"}, json=body, headers=_RETURNED)
     return list(answer.json()) if answer.is_success else []
 
 
 @pytest.mark.parametrize(("table", "field"), _FIELDS)
-def test_a_change_past_the_application_is_taken_exactly_when_the_schema_takes_it(
+def test_the_database_accepts_exactly_the_changes_that_the_schema_accepts(
     table: str, field: str, alice: Caller, rows: dict[str, str]
 ) -> None:
-    """At and beyond every limit of every field, with the user's own token; and what is refused changes nothing."""
+    """At and beyond every limit of every field, with the user's own token. A refused change alters nothing."""
     wrong: list[tuple[object, str]] = []
     for value in _candidates(table, field):
         before = alice.http.get(f"/{table}", params={"id": f"eq.{rows[table]}"}).json()
         stored = _stored(table, field, value)
-        if stored and not _written(alice, table, rows[table], {field: stored[0]}):
+        if stored and not _write(alice, table, rows[table], {field: stored[0]}):
             wrong.append((value, "refused"))
-        if not stored and _written(alice, table, rows[table], {field: value}) and not _is_rounded(field, value):
-            wrong.append((value, "taken"))
+        if not stored and _write(alice, table, rows[table], {field: value}) and not _is_rounded(field, value):
+            wrong.append((value, "accepted"))
         if not stored and not _is_rounded(field, value):
             after = alice.http.get(f"/{table}", params={"id": f"eq.{rows[table]}"}).json()
             wrong += [(value, "changed")] if after != before else []
@@ -116,25 +116,25 @@ def test_a_change_past_the_application_is_taken_exactly_when_the_schema_takes_it
 
 
 @pytest.mark.parametrize(("table", "field"), _FIELDS)
-def test_a_new_row_past_the_application_is_held_to_the_same(
+def test_the_database_refuses_new_rows_that_the_schema_refuses(
     table: str, field: str, alice: Caller, rows: dict[str, str]
 ) -> None:
-    """Each value that the schema refuses, in a row that is otherwise good."""
+    """Tries each value that the schema refuses, in a row that is otherwise valid."""
     good = {"products": {"title": "New"}, "deals": {"product_id": rows["products"], "supplier": "New"}}[table]
     refused = [value for value in _candidates(table, field) if not _stored(table, field, value)]
-    taken = [
+    accepted = [
         value
         for value in refused
         if alice.http.post(f"/{table}", json={**good, field: value}).is_success and not _is_rounded(field, value)
     ]
-    assert (taken, refused != [] or field in {"favorite", "multiple_asins"}) == ([], True)
+    assert (accepted, refused != [] or field in {"favorite", "multiple_asins"}) == ([], True)
 
 
 @pytest.mark.parametrize(("table", "field"), _FIELDS)
-def test_a_function_says_422_to_what_the_rules_refuse(
+def test_functions_answer_422_to_values_that_the_schema_refuses(
     table: str, field: str, alice: Caller, rows: dict[str, str]
 ) -> None:
-    """Called past the application too: never a server error, which the application would take for an outage."""
+    """Direct calls get 422 too. A server error would look like an outage to the application."""
     function, key = {"products": ("update_product", "p_product_id"), "deals": ("update_deal", "p_deal_id")}[table]
     for value in _candidates(table, field):
         if not _stored(table, field, value):
@@ -143,17 +143,17 @@ def test_a_function_says_422_to_what_the_rules_refuse(
 
 
 @pytest.mark.parametrize("moment", ["2990-01-01", "infinity", "tomorrow"])
-def test_no_deal_is_deleted_in_the_future(alice: Caller, rows: dict[str, str], moment: str) -> None:
-    """It could be restored for longer than others, and would never be purged. Now is a good moment."""
+def test_deleted_at_cannot_be_in_the_future(alice: Caller, rows: dict[str, str], moment: str) -> None:
+    """Such a deal could be restored for longer than others, and would never be purged. "now" is accepted."""
     deleted = {"active": False, "deleted_at": moment}
-    assert _written(alice, "deals", rows["deals"], deleted) == []
+    assert _write(alice, "deals", rows["deals"], deleted) == []
     new = {"product_id": rows["products"], "supplier": "New", **deleted}
     assert not alice.http.post("/deals", json=new).is_success
-    assert _written(alice, "deals", rows["deals"], {"active": False, "deleted_at": "now"}) != []
+    assert _write(alice, "deals", rows["deals"], {"active": False, "deleted_at": "now"}) != []
 
 
-def test_every_rule_is_known_to_hold_for_all_rows(stack: Stack) -> None:
-    """On a database without rows of another time."""
+def test_every_constraint_is_validated(stack: Stack) -> None:
+    """On a database without rows from before the constraints."""
     assert stack.supabase.sql("select conname from pg_constraint where not convalidated") == []
 
 
@@ -163,19 +163,19 @@ insert into deals (user_id, product_id, buy_cost) select user_id, id, 9999999999
 """
 
 
-def test_rows_that_break_a_rule_do_not_stop_the_migration(postgres: PostgresServer) -> None:
-    """They stay; a rule that none breaks is validated; changing them through a function is refused, not an error."""
+def test_rows_that_violate_a_constraint_do_not_stop_the_migration(postgres: PostgresServer) -> None:
+    """They are kept. A constraint that no row violates is validated."""
     (rules,) = (file for file in MIGRATIONS if file.name.endswith("_constraints.sql"))
-    place = MIGRATIONS.index(rules)
+    position = MIGRATIONS.index(rules)
     with postgres.session() as administrator:
         execute(administrator, "create database with_rows template template0")
         try:
             with postgres.session(database="with_rows") as session:
                 execute(session, project_sql())
-                postgres.migrate(MIGRATIONS[:place], database="with_rows")
+                postgres.migrate(MIGRATIONS[:position], database="with_rows")
                 user = new_user(session)
                 deal = execute(session, _BROKEN, user)[0]["id"]
-                postgres.migrate(MIGRATIONS[place:], database="with_rows")
+                postgres.migrate(MIGRATIONS[position:], database="with_rows")
                 unknown = execute(session, "select conname from pg_constraint where not convalidated order by 1")
                 assert [row["conname"] for row in unknown] == ["deals_buy_cost_check", "products_title_trimmed"]
                 assert execute(session, "select buy_cost from deals where id = %s", deal) == [

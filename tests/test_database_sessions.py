@@ -1,4 +1,4 @@
-"""Whether a session is open, as the database tells its owner."""
+"""`session_is_open`: whether the caller's session still exists."""
 
 from collections.abc import Iterator
 
@@ -23,13 +23,13 @@ def token(stack: Stack) -> str:
 
 @pytest.fixture
 def owner(stack: Stack, token: str) -> Iterator[Caller]:
-    """Return that user."""
+    """Return the user who owns `token`."""
     caller = caller_with(stack.supabase, token)
     with caller.http:
         yield caller
 
 
-def test_a_session_is_open_until_its_row_is_gone(owner: Caller, token: str, stack: Stack) -> None:
+def test_a_session_is_open_until_its_row_is_deleted(owner: Caller, token: str, stack: Stack) -> None:
     """Supabase Auth deletes it when the user signs out."""
     assert owner.gets("session_is_open") is True
     stack.supabase.sql("delete from auth.sessions where id = $1", _claims(token)["session_id"])
@@ -37,17 +37,17 @@ def test_a_session_is_open_until_its_row_is_gone(owner: Caller, token: str, stac
 
 
 @pytest.mark.parametrize(("until", "is_open"), [("1 hour", True), ("-1 second", False)])
-def test_a_session_with_an_end_is_open_until_then(
+def test_a_session_with_an_end_is_closed_after_it(
     owner: Caller, token: str, stack: Stack, until: str, *, is_open: bool
 ) -> None:
-    """Supabase Auth can give a session one."""
+    """Supabase Auth can limit the lifetime of a session."""
     change = "update auth.sessions set not_after = now() + $2::interval where id = $1"
     stack.supabase.sql(change, _claims(token)["session_id"], until)
     assert owner.gets("session_is_open") is is_open
 
 
-def test_a_session_of_somebody_else_is_not_the_callers(token: str, alice: Caller, stack: Stack) -> None:
-    """However the token came to name it; nor does one that names none have a session."""
+def test_another_users_session_is_not_open_for_the_caller(token: str, alice: Caller, stack: Stack) -> None:
+    """A token that names another user's session, or no session, has no open session."""
     for claims in ({**_claims(token), "sub": alice.id}, {**_claims(token), "session_id": None}):
         forged = jwt.encode(claims, stack.supabase.jwt_secret, "HS256")
         caller = caller_with(stack.supabase, forged)

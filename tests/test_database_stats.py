@@ -1,4 +1,4 @@
-"""What the five numbers mean: each product with an active deal once, in exactly one status."""
+"""The meaning of the stats: each product with an active deal counts once, in exactly one status."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ _ZERO = {"all": 0, "asin_found": 0, "needs_selection": 0, "needs_asin": 0, "manu
 
 
 def test_a_new_user_has_zeros(alice: Caller) -> None:
-    """Five numbers, all zero: not an error and not an empty object."""
+    """The answer has five zeros. It is neither an error nor an empty object."""
     assert alice.reads_stats() == _ZERO
 
 
@@ -33,14 +33,14 @@ def test_a_new_user_has_zeros(alice: Caller) -> None:
     ],
 )
 def test_each_product_is_in_exactly_one_status(alice: Caller, product: dict[str, Any], status: str) -> None:
-    """An ASIN, else several candidates, else a UPC, else nothing; placeholders are no ASIN. List and stats agree."""
+    """The order is: ASIN, several ASINs, UPC, none. Placeholders are not ASINs. List and stats agree."""
     assert alice.creates(**product)["product"]["asin_status"] == status
     assert alice.reads_stats() == {**_ZERO, "all": 1, status: 1}
     assert len(alice.lists(p_asin_status=status)) == 1
 
 
 def test_the_four_statuses_sum_to_all(alice: Caller) -> None:
-    """Different counts in each, so that no two can be mistaken for each other."""
+    """Each status has a different count, so that swapped counts are detected."""
     for number in range(10):
         identifiers: dict[str, Any] = {}
         if number < 4:
@@ -50,12 +50,12 @@ def test_the_four_statuses_sum_to_all(alice: Caller) -> None:
         elif number < 9:
             identifiers = {"multiple_asins": True}
         alice.creates(**identifiers)
-    wanted = {"all": 10, "asin_found": 4, "needs_asin": 3, "needs_selection": 2, "manual_entry": 1}
-    assert alice.reads_stats() == wanted
+    expected = {"all": 10, "asin_found": 4, "needs_asin": 3, "needs_selection": 2, "manual_entry": 1}
+    assert alice.reads_stats() == expected
 
 
-def test_a_product_counts_once_however_many_deals_it_has(alice: Caller) -> None:
-    """Until its last active deal is deleted; restoring any brings it back."""
+def test_a_product_with_several_deals_counts_once(alice: Caller) -> None:
+    """It counts until its last active deal is deleted, and again after a restore."""
     deals = [alice.creates(asin="B000000001", deal={"supplier": name})["id"] for name in ("a", "b", "c")]
     one = {**_ZERO, "all": 1, "asin_found": 1}
     assert alice.reads_stats() == one

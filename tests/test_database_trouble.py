@@ -1,4 +1,4 @@
-"""Database trouble is 503 with Retry-After: never zeros, never an old number, never a 500, and no change is denied."""
+"""A database failure is answered with 503 and Retry-After, never with zeros, old numbers or a 500."""
 
 import json
 import time
@@ -16,39 +16,10 @@ from local.processes import wait_until
 from local.server import free_port
 from local.stack import Stack
 from tests.problems import problem
-from tests.proxy import Fault, SupabaseProxy, http_answer
+from tests.proxy import FAULTS, Fault, SupabaseProxy, faulty_answer
 from tests.sellers import CACHE_STATUS, STATS, Seller, app_environment, new_seller, running_app
 
 _TIMEOUT = 1.0
-_PAGE = b"<!doctype html><html><body>Bad gateway</body></html>"
-
-
-def _says(status: str, body: bytes, media_type: str = "application/json") -> Fault:
-    return Fault(lambda _: http_answer(status, body, media_type=media_type))
-
-
-_FAULTS = {
-    "closed before it was passed on": Fault(lambda _: b"", arrives=False),
-    "answer lost": Fault(lambda _: b""),
-    "answer cut off in its head": Fault(lambda answer: answer[:20]),
-    "answer cut off in its body": Fault(lambda answer: answer[:-1]),
-    "no HTTP at all": Fault(lambda _: b"SSH-2.0-OpenSSH_9.2\r\n"),
-    "truncated JSON": _says("200 OK", b'{"all": 1, "asin_fo'),
-    "a page of HTML": _says("200 OK", _PAGE, "text/html"),
-    "HTML that says it is JSON": _says("200 OK", _PAGE),
-    "empty": _says("200 OK", b""),
-    "no content": _says("204 No Content", b""),
-    "an empty list": _says("200 OK", b"[]"),
-    "an empty object": _says("200 OK", b"{}"),
-    "a number": _says("200 OK", b"7"),
-    "a string": _says("200 OK", b'"ok"'),
-    "500 without a word": _says("500 Internal Server Error", b""),
-    "500 as HTML": _says("500 Internal Server Error", _PAGE, "text/html"),
-    "502 of a gateway": _says("502 Bad Gateway", _PAGE, "text/html"),
-    "503 of PostgREST": _says("503 Service Unavailable", b'{"code": "PGRST001", "message": "no connection"}'),
-    "500 with an SQLSTATE": _says("500 Internal Server Error", b'{"code": "57014", "message": "secret SQL words"}'),
-    "429 of a gateway": _says("429 Too Many Requests", b"slow down", "text/plain"),
-}  # fmt: skip
 
 Call = Callable[[Seller, dict[str, Any]], httpx.Response]
 _READS: dict[str, Call] = {
@@ -66,99 +37,86 @@ _WRITES: dict[str, Call] = {
 
 
 @pytest.fixture(scope="module")
-def proxy(stack: Stack) -> Iterator[SupabaseProxy]:
-    """Stand between the app and Supabase."""
-    with SupabaseProxy(stack.supabase.url) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def troubled_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the log of the app behind the proxy."""
-    return tmp_path_factory.mktemp("troubled") / "gunicorn.log"
-
-
-@pytest.fixture(scope="module")
-def troubled(stack: Stack, proxy: SupabaseProxy, troubled_log: Path) -> Iterator[AppServer]:
-    """Run the app behind the proxy, with little patience."""
+def faulty_app(stack: Stack, proxy: SupabaseProxy, log: Path) -> Iterator[AppServer]:
+    """Run the app behind the proxy, with short timeouts."""
     environment = app_environment(
         stack, SUPABASE_URL=proxy.url, SUPABASE_TIMEOUT=str(_TIMEOUT), SUPABASE_DOWN_AFTER="2"
     )
-    with AppServer(environment, workers=1, log=troubled_log) as running:
+    with AppServer(environment, workers=1, log=log) as running:
         yield running
 
 
 @pytest.fixture(autouse=True)
-def _nothing_stays_wrong(proxy: SupabaseProxy) -> Iterator[None]:
+def _clear_fault(proxy: SupabaseProxy) -> Iterator[None]:
     yield
     proxy.fault = None
 
 
 @pytest.fixture(scope="module")
-def reader(stack: Stack, troubled: AppServer) -> Iterator[tuple[Seller, dict[str, Any]]]:
-    """Return a user of that app who only reads, and their deal."""
-    with new_seller(stack.supabase, troubled.url) as new:
+def reader(stack: Stack, faulty_app: AppServer) -> Iterator[tuple[Seller, dict[str, Any]]]:
+    """Return a user of `faulty_app` who only reads, and their deal."""
+    with new_seller(stack.supabase, faulty_app.url) as new:
         yield new, new.creates()
 
 
 @pytest.fixture
-def someone(stack: Stack, troubled: AppServer) -> Iterator[Seller]:
-    """Return a new user of that app."""
-    with new_seller(stack.supabase, troubled.url) as new:
+def someone(stack: Stack, faulty_app: AppServer) -> Iterator[Seller]:
+    """Return a new user of `faulty_app`."""
+    with new_seller(stack.supabase, faulty_app.url) as new:
         yield new
 
 
-def _is_trouble(answer: httpx.Response) -> dict[str, Any]:
+def _unavailable(answer: httpx.Response) -> dict[str, Any]:
     document = problem(answer, 503)
     assert int(answer.headers["Retry-After"]) >= 1
     assert "secret" not in answer.text
     return document
 
 
-@pytest.mark.parametrize("fault", _FAULTS)
-def test_a_read_that_goes_wrong_is_unavailable(
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_failed_read_is_a_503(
     reader: tuple[Seller, dict[str, Any]], proxy: SupabaseProxy, redis: Redis, fault: str
 ) -> None:
-    """Whatever comes back that is not the answer; and nothing of it is taken for numbers."""
+    """For every faulty answer. No part of it is stored as numbers."""
     seller, deal = reader
     redis.delete(seller.key)
-    proxy.fault = _FAULTS[fault]
+    proxy.fault = FAULTS[fault]
     for read in _READS.values():
-        _is_trouble(read(seller, deal))
+        _unavailable(read(seller, deal))
     stored = redis.get(seller.key)
     assert not isinstance(stored, bytes) or not stored.startswith(b"{")
 
 
-def test_when_the_trouble_is_over_the_numbers_come_back_by_themselves(someone: Seller, proxy: SupabaseProxy) -> None:
-    """Within seconds, and cached again."""
-    proxy.fault = _FAULTS["a page of HTML"]
-    _is_trouble(someone.reads_stats())
+def test_after_a_failure_the_numbers_recover_by_themselves(someone: Seller, proxy: SupabaseProxy) -> None:
+    """Within 5 s, and the numbers are cached again."""
+    proxy.fault = FAULTS["an HTML page"]
+    _unavailable(someone.reads_stats())
     proxy.fault = None
     assert wait_until(lambda: someone.reads_stats().status_code == 200, seconds=5)
     assert "hit" in someone.reads_stats().headers["Cache-Status"]
 
 
-@pytest.mark.parametrize("fault", _FAULTS)
-def test_a_write_that_goes_wrong_is_unavailable_and_never_leaves_an_old_number(
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_failed_write_is_a_503_and_never_leaves_an_old_number(
     someone: Seller, proxy: SupabaseProxy, redis: Redis, fault: str
 ) -> None:
-    """It may have happened or not, and is not denied: the next numbers are those of the database, whichever."""
+    """The change may have happened, and the answer does not deny it. The next numbers are those of the database."""
     for write in _WRITES.values():
         deal = someone.creates()
         redis.set(
             someone.key, b'{"all":9,"asin_found":9,"needs_selection":0,"needs_asin":0,"manual_entry":0}', px=9_000
         )
-        proxy.fault = _FAULTS[fault]
-        assert "nothing was changed" not in _is_trouble(write(someone, deal))["detail"]
+        proxy.fault = FAULTS[fault]
+        assert "nothing was changed" not in _unavailable(write(someone, deal))["detail"]
         proxy.fault = None
         assert someone.stats()["all"] == len({item["product_id"] for item in someone.lists()})
 
 
-def test_a_lost_answer_leaves_the_tombstone_standing(someone: Seller, proxy: SupabaseProxy) -> None:
-    """The change did happen, is shown at once, and nothing is stored until its outcome cannot come any more."""
+def test_a_lost_answer_keeps_the_tombstone(someone: Seller, proxy: SupabaseProxy) -> None:
+    """The change did happen and is visible at once. No value is stored until the tombstone expires."""
     assert someone.stats()["all"] == 0
-    proxy.fault = _FAULTS["answer lost"]
-    assert "may have happened" in _is_trouble(_WRITES["create"](someone, {}))["detail"]
+    proxy.fault = FAULTS["answer lost"]
+    assert "may have happened" in _unavailable(_WRITES["create"](someone, {}))["detail"]
     proxy.fault = None
     status = someone.cache_status()
     assert (status["state"], status["user_cached"]) == ("tombstone", False)
@@ -170,23 +128,23 @@ def test_a_lost_answer_leaves_the_tombstone_standing(someone: Seller, proxy: Sup
 
 
 def _refuses(status: str, code: str) -> Fault:
-    return _says(status, json.dumps({"code": code, "message": "words of the database"}).encode())
+    return faulty_answer(status, json.dumps({"code": code, "message": "words of the database"}).encode())
 
 
 @pytest.mark.parametrize(("code", "state"), [("40003", "tombstone"), ("08007", "tombstone"), ("40001", "absent")])
-def test_only_an_error_that_rolled_back_ends_the_change(
+def test_only_a_certain_rollback_removes_the_tombstone(
     someone: Seller, proxy: SupabaseProxy, code: str, state: str
 ) -> None:
-    """Some SQLSTATEs say that even the database does not know whether it committed; the tombstone stands then."""
+    """For some SQLSTATEs it is unknown whether the transaction committed. Then the tombstone is kept."""
     proxy.fault = _refuses("500 Internal Server Error", code)
-    _is_trouble(_WRITES["create"](someone, {}))
+    _unavailable(_WRITES["create"](someone, {}))
     proxy.fault = None
 
     assert someone.cache_status()["state"] == state
 
 
-def test_a_token_that_only_the_database_finds_expired_is_a_401(someone: Seller, proxy: SupabaseProxy) -> None:
-    """With a challenge, as every 401."""
+def test_a_token_that_expires_on_the_way_to_the_database_is_a_401(someone: Seller, proxy: SupabaseProxy) -> None:
+    """It has a challenge, like every 401."""
     proxy.fault = _refuses("401 Unauthorized", "PGRST301")
 
     answer = someone.reads_stats()
@@ -195,14 +153,14 @@ def test_a_token_that_only_the_database_finds_expired_is_a_401(someone: Seller, 
     assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
 
 
-def test_a_change_that_never_left_changed_nothing_and_says_so(
+def test_a_change_that_was_not_sent_is_answered_with_nothing_was_changed(
     someone: Seller, settings: Settings, redis: Redis
 ) -> None:
-    """Nobody listens at the database's address: the outcome is known, so no tombstone stays."""
-    away = settings.model_copy(update={"supabase_url": f"http://127.0.0.1:{free_port()}"})
+    """The connection is refused, so the outcome is known and no tombstone is kept."""
+    unreachable = settings.model_copy(update={"supabase_url": f"http://127.0.0.1:{free_port()}"})
     headers = {"Authorization": f"Bearer {someone.token}"}
     redis.delete(someone.key)
-    with running_app(away) as app:
+    with running_app(unreachable) as app:
         client = app.test_client()
         answers = [
             client.post("/products", json={"title": "x"}, headers=headers),
@@ -215,19 +173,19 @@ def test_a_change_that_never_left_changed_nothing_and_says_so(
         assert "nothing was changed" in answer.get_json()["detail"]
 
 
-def test_a_paused_database_costs_one_timeout_and_a_late_commit_is_never_missed(
+def test_a_paused_database_costs_one_timeout_and_a_late_commit_is_visible(
     stack: Stack, someone: Seller, redis: Redis
 ) -> None:
-    """The change that was waiting is carried out after the client has long been told that nobody knows."""
+    """The pending change is committed long after the client got the answer that its outcome is unknown."""
     assert someone.stats()["all"] == 0
     stack.supabase.pause()
     try:
         for call in (_WRITES["create"], _READS["list"]):
             started = time.monotonic()
-            _is_trouble(call(someone, {}))
+            _unavailable(call(someone, {}))
             assert time.monotonic() - started < _TIMEOUT + 1
         assert someone.cache_status()["state"] == "tombstone"
-        _is_trouble(someone.reads_stats())
+        _unavailable(someone.reads_stats())
     finally:
         stack.supabase.resume()
     assert wait_until(lambda: len(_listed(someone)) == 1, seconds=20)
@@ -242,21 +200,19 @@ def _listed(someone: Seller) -> list[dict[str, Any]]:
     return items
 
 
-def test_numbers_in_the_cache_are_still_served_while_the_database_is_away(
-    someone: Seller, proxy: SupabaseProxy
-) -> None:
-    """They are right: nobody can change anything meanwhile without invalidating them."""
+def test_cached_numbers_are_served_while_the_database_is_down(someone: Seller, proxy: SupabaseProxy) -> None:
+    """They are correct, because every change invalidates them."""
     someone.creates()
     assert someone.stats()["all"] == 1
-    proxy.fault = _FAULTS["502 of a gateway"]
+    proxy.fault = FAULTS["502 of a gateway"]
     answer = someone.reads_stats()
     assert (answer.status_code, answer.json()["all"]) == (200, 1)
     assert "hit" in answer.headers["Cache-Status"]
 
 
-def test_the_log_of_all_this_has_no_trace_and_no_secret(troubled_log: Path, someone: Seller) -> None:
-    """Expected trouble is not a crash."""
-    text = troubled_log.read_text()
+def test_database_failures_log_no_traceback_and_no_secret(log: Path, someone: Seller) -> None:
+    """Expected failures cause no traceback."""
+    text = log.read_text()
     assert "Traceback" not in text
     assert someone.token not in text
     assert "secret SQL words" not in text

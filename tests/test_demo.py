@@ -1,4 +1,4 @@
-"""The demo's catalogue comes in as a seller's import does: completely, once, and also when a start is interrupted."""
+"""The demo catalogue is loaded by the import function: completely and once, also after an interrupted start."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ _DEALS = "select d.* from deals d join auth.users u on u.id = d.user_id where u.
 
 @pytest.fixture
 def interrupted(tmp_path: Path) -> Iterator[SupabaseServer]:
-    """Return a Supabase that was killed while the demo's first rows came in, and runs again."""
+    """Return a Supabase that was killed during the demo's import and restarted."""
     server = SupabaseServer(tmp_path / "supabase")
     with server, ThreadPoolExecutor(1) as pool:
         loading = pool.submit(create_demo, server, tmp_path / "logins.json")
@@ -33,10 +33,10 @@ def interrupted(tmp_path: Path) -> Iterator[SupabaseServer]:
         yield server
 
 
-def test_an_interrupted_load_is_finished_at_the_next_start_and_never_repeated(
+def test_an_interrupted_load_is_completed_at_the_next_start_and_never_repeated(
     interrupted: SupabaseServer, tmp_path: Path
 ) -> None:
-    """All rows are there, every tile counts what its list holds, and what the seller deletes stays deleted."""
+    """All rows exist, every tile matches its list, and deals that the seller deletes stay deleted."""
     accounts = create_demo(interrupted, tmp_path / "logins.json")
     deals = interrupted.sql(_DEALS)
     assert len(deals) == len(list(demo_rows()))

@@ -1,30 +1,19 @@
-"""The desk's pages, as a browser without JavaScript gets them from gunicorn."""
-
-from collections.abc import Iterator
+"""The desk's pages, as gunicorn serves them to a browser without JavaScript."""
 
 import pytest
 from redis import Redis
 
-from local.application import AppServer
 from local.processes import wait_until
 from tests.sellers import Seller
-from tests.visitors import Visitor, new_visitor
-
-
-@pytest.fixture
-def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
-    """Return `seller` at the desk, signed in."""
-    with new_visitor(server.url) as someone:
-        someone.signs_in(seller)
-        yield someone
+from tests.visitors import Visitor
 
 
 def _ids(seller: Seller, *titles: str) -> list[str]:
     return [str(seller.creates(title=title)["id"]) for title in titles]
 
 
-def test_the_numbers_say_where_they_came_from(visitor: Visitor, seller: Seller, redis: Redis) -> None:
-    """The first look computes, the second finds the entry in Redis and says how old it is."""
+def test_the_desk_shows_the_source_of_the_numbers(visitor: Visitor, seller: Seller, redis: Redis) -> None:
+    """The first page view computes the numbers. The second reads them from Redis and shows their age."""
     redis.delete(seller.key)
     visitor.opens("/")
     assert "fresh from the database" in visitor.page
@@ -33,15 +22,15 @@ def test_the_numbers_say_where_they_came_from(visitor: Visitor, seller: Seller, 
     assert wait_until(lambda: "from Redis, 2 s old" in visitor.opens("/").text, seconds=10)
 
 
-def test_the_cache_panel_shows_the_seller_s_own_entry(visitor: Visitor, seller: Seller) -> None:
-    """Server, key, remaining life and hit rates, in words."""
+def test_the_cache_panel_shows_the_sellers_own_entry(visitor: Visitor, seller: Seller) -> None:
+    """The panel shows the server, the key, the TTL and the hit rates."""
     visitor.opens("/")
     for words in ("Redis connected", "valkey", seller.key, "your numbers are stored", "s left", "closed", "hit rate"):
         assert words in visitor.page
 
 
 def test_adding_a_product_changes_its_number_at_once(visitor: Visitor, seller: Seller) -> None:
-    """The cached numbers are gone by the time the next page is shown."""
+    """The cached numbers are invalidated before the next page."""
     assert visitor.numbers == {"all": 0, "asin_found": 0, "needs_selection": 0, "needs_asin": 0, "manual_entry": 0}
     visitor.opens("/desk/products/new")
     added = visitor.submits(
@@ -64,8 +53,8 @@ def test_adding_a_product_changes_its_number_at_once(visitor: Visitor, seller: S
     assert seller.lists()[0]["moq"] == 6
 
 
-def test_adding_a_known_deal_keeps_what_the_form_does_not_say(visitor: Visitor, seller: Seller) -> None:
-    """The stage and the favorite mark survive: the untouched form must not set them back."""
+def test_adding_an_existing_deal_keeps_fields_that_are_not_in_the_form(visitor: Visitor, seller: Seller) -> None:
+    """Stage and favorite are kept. Default values of the form must not overwrite them."""
     seller.creates(title="Known", upc="12345678", stage="ordered", favorite=True)
     visitor.follows(visitor.submits("/desk/products/new", title="Known", upc="12345678", moq="3", stage="new"))
     assert "You already had “Known” from this supplier; its deal was updated." in visitor.page
@@ -73,15 +62,15 @@ def test_adding_a_known_deal_keeps_what_the_form_does_not_say(visitor: Visitor, 
     assert (deal["stage"], deal["favorite"], deal["moq"]) == ("ordered", True, 3)
 
 
-def test_each_mistake_stands_beside_its_field_and_nothing_typed_is_lost(visitor: Visitor, seller: Seller) -> None:
-    """Title, ASIN, UPC, cost and quantity are explained; the good fields keep their values; nothing is saved."""
-    typed = {"title": " ", "asin": "b0<script>", "upc": "1", "buy_cost": "12,50", "moq": "0", "supplier": "Acme & Sons"}
-    answer = visitor.submits("/desk/products/new", **typed, favorite="true", stage="ordered")
+def test_each_mistake_is_shown_at_its_field_and_the_input_is_kept(visitor: Visitor, seller: Seller) -> None:
+    """The page explains the errors of title, ASIN, UPC, cost and quantity. Valid fields keep their values."""
+    form = {"title": " ", "asin": "b0<script>", "upc": "1", "buy_cost": "12,50", "moq": "0", "supplier": "Acme & Sons"}
+    answer = visitor.submits("/desk/products/new", **form, favorite="true", stage="ordered")
     assert answer.status_code == 422
     for name in ("title", "asin", "upc", "buy_cost", "moq"):
         assert f'id="{name}-mistake"' in answer.text
         assert f'aria-describedby="{name}-mistake"' in answer.text
-    assert "5 fields need another look" in answer.text
+    assert "5 fields need correction" in answer.text
     assert 'id="supplier-mistake"' not in answer.text
     for kept in (
         'value="b0&lt;script&gt;"',
@@ -94,8 +83,8 @@ def test_each_mistake_stands_beside_its_field_and_nothing_typed_is_lost(visitor:
     assert seller.lists() == []
 
 
-def test_an_asin_and_a_upc_of_two_products_are_refused_in_words(visitor: Visitor, seller: Seller) -> None:
-    """The database's refusal comes back on the form."""
+def test_an_asin_and_a_upc_of_two_products_are_refused_with_a_message(visitor: Visitor, seller: Seller) -> None:
+    """The form shows the database's refusal."""
     seller.creates(asin="B000000001")
     seller.creates(upc="12345678")
     answer = visitor.submits("/desk/products/new", title="Both", asin="B000000001", upc="12345678")
@@ -104,8 +93,8 @@ def test_an_asin_and_a_upc_of_two_products_are_refused_in_words(visitor: Visitor
     assert 'value="Both"' in answer.text
 
 
-def test_deleted_deals_come_back_with_one_click(visitor: Visitor, seller: Seller) -> None:
-    """The notice offers the undo; the numbers follow both ways."""
+def test_deleted_deals_can_be_restored_with_one_click(visitor: Visitor, seller: Seller) -> None:
+    """The notice has an Undo button. The numbers are updated both times."""
     ids = _ids(seller, "One", "Two", "Three")
     visitor.opens("/")
     visitor.follows(visitor.submits("/desk/deals", action="delete", deal_ids=ids[:2], back="/"))
@@ -120,7 +109,7 @@ def test_deleted_deals_come_back_with_one_click(visitor: Visitor, seller: Seller
 
 
 def test_a_whole_page_can_be_deleted_and_undone(visitor: Visitor, seller: Seller) -> None:
-    """Fifty deals fit into the notice, although the session is a cookie of at most 4 KB."""
+    """The notice can contain fifty deals, although the session cookie is limited to 4 KB."""
     _ids(seller, *(f"Product {number}" for number in range(51)))
     visitor.opens("/")
     assert len(visitor.titles) == 50
@@ -131,8 +120,8 @@ def test_a_whole_page_can_be_deleted_and_undone(visitor: Visitor, seller: Seller
     assert visitor.page.count('<input type="hidden" name="deal_ids"') == 50
 
 
-def test_one_deal_is_deleted_and_marked_by_its_own_buttons(visitor: Visitor, seller: Seller) -> None:
-    """Both lead back to the page they were on."""
+def test_a_deal_can_be_deleted_and_marked_with_its_own_buttons(visitor: Visitor, seller: Seller) -> None:
+    """Both redirect back to the same page."""
     (deal_id,) = _ids(seller, "One")
     marked = visitor.submits(f"/desk/deals/{deal_id}/favorite", back="/?stage=new")
     assert marked.headers["Location"] == "/?stage=new"
@@ -144,8 +133,8 @@ def test_one_deal_is_deleted_and_marked_by_its_own_buttons(visitor: Visitor, sel
     assert seller.stats()["all"] == 0
 
 
-def test_ticked_deals_move_to_a_stage(visitor: Visitor, seller: Seller) -> None:
-    """All of them, and the list can be filtered by it."""
+def test_selected_deals_move_to_a_stage(visitor: Visitor, seller: Seller) -> None:
+    """All selected deals move, and the list can be filtered by the stage."""
     ids = _ids(seller, "One", "Two", "Three")
     visitor.follows(visitor.submits("/desk/deals", action="move", stage="ordered", deal_ids=ids[1:], back="/"))
     assert "2 deals moved to Ordered." in visitor.page
@@ -166,10 +155,10 @@ def test_ticked_deals_move_to_a_stage(visitor: Visitor, seller: Seller) -> None:
         ({"action": "delete", "deal_ids": ["own", "x"]}, "not one of the desk"),
     ],
 )
-def test_a_change_that_cannot_be_made_changes_nothing(
+def test_an_invalid_bulk_change_shows_a_message_and_changes_nothing(
     visitor: Visitor, seller: Seller, other_seller: Seller, fields: dict[str, str | list[str]], words: str
 ) -> None:
-    """The list comes back unchanged and says why; another user's deal does not exist."""
+    """The list is unchanged and shows the reason. Another user's deal does not exist."""
     ids = {"own": _ids(seller, "Mine")[0], "foreign": _ids(other_seller, "Theirs")[0]}
     named = {"deal_ids": [ids.get(name, name) for name in fields.get("deal_ids", [])]}
     visitor.follows(visitor.submits("/desk/deals", **fields | named, back="/"))
@@ -179,7 +168,7 @@ def test_a_change_that_cannot_be_made_changes_nothing(
 
 
 def test_paging_shows_every_deal_once(visitor: Visitor, seller: Seller) -> None:
-    """Next leads on in the chosen order, back to the first page from everywhere."""
+    """Next keeps the chosen order. Every other page links to the first page."""
     expected = [f"Product {number:03}" for number in range(70)]
     _ids(seller, *expected)
     visitor.opens("/?sort=title")
@@ -198,13 +187,11 @@ def test_paging_shows_every_deal_once(visitor: Visitor, seller: Seller) -> None:
         ("search=x", "Type at least two characters to search. This is the list without your search."),
         ("search=%20x%20", "Type at least two characters to search."),
         (f"search={'x' * 201}", "A search has at most 200 characters."),
-        ("stage=moon&sort=title", "One filter was not understood."),
+        ("stage=moon&sort=title", "One filter is invalid and was ignored."),
     ],
 )
-def test_a_filter_that_means_nothing_is_left_out_and_said(
-    visitor: Visitor, seller: Seller, query: str, words: str
-) -> None:
-    """The rest of the page is there."""
+def test_an_invalid_filter_is_ignored_with_a_message(visitor: Visitor, seller: Seller, query: str, words: str) -> None:
+    """The rest of the page is shown."""
     _ids(seller, "One")
     answer = visitor.opens(f"/?{query}")
     assert answer.status_code == 422
@@ -212,8 +199,8 @@ def test_a_filter_that_means_nothing_is_left_out_and_said(
     assert visitor.titles == ["One"]
 
 
-def test_a_search_that_is_too_short_is_still_in_its_field(visitor: Visitor, seller: Seller) -> None:
-    """With the other filters, so that it only has to be typed on."""
+def test_a_search_that_is_too_short_stays_in_its_field(visitor: Visitor, seller: Seller) -> None:
+    """The form keeps the search and the other filters, so the user can continue to type."""
     _ids(seller, "One")
     page = visitor.opens("/?search=x&stage=new").text
     assert 'name="search" value="x"' in page
@@ -223,8 +210,8 @@ def test_a_search_that_is_too_short_is_still_in_its_field(visitor: Visitor, sell
     assert visitor.titles == ["One"]
 
 
-def test_a_card_filters_by_its_status_and_keeps_nothing_else(visitor: Visitor, seller: Seller) -> None:
-    """Its number and its list speak of the same products."""
+def test_a_card_filters_by_its_status_and_keeps_only_the_sort(visitor: Visitor, seller: Seller) -> None:
+    """The number and the list refer to the same products."""
     seller.creates(title="Has it", asin="B000000001")
     seller.creates(title="Has a UPC", upc="12345678")
     visitor.opens("/?search=nothing&sort=title")

@@ -1,4 +1,4 @@
-"""The desk in a real Chromium, from signing in to signing out."""
+"""The desk in a real Chromium, from sign-in to sign-out."""
 
 from collections.abc import Iterator
 
@@ -13,14 +13,14 @@ from tests.sellers import Seller
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Return a Chromium for the tests of this module."""
+    """Run one Chromium for the tests of this module."""
     with chromium() as running:
         yield running
 
 
 @pytest.fixture
 def page(browser: Browser, server: AppServer) -> Iterator[Page]:
-    """Return a page of a fresh profile; whatever the browser complains about fails the test."""
+    """Return a page of a new profile. Any console message, page error or foreign request fails the test."""
     complaints: list[str] = []
     with browser.new_context(base_url=server.url) as context:
         fresh = context.new_page()
@@ -44,7 +44,7 @@ def _expect_numbers(page: Page, **numbers: int) -> None:
 
 
 def test_a_seller_adds_a_product_and_sees_the_number_change(page: Page, seller: Seller) -> None:
-    """From the database, from Redis, changed, and from the database again: no stale number in between."""
+    """The numbers come from the database, then from Redis, then, after the change, from the database again."""
     seller.creates(title="Was here before", upc="12345678")
     _sign_in(page, seller)
     expect(page.get_by_text("fresh from the database")).to_be_visible()
@@ -65,7 +65,7 @@ def test_a_seller_adds_a_product_and_sees_the_number_change(page: Page, seller: 
 
 
 def test_a_seller_deletes_undoes_moves_and_signs_out(page: Page, seller: Seller) -> None:
-    """The buttons of a row, those of the ticked rows, the filter cards, and the way out."""
+    """The buttons of a row, the actions for selected rows, the filter cards, and sign-out."""
     for title in ("Alpha", "Beta", "Gamma"):
         seller.creates(title=title)
     _sign_in(page, seller)
@@ -76,9 +76,9 @@ def test_a_seller_deletes_undoes_moves_and_signs_out(page: Page, seller: Seller)
     expect(page.get_by_role("rowheader", name="Beta")).to_be_visible()
     _expect_numbers(page, all=3)
 
-    page.get_by_label("All on this page").check()
+    page.get_by_label("Select all on this page").check()
     page.get_by_role("checkbox", name="Gamma").uncheck()
-    expect(page.get_by_text("2 ticked:")).to_be_visible()
+    expect(page.get_by_text("2 selected")).to_be_visible()
     page.get_by_label("Stage to move to").select_option("ordered")
     page.get_by_role("button", name="Move").click()
     expect(page.get_by_text("2 deals moved to Ordered.")).to_be_visible()
@@ -95,7 +95,7 @@ def test_a_seller_deletes_undoes_moves_and_signs_out(page: Page, seller: Seller)
 
 
 def test_a_seller_imports_a_file_and_sees_the_number_change(page: Page, seller: Seller) -> None:
-    """Chosen in the browser's own dialogue; what was rejected is said, and the export takes the list home."""
+    """The file is chosen in the browser's dialogue, rejected rows are listed, and the list can be exported."""
     seller.creates(title="Was here before", upc="12345678")
     _sign_in(page, seller)
     page.get_by_role("link", name="Import").click()
@@ -111,19 +111,19 @@ def test_a_seller_imports_a_file_and_sees_the_number_change(page: Page, seller: 
     assert downloading.value.suggested_filename.startswith("asin-desk-")
 
 
-def test_an_unknown_address_is_a_page_that_leads_back_to_the_desk(browser: Browser, server: AppServer) -> None:
-    """Read by its heading, walked by keyboard, on a phone's screen; its style and icon load under its own policy."""
+def test_an_unknown_path_is_a_page_with_a_link_to_the_desk(browser: Browser, server: AppServer) -> None:
+    """It has a heading, works by keyboard on a phone's screen, and its own policy allows its style and icon."""
     complaints: list[str] = []
     with browser.new_context(base_url=server.url, viewport={"width": 360, "height": 640}) as context:
         page = context.new_page()
         page.on("console", lambda message: complaints.append(message.text))
         page.on("requestfailed", lambda request: complaints.append(request.url))
         page.goto("/desk/nope")
-        expect(page).to_have_title("There is nothing here · ASIN Desk")
-        expect(page.get_by_role("main").get_by_role("heading", level=1)).to_have_text("There is nothing here")
+        expect(page).to_have_title("Page not found · ASIN Desk")
+        expect(page.get_by_role("main").get_by_role("heading", level=1)).to_have_text("Page not found")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         assert page.evaluate("getComputedStyle(document.querySelector('.panel')).display") == "grid"
-        assert all("404" in complaint for complaint in complaints), complaints  # the page itself is one
+        assert all("404" in complaint for complaint in complaints), complaints  # the 404 of the page itself is logged
         page.keyboard.press("Tab")
         expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
         page.get_by_role("link", name="Go to the desk").press("Enter")
@@ -131,17 +131,18 @@ def test_an_unknown_address_is_a_page_that_leads_back_to_the_desk(browser: Brows
 
 
 @pytest.mark.parametrize("width", [360, 800, 1280])
-def test_nothing_sticks_out_of_the_screen(page: Page, seller: Seller, width: int) -> None:
-    """A long word and many columns fit on a phone, a tablet and a desktop."""
+def test_no_page_scrolls_horizontally(page: Page, seller: Seller, width: int) -> None:
+    """Long words and many columns fit on a phone, a tablet and a desktop."""
     seller.creates(title="W" * 300, supplier="S" * 200, upc="12345678901234", asin="B000000001", buy_cost="999999.99")
     page.set_viewport_size({"width": width, "height": 800})
     _sign_in(page, seller)
     expect(page.get_by_role("rowheader")).to_be_visible()
+    page.wait_for_load_state("load")  # the text can be visible before the style sheet has arrived
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_the_keyboard_is_enough(page: Page, seller: Seller) -> None:
-    """Sign in, skip to the content, reach the add form and submit it without a pointer."""
+def test_the_desk_is_usable_by_keyboard(page: Page, seller: Seller) -> None:
+    """Sign in, skip to the content, open the add form and submit it without a mouse."""
     page.goto("/sign-in")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()

@@ -1,36 +1,31 @@
-"""The session cookie as the running app sends it: unreadable, and kept to its host in production."""
-
-from collections.abc import Iterator
+"""The session cookie of the running app: encrypted, and limited to its host in production."""
 
 import pytest
 from flask import Flask
 
 from config import Settings
-from local.application import AppServer
 from tests.auth.test_cookies import decodings
 from tests.sellers import Seller, running_app
-from tests.visitors import Visitor, new_visitor
+from tests.visitors import Visitor
 
 
-@pytest.fixture
-def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
-    """Return `seller` at the desk, signed in."""
-    with new_visitor(server.url) as someone:
-        someone.signs_in(seller)
-        yield someone
-
-
-def test_the_cookie_gives_away_neither_tokens_nor_address(visitor: Visitor, seller: Seller, app: Flask) -> None:
-    """Nothing a stranger can decode of it shows any of them."""
-    held = visitor.session(app)
+def test_the_cookie_reveals_neither_tokens_nor_the_e_mail_address(visitor: Visitor, seller: Seller, app: Flask) -> None:
+    """No decoding of the cookie reveals any of them."""
+    contents = visitor.session(app)
     everything = b"\n".join(decodings(visitor.http.cookies["asin_desk"]))
-    secrets = [held["refresh_token"], held["csrf_token"], seller.email, seller.id, *held["access_token"].split(".")]
+    secrets = [
+        contents["refresh_token"],
+        contents["csrf_token"],
+        seller.email,
+        seller.id,
+        *contents["access_token"].split("."),
+    ]
     assert [secret for secret in secrets if secret.encode() in everything] == []
 
 
 @pytest.mark.parametrize("value", ["", "x", "é", "gAAAAA", "..", '"', "A" * 4000])
-def test_a_cookie_that_is_none_of_ours_is_no_session(visitor: Visitor, value: str) -> None:
-    """Nor is half of a good one; neither is an error."""
+def test_an_invalid_cookie_is_no_session(visitor: Visitor, value: str) -> None:
+    """Neither is a part of a valid one. Neither causes an error."""
     good = visitor.http.cookies["asin_desk"]
     for cookie in (value, good[:-8], good[8:], good.swapcase(), f"{good}; asin_desk={value}"):
         visitor.http.cookies.clear()
@@ -38,8 +33,8 @@ def test_a_cookie_that_is_none_of_ours_is_no_session(visitor: Visitor, value: st
         assert answer.is_redirect or cookie.startswith(good)
 
 
-def test_in_production_the_cookie_is_kept_to_this_host(settings: Settings) -> None:
-    """Browsers accept the prefix `__Host-` over HTTPS only, for the whole host, and from nobody else."""
+def test_in_production_the_cookie_has_the_host_prefix(settings: Settings) -> None:
+    """Browsers accept the prefix `__Host-` only over HTTPS, for the whole host, and only from that host."""
     production = {"app_env": "production", "secret_key": "0123456789abcdef" * 4}
     with running_app(Settings.model_validate({**settings.model_dump(), **production})) as app:
         cookie = app.test_client().get("/sign-in").headers["Set-Cookie"]

@@ -1,4 +1,4 @@
-"""Errors of addresses and methods: a page for people, a problem document for programs, and an icon for both."""
+"""Errors for unknown paths and methods: an HTML page for browsers and a problem document for programs; the favicon."""
 
 import httpx
 import pytest
@@ -15,11 +15,11 @@ PROGRAMS = ("*/*", "application/json", "application/problem+json, text/html;q=0.
 
 
 @pytest.mark.parametrize("path", ["/desk/nope", "/desk", "/nope", "/products/nope/nope", "/desk/deals/nope/delete"])
-def test_a_browser_at_an_unknown_address_gets_a_page_with_a_way_back(server: AppServer, path: str) -> None:
-    """In the desk's layout, with the desk's headers, kept nowhere."""
+def test_a_browser_gets_a_page_with_a_link_for_an_unknown_path(server: AppServer, path: str) -> None:
+    """The page has the desk's layout and headers, and is not cached."""
     answer = httpx.get(server.url + path, headers=BROWSER)
     assert (answer.status_code, answer.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
-    assert "<h1>There is nothing here</h1>" in answer.text
+    assert "<h1>Page not found</h1>" in answer.text
     assert '<a class="button primary" href="/">Go to the desk</a>' in answer.text
     assert '<html lang="en">' in answer.text
     assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
@@ -30,18 +30,18 @@ def test_a_browser_at_an_unknown_address_gets_a_page_with_a_way_back(server: App
 
 
 @pytest.mark.parametrize("accept", PROGRAMS)
-def test_a_program_at_an_unknown_address_gets_a_problem_document(server: AppServer, accept: str) -> None:
-    """At the desk's addresses too; `*/*` is what curl and most clients send."""
+def test_a_program_gets_a_problem_document_for_an_unknown_path(server: AppServer, accept: str) -> None:
+    """Under the desk's paths too. curl and most clients send `*/*`."""
     for path in ("/desk/nope", "/nope"):
         found = problem(httpx.get(server.url + path, headers={"Accept": accept}), 404)
         assert found["detail"] == "There is nothing at this address."
 
 
 @pytest.mark.parametrize(("method", "path", "allowed"), [("GET", "/sign-out", "POST"), ("PUT", "/", "GET")])
-def test_a_wrong_method_at_the_desk_names_the_right_ones(
+def test_a_wrong_method_on_a_desk_path_gets_an_allow_header(
     server: AppServer, method: str, path: str, allowed: str
 ) -> None:
-    """A page for a browser, a document for a program, and the Allow header that 405 demands for both."""
+    """A page for browsers, a document for programs, and the Allow header for both, as 405 requires."""
     page = httpx.request(method, server.url + path, headers=BROWSER)
     assert (page.status_code, page.headers["Content-Type"]) == (405, "text/html; charset=utf-8")
     assert "<h1>This address cannot be opened this way</h1>" in page.text
@@ -51,15 +51,15 @@ def test_a_wrong_method_at_the_desk_names_the_right_ones(
         assert allowed in answer.headers["Allow"].split(", ")
 
 
-def test_errors_of_the_api_stay_documents_for_browsers_too(server: AppServer, seller: Seller) -> None:
-    """Where the address is known, it decides, not the Accept header."""
+def test_errors_of_the_api_are_problem_documents_for_browsers_too(server: AppServer, seller: Seller) -> None:
+    """For a known path the route decides the format, not the Accept header."""
     problem(httpx.get(f"{server.url}/products", headers=BROWSER), 401)
     missing = "/products/00000000-0000-0000-0000-000000000000"
     problem(seller.http.get(missing, headers=BROWSER), 404)
 
 
-def test_the_page_knows_who_is_signed_in_and_lets_them_sign_out(server: AppServer, seller: Seller) -> None:
-    """Its header is that of every page, with a form that works."""
+def test_the_error_page_has_the_users_name_and_sign_out_form(server: AppServer, seller: Seller) -> None:
+    """The page has the usual header with a working sign-out form."""
     with new_visitor(server.url) as visitor:
         visitor.signs_in(seller)
         visitor.http.headers.update(BROWSER)
@@ -69,8 +69,8 @@ def test_the_page_knows_who_is_signed_in_and_lets_them_sign_out(server: AppServe
         assert "You are signed out." in visitor.page
 
 
-def test_the_favicon_is_the_desks_icon(server: AppServer) -> None:
-    """For what is no page, such as a JSON document; browsers may keep it and ask whether it changed."""
+def test_the_favicon_is_the_icon_of_the_desk(server: AppServer) -> None:
+    """Browsers request it for JSON documents, for example. They may cache it and revalidate it."""
     icon = httpx.get(f"{server.url}/favicon.ico")
     assert (icon.status_code, icon.headers["Content-Type"].split(";")[0]) == (200, "image/svg+xml")
     assert icon.content == httpx.get(f"{server.url}/desk/static/mark.svg").content
@@ -80,7 +80,7 @@ def test_the_favicon_is_the_desks_icon(server: AppServer) -> None:
 
 
 def test_the_cache_panel_has_a_sentence_for_each_state(app: Flask) -> None:
-    """Most last for an instant only, so the panel is rendered for each."""
+    """Most states are short-lived, so the test renders the panel for each."""
     states = [state_name(start) for start in (b"", b"{", LEASE, TOMBSTONE, FAILURE)]
     redis = {"enabled": True, "connected": True, "memory_usage": {}}
     common = {"redis": redis, "ttl_seconds": 2.0, "cache_key": "k", "default_ttl_seconds": 10, "app": None}

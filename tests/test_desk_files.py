@@ -1,24 +1,13 @@
-"""Import and export at the desk, without a browser: forms, results, and what cannot be taken."""
+"""Import and export at the desk, without a browser: forms, results and refusals."""
 
 import csv
 import html
 import io
 import re
-from collections.abc import Iterator
-
-import pytest
 
 from local.application import AppServer
 from tests.sellers import Seller
 from tests.visitors import Visitor, new_visitor
-
-
-@pytest.fixture
-def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
-    """Return `seller` at the desk, signed in."""
-    with new_visitor(server.url) as someone:
-        someone.signs_in(seller)
-        yield someone
 
 
 def _totals(visitor: Visitor) -> dict[str, int]:
@@ -26,23 +15,23 @@ def _totals(visitor: Visitor) -> dict[str, int]:
     return {name: int(number.replace(",", "")) for name, number in found}
 
 
-def test_a_file_is_tried_and_then_taken(visitor: Visitor, seller: Seller) -> None:
-    """The trial shows what the import then does; the numbers follow."""
+def test_a_file_can_be_tried_and_then_imported(visitor: Visitor, seller: Seller) -> None:
+    """The dry run shows the result of the import. Afterwards the numbers are updated."""
     text = "Title,UPC,Colour\nLamp,12345678,red\n<b>Bad</b>,1,\n"
     visitor.opens("/desk/import")
     visitor.uploads("/desk/import", text, dry_run="true")
-    assert "Nothing was changed: this was a trial" in visitor.page
+    assert "Nothing was changed, because this was a dry run" in visitor.page
     assert (_totals(visitor)["created"], _totals(visitor)["rejected"], seller.stats()["all"]) == (1, 1, 0)
     visitor.uploads("/desk/import", text)
     assert _totals(visitor) == {"created": 1, "updated": 0, "unchanged": 0, "repeated": 0, "rejected": 1}
     assert "Line 3, UPC" in visitor.page
-    assert "Columns left aside: Colour." in visitor.page
+    assert "Ignored columns: Colour." in visitor.page
     visitor.opens("/")
     assert (visitor.numbers["all"], visitor.titles) == (1, ["Lamp"])
 
 
-def test_what_cannot_be_used_is_said_above_the_form(visitor: Visitor) -> None:
-    """No file, one without sense, and one that is too large."""
+def test_an_unusable_file_is_explained_above_the_form(visitor: Visitor) -> None:
+    """No file, a file without known columns, and a file that is too large."""
     visitor.opens("/desk/import")
     assert visitor.uploads("/desk/import", "", field="other").status_code == 422
     assert "Choose a file first." in visitor.page
@@ -52,8 +41,8 @@ def test_what_cannot_be_used_is_said_above_the_form(visitor: Visitor) -> None:
     assert "larger than 52,428,800 bytes" in visitor.page
 
 
-def test_a_file_of_many_mistakes_shows_the_first_and_counts_the_rest(visitor: Visitor) -> None:
-    """A page stays a page; text of the file is shown as text."""
+def test_a_file_with_many_mistakes_lists_the_first_and_counts_the_rest(visitor: Visitor) -> None:
+    """The page has a bounded size, and text of the file is escaped."""
     visitor.opens("/desk/import")
     visitor.uploads("/desk/import", "Title,<script>UPC</script>,UPC\n" + "x,,1\n" * 250)
     assert visitor.page.count("<li><strong>Line") == 200
@@ -61,8 +50,8 @@ def test_a_file_of_many_mistakes_shows_the_first_and_counts_the_rest(visitor: Vi
     assert "<script>UPC" not in visitor.page
 
 
-def test_an_upload_needs_the_form_s_token(visitor: Visitor, seller: Seller) -> None:
-    """Another site cannot make a browser import."""
+def test_an_upload_needs_the_csrf_token(visitor: Visitor, seller: Seller) -> None:
+    """Another site cannot make a browser import a file."""
     visitor.opens("/desk/import")
     visitor.page = ""
     assert visitor.uploads("/desk/import", "Title\nx\n").status_code == 403
@@ -75,8 +64,8 @@ def test_an_upload_needs_the_form_s_token(visitor: Visitor, seller: Seller) -> N
     assert seller.stats()["all"] == 1
 
 
-def test_the_list_is_exported_as_it_is_filtered(visitor: Visitor, seller: Seller) -> None:
-    """The link carries the filters and the order of the page it is on."""
+def test_the_export_link_keeps_the_filters(visitor: Visitor, seller: Seller) -> None:
+    """The export link has the filters and the order of its page."""
     for title in ("Beta lamp", "Alpha lamp", "Chair"):
         seller.creates(title=title, favorite=title != "Chair")
     visitor.opens("/?search=lamp&sort=title&favorite=true")
@@ -87,8 +76,8 @@ def test_the_list_is_exported_as_it_is_filtered(visitor: Visitor, seller: Seller
     assert [row["Title"] for row in rows] == ["Alpha lamp", "Beta lamp"]
 
 
-def test_strangers_are_asked_to_sign_in(server: AppServer) -> None:
-    """As everywhere at the desk."""
-    with new_visitor(server.url) as stranger:
+def test_import_and_export_require_sign_in(server: AppServer) -> None:
+    """Both redirect to the sign-in page."""
+    with new_visitor(server.url) as anonymous:
         for path in ("/desk/import", "/desk/export"):
-            assert "/sign-in" in stranger.opens(path).headers["Location"]
+            assert "/sign-in" in anonymous.opens(path).headers["Location"]

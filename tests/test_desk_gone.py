@@ -1,31 +1,20 @@
-"""The desk when what was meant is gone, or there already: it says so, and nothing is lost."""
-
-from collections.abc import Iterator
+"""The desk when a deal was already deleted or a product already exists: a clear message, and no lost input."""
 
 import pytest
 
-from local.application import AppServer
 from tests.sellers import Seller
-from tests.visitors import Visitor, new_visitor
-
-
-@pytest.fixture
-def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
-    """Return `seller` at the desk, signed in."""
-    with new_visitor(server.url) as someone:
-        someone.signs_in(seller)
-        yield someone
+from tests.visitors import Visitor
 
 
 @pytest.mark.parametrize("action", ["move", "favorite"])
-def test_deals_deleted_in_another_tab_are_told_and_nothing_is_lost(
+def test_changing_deals_deleted_in_another_tab_shows_a_notice_with_undo(
     visitor: Visitor, seller: Seller, action: str
 ) -> None:
-    """No success is claimed. The other deals stay ticked, the stage stays chosen, and Undo brings that one back."""
+    """The other deals stay selected, the stage stays chosen, and Undo restores the deleted deal."""
     one, two, gone = (seller.creates(title=title)["id"] for title in ("One", "Two", "Gone"))
     seller.deletes(gone)
-    tried: dict[str, str | list[str]] = {"action": action, "stage": "contacted", "deal_ids": [one, gone], "back": "/"}
-    visitor.follows(visitor.submits("/desk/deals", **tried))
+    fields: dict[str, str | list[str]] = {"action": action, "stage": "contacted", "deal_ids": [one, gone], "back": "/"}
+    visitor.follows(visitor.submits("/desk/deals", **fields))
     assert "1 of the 2 deals has been deleted, perhaps in another tab. Nothing was changed." in visitor.page
     assert f'<input type="hidden" name="deal_ids" value="{gone}">' in visitor.page
     assert f'value="{one}" aria-label="One" checked>' in visitor.page
@@ -33,12 +22,12 @@ def test_deals_deleted_in_another_tab_are_told_and_nothing_is_lost(
     assert ('<option value="contacted" selected>' in visitor.page) is (action == "move")
     visitor.follows(visitor.submits("/desk/deals", action="restore", deal_ids=[gone], back="/"))
     assert "1 deal brought back." in visitor.page
-    visitor.follows(visitor.submits("/desk/deals", **tried))
+    visitor.follows(visitor.submits("/desk/deals", **fields))
     assert "2 deals " in visitor.page
 
 
-def test_marking_a_deal_that_was_deleted_in_another_tab_is_told(visitor: Visitor, seller: Seller) -> None:
-    """By the star of its row, in the words for one deal; one removed for good cannot come back."""
+def test_marking_a_deal_deleted_in_another_tab_shows_a_notice(visitor: Visitor, seller: Seller) -> None:
+    """The star of a row shows the message for one deal. A permanently deleted deal cannot be restored."""
     gone, removed = (seller.creates(title=title)["id"] for title in ("Gone", "Removed"))
     seller.deletes(gone)
     seller.deletes(removed, hard=True)
@@ -48,8 +37,8 @@ def test_marking_a_deal_that_was_deleted_in_another_tab_is_told(visitor: Visitor
     assert "do not exist; nothing was changed." in visitor.page
 
 
-def test_a_product_known_by_its_title_is_added_once(visitor: Visitor, seller: Seller) -> None:
-    """The form sent twice finds the deal of the first time."""
+def test_submitting_the_same_product_twice_adds_it_once(visitor: Visitor, seller: Seller) -> None:
+    """The second submission of the form finds the deal of the first."""
     for words in ("“Desk lamp” was added.", "You already had “Desk lamp” from this supplier; its deal was updated."):
         visitor.follows(visitor.submits("/desk/products/new", title="Desk lamp", supplier="Acme"))
         assert words in visitor.page

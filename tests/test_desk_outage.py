@@ -1,4 +1,4 @@
-"""The desk when its database or its Redis is away: it says so, and never shows numbers it does not have."""
+"""The desk during an outage of the database or Redis: a clear message, and no wrong numbers."""
 
 import time
 from collections.abc import Iterator
@@ -18,15 +18,8 @@ from tests.visitors import Visitor, new_visitor
 
 
 @pytest.fixture
-def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """Return a Valkey of the test's own, which it may stop."""
-    with ValkeyServer(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
 def visitor(stack: Stack, valkey: ValkeyServer, seller: Seller, tmp_path: Path) -> Iterator[Visitor]:
-    """Return `seller`, signed in at the desk of an app that stands on `valkey` and waits 1 s for the database."""
+    """Return `seller`, signed in to the desk of an app that uses `valkey` and waits 1 s for the database."""
     environment = app_environment(stack, REDIS_URL=valkey.url, SUPABASE_TIMEOUT="1")
     with AppServer(environment, workers=1, log=tmp_path / "app.log") as app, new_visitor(app.url) as someone:
         someone.signs_in(seller)
@@ -35,14 +28,14 @@ def visitor(stack: Stack, valkey: ValkeyServer, seller: Seller, tmp_path: Path) 
 
 @pytest.fixture
 def paused_database(stack: Stack, visitor: Visitor) -> Iterator[None]:
-    """Freeze the database for one test, `visitor` being signed in already."""
+    """Pause the database for one test, after `visitor` has signed in."""
     assert visitor.page
     stack.supabase.pause()
     yield
     stack.supabase.resume()
 
 
-def _says_it_is_away(visitor: Visitor) -> None:
+def _shows_the_outage_page(visitor: Visitor) -> None:
     answer = visitor.opens("/?stage=new")
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) > 0
@@ -52,14 +45,14 @@ def _says_it_is_away(visitor: Visitor) -> None:
 
 
 @pytest.mark.usefixtures("paused_database")
-def test_a_frozen_database_is_a_friendly_page_and_no_zeros(visitor: Visitor) -> None:
-    """503 with the time to come back, even while Redis still knows the numbers."""
-    _says_it_is_away(visitor)
+def test_a_paused_database_is_a_503_page_without_numbers(visitor: Visitor) -> None:
+    """503 with Retry-After, even while Redis still has the numbers."""
+    _shows_the_outage_page(visitor)
 
 
 @pytest.mark.usefixtures("paused_database")
-def test_a_change_without_an_answer_is_not_called_done(visitor: Visitor) -> None:
-    """It may have happened: the page says so, and offers nothing else."""
+def test_a_change_without_an_answer_is_not_reported_as_done(visitor: Visitor) -> None:
+    """The page says that the change may have happened."""
     answer = visitor.submits("/desk/products/new", title="Perhaps")
     assert answer.status_code == 503
     assert "it may have happened" in answer.text
@@ -67,8 +60,8 @@ def test_a_change_without_an_answer_is_not_called_done(visitor: Visitor) -> None
 
 
 @pytest.mark.usefixtures("paused_database")
-def test_signing_in_without_a_database_is_not_called_a_wrong_password(visitor: Visitor, seller: Seller) -> None:
-    """The visitor is told to come back, not to check what they typed."""
+def test_signing_in_without_a_database_is_not_reported_as_a_wrong_password(visitor: Visitor, seller: Seller) -> None:
+    """The message asks the visitor to try again later, not to check the password."""
     visitor.http.cookies.clear()
     visitor.opens("/sign-in")
     answer = visitor.submits("/sign-in", email=seller.email, password="whatever it is")
@@ -76,26 +69,28 @@ def test_signing_in_without_a_database_is_not_called_a_wrong_password(visitor: V
     assert "Signing in is not possible right now." in answer.text
 
 
-def test_a_database_that_is_gone_is_a_friendly_page(stack: Stack, seller: Seller, app: Flask, tmp_path: Path) -> None:
-    """Nothing listens there: the same page, at once."""
+def test_a_database_that_is_down_is_a_503_page(stack: Stack, seller: Seller, app: Flask, tmp_path: Path) -> None:
+    """The connection is refused. The same page is returned at once."""
     claims = {"sub": seller.id, "aud": "authenticated", "role": "authenticated", "exp": int(time.time()) + 600}
     claims["session_id"] = "00000000-0000-4000-8000-000000000000"
     token = jwt.encode(claims, stack.supabase.jwt_secret, "HS256")
     environment = app_environment(stack, SUPABASE_URL=f"http://{LOOPBACK}:{free_port()}")
     with AppServer(environment, workers=1, log=tmp_path / "app.log") as server, new_visitor(server.url) as visitor:
         visitor.takes_session(app, access_token=token, expires_at=int(time.time()) + 600, email=seller.email)
-        _says_it_is_away(visitor)
+        _shows_the_outage_page(visitor)
 
 
-def test_without_redis_the_desk_works_and_says_so(visitor: Visitor, valkey: ValkeyServer, seller: Seller) -> None:
-    """Numbers, changes and undo come from the database; when Redis returns it is used again by itself."""
+def test_without_redis_the_desk_works_and_shows_the_outage(
+    visitor: Visitor, valkey: ValkeyServer, seller: Seller
+) -> None:
+    """Numbers, changes and undo use the database. When Redis returns, it is used again automatically."""
     valkey.stop()
     visitor.opens("/")
-    assert "Redis is away" in visitor.page
-    assert "fresh from the database: Redis is away" in visitor.page
+    assert "Redis is unavailable" in visitor.page
+    assert "fresh from the database: Redis is unavailable" in visitor.page
     visitor.follows(visitor.submits("/desk/products/new", title="Added without Redis"))
     assert visitor.numbers["manual_entry"] == 1
-    assert "fresh from the database: Redis has not heard of the last change yet" in visitor.page
+    assert "fresh from the database: Redis has not received the last change yet" in visitor.page
     deal_id = seller.lists()[0]["id"]
     visitor.follows(visitor.submits("/desk/deals", action="delete", deal_ids=deal_id, back="/"))
     assert visitor.numbers["manual_entry"] == 0
@@ -105,8 +100,8 @@ def test_without_redis_the_desk_works_and_says_so(visitor: Visitor, valkey: Valk
     assert "Redis connected" in visitor.page
 
 
-def test_without_a_redis_url_the_panel_says_so(stack: Stack, seller: Seller, tmp_path: Path) -> None:
-    """No cache is configured: everything works."""
+def test_without_a_redis_url_the_panel_shows_it(stack: Stack, seller: Seller, tmp_path: Path) -> None:
+    """The desk works without a cache."""
     environment = app_environment(stack, REDIS_URL="")
     with AppServer(environment, workers=1, log=tmp_path / "app.log") as server, new_visitor(server.url) as visitor:
         assert visitor.signs_in(seller).status_code == 200

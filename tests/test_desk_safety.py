@@ -1,7 +1,6 @@
-"""What the desk must never do: mix up sellers, run what they type, be framed, or speak JSON to people."""
+"""Safety of the desk: separate sellers, escaped input, no framing, and HTML errors."""
 
 import html
-from collections.abc import Iterator
 
 import pytest
 
@@ -10,16 +9,8 @@ from tests.sellers import Seller
 from tests.visitors import Visitor, new_visitor
 
 
-@pytest.fixture
-def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
-    """Return `seller` at the desk, signed in."""
-    with new_visitor(server.url) as someone:
-        someone.signs_in(seller)
-        yield someone
-
-
-def test_no_seller_ever_sees_another_s_data(server: AppServer, seller: Seller, other_seller: Seller) -> None:
-    """Two sellers side by side in one worker: numbers, lists and cache entries stay apart."""
+def test_a_seller_never_sees_another_sellers_data(server: AppServer, seller: Seller, other_seller: Seller) -> None:
+    """Two sellers use the desk at the same time. Numbers, lists and cache entries stay separate."""
     seller.creates(title="Alpha")
     other_seller.creates(title="Beta")
     other_seller.creates(title="Gamma")
@@ -35,8 +26,8 @@ def test_no_seller_ever_sees_another_s_data(server: AppServer, seller: Seller, o
 
 
 @pytest.mark.parametrize("text", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7 * 7 }}"])
-def test_what_sellers_type_is_shown_as_text(visitor: Visitor, text: str) -> None:
-    """In the notice, the list, the form and the search field alike."""
+def test_input_of_sellers_is_escaped(visitor: Visitor, text: str) -> None:
+    """In the notice, the list, the form and the search field."""
     visitor.follows(visitor.submits("/desk/products/new", title=text, brand=text, supplier=text))
     assert f"“{text}” was added" in html.unescape(visitor.page)
     assert visitor.titles == [text]
@@ -49,7 +40,7 @@ def test_what_sellers_type_is_shown_as_text(visitor: Visitor, text: str) -> None
 
 @pytest.mark.parametrize("path", ["/", "/desk/products/new", "/sign-in", "/?cursor=junk", "/desk/static/desk.css"])
 def test_every_page_forbids_foreign_content_and_framing(visitor: Visitor, path: str) -> None:
-    """Error pages and static files too; pages with data are kept nowhere."""
+    """Error pages and static files included. Pages with data are not cached."""
     headers = visitor.opens(path).headers
     policy = headers["Content-Security-Policy"]
     assert "default-src 'self'" in policy
@@ -60,8 +51,8 @@ def test_every_page_forbids_foreign_content_and_framing(visitor: Visitor, path: 
     assert ("no-store" in headers["Cache-Control"]) is not path.startswith("/desk/static")
 
 
-def test_errors_of_the_desk_are_pages_and_those_of_the_api_documents(visitor: Visitor) -> None:
-    """Same app, same session, two audiences."""
+def test_the_desk_answers_errors_with_pages_and_the_api_with_documents(visitor: Visitor) -> None:
+    """The same session gets HTML from the desk and a problem document from the API."""
     page = visitor.opens("/?cursor=junk")
     assert (page.status_code, page.headers["Content-Type"]) == (422, "text/html; charset=utf-8")
     document = visitor.http.get("/products?cursor=junk")

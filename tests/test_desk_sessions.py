@@ -1,4 +1,4 @@
-"""Who gets to see the desk: signing in and out, renewal, forged requests, and where a visitor is sent."""
+"""Sessions of the desk: sign-in, sign-out, token renewal, forged forms and redirects."""
 
 import time
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.visitors import Visitor, new_visitor
 
 @pytest.fixture
 def visitor(server: AppServer) -> Iterator[Visitor]:
-    """Return somebody who is not signed in."""
+    """Return a visitor who is not signed in."""
     with new_visitor(server.url) as someone:
         yield someone
 
@@ -28,10 +28,8 @@ def _token(stack: Stack, seller: Seller, *, expires_in: float) -> str:
 
 
 @pytest.mark.parametrize("path", ["/", "/?stage=ordered&search=lamp", "/desk/products/new"])
-def test_a_stranger_is_asked_to_sign_in_and_then_gets_the_page_they_wanted(
-    visitor: Visitor, seller: Seller, path: str
-) -> None:
-    """No page of the desk is public but the sign-in form, which remembers where they were heading."""
+def test_a_visitor_must_sign_in_and_then_gets_the_requested_page(visitor: Visitor, seller: Seller, path: str) -> None:
+    """Only the sign-in form is public. It remembers the requested page."""
     asked = visitor.opens(path)
     assert asked.status_code == 303
     assert visitor.follows(asked).status_code == 200
@@ -42,18 +40,18 @@ def test_a_stranger_is_asked_to_sign_in_and_then_gets_the_page_they_wanted(
 
 
 @pytest.mark.parametrize("path", ["/desk/deals", "/desk/products/new"])
-def test_a_form_of_a_stranger_leads_to_the_sign_in_page(visitor: Visitor, path: str) -> None:
-    """A form cannot be sent again after signing in, so there is nowhere to return to."""
+def test_a_form_without_a_session_redirects_to_the_sign_in_page(visitor: Visitor, path: str) -> None:
+    """A form cannot be repeated after the sign-in, so there is no page to return to."""
     visitor.opens("/sign-in")
     answer = visitor.submits(path, action="delete")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in")
 
 
 @pytest.mark.parametrize("password", ["wrong", "", "x" * 5000, "nul\0"])
-def test_a_wrong_password_is_said_in_words_and_keeps_the_address(
+def test_a_wrong_password_shows_a_message_and_keeps_the_e_mail_address(
     visitor: Visitor, seller: Seller, password: str
 ) -> None:
-    """The form comes back with the address filled in and does not say which of the two was wrong."""
+    """The form keeps the e-mail address. The message does not say whether it or the password was wrong."""
     visitor.opens("/sign-in")
     answer = visitor.submits("/sign-in", email=seller.email, password=password)
     assert answer.status_code == 422
@@ -68,19 +66,19 @@ def test_a_wrong_password_is_said_in_words_and_keeps_the_address(
      "/\t/evil.example", "/\r\nLocation: //evil.example", "javascript:alert(1)", "evil.example", "http:evil.example",
      "//[evil"],
 )  # fmt: skip
-def test_signing_in_never_sends_anybody_to_another_host(visitor: Visitor, seller: Seller, elsewhere: str) -> None:
-    """An address that a browser could read as another host is replaced by the dashboard."""
+def test_signing_in_never_redirects_to_another_host(visitor: Visitor, seller: Seller, elsewhere: str) -> None:
+    """A target that a browser could interpret as another host is replaced by the start page."""
     visitor.opens("/sign-in")
     target = httpx.URL("/sign-in", params={"next": elsewhere})
     answer = visitor.submits(str(target), email=seller.email, password=PASSWORD)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
 
 
-def test_signing_in_starts_a_session_of_its_own(visitor: Visitor, seller: Seller, app: Flask) -> None:
-    """What the session held before is gone, its CSRF token first of all: nobody can have prepared it."""
+def test_signing_in_starts_a_new_session(visitor: Visitor, seller: Seller, app: Flask) -> None:
+    """All earlier contents are removed, the CSRF token included. This prevents session fixation."""
     visitor.opens("/sign-in")
     before = visitor.session(app)["csrf_token"]
-    visitor.takes_session(app, csrf_token=before, planted="by somebody else")
+    visitor.takes_session(app, csrf_token=before, planted="by an attacker")
     visitor.follows(visitor.submits("/sign-in", email=seller.email, password=PASSWORD))
     session = visitor.session(app)
     assert "planted" not in session
@@ -88,15 +86,15 @@ def test_signing_in_starts_a_session_of_its_own(visitor: Visitor, seller: Seller
     assert session["email"] == seller.email
 
 
-def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(visitor: Visitor) -> None:
+def test_the_session_cookie_is_httponly_and_samesite_lax(visitor: Visitor) -> None:
     """HttpOnly and SameSite=Lax."""
     cookie = visitor.opens("/sign-in").headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
 
 
-def test_signing_out_ends_the_session_here_and_at_supabase(visitor: Visitor, seller: Seller, app: Flask) -> None:
-    """Afterwards the desk asks to sign in, and the refresh token is worth nothing."""
+def test_signing_out_ends_the_session_at_the_desk_and_at_supabase(visitor: Visitor, seller: Seller, app: Flask) -> None:
+    """Afterwards the desk requires a sign-in, and the refresh token is revoked."""
     visitor.signs_in(seller)
     kept = visitor.session(app)
     visitor.follows(visitor.submits("/sign-out"))
@@ -110,7 +108,7 @@ def test_signing_out_ends_the_session_here_and_at_supabase(visitor: Visitor, sel
 @pytest.mark.parametrize("token", ["", "forged"])
 @pytest.mark.parametrize("path", ["/sign-in", "/sign-out", "/desk/deals", "/desk/products/new"])
 def test_a_forged_form_is_refused_and_changes_nothing(visitor: Visitor, seller: Seller, path: str, token: str) -> None:
-    """Without the token of one of our own pages every form is a 403 page; nothing happened."""
+    """Without a valid CSRF token every form is answered with a 403 page, and nothing is changed."""
     deal = seller.creates(title="Still here")
     if path != "/sign-in":
         visitor.signs_in(seller)
@@ -128,8 +126,10 @@ def test_a_forged_form_is_refused_and_changes_nothing(visitor: Visitor, seller: 
     assert visitor.opens("/").is_redirect is (path == "/sign-in")
 
 
-def test_an_expired_token_is_renewed_on_the_way(visitor: Visitor, seller: Seller, stack: Stack, app: Flask) -> None:
-    """The seller who comes back after lunch sees the desk, not an error; even a form left open is accepted."""
+def test_an_expired_token_is_renewed_during_the_request(
+    visitor: Visitor, seller: Seller, stack: Stack, app: Flask
+) -> None:
+    """A seller who returns after an hour sees the desk, not an error. A form that was left open is accepted too."""
     visitor.signs_in(seller)
     kept = visitor.session(app) | {
         "access_token": _token(stack, seller, expires_in=-3600),
@@ -144,7 +144,7 @@ def test_an_expired_token_is_renewed_on_the_way(visitor: Visitor, seller: Seller
 
 
 def test_a_token_about_to_expire_is_renewed_once(visitor: Visitor, seller: Seller, app: Flask) -> None:
-    """Within its last minute the first page load renews it; the next ones leave it alone."""
+    """In its last minute, the first page view renews it and the next ones do not."""
     visitor.signs_in(seller)
     first = visitor.session(app)
     visitor.opens("/")
@@ -159,10 +159,10 @@ def test_a_token_about_to_expire_is_renewed_once(visitor: Visitor, seller: Selle
 
 
 @pytest.mark.parametrize("access_token", ["", "not a token"])
-def test_a_session_that_cannot_be_renewed_ends_with_clear_words(
+def test_a_session_that_cannot_be_renewed_ends_with_a_message(
     visitor: Visitor, seller: Seller, stack: Stack, app: Flask, access_token: str
 ) -> None:
-    """It leads to the sign-in page, which says why and forgets the dead session."""
+    """It redirects to the sign-in page, which shows the reason and clears the session."""
     token = access_token or _token(stack, seller, expires_in=-60)
     visitor.takes_session(app, access_token=token, refresh_token="long gone", expires_at=0, email=seller.email)
     answer = visitor.opens("/?stage=new")
@@ -172,8 +172,8 @@ def test_a_session_that_cannot_be_renewed_ends_with_clear_words(
     assert "access_token" not in visitor.session(app)
 
 
-def test_a_seller_who_is_signed_in_is_sent_on_from_the_sign_in_page(visitor: Visitor, seller: Seller) -> None:
-    """They see the desk instead."""
+def test_a_signed_in_seller_is_redirected_from_the_sign_in_page(visitor: Visitor, seller: Seller) -> None:
+    """They are redirected to the requested page."""
     visitor.signs_in(seller)
     answer = visitor.opens("/sign-in?next=/desk/products/new")
     assert answer.headers["Location"] == "/desk/products/new"

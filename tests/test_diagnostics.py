@@ -1,15 +1,16 @@
-"""The diagnostics endpoints: exact, discreet, quick, and standing when what they report on has fallen."""
+"""The diagnostics endpoints: exact, without secrets, fast, and available during an outage."""
 
 import time
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from redis import Redis
 
-from app.caching.inspect import INFO_FIELDS
+from app.caching.reports import INFO_FIELDS
 from config import Settings
 from local.application import AppServer
 from local.processes import wait_until
@@ -29,46 +30,29 @@ from tests.sellers import (
 )
 
 _REDIS = "/diagnostics/redis"
-_QUICK = 2.5  # seconds, as promised; REDIS_TIMEOUT is 2
+_QUICK = 2.5  # seconds, the documented limit; REDIS_TIMEOUT is 2
 
 
 @pytest.fixture(scope="module")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """Run a Valkey of our own, to be killed and paused."""
-    with ValkeyServer(tmp_path_factory.mktemp("valkey")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def proxy(stack: Stack) -> Iterator[SupabaseProxy]:
-    """Stand between the app and Supabase."""
-    with SupabaseProxy(stack.supabase.url) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def own_app(
-    stack: Stack, valkey: ValkeyServer, proxy: SupabaseProxy, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[AppServer]:
-    """Run an app of our own on them."""
-    environment = app_environment(stack, REDIS_URL=valkey.url, SUPABASE_URL=proxy.url)
-    log = tmp_path_factory.mktemp("own") / "gunicorn.log"
+def own_app(stack: Stack, module_valkey: ValkeyServer, proxy: SupabaseProxy, log: Path) -> Iterator[AppServer]:
+    """Run an app that uses `module_valkey` and `proxy`."""
+    environment = app_environment(stack, REDIS_URL=module_valkey.url, SUPABASE_URL=proxy.url)
     with AppServer(environment, workers=2, log=log) as running:
         assert all_workers_serve(log, workers=2)
         yield running
 
 
 @pytest.fixture
-def watcher(stack: Stack, own_app: AppServer, valkey: ValkeyServer, proxy: SupabaseProxy) -> Iterator[Seller]:
-    """Return an operator of that app; when they are done, everything runs again and is connected."""
+def watcher(stack: Stack, own_app: AppServer, module_valkey: ValkeyServer, proxy: SupabaseProxy) -> Iterator[Seller]:
+    """Return an operator of `own_app`. After the test, restart the servers and wait until they are connected."""
     with new_seller(stack.supabase, own_app.url) as someone:
         make_operator(stack.supabase, someone)
         assert someone.http.get(_REDIS).status_code == 200
         yield someone
         proxy.fault = None
-        if not valkey.is_running():
-            valkey.start()
-        valkey.resume()
+        if not module_valkey.is_running():
+            module_valkey.start()
+        module_valkey.resume()
         assert wait_until(lambda: all(_connected(someone) for _ in range(8)), seconds=10)
 
 
@@ -81,8 +65,8 @@ def _timed(someone: Seller, path: str) -> tuple[httpx.Response, float]:
     return someone.http.get(path), time.monotonic() - started
 
 
-def test_cache_status_has_exactly_the_documented_form(watcher: Seller) -> None:
-    """Every member, of the right type, with sensible values."""
+def test_cache_status_has_exactly_the_documented_members(watcher: Seller) -> None:
+    """Every member has the right type and a plausible value."""
     assert watcher.stats() == watcher.stats()
     answer = watcher.http.get(CACHE_STATUS)
     document = answer.json()
@@ -110,8 +94,8 @@ def _shape(value: object) -> object:
     return {name: _shape(inner) for name, inner in value.items()} if isinstance(value, dict) else type(value)
 
 
-def test_the_states_of_an_entry_are_told_apart(seller: Seller, redis: Redis) -> None:
-    """And a look changes none of them."""
+def test_the_states_of_an_entry_are_distinguished(seller: Seller, redis: Redis) -> None:
+    """Reading the status does not change the state."""
     assert (seller.cache_status()["state"], seller.cache_status()["ttl_seconds"]) == ("absent", None)
     for stored, state in ((b"lease:x", "lease"), (b"dirty:x@99999999999999", "tombstone"), (b"{}", "value")):
         redis.set(seller.key, stored, px=9_000)
@@ -120,8 +104,8 @@ def test_the_states_of_an_entry_are_told_apart(seller: Seller, redis: Redis) -> 
         assert redis.get(seller.key) == stored
 
 
-def test_the_apps_own_counts_are_those_of_all_workers(watcher: Seller) -> None:
-    """Ten reads are one miss and nine hits, whichever worker answered, and looking counts for nothing."""
+def test_hits_and_misses_are_counted_across_all_workers(watcher: Seller) -> None:
+    """Ten reads are one miss and nine hits across the workers. Reading the status is not counted."""
     before = watcher.cache_status()["app"]
     for _ in range(10):
         watcher.reads_stats()
@@ -129,8 +113,8 @@ def test_the_apps_own_counts_are_those_of_all_workers(watcher: Seller) -> None:
     assert (after["misses"] - before["misses"], after["hits"] - before["hits"]) == (1, 9)
 
 
-def test_only_operators_see_the_redis_report(seller: Seller, operator: Seller, server: AppServer) -> None:
-    """401 for nobody, 403 for sellers."""
+def test_only_operators_can_read_the_redis_report(seller: Seller, operator: Seller, server: AppServer) -> None:
+    """401 without identity, 403 for sellers."""
     problem(httpx.get(f"{server.url}{_REDIS}"), 401)
     assert "info" not in problem(seller.http.get(_REDIS), 403)
     document = operator.http.get(_REDIS).json()
@@ -139,10 +123,12 @@ def test_only_operators_see_the_redis_report(seller: Seller, operator: Seller, s
     }  # fmt: skip
 
 
-def test_the_report_shows_whitelisted_fields_and_entries_only(watcher: Seller, valkey: ValkeyServer) -> None:
-    """No path, address, process id or run id; entries by key and state, never by content; no stranger's key."""
+def test_the_redis_report_has_only_whitelisted_fields_and_own_entries(
+    watcher: Seller, module_valkey: ValkeyServer
+) -> None:
+    """No path, address, process id or run id. Entries have key and state but no value. No foreign keys."""
     watcher.reads_stats()
-    with Redis.from_url(valkey.url, decode_responses=True) as client:
+    with Redis.from_url(module_valkey.url, decode_responses=True) as client:
         client.set("session:of-somebody-else", "x", px=60_000)
         info: dict[str, Any] = client.info("everything")
     answer = watcher.http.get(_REDIS)
@@ -158,10 +144,12 @@ def test_the_report_shows_whitelisted_fields_and_entries_only(watcher: Seller, v
 
 
 @pytest.mark.parametrize("how", ["killed", "paused"])
-def test_when_redis_is_gone_the_reports_say_so_and_quickly(watcher: Seller, valkey: ValkeyServer, how: str) -> None:
-    """200, connected false, within 2.5 s even when it hangs; every worker, every endpoint; and back again."""
+def test_without_redis_the_reports_are_fast_and_say_not_connected(
+    watcher: Seller, module_valkey: ValkeyServer, how: str
+) -> None:
+    """Every endpoint of every worker answers 200 with connected false, within 2.5 s even if Redis hangs."""
     watcher.reads_stats()
-    valkey.kill() if how == "killed" else valkey.pause()
+    module_valkey.kill() if how == "killed" else module_valkey.pause()
     for path in (CACHE_STATUS, _REDIS, "/readyz") * 2:
         answer, seconds = _timed(watcher, path)
         assert (answer.status_code, seconds < _QUICK) == (200, True), (path, answer.text, seconds)
@@ -172,9 +160,9 @@ def test_when_redis_is_gone_the_reports_say_so_and_quickly(watcher: Seller, valk
     assert watcher.stats()["all"] == 0
 
 
-def test_healthz_touches_nothing(watcher: Seller, stack: Stack, valkey: ValkeyServer) -> None:
-    """It answers at once while both servers hang, without an identity."""
-    valkey.pause()
+def test_healthz_depends_on_no_server(watcher: Seller, stack: Stack, module_valkey: ValkeyServer) -> None:
+    """It answers at once without identity, even if both servers hang."""
+    module_valkey.pause()
     stack.supabase.pause()
     try:
         for _ in range(4):
@@ -185,9 +173,11 @@ def test_healthz_touches_nothing(watcher: Seller, stack: Stack, valkey: ValkeySe
         stack.supabase.resume()
 
 
-def test_readiness_is_the_databases_alone(watcher: Seller, valkey: ValkeyServer, proxy: SupabaseProxy) -> None:
-    """503 with Retry-After when it is down, and only then; Redis is reported beside it."""
-    # Both workers get to know their operator now: later the database cannot name them.
+def test_readiness_depends_on_the_database_only(
+    watcher: Seller, module_valkey: ValkeyServer, proxy: SupabaseProxy
+) -> None:
+    """503 with Retry-After only if the database is down. The state of Redis is reported, but does not matter."""
+    # Both workers cache now that the user is an operator, because the database cannot be queried later.
     (ready, *_) = [watcher.http.get("/readyz") for _ in range(16)]
     assert ready.status_code == 200
     assert _shape(ready.json()) == {
@@ -204,26 +194,26 @@ def test_readiness_is_the_databases_alone(watcher: Seller, valkey: ValkeyServer,
         assert int(answer.headers["Retry-After"]) >= 1
         assert answer.json()["redis"]["connected"] is True
     proxy.fault = None
-    valkey.kill()
+    module_valkey.kill()
     assert wait_until(lambda: all(watcher.http.get("/readyz").status_code == 200 for _ in range(8)), seconds=10)
 
 
-def test_strangers_learn_whether_it_is_ready_and_nothing_else(
+def test_anonymous_callers_get_only_the_readiness_status(
     watcher: Seller, own_app: AppServer, stack: Stack, proxy: SupabaseProxy
 ) -> None:
-    """Neither do sellers, nor an operator whom the database cannot confirm."""
+    """The same applies to sellers, and to operators whose role cannot be checked."""
     with new_seller(stack.supabase, own_app.url) as seller, new_seller(stack.supabase, own_app.url) as unconfirmed:
         make_operator(stack.supabase, unconfirmed)
-        for ask in (partial(httpx.get, f"{own_app.url}/readyz"), partial(seller.http.get, "/readyz")):
-            assert (ask().status_code, ask().json()) == (200, {"status": "ready"})
+        for request in (partial(httpx.get, f"{own_app.url}/readyz"), partial(seller.http.get, "/readyz")):
+            assert (request().status_code, request().json()) == (200, {"status": "ready"})
         proxy.fault = Fault(lambda _: b"", arrives=False)
         assert wait_until(lambda: all(watcher.http.get("/readyz").status_code == 503 for _ in range(8)), seconds=10)
         for answer in (httpx.get(f"{own_app.url}/readyz"), seller.http.get("/readyz"), unconfirmed.http.get("/readyz")):
             assert (answer.status_code, answer.json()) == (503, {"status": "unavailable"})
 
 
-def test_without_a_redis_url_everything_says_that_there_is_none(settings: Settings, operator: Seller) -> None:
-    """The whole answer is there, the numbers come from the database, and nothing is called connected."""
+def test_without_a_redis_url_the_reports_say_not_enabled(settings: Settings, operator: Seller) -> None:
+    """All members are present, the numbers come from the database, and nothing is reported as connected."""
     with running_app(settings.model_copy(update={"redis_url": None})) as app:
         client = app.test_client()
         headers = {"Authorization": f"Bearer {operator.token}"}

@@ -1,6 +1,6 @@
-"""Every route with an unsafe method either invalidates the caller's numbers or is on a short list with a reason.
+"""Every route with an unsafe method either invalidates the caller's stats or is in a table of exceptions with a reason.
 
-Read from the URL map, so that a new route fails here until somebody has decided which of the two it is.
+The routes are read from the URL map, so a new route fails here until it is added to one of the two tables.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ _SAFE = {"GET", "HEAD", "OPTIONS"}
 
 @dataclass(frozen=True)
 class Actor:
-    """A seller with a deal, as a program and at the desk."""
+    """A seller with a deal, as an API client and as a visitor of the desk."""
 
     api: Seller
     desk: Visitor
@@ -57,8 +57,8 @@ _CHANGING_NO_PRODUCT = {
 }
 
 
-def _undecided(app: Flask) -> set[tuple[str, str]]:
-    """Return the unsafe routes of `app` that nobody has decided about, and decisions about routes it does not have."""
+def _unlisted(app: Flask) -> set[tuple[str, str]]:
+    """Return the unsafe routes of `app` that are in no table, and entries of the tables without a route."""
     unsafe = {
         (rule.endpoint, method) for rule in app.url_map.iter_rules() for method in (rule.methods or set()) - _SAFE
     }
@@ -66,9 +66,9 @@ def _undecided(app: Flask) -> set[tuple[str, str]]:
 
 
 def _invalidates(actor: Actor, redis: Redis, call: Call) -> bool:
-    """Put a value into the caller's entry, make the call, and say whether the value is gone."""
-    planted = b'{"all":9,"asin_found":9,"needs_selection":0,"needs_asin":0,"manual_entry":0}'
-    redis.set(actor.api.key, planted, px=9_000)
+    """Store a value in the caller's cache entry, make the call, and return whether the value was deleted."""
+    value = b'{"all":9,"asin_found":9,"needs_selection":0,"needs_asin":0,"manual_entry":0}'
+    redis.set(actor.api.key, value, px=9_000)
     answer = call(actor)
     assert answer.is_success or answer.is_redirect, answer.text
     return redis.get(actor.api.key) is None
@@ -76,28 +76,28 @@ def _invalidates(actor: Actor, redis: Redis, call: Call) -> bool:
 
 @pytest.fixture
 def actor(seller: Seller, server: AppServer) -> Iterator[Actor]:
-    """Return a seller with a deal who is also signed in at the desk."""
+    """Return a seller with a deal who is also signed in to the desk."""
     deal = seller.creates()
     with new_visitor(server.url) as visitor:
         visitor.signs_in(seller)
         yield Actor(seller, visitor, deal)
 
 
-def test_nobody_forgot_to_decide_about_a_route(app: Flask) -> None:
+def test_every_unsafe_route_is_in_one_of_the_tables(app: Flask) -> None:
     """Every unsafe route is in exactly one of the two tables."""
-    assert _undecided(app) == set()
+    assert _unlisted(app) == set()
     assert not set(_INVALIDATING) & set(_CHANGING_NO_PRODUCT)
 
 
 @pytest.mark.parametrize("route", _INVALIDATING, ids=" ".join)
-def test_a_change_through_this_route_invalidates(actor: Actor, redis: Redis, route: tuple[str, str]) -> None:
-    """Proved by calling it, with a request that succeeds."""
+def test_a_change_through_the_route_invalidates(actor: Actor, redis: Redis, route: tuple[str, str]) -> None:
+    """Each route is called with a request that succeeds."""
     assert _invalidates(actor, redis, _INVALIDATING[route])
 
 
 @pytest.mark.parametrize("route", _INVALIDATING, ids=" ".join)
 def test_after_the_change_the_next_read_is_fresh(actor: Actor, route: tuple[str, str]) -> None:
-    """Also the numbers themselves: the same as those counted from the list."""
+    """The numbers equal those counted from the list."""
     actor.api.reads_stats()
     assert "hit" in actor.api.reads_stats().headers["Cache-Status"]
     _INVALIDATING[route](actor)
@@ -106,13 +106,13 @@ def test_after_the_change_the_next_read_is_fresh(actor: Actor, route: tuple[str,
     assert answer.json()["all"] == len(actor.api.lists())
 
 
-def test_the_check_notices_a_route_that_nobody_decided_about(settings: Settings) -> None:
-    """It would be worthless if it could not fail."""
+def test_the_check_detects_an_unlisted_route(settings: Settings) -> None:
+    """Proves that the check can fail."""
     with running_app(settings) as app:
         app.add_url_rule("/products/surprise", "surprise", lambda: "", methods=["GET", "PUT"])
-        assert _undecided(app) == {("surprise", "PUT")}
+        assert _unlisted(app) == {("surprise", "PUT")}
 
 
-def test_the_check_notices_a_route_that_does_not_invalidate(actor: Actor, redis: Redis) -> None:
-    """The same."""
+def test_the_check_detects_a_route_that_does_not_invalidate(actor: Actor, redis: Redis) -> None:
+    """Proves that the check can fail."""
     assert not _invalidates(actor, redis, lambda who: who.api.http.get("/products"))

@@ -1,4 +1,4 @@
-"""Searches for what much of the catalogue has: answered on the way through the list, they must find the same."""
+"""Frequent searches are answered by filtering the list in order, and must find the same deals as rare ones."""
 
 import re
 from typing import Any
@@ -8,8 +8,8 @@ import pytest
 from local.stack import Stack
 from tests.callers import Caller
 
-# More than the number up to which the index of pieces is asked at once. The second kind of title has all pieces of the
-# search, but not the search. In the order of titles, all deals that have it are at one end: too far for a short page.
+# More deals than the limit up to which the index of pieces is used. The second kind of title has all pieces of the
+# search, but not the search itself. Sorted by title, all matching deals are at one end, out of reach of a short page.
 _DEALS = 1_300
 _CATALOGUE = f"""
     with product as (
@@ -19,12 +19,12 @@ _CATALOGUE = f"""
     )
     insert into public.deals (user_id, product_id, supplier, favorite)
     select $1, id, case when title like 'xyz yzz zzy 9_7' then 'Xyzzy Ltd' else 'Acme' end, title like '%4' from product
-"""  # noqa: S608 - a number of ours
+"""  # noqa: S608 - a constant
 
 
 @pytest.fixture
 def found(stack: Stack, alice: Caller) -> list[str]:
-    """Give `alice` the catalogue and return the titles of the deals that contain "xyzzy"."""
+    """Insert the catalogue for `alice` and return the titles of the deals that contain "xyzzy"."""
     stack.supabase.sql(_CATALOGUE, alice.id)
     return [
         *(f"xyzzy {n}" for n in range(2, _DEALS + 1, 2)),
@@ -34,10 +34,10 @@ def found(stack: Stack, alice: Caller) -> list[str]:
 
 @pytest.mark.parametrize("sort", ["title", "-title", "supplier", "-created_at"])
 @pytest.mark.parametrize("limit", [60, 1000])
-def test_a_frequent_search_meets_each_deal_once_in_order(
+def test_a_frequent_search_returns_each_deal_once_in_order(
     alice: Caller, found: list[str], sort: str, limit: int
 ) -> None:
-    """Whether a page fills on the way, or what contains the search lies too far away, or the list ends first."""
+    """Covers pages filled in list order, matches that are too far away, and the end of the list."""
     whole = [entry for page in alice.pages(p_sort=sort, p_limit=1000) for entry in page if _contains(entry)]
     assert sorted(entry["product"]["title"] for entry in whole) == sorted(found)
 
@@ -49,8 +49,8 @@ def test_a_frequent_search_meets_each_deal_once_in_order(
 
 @pytest.mark.usefixtures("found")
 @pytest.mark.parametrize("sort", ["title", "-title"])
-def test_a_short_page_of_a_frequent_search_is_the_first_of_it(alice: Caller, sort: str) -> None:
-    """Too short to reach on the way what lies at the other end of the order."""
+def test_a_short_page_of_a_frequent_search_has_the_first_matches(alice: Caller, sort: str) -> None:
+    """The page is too short to reach matches at the other end of the order."""
     whole = [entry for page in alice.pages(p_sort=sort, p_limit=1000) for entry in page if _contains(entry)]
 
     page = next(alice.pages(p_search="xyzzy", p_sort=sort, p_limit=3))
@@ -62,9 +62,9 @@ def _contains(entry: dict[str, Any]) -> bool:
     return re.search("xyzzy", f"{entry['product']['title']}\n{entry['supplier']}", re.IGNORECASE) is not None
 
 
-def test_a_frequent_search_keeps_to_filters(alice: Caller, found: list[str]) -> None:
-    """What lies outside of the filter is not found on the way."""
-    met = [entry for page in alice.pages(p_search="xyzzy", p_favorite=True, p_limit=50) for entry in page]
+def test_a_frequent_search_respects_filters(alice: Caller, found: list[str]) -> None:
+    """Deals outside of the filter are not returned."""
+    returned = [entry for page in alice.pages(p_search="xyzzy", p_favorite=True, p_limit=50) for entry in page]
 
-    assert {entry["product"]["title"] for entry in met} == {title for title in found if title.endswith("4")}
-    assert len(met) == len({entry["id"] for entry in met})
+    assert {entry["product"]["title"] for entry in returned} == {title for title in found if title.endswith("4")}
+    assert len(returned) == len({entry["id"] for entry in returned})

@@ -1,4 +1,4 @@
-"""The security headers: on every answer of every route, whatever it says and however it came about."""
+"""Every answer of every route has the security headers, errors and redirects included."""
 
 import re
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ import pytest
 from flask import Flask, abort
 from werkzeug.test import TestResponse
 
+from app.desk.blueprint import HEADERS as PAGES
 from app.headers import HEADERS, TRANSPORT
 from config import Settings
 from local.application import AppServer
@@ -17,40 +18,32 @@ from local.server import free_port
 from local.stack import Stack
 from tests.clients import client
 from tests.sellers import STATS, Seller, app_environment, running_app
-from tests.visitors import Visitor, new_visitor
 
 _METHODS: Final = ("GET", "HEAD", "OPTIONS", "POST", "PUT")
-_FIXED: Final = HEADERS.keys() - {"Cache-Control", "Content-Security-Policy", "Referrer-Policy"}
+_FIXED: Final = HEADERS.keys() - {"Cache-Control", "Content-Security-Policy"}
+_FOR_PAGES: Final = PAGES.keys() - HEADERS.keys()
 _FILES: Final = {"/desk/static/desk.css", "/favicon.ico"}
 
 
-def _address(rule: str) -> str:
-    """Return an address that leads to a rule of the URL map."""
+def _path_for(rule: str) -> str:
+    """Return a path that matches a rule of the URL map."""
     found = re.sub("<path:[^>]+>", "desk.css", re.sub("<uuid:[^>]+>", str(uuid4()), rule))
     return re.sub(r"<any\((\w+)[^>]*>", r"\1", found)
 
 
-def _addresses(app: Flask) -> set[str]:
-    return {_address(rule.rule) for rule in app.url_map.iter_rules()}
+def _all_paths(app: Flask) -> set[str]:
+    return {_path_for(rule.rule) for rule in app.url_map.iter_rules()}
 
 
 @pytest.fixture
-def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
-    """Return `seller` at the desk, signed in."""
-    with new_visitor(server.url) as someone:
-        someone.signs_in(seller)
-        yield someone
-
-
-@pytest.fixture
-def anybody(server: AppServer) -> Iterator[httpx.Client]:
-    """Return a client without credentials."""
+def anonymous_client(server: AppServer) -> Iterator[httpx.Client]:
+    """Return an HTTP client without credentials."""
     with client(server.url) as http:
         yield http
 
 
 def _check(answer: httpx.Response | TestResponse, path: str) -> None:
-    """Check that an answer has each header once, with what it must say there."""
+    """Check that an answer has each header once, with the right value for the path."""
     where, headers = f"{path}: {answer.status_code}", answer.headers
     values = {}
     for name in HEADERS:
@@ -62,27 +55,30 @@ def _check(answer: httpx.Response | TestResponse, path: str) -> None:
     assert "unsafe" not in values["Content-Security-Policy"], where
     is_desk = "'self'" in values["Content-Security-Policy"]
     assert is_desk or "<html" not in answer.text, where
-    assert values["Referrer-Policy"] == ("same-origin" if is_desk else HEADERS["Referrer-Policy"]), where
+    for_pages = {name: headers.get(name) for name in _FOR_PAGES}
+    assert for_pages == {name: PAGES[name] if is_desk else None for name in _FOR_PAGES}, where
     assert is_desk or values["Content-Security-Policy"] == HEADERS["Content-Security-Policy"], where
     kept = "no-store" not in values["Cache-Control"]
     assert not kept or values["Cache-Control"] in {"private, no-cache", "no-cache"}, where
     assert not kept or path == STATS or path in _FILES, where
 
 
-@pytest.mark.parametrize("who", ["anybody", "seller", "operator", "visitor"])
-def test_every_answer_of_every_route_has_them(app: Flask, who: str, request: pytest.FixtureRequest) -> None:
-    """With each method, allowed or not, and unknown addresses too: pages, documents, files, redirects and refusals."""
-    caller: httpx.Client | Seller | Visitor = request.getfixturevalue(who)
-    http = caller if isinstance(caller, httpx.Client) else caller.http
+@pytest.mark.parametrize("who", ["anonymous_client", "seller", "operator", "visitor"])
+def test_every_answer_of_every_route_has_the_security_headers(
+    app: Flask, who: str, request: pytest.FixtureRequest
+) -> None:
+    """With every method, allowed or not, and unknown paths too: pages, documents, files, redirects and refusals."""
+    caller = request.getfixturevalue(who)
+    http: httpx.Client = caller if isinstance(caller, httpx.Client) else caller.http
     statuses = set()
-    for path in sorted(_addresses(app) | {"/nope", "/products/nope/nope", "/desk/nope", "//evil.example/x"}):
+    for path in sorted(_all_paths(app) | {"/nope", "/products/nope/nope", "/desk/nope", "//evil.example/x"}):
         for method in _METHODS:
             answer = http.request(method, httpx.URL(http.base_url, raw_path=path.encode()))
             _check(answer, path)
             statuses.add(answer.status_code)
 
     expected = {
-        "anybody": {200, 303, 401, 404, 405},
+        "anonymous_client": {200, 303, 401, 404, 405},
         "seller": {200, 403, 404, 405, 415},
         "operator": {200, 404, 405, 415},
         "visitor": {200, 403, 404, 405},
@@ -90,8 +86,8 @@ def test_every_answer_of_every_route_has_them(app: Flask, who: str, request: pyt
     assert statuses >= expected[who]
 
 
-def test_answers_with_bodies_and_conditions_have_them_too(seller: Seller) -> None:
-    """Made and changed rows, what cannot be used, what is not modified, what is streamed."""
+def test_answers_to_writes_and_conditional_requests_have_the_security_headers(seller: Seller) -> None:
+    """Creates, changes, invalid bodies, unmodified and streamed answers."""
     deal = seller.creates()
     stats = seller.reads_stats()
     answers = [
@@ -113,8 +109,8 @@ def test_answers_with_bodies_and_conditions_have_them_too(seller: Seller) -> Non
         _check(answer, answer.request.url.path)
 
 
-def test_answers_of_an_app_in_trouble_have_them(stack: Stack, seller: Seller) -> None:
-    """503 without a database, 500 for a mistake of ours; and in production each asks for HTTPS."""
+def test_server_errors_have_the_security_headers(stack: Stack, seller: Seller) -> None:
+    """503 without a database and 500 for a bug. In production each answer has the HSTS header."""
     environment = app_environment(
         stack,
         APP_ENV="production",
@@ -138,6 +134,6 @@ def test_answers_of_an_app_in_trouble_have_them(stack: Stack, seller: Seller) ->
         }
 
 
-def test_an_app_that_is_not_in_production_does_not_ask_for_https(seller: Seller) -> None:
-    """A browser that has seen it on localhost would open nothing else there by HTTP for a year."""
+def test_hsts_is_sent_only_in_production(seller: Seller) -> None:
+    """With HSTS from localhost, a browser would refuse plain HTTP on localhost for a year."""
     assert not TRANSPORT.keys() & {name.title() for name in seller.reads_stats().headers}

@@ -1,4 +1,4 @@
-"""Two sellers never see each other's data, however their requests are mixed."""
+"""Two sellers never see each other's data, even when their requests are interleaved."""
 
 import json
 import threading
@@ -18,7 +18,7 @@ _ROUNDS = 12
 
 @pytest.fixture
 def pair(stack: Stack, server: AppServer) -> Iterator[tuple[Seller, Seller]]:
-    """Return two sellers whose data differ in everything: numbers, names, ASINs."""
+    """Return two sellers with different numbers, names and ASINs."""
     with new_seller(stack.supabase, server.url) as one, new_seller(stack.supabase, server.url) as two:
         one.creates(title="Secret of one", asin="B000000001", supplier="One Ltd")
         for number in range(3):
@@ -27,13 +27,13 @@ def pair(stack: Stack, server: AppServer) -> Iterator[tuple[Seller, Seller]]:
 
 
 def _reads(seller: Seller, product_id: str) -> list[httpx.Response]:
-    """Go once through every reading route."""
+    """Call every read route once."""
     paths = [STATS, CACHE_STATUS, "/products", "/products?search=secret&sort=title", f"/products/{product_id}"]
     return [seller.http.get(path) for path in paths]
 
 
 def _sees_only(answer: httpx.Response, seller: Seller, other: Seller, *, name: str, numbers: dict[str, int]) -> None:
-    """Check one answer for everything that could be the other's."""
+    """Assert that an answer contains none of the other seller's data."""
     assert answer.status_code == 200, answer.text
     foreign = {"one": ("Secret of two", "Two Ltd", "1234567"), "two": ("Secret of one", "One Ltd", "B000000001")}[name]
     assert not [text for text in (*foreign, other.id, other.key) if text in answer.text]
@@ -46,8 +46,8 @@ def _sees_only(answer: httpx.Response, seller: Seller, other: Seller, *, name: s
         assert len(answer.json()["items"]) == numbers["all"]
 
 
-def test_mixed_requests_never_mix_answers(pair: tuple[Seller, Seller]) -> None:
-    """Eight threads through every reading route, on shared workers and connections, while entries come and go."""
+def test_concurrent_requests_of_two_sellers_never_mix_answers(pair: tuple[Seller, Seller]) -> None:
+    """Eight threads call every read route on shared workers and connections, while cache entries change."""
     one, two = pair
     numbers = {someone.id: someone.stats() for someone in pair}
     assert numbers[one.id] != numbers[two.id]
@@ -66,16 +66,16 @@ def test_mixed_requests_never_mix_answers(pair: tuple[Seller, Seller]) -> None:
         assert list(threads.map(reads, range(8))) == [None] * 8
 
 
-def test_one_connection_used_by_both_is_still_two_sellers(pair: tuple[Seller, Seller], server: AppServer) -> None:
-    """Identity belongs to the request, not to the connection it came on."""
+def test_two_sellers_on_one_connection_stay_separate(pair: tuple[Seller, Seller], server: AppServer) -> None:
+    """Identity is determined per request, not per connection."""
     with httpx.Client(base_url=server.url, limits=httpx.Limits(max_connections=1)) as http:
         for seller in pair * 3:
             answer = http.get(STATS, headers={"Authorization": f"Bearer {seller.token}"})
             assert answer.json() == seller.stats()
 
 
-def test_what_is_planted_in_ones_entry_never_shows_for_the_other(pair: tuple[Seller, Seller], redis: Redis) -> None:
-    """The key is the user id of the token, and nothing else of the request chooses it."""
+def test_a_value_in_one_sellers_cache_entry_never_reaches_another(pair: tuple[Seller, Seller], redis: Redis) -> None:
+    """Only the user id of the token determines the key. No other part of the request can."""
     one, two = pair
     planted = {"all": 77, "asin_found": 77, "needs_selection": 0, "needs_asin": 0, "manual_entry": 0}
     redis.set(one.key, json.dumps(planted), px=10_000)
@@ -90,8 +90,8 @@ def test_what_is_planted_in_ones_entry_never_shows_for_the_other(pair: tuple[Sel
 
 
 @pytest.mark.parametrize("change", ["creates", "patches", "bulk"])
-def test_a_body_cannot_name_another_owner(pair: tuple[Seller, Seller], change: str) -> None:
-    """There is no such field, anywhere."""
+def test_a_request_body_cannot_set_another_owner(pair: tuple[Seller, Seller], change: str) -> None:
+    """No route accepts a field for the owner."""
     one, two = pair
     before, mine = one.sees(), two.lists()[0]
     claim = {"user_id": one.id}
@@ -106,8 +106,8 @@ def test_a_body_cannot_name_another_owner(pair: tuple[Seller, Seller], change: s
     assert (one.sees(), len(two.lists())) == (before, 3)
 
 
-def test_the_same_asin_belongs_to_each_of_them(pair: tuple[Seller, Seller]) -> None:
-    """What is unique is unique for one seller; a conflict would tell what others sell."""
+def test_two_sellers_can_have_the_same_asin(pair: tuple[Seller, Seller]) -> None:
+    """Uniqueness applies per seller. A conflict would reveal what other sellers have."""
     one, two = pair
     deal = two.creates(title="Mine", asin="B000000001")
     assert deal["product"]["title"] == "Mine"

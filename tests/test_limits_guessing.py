@@ -1,4 +1,4 @@
-"""Guessing passwords: how often one may, from where, for which account, and what the answers' times tell."""
+"""Password guessing: limits by account and IP address, and equal response times for all accounts."""
 
 import time
 from collections import Counter
@@ -21,18 +21,12 @@ from tests.sellers import Seller, all_workers_serve, app_environment, running_ap
 
 _WRONG: Final = f"{PASSWORD}-not"
 _TIMES: Final = 4
-_SLOW_HASH: Final = "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"  # bcrypt as Supabase sets it up
+_SLOW_HASH: Final = "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"  # bcrypt with Supabase's cost
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the file the app logs to."""
-    return tmp_path_factory.mktemp("limits") / "gunicorn.log"
-
-
-@pytest.fixture(scope="module")
-def limited(stack: Stack, log: Path) -> Iterator[AppServer]:
-    """Run the app with its limits, behind one trusted proxy."""
+def limited_server(stack: Stack, log: Path) -> Iterator[AppServer]:
+    """Run the app with rate limits, behind one trusted proxy."""
     environment = app_environment(stack, RATE_LIMITS="on", TRUSTED_PROXIES="1")
     with AppServer(environment, workers=2, log=log) as running:
         assert all_workers_serve(log, workers=2)
@@ -40,14 +34,16 @@ def limited(stack: Stack, log: Path) -> Iterator[AppServer]:
 
 
 @pytest.fixture
-def guesser(limited: AppServer) -> Iterator[Guesser]:
-    """Return somebody at the sign-in page."""
-    with new_guesser(limited.url) as someone:
+def guesser(limited_server: AppServer) -> Iterator[Guesser]:
+    """Return a guesser with the sign-in page open."""
+    with new_guesser(limited_server.url) as someone:
         yield someone
 
 
-def test_after_sixty_wrong_passwords_the_right_one_is_refused_too(guesser: Guesser, seller: Seller, log: Path) -> None:
-    """Ten are looked at, by both workers together; the audit log has every one, by pseudonym and address."""
+def test_after_sixty_wrong_passwords_the_correct_one_is_refused_too(
+    guesser: Guesser, seller: Seller, log: Path
+) -> None:
+    """Both workers together check ten. The audit log has every attempt, with a pseudonym and the IP address."""
     assert guesser.tries_many([seller.email] * 60, _WRONG) == {422: 10, 429: 50}
     answer = guesser.tries(seller.email, PASSWORD)
     assert answer.status_code == 429
@@ -61,75 +57,77 @@ def test_after_sixty_wrong_passwords_the_right_one_is_refused_too(guesser: Guess
     assert seller.email not in log.read_text()
 
 
-def test_what_is_wrong_is_told_with_how_much_is_left(guesser: Guesser, seller: Seller) -> None:
-    """By the policy that has least left."""
+def test_a_wrong_password_is_answered_with_the_remaining_quota(guesser: Guesser, seller: Seller) -> None:
+    """The header names the policy with the fewest attempts left."""
     answer = guesser.tries(seller.email, _WRONG)
     assert answer.status_code == 422
     assert answer.headers["RateLimit"].startswith('"sign-in-account-here";r=9;t=')
 
 
-def test_a_guesser_keeps_nobody_out_elsewhere(guesser: Guesser, limited: AppServer, seller: Seller) -> None:
-    """The owner signs in from another address while the guesser is refused."""
+def test_a_guesser_does_not_lock_out_the_owner(guesser: Guesser, limited_server: AppServer, seller: Seller) -> None:
+    """The owner can sign in from another IP address while the guesser is refused."""
     assert guesser.tries_many([seller.email] * 15, _WRONG) == {422: 10, 429: 5}
-    with new_guesser(limited.url) as owner:
+    with new_guesser(limited_server.url) as owner:
         assert owner.tries(seller.email, PASSWORD).status_code == 303
 
 
-def test_an_account_is_guarded_against_many_addresses(limited: AppServer, settings: Settings, seller: Seller) -> None:
-    """A hundred failures in an hour, from wherever; the account that nobody has is counted as well."""
+def test_an_account_is_limited_across_addresses(limited_server: AppServer, settings: Settings, seller: Seller) -> None:
+    """At most a hundred failures an hour from all addresses. Failures for unknown accounts count as well."""
     for email in (seller.email, f"nobody-{seller.id}@example.com"):
-        with running_app(settings.model_copy(update={"rate_limits": "on"})) as beside, beside.app_context():
+        with running_app(settings.model_copy(update={"rate_limits": "on"})) as other_app, other_app.app_context():
             assert limiter().take(SIGN_IN_TO, account(email), units=99).allowed
-        with new_guesser(limited.url) as first, new_guesser(limited.url) as second:
+        with new_guesser(limited_server.url) as first, new_guesser(limited_server.url) as second:
             assert first.tries(email, _WRONG).status_code == 422
             refused = second.tries(email.upper(), PASSWORD)
         assert refused.status_code == 429
         assert refused.headers["RateLimit"].startswith('"sign-in-account";r=0;t=')
 
 
-def test_one_address_is_limited_whatever_the_account(guesser: Guesser) -> None:
-    """Guessing one password for many accounts; less than Supabase would take from us."""
+def test_an_address_is_limited_across_accounts(guesser: Guesser) -> None:
+    """One password for many accounts is limited, below Supabase's own limit."""
     answers = guesser.tries_many([f"nobody-{number}@example.com" for number in range(40)], _WRONG)
-    assert 20 <= answers[422] <= 22  # one comes back every 15 s
+    assert 20 <= answers[422] <= 22  # the quota grows by one every 15 s
     assert answers[422] + answers[429] == 40
 
 
-def test_a_forged_address_is_not_believed(guesser: Guesser, seller: Seller) -> None:
-    """What the client writes into X-Forwarded-For stands left of what the proxy appends."""
-    assert guesser.tries_many([seller.email] * 15, _WRONG, pretending="192.0.2") == {422: 10, 429: 5}
+def test_a_forged_client_address_is_ignored(guesser: Guesser, seller: Seller) -> None:
+    """The client's value in X-Forwarded-For comes before the address that the proxy appends."""
+    assert guesser.tries_many([seller.email] * 15, _WRONG, forged="192.0.2") == {422: 10, 429: 5}
 
 
-def test_signing_in_uses_nothing_up(guesser: Guesser, limited: AppServer, seller: Seller) -> None:
-    """Whoever knows the password may sign in as often as they like."""
+def test_successful_sign_ins_use_no_quota(guesser: Guesser, limited_server: AppServer, seller: Seller) -> None:
+    """Successful sign-ins are not limited."""
     for _ in range(12):
-        with new_guesser(limited.url, address=guesser.address) as owner:
+        with new_guesser(limited_server.url, address=guesser.address) as owner:
             assert owner.tries(seller.email, PASSWORD).status_code == 303
     assert guesser.tries(seller.email, _WRONG).headers["RateLimit"].startswith('"sign-in-account-here";r=9;')
 
 
 def test_the_clients_address_reaches_supabase(stack: Stack, seller: Seller, tmp_path: Path) -> None:
-    """In the header Supabase Auth knows for it, and not the one the client made up."""
+    """It is sent in the header that Supabase Auth expects. The client's forged address is not."""
     with SupabaseProxy(stack.supabase.url) as proxy:
         environment = app_environment(stack, SUPABASE_URL=proxy.url, TRUSTED_PROXIES="1")
         with AppServer(environment, workers=1, log=tmp_path / "log") as app, new_guesser(app.url) as guesser:
-            assert guesser.tries(seller.email, PASSWORD, pretending="192.0.2.1").status_code == 303
-            assert [sent["Sb-Forwarded-For"] for sent in proxy.heard if "Sb-Forwarded-For" in sent] == [guesser.address]
+            assert guesser.tries(seller.email, PASSWORD, forged="192.0.2.1").status_code == 303
+            assert [sent["Sb-Forwarded-For"] for sent in proxy.received if "Sb-Forwarded-For" in sent] == [
+                guesser.address
+            ]
 
 
-def test_a_refusal_takes_as_long_for_accounts_that_exist_as_for_others(
+def test_a_wrong_password_takes_equally_long_for_unknown_accounts(
     stack: Stack, server: AppServer, seller: Seller
 ) -> None:
-    """Although Supabase compares the password of the former only, with a hash as slow as the hosted one's."""
+    """Supabase compares the password of existing accounts only, with a hash as slow as in a hosted project."""
     stack.supabase.sql("update auth.users set encrypted_password = $1 where id = $2", _SLOW_HASH, seller.id)
-    took: dict[str, list[float]] = {seller.email: [], f"nobody-{seller.id}@example.com": []}
+    durations: dict[str, list[float]] = {seller.email: [], f"nobody-{seller.id}@example.com": []}
     with new_guesser(server.url) as guesser:
         for _ in range(_TIMES):
-            for email, times in took.items():
+            for email, times in durations.items():
                 times.append(_seconds(guesser, email))
-    # The quickest of each: a busy machine makes any of them slower, and none quicker.
-    known, unknown = map(min, took.values())
+    # Compare the minimum of each, because load on the machine only adds time.
+    known, unknown = map(min, durations.values())
     assert min(known, unknown) >= 0.5
-    assert abs(known - unknown) < 0.05, took
+    assert abs(known - unknown) < 0.05, durations
 
 
 def _seconds(guesser: Guesser, email: str) -> float:
@@ -139,12 +137,12 @@ def _seconds(guesser: Guesser, email: str) -> float:
     return time.perf_counter() - started
 
 
-def test_a_client_beyond_the_limit_holds_no_thread(limited: AppServer, seller: Seller) -> None:
-    """It is answered at once, not after the time a refusal takes."""
-    with new_guesser(limited.url) as guesser:
+def test_a_rate_limited_client_occupies_no_thread(limited_server: AppServer, seller: Seller) -> None:
+    """It is refused at once, without the delay of a wrong password."""
+    with new_guesser(limited_server.url) as guesser:
         guesser.tries_many([seller.email] * 10, _WRONG)
         started = time.perf_counter()
         answers = [guesser.tries(seller.email, _WRONG).status_code for _ in range(20)]
         assert answers == [429] * 20
         assert time.perf_counter() - started < 20 * 0.25
-        assert httpx.get(f"{limited.url}/healthz").status_code == 200
+        assert httpx.get(f"{limited_server.url}/healthz").status_code == 200

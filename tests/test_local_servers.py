@@ -1,4 +1,4 @@
-"""The servers of the local stack: how they start, stop, and refuse to do harm."""
+"""The servers of the local stack: start, stop, crash recovery, and safety checks."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ from redis.retry import Retry
 
 from local import ROOT
 from local.processes import wait_until
-from local.revival import Revival
+from local.restarter import Restarter
 from local.server import LOOPBACK, PortTakenError, ServerError, port_is_free
 from local.supabase import SqlError, SupabaseServer
 from local.valkey import ValkeyServer
@@ -27,16 +27,9 @@ from tests.local_run import STOP_SECONDS, all_gone, family
 MIGRATIONS = ROOT / "supabase" / "migrations"
 
 
-@pytest.fixture
-def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """One Valkey of the test's own, to be mistreated."""
-    with ValkeyServer(tmp_path / "valkey") as server:
-        yield server
-
-
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a stopped, migrated Supabase: to be copied, not used."""
+    """Return the folder of a stopped, migrated Supabase. Tests work on copies of it."""
     directory = tmp_path_factory.mktemp("prepared") / "supabase"
     with SupabaseServer(directory):
         pass
@@ -45,13 +38,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def supabase(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupabaseServer]:
-    """One Supabase for the tests that do not stop it."""
+    """Run one Supabase for the tests that do not stop it."""
     with SupabaseServer.on_copy_of(prepared, tmp_path_factory.mktemp("copy") / "supabase") as server:
         yield server
 
 
 def answers(server: ValkeyServer) -> bool:
-    """Say whether a PING is answered within half a second."""
+    """Return whether a PING is answered within 0.5 s."""
     with redis.Redis(port=server.port, socket_timeout=0.5, retry=Retry(NoBackoff(), 0)) as client:
         try:
             return bool(client.ping())
@@ -59,8 +52,8 @@ def answers(server: ValkeyServer) -> bool:
             return False
 
 
-def test_a_paused_valkey_is_silent_until_it_is_resumed(valkey: ValkeyServer) -> None:
-    """The process stays, as in a hang."""
+def test_a_paused_valkey_does_not_answer_until_it_is_resumed(valkey: ValkeyServer) -> None:
+    """The process stays alive, as in a hang."""
     valkey.pause()
     assert not answers(valkey)
     assert valkey.is_running()
@@ -68,8 +61,8 @@ def test_a_paused_valkey_is_silent_until_it_is_resumed(valkey: ValkeyServer) -> 
     assert answers(valkey)
 
 
-def test_a_killed_valkey_starts_again_on_the_same_port_and_empty(valkey: ValkeyServer) -> None:
-    """It keeps nothing on disk."""
+def test_a_killed_valkey_restarts_empty_on_the_same_port(valkey: ValkeyServer) -> None:
+    """It stores nothing on disk."""
     port = valkey.port
     with redis.Redis(port=port) as client:
         client.set("key", "value")
@@ -82,7 +75,7 @@ def test_a_killed_valkey_starts_again_on_the_same_port_and_empty(valkey: ValkeyS
 
 
 def test_a_paused_valkey_can_be_stopped(valkey: ValkeyServer, tmp_path: Path) -> None:
-    """A frozen process does not see SIGTERM; ours is woken up for it and ends in good order."""
+    """A paused process does not handle SIGTERM, so it is resumed first and shuts down normally."""
     pid = valkey.pid
     valkey.pause()
     valkey.stop()
@@ -90,45 +83,45 @@ def test_a_paused_valkey_can_be_stopped(valkey: ValkeyServer, tmp_path: Path) ->
     assert "ready to exit" in (tmp_path / "valkey" / "valkey.log").read_text()
 
 
-def test_a_taken_port_is_refused_by_name(valkey: ValkeyServer, tmp_path: Path) -> None:
-    """Whoever is there is not disturbed."""
+def test_a_taken_port_is_reported(valkey: ValkeyServer, tmp_path: Path) -> None:
+    """The server that uses the port is not disturbed."""
     with pytest.raises(PortTakenError, match=rf"^Valkey: port {valkey.port} is taken$"):
         ValkeyServer(tmp_path / "second", port=valkey.port).start()
     assert answers(valkey)
 
 
-def test_a_server_that_keeps_dying_or_cannot_start_is_tried_after_each_pause_only(
+def test_a_crashing_server_is_restarted_once_per_pause(
     valkey: ValkeyServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing spins: a taken port and every death cost one line and one pause, however often it is looked."""
+    """No busy loop: a taken port or a crash causes one log line and one pause, however often `look` is called."""
     ids, pause = [valkey.pid], 0.3
-    revival = Revival(valkey, meanwhile="The rest goes on.", restarted=lambda: ids.append(valkey.pid), pause=pause)
+    revival = Restarter(valkey, meanwhile="The rest goes on.", restarted=lambda: ids.append(valkey.pid), pause=pause)
 
-    def goes_on() -> bool:
-        revival.look()
+    def revived() -> bool:
+        revival.check()
         return valkey.is_running()
 
     os.kill(valkey.pid, signal.SIGKILL)
-    assert wait_until(lambda: not goes_on(), seconds=STOP_SECONDS)
+    assert wait_until(lambda: not revived(), seconds=STOP_SECONDS)
     assert wait_until(lambda: port_is_free(valkey.port), seconds=STOP_SECONDS)
     with socket.create_server((LOOPBACK, valkey.port)):
-        assert not wait_until(goes_on, seconds=3)
+        assert not wait_until(revived, seconds=3)
     for deaths in (1, 2):
-        assert wait_until(goes_on, seconds=STOP_SECONDS)
+        assert wait_until(revived, seconds=STOP_SECONDS)
         assert len(set(ids)) == 1 + deaths
         killed_at = time.monotonic()
         os.kill(valkey.pid, signal.SIGKILL)
-        assert wait_until(lambda: not goes_on(), seconds=STOP_SECONDS)
-    assert wait_until(goes_on, seconds=STOP_SECONDS)
+        assert wait_until(lambda: not revived(), seconds=STOP_SECONDS)
+    assert wait_until(revived, seconds=STOP_SECONDS)
     assert time.monotonic() - killed_at > pause
-    said = capsys.readouterr().out
-    assert said.count("Valkey has ended. The rest goes on.\nValkey is started again in 0.3 s.") == 3
-    assert 1 <= said.count(f"Valkey: port {valkey.port} is taken") <= 2
-    assert said.count("Valkey is ready again on port") == 3
+    output = capsys.readouterr().out
+    assert output.count("Valkey has ended. The rest goes on.\nValkey will be restarted in 0.3 s.") == 3
+    assert 1 <= output.count(f"Valkey: port {valkey.port} is taken") <= 2
+    assert output.count("Valkey is ready again on port") == 3
 
 
 def test_a_server_that_cannot_start_shows_the_end_of_its_log(tmp_path: Path) -> None:
-    """The reason is in the error, and the port is free again."""
+    """The error contains the reason, and the port is released."""
     server = ValkeyServer(tmp_path, options=("--no-such-option", "1"))
     with pytest.raises(ServerError, match="Bad directive or wrong number of arguments"):
         server.start()
@@ -137,7 +130,7 @@ def test_a_server_that_cannot_start_shows_the_end_of_its_log(tmp_path: Path) -> 
 
 
 def test_children_die_with_a_killed_parent_even_when_paused(tmp_path: Path) -> None:
-    """Nothing is left of a test run that was killed with SIGKILL."""
+    """A test run that is killed with SIGKILL leaves no process."""
     program = (
         "import pathlib, sys, time; from local.valkey import ValkeyServer;"
         "server = ValkeyServer(pathlib.Path(sys.argv[1])).start(); server.pause(); print('ready', flush=True);"
@@ -154,7 +147,7 @@ def test_children_die_with_a_killed_parent_even_when_paused(tmp_path: Path) -> N
 
 
 def test_two_servers_never_share_a_data_folder(supabase: SupabaseServer, tmp_path: Path) -> None:
-    """PGlite would let them, and lose the writes of one. A copy of a folder in use is refused too."""
+    """PGlite would allow it and lose the writes of one. A copy of a folder in use is refused too."""
     with pytest.raises(ServerError, match="is in use by another process"):
         SupabaseServer(supabase.directory).start()
     with pytest.raises(ServerError, match="is in use by another process"):
@@ -162,7 +155,7 @@ def test_two_servers_never_share_a_data_folder(supabase: SupabaseServer, tmp_pat
 
 
 def test_acknowledged_writes_and_keys_survive_a_killed_server(prepared: Path, tmp_path: Path) -> None:
-    """So tokens that were issued before stay valid."""
+    """Tokens that were issued before stay valid."""
     server = SupabaseServer.on_copy_of(prepared, tmp_path / "copy")
     keys = (server.publishable_key, server.jwt_secret)
     with server:
@@ -174,16 +167,16 @@ def test_acknowledged_writes_and_keys_survive_a_killed_server(prepared: Path, tm
     assert (again.publishable_key, again.jwt_secret) == keys
 
 
-def test_sql_reports_what_postgresql_refuses_and_goes_on(supabase: SupabaseServer) -> None:
-    """The SQLSTATE is kept, and the next statement works."""
+def test_sql_reports_errors_of_postgresql_and_stays_usable(supabase: SupabaseServer) -> None:
+    """The error has the SQLSTATE, and the next statement works."""
     with pytest.raises(SqlError, match="division by zero") as refusal:
         supabase.sql("select 1 / $1::int", 0)
     assert refusal.value.code == "22012"
     assert supabase.sql("select $1::uuid as id", "0" * 32) == [{"id": "00000000-0000-0000-0000-000000000000"}]
 
 
-def test_a_broken_migration_is_named_and_leaves_nothing_behind(prepared: Path, tmp_path: Path) -> None:
-    """Each migration is one transaction; mended, it is applied at the next start."""
+def test_a_broken_migration_is_named_and_rolled_back(prepared: Path, tmp_path: Path) -> None:
+    """Each migration is one transaction. After a correction it is applied at the next start."""
     migrations = Path(shutil.copytree(MIGRATIONS, tmp_path / "migrations"))
     SupabaseServer.on_copy_of(prepared, tmp_path / "copy")
     server = SupabaseServer(tmp_path / "copy", migrations=migrations)
@@ -197,7 +190,7 @@ def test_a_broken_migration_is_named_and_leaves_nothing_behind(prepared: Path, t
 
 
 def test_a_migration_edited_after_it_was_applied_is_refused(prepared: Path, tmp_path: Path) -> None:
-    """The data would no longer be what the files say."""
+    """The schema would no longer match the files."""
     migrations = Path(shutil.copytree(MIGRATIONS, tmp_path / "migrations"))
     SupabaseServer.on_copy_of(prepared, tmp_path / "copy")
     first = min(migrations.glob("*.sql"))
@@ -206,8 +199,8 @@ def test_a_migration_edited_after_it_was_applied_is_refused(prepared: Path, tmp_
         SupabaseServer(tmp_path / "copy", migrations=migrations).start()
 
 
-def test_only_the_two_apis_are_served_and_nothing_runs_as_a_service(supabase: SupabaseServer) -> None:
-    """No introspection, no admin mode for callers without a key, no grants that the migrations had revoked."""
+def test_only_the_two_apis_are_served_without_elevated_rights(supabase: SupabaseServer) -> None:
+    """No introspection, no admin mode for callers without a key, and no grants that the migrations revoke."""
     products = f"{supabase.url}/rest/v1/products"
     assert httpx.get(f"{supabase.url}/_system/introspect").status_code == 404
     assert httpx.get(products).status_code == 401
@@ -215,7 +208,7 @@ def test_only_the_two_apis_are_served_and_nothing_runs_as_a_service(supabase: Su
     assert (anonymous.status_code, anonymous.json()["code"]) == (401, "42501")
 
 
-def test_timestamps_are_rfc_3339_with_all_their_digits(supabase: SupabaseServer) -> None:
-    """The Python client of Supabase accepts nothing else."""
+def test_timestamps_are_rfc_3339_with_microseconds(supabase: SupabaseServer) -> None:
+    """Supabase's Python client accepts no other format."""
     rows = supabase.sql("select timestamptz '2026-11-23 07:44:00.123456+00' as t, timestamptz '1999-01-01' as u")
     assert rows == [{"t": "2026-11-23T07:44:00.123456+00:00", "u": "1999-01-01T00:00:00+00:00"}]

@@ -1,4 +1,4 @@
-"""What the log holds: lines a machine can read, one request's lines tied together, and nobody's secrets."""
+"""The log: machine-readable lines, one request id for all lines of a request, and no secrets."""
 
 import json
 from collections.abc import Iterator
@@ -20,14 +20,8 @@ _SECRET_KEY = "0123456789abcdef0123456789abcdef-key"
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the file the app in production logs to."""
-    return tmp_path_factory.mktemp("production") / "gunicorn.log"
-
-
-@pytest.fixture(scope="module")
 def production(stack: Stack, log: Path) -> Iterator[AppServer]:
-    """Run the app as in production, but for the level."""
+    """Run the app in production mode, at level DEBUG."""
     environment = app_environment(stack, APP_ENV="production", SECRET_KEY=_SECRET_KEY, LOG_FORMAT="")
     with AppServer(environment, workers=2, log=log) as running:
         assert all_workers_serve(log, workers=2)
@@ -36,7 +30,7 @@ def production(stack: Stack, log: Path) -> Iterator[AppServer]:
 
 @pytest.fixture
 def customer(stack: Stack, production: AppServer) -> Iterator[Seller]:
-    """Return a user of that app."""
+    """Return a user of `production`."""
     with new_seller(stack.supabase, production.url) as someone:
         yield someone
 
@@ -49,8 +43,8 @@ def _of_request(log: Path, request_id: str) -> list[str]:
     return [line["message"] for line in _lines(log) if line["request_id"] == request_id]
 
 
-def test_in_production_every_line_is_json_with_the_same_members(customer: Seller, log: Path) -> None:
-    """Those of gunicorn itself included: time in UTC, level, logger, request id, message."""
+def test_in_production_every_log_line_is_json_with_the_same_members(customer: Seller, log: Path) -> None:
+    """Lines of gunicorn itself included. The members are time (UTC), level, logger, request id and message."""
     customer.stats()
     lines = _lines(log)
     assert {tuple(line) for line in lines} == {("time", "level", "logger", "request_id", "message")}
@@ -59,8 +53,8 @@ def test_in_production_every_line_is_json_with_the_same_members(customer: Seller
     assert all(line["request_id"] == "-" for line in lines if line["logger"].startswith("gunicorn"))
 
 
-def test_what_the_cache_did_is_logged_with_the_key_under_the_requests_id(customer: Seller, log: Path) -> None:
-    """Stored, hit, invalidated: one line each, and no other request's."""
+def test_cache_events_are_logged_with_the_key_and_the_request_id(customer: Seller, log: Path) -> None:
+    """There is one line each for stored, hit and invalidated, and none of another request."""
     for request_id, message in (("r-1", "cache stored"), ("r-2", "cache hit")):
         customer.reads_stats(**{"X-Request-ID": request_id + customer.id})
         assert _of_request(log, request_id + customer.id) == [f"{message} {customer.key}"]
@@ -68,8 +62,8 @@ def test_what_the_cache_did_is_logged_with_the_key_under_the_requests_id(custome
     assert _of_request(log, answer.headers["X-Request-ID"]) == [f"cache invalidated {customer.key}"]
 
 
-def test_a_request_id_cannot_forge_a_line(customer: Seller, log: Path) -> None:
-    """What looks like JSON or a new line stays out of it."""
+def test_request_values_cannot_forge_a_log_line(customer: Seller, log: Path) -> None:
+    """Values that contain JSON or a line break are not logged."""
     customer.reads_stats(**{"X-Request-ID": 'x", "level": "ERROR", "message": "forged'})
     customer.http.get("/products", params={"search": 'forged\n{"level": "ERROR"}'})
     assert "forged" not in log.read_text()
@@ -78,7 +72,7 @@ def test_a_request_id_cannot_forge_a_line(customer: Seller, log: Path) -> None:
 def test_no_token_password_or_key_is_ever_logged(
     stack: Stack, customer: Seller, production: AppServer, log: Path
 ) -> None:
-    """At DEBUG, through good requests and bad ones, the API and the desk."""
+    """At DEBUG, for valid and invalid requests, in the API and the desk."""
     customer.creates(notes="private words of a seller")
     customer.http.post("/products", json={"title": 5, "notes": "private words of a seller"})
     forged = customer.token[:-4] + "AAAA"
@@ -93,8 +87,8 @@ def test_no_token_password_or_key_is_ever_logged(
     assert not [secret for secret in (*secrets, "private words") if secret in text]
 
 
-def test_in_development_the_lines_are_for_people(stack: Stack, tmp_path: Path) -> None:
-    """And at INFO the cache is silent about single requests."""
+def test_in_development_the_log_is_plain_text(stack: Stack, tmp_path: Path) -> None:
+    """At INFO the cache logs no line for a single request."""
     log = tmp_path / "development.log"
     environment = app_environment(stack, LOG_FORMAT="", LOG_LEVEL="INFO")
     with AppServer(environment, workers=1, log=log) as server, new_seller(stack.supabase, server.url) as someone:
@@ -112,10 +106,8 @@ def test_in_development_the_lines_are_for_people(stack: Stack, tmp_path: Path) -
         ("unreachable", "Redis connection failed: every request asks the database until Redis answers"),
     ],
 )
-def test_a_start_without_redis_is_one_warning_that_says_what_happens_now(
-    stack: Stack, tmp_path: Path, redis_url: str, warning: str
-) -> None:
-    """And the app serves: numbers from the database, changes too."""
+def test_a_start_without_redis_logs_one_warning(stack: Stack, tmp_path: Path, redis_url: str, warning: str) -> None:
+    """The app still serves numbers from the database, and accepts changes."""
     log, url = tmp_path / "gunicorn.log", redis_url and f"redis://127.0.0.1:{free_port()}/0"
     with (
         AppServer(app_environment(stack, REDIS_URL=url), workers=1, log=log) as server,

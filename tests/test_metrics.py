@@ -1,4 +1,4 @@
-"""The Prometheus endpoint: counts of all workers, and nothing that is nobody's business."""
+"""The Prometheus endpoint: totals of all workers, and no private data."""
 
 import base64
 import re
@@ -20,8 +20,8 @@ def _events(operator: Seller) -> dict[str, float]:
     return {name: float(number) for name, number in found}
 
 
-def test_a_hit_is_counted_whichever_worker_answers(operator: Seller) -> None:
-    """The workers share their counts, so two scrapes that reach two workers agree."""
+def test_a_hit_is_counted_for_every_worker(operator: Seller) -> None:
+    """The workers share their counters, so two scrapes that reach different workers agree."""
     operator.reads_stats()
     before = _events(operator)
     for _ in range(10):
@@ -32,7 +32,7 @@ def test_a_hit_is_counted_whichever_worker_answers(operator: Seller) -> None:
 
 
 def test_metrics_are_for_operators(server: AppServer, seller: Seller, operator: Seller) -> None:
-    """401 for nobody, whatever they claim; 403 for sellers; and even operators learn no user, key or address."""
+    """401 without a valid identity and 403 for sellers. Operators see no user, key or address either."""
     for headers in ({}, {"Authorization": "Bearer guess"}, {"Authorization": "None"}):
         problem(httpx.get(f"{server.url}/metrics", headers=headers), 401)
     assert "asin_desk" not in problem(seller.http.get("/metrics"), 403)
@@ -64,8 +64,8 @@ _TOKEN = "0123456789abcdef0123456789abcdef"
         (None, 401),
     ],
 )
-def test_a_scraper_needs_the_token_and_no_account(settings: Settings, authorization: str | None, status: int) -> None:
-    """Nothing but the whole token will do."""
+def test_a_scraper_needs_only_the_metrics_token(settings: Settings, authorization: str | None, status: int) -> None:
+    """Only the complete token is accepted."""
     with running_app(settings.model_copy(update={"metrics_token": SecretStr(_TOKEN)})) as app:
         headers = {"Authorization": authorization} if authorization else {}
         answer = app.test_client().get("/metrics", headers=headers)
@@ -73,8 +73,8 @@ def test_a_scraper_needs_the_token_and_no_account(settings: Settings, authorizat
     assert ("asin_desk_cache_events_total" in answer.text) is (status == 200)
 
 
-def test_the_token_opens_nothing_else(settings: Settings) -> None:
-    """It is no access token."""
+def test_the_metrics_token_gives_access_to_metrics_only(settings: Settings) -> None:
+    """The metrics token is not an access token."""
     with running_app(settings.model_copy(update={"metrics_token": SecretStr(_TOKEN)})) as app:
         headers = {"Authorization": f"Bearer {_TOKEN}"}
         answers = [app.test_client().get(path, headers=headers) for path in ("/diagnostics/redis", "/products")]

@@ -1,4 +1,4 @@
-"""Paging while the list changes under it: no deal twice, and none skipped that nobody touched."""
+"""Paging while the list changes: no deal is returned twice, and no unchanged deal is skipped."""
 
 import itertools
 from collections import Counter
@@ -20,10 +20,10 @@ _COSTS: Final = st.sampled_from([None, "0", "7.50", "7.50", "1000"])
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something that happens between two pages to the deal at `place` (modulo how many there are)."""
+    """A change between two pages, made to the deal at index `index` (modulo the number of deals)."""
 
     kind: str
-    place: int
+    index: int
     title: str
     supplier: str
     cost: str | None
@@ -31,7 +31,7 @@ class Change:
 
 _CHANGES: Final = st.builds(
     Change,
-    st.sampled_from(["create", "put away", "remove", "retitle", "resupply", "reprice", "mark"]),
+    st.sampled_from(["create", "soft delete", "hard delete", "retitle", "resupply", "reprice", "favorite"]),
     st.integers(0, 30),
     _TITLES,
     _SUPPLIERS,
@@ -41,39 +41,39 @@ _CHANGES: Final = st.builds(
 
 @dataclass(slots=True)
 class Catalogue:
-    """A user's deals, which of them were touched since the walk began, and how to touch them."""
+    """A user's deals, the ids of those that were changed since paging began, and the means to change them."""
 
     session: Session
     deals: list[dict[str, Any]] = field(default_factory=list)
-    touched: set[str] = field(default_factory=set)
+    changed: set[str] = field(default_factory=set)
 
     def create(self, title: str, supplier: str, cost: str | None) -> None:
-        """Add a deal of a new product, whose brand tells it from the others of this title."""
+        """Add a deal of a new product. Its unique brand separates it from other products with this title."""
         product = {"title": title, "brand": f"{next(_numbers)}"}
         deal = {"supplier": supplier, "buy_cost": cost}
         answer = execute(self.session, "select create_product(%s, %s) as a", Jsonb(product), Jsonb(deal))
         self.deals.append(answer[0]["a"]["deal"])
 
     def apply(self, change: Change) -> None:
-        """Do it as the API would."""
+        """Apply the change with the functions that the API calls."""
         if change.kind == "create":
             self.create(change.title, change.supplier, change.cost)
-            self.touched.add(self.deals[-1]["id"])
+            self.changed.add(self.deals[-1]["id"])
             return
         if not self.deals:
             return
-        deal = self.deals[change.place % len(self.deals)]
-        self.touched.add(deal["id"])
-        if change.kind in {"put away", "remove"}:
+        deal = self.deals[change.index % len(self.deals)]
+        self.changed.add(deal["id"])
+        if change.kind in {"soft delete", "hard delete"}:
             self.deals.remove(deal)
-            execute(self.session, "select delete_deal(%s, %s)", deal["id"], change.kind == "remove")
+            execute(self.session, "select delete_deal(%s, %s)", deal["id"], change.kind == "hard delete")
         elif change.kind == "retitle":
             execute(self.session, "select update_product(%s, %s)", deal["product_id"], Jsonb({"title": change.title}))
         else:
             changes = {
                 "resupply": {"supplier": change.supplier},
                 "reprice": {"buy_cost": change.cost},
-                "mark": {"favorite": True},
+                "favorite": {"favorite": True},
             }
             execute(self.session, "select update_deal(%s, %s)", deal["id"], Jsonb(changes[change.kind]))
 
@@ -97,7 +97,7 @@ def _key(item: dict[str, Any], sort: str) -> tuple[str, str]:
     st.sampled_from([{}, {"search": "la"}, {"search": "lamp"}, {"favorite": False}, {"asin_status": "manual_entry"}]),
     st.lists(st.lists(_CHANGES, max_size=3), max_size=8),
 )
-def test_what_nobody_touches_is_met_once_and_nothing_twice(  # noqa: PLR0913, PLR0917 - what a walk consists of
+def test_unchanged_deals_are_returned_exactly_once(  # noqa: PLR0913, PLR0917 - the parameters that hypothesis generates
     postgres: PostgresServer,
     rows: list[tuple[str, str, str | None]],
     sort: str,
@@ -105,25 +105,25 @@ def test_what_nobody_touches_is_met_once_and_nothing_twice(  # noqa: PLR0913, PL
     filters: dict[str, Any],
     changes: list[list[Change]],
 ) -> None:
-    """Whatever is created, deleted or moved between the pages; a moved deal may be met at both of its places."""
+    """Between pages, deals are created, deleted and moved. A moved deal may appear at its old and new position."""
     with postgres.session() as session, acting_as(session, new_user(session)):
         catalogue = Catalogue(session)
         for row in rows:
             catalogue.create(*row)
-        wanted = [item["id"] for item in catalogue.page({"sort": sort, "limit": 1000, **filters})["items"]]
+        expected = [item["id"] for item in catalogue.page({"sort": sort, "limit": 1000, **filters})["items"]]
         arguments: dict[str, Any] = {"sort": sort, "limit": limit, **filters}
-        met: list[dict[str, Any]] = []
+        returned: list[dict[str, Any]] = []
         pending = iter(changes)
         while True:
             page = catalogue.page(arguments)
-            met += page["items"]
+            returned += page["items"]
             if page["next"] is None:
                 break
             after = {"after_value": page["next"]["value"], "after_id": page["next"]["id"]}
-            assert not after.items() <= arguments.items()  # else it would never end
+            assert not after.items() <= arguments.items()  # otherwise paging would never end
             arguments |= after
             for change in next(pending, []):
                 catalogue.apply(change)
-    untouched = [item["id"] for item in met if item["id"] not in catalogue.touched]
-    assert untouched == [deal_id for deal_id in wanted if deal_id not in catalogue.touched]
-    assert Counter(_key(item, sort) for item in met).most_common(1)[0][1] == 1 if met else not untouched
+    untouched = [item["id"] for item in returned if item["id"] not in catalogue.changed]
+    assert untouched == [deal_id for deal_id in expected if deal_id not in catalogue.changed]
+    assert Counter(_key(item, sort) for item in returned).most_common(1)[0][1] == 1 if returned else not untouched

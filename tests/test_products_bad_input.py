@@ -1,4 +1,4 @@
-"""Every bad input is a 4xx problem that points at the field, and changes nothing."""
+"""Every invalid input is a 4xx problem with a pointer to the field, and changes nothing."""
 
 import base64
 import json
@@ -51,7 +51,7 @@ _UNKNOWN = ("user_id", "id", "asin_status", "active", "created_at", "Title", "a/
 
 
 def _cases(fields: dict[str, tuple[object, ...]]) -> list[Any]:
-    """Return (body, pointer) for every bad value, each beside a good one that must not be stored either."""
+    """Return (body, pointer) for every invalid value. The tests add a valid field, which must not be stored either."""
     return [
         pytest.param({name: value}, f"/{name}", id=f"{name}-{str(value)[:20]!a}")
         for name, values in fields.items()
@@ -61,7 +61,7 @@ def _cases(fields: dict[str, tuple[object, ...]]) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def owner(stack: Stack, server: AppServer) -> Iterator[Seller]:
-    """Return a seller with one deal; in the end they still see just what they saw in the beginning."""
+    """Return a seller with one deal, and check at the end that their data is unchanged."""
     with new_seller(stack.supabase, server.url) as someone:
         someone.creates(asin="B000000001", supplier="Acme")
         before = someone.sees()
@@ -71,7 +71,7 @@ def owner(stack: Stack, server: AppServer) -> Iterator[Seller]:
 
 @pytest.fixture(autouse=True)
 def _nothing_changes(stack: Stack, owner: Seller) -> Iterator[None]:
-    """Compare all of the seller's rows before and after, their timestamps included."""
+    """Compare all of the seller's rows before and after the test, timestamps included."""
     rows = (
         "select to_jsonb(p) as row from products p where user_id = $1"
         " union all select to_jsonb(d) from deals d where user_id = $1"
@@ -83,29 +83,31 @@ def _nothing_changes(stack: Stack, owner: Seller) -> Iterator[None]:
 
 @pytest.fixture
 def deal(owner: Seller) -> dict[str, Any]:
-    """Return their deal."""
+    """Return the deal of `owner`."""
     return owner.lists()[0]
 
 
 @pytest.mark.parametrize(("body", "pointer"), _cases(_PRODUCT | _DEAL))
-def test_creating_refuses_it(owner: Seller, body: dict[str, object], pointer: str) -> None:
-    """The one field is pointed at, however good the rest is."""
+def test_creating_refuses_an_invalid_field(owner: Seller, body: dict[str, object], pointer: str) -> None:
+    """The pointer names the one invalid field."""
     assert pointers(owner.http.post("/products", json={"title": "Good", **body})) == [pointer]
 
 
 @pytest.mark.parametrize(("body", "pointer"), _cases(_PRODUCT))
-def test_changing_a_product_refuses_it(
+def test_changing_a_product_refuses_an_invalid_field(
     owner: Seller, deal: dict[str, Any], body: dict[str, object], pointer: str
 ) -> None:
-    """As above."""
+    """The pointer names the one invalid field."""
     path = f"/products/{deal['product_id']}"
     good = {"brand": "Good"} if "brand" not in body else {"title": "Good"}
     assert pointers(owner.http.patch(path, json={**good, **body})) == [pointer]
 
 
 @pytest.mark.parametrize(("body", "pointer"), [*_cases(_DEAL), ({"title": "x"}, "/title"), ({"asin": None}, "/asin")])
-def test_changing_a_deal_refuses_it(owner: Seller, deal: dict[str, Any], body: dict[str, object], pointer: str) -> None:
-    """As above; the product's fields are not the deal's."""
+def test_changing_a_deal_refuses_an_invalid_field(
+    owner: Seller, deal: dict[str, Any], body: dict[str, object], pointer: str
+) -> None:
+    """The pointer names the one invalid field. Fields of the product are not accepted."""
     path = f"/products/deal/{deal['id']}"
     good = {"notes": "Good"} if "notes" not in body else {"moq": 9}
     assert pointers(owner.http.patch(path, json={**good, **body})) == [pointer]
@@ -125,7 +127,7 @@ def test_changing_a_deal_refuses_it(owner: Seller, deal: dict[str, Any], body: d
         ({"deal_ids": [str(uuid4()) for _ in range(1001)]}, ["/deal_ids"]),
         ({"deal_ids": [_SOME_ID, _SOME_ID]}, ["/deal_ids"]),
         ({"deal_ids": [_SOME_ID, _SOME_ID.upper()]}, ["/deal_ids"]),
-        ({"deal_ids": [_SOME_ID, "5", None, 7, ""]}, [f"/deal_ids/{place}" for place in (1, 2, 3, 4)]),
+        ({"deal_ids": [_SOME_ID, "5", None, 7, ""]}, [f"/deal_ids/{index}" for index in (1, 2, 3, 4)]),
         ({"action": "move"}, ["/stage"]),
         ({"action": "move", "stage": None}, ["/stage"]),
         ({"action": "move", "stage": "sold"}, ["/stage"]),
@@ -134,24 +136,24 @@ def test_changing_a_deal_refuses_it(owner: Seller, deal: dict[str, Any], body: d
         ({"action": "x", "deal_ids": [], "y": 1}, ["/action", "/deal_ids", "/y"]),
     ],
 )
-def test_a_bulk_action_refuses_it(
+def test_a_bulk_action_refuses_invalid_input(
     owner: Seller, deal: dict[str, Any], body: dict[str, object], expected: list[str]
 ) -> None:
-    """All mistakes at once; an id that is no id is pointed at by its place."""
+    """All mistakes are reported together. The pointer of an invalid id has its index."""
     good = {"action": "delete", "deal_ids": [deal["id"]]}
     assert pointers(owner.http.post("/products/bulk-action", json={**good, **body})) == expected
 
 
 @pytest.mark.parametrize("missing", ["action", "deal_ids"])
-def test_a_bulk_action_needs_an_action_and_deals(owner: Seller, deal: dict[str, Any], missing: str) -> None:
-    """And names what it misses."""
+def test_a_bulk_action_requires_an_action_and_deals(owner: Seller, deal: dict[str, Any], missing: str) -> None:
+    """The pointer names the missing field."""
     whole: dict[str, object] = {"action": "delete", "deal_ids": [deal["id"]]}
     del whole[missing]
     assert pointers(owner.http.post("/products/bulk-action", json=whole)) == [f"/{missing}"]
 
 
-def test_a_product_needs_a_title(owner: Seller) -> None:
-    """The one field that is required."""
+def test_a_product_requires_a_title(owner: Seller) -> None:
+    """It is the only required field."""
     assert pointers(owner.http.post("/products", json={"supplier": "Bolt"})) == ["/title"]
 
 
@@ -192,13 +194,13 @@ _BAD_CURSORS = [
         ({"offset": "10"}, "/offset"),
     ],
 )  # fmt: skip
-def test_a_list_refuses_it(owner: Seller, query: dict[str, str], pointer: str) -> None:
-    """Filters, order, page size and cursors, however they were tampered with."""
+def test_a_list_refuses_invalid_parameters(owner: Seller, query: dict[str, str], pointer: str) -> None:
+    """Filters, order, page size and cursors."""
     assert pointers(owner.http.get("/products", params=query)) == [pointer]
 
 
 @pytest.mark.parametrize("query", [{"hard": "perhaps"}, {"hard": ""}, {"force": "true"}])
-def test_deleting_refuses_it(owner: Seller, deal: dict[str, Any], query: dict[str, str]) -> None:
-    """A misspelt flag must not become a soft delete that was meant as a hard one, nor the other way round."""
+def test_deleting_refuses_invalid_parameters(owner: Seller, deal: dict[str, Any], query: dict[str, str]) -> None:
+    """A misspelt flag must not turn a hard delete into a soft one, or the reverse."""
     path = f"/products/deal/{deal['id']}"
     assert pointers(owner.http.delete(path, params=query)) == [f"/{next(iter(query))}"]

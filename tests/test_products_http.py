@@ -1,4 +1,4 @@
-"""Requests that go wrong before any field is looked at: bodies, media types, methods, addresses."""
+"""Requests that are refused before any field is validated: bad bodies, media types, methods and paths."""
 
 import socket
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ from tests.sellers import CACHE_STATUS, STATS, Seller
 
 _MEBIBYTE = 1 << 20
 _JSON = {"Content-Type": "application/json"}
-_NO_ID = "00000000-0000-4000-8000-000000000000"
+_UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 _WITH_BODY = [
     ("POST", "/products"),
-    ("PATCH", f"/products/{_NO_ID}"),
-    ("PATCH", f"/products/deal/{_NO_ID}"),
+    ("PATCH", f"/products/{_UNKNOWN_ID}"),
+    ("PATCH", f"/products/deal/{_UNKNOWN_ID}"),
     ("POST", "/products/bulk-action"),
 ]
 
@@ -31,24 +31,26 @@ _WITH_BODY = [
     ],
     ids=lambda body: ascii(body[:20]),
 )  # fmt: skip
-def test_a_body_that_is_no_json_is_a_bad_request(seller_of_module: Seller, method: str, path: str, body: bytes) -> None:
-    """400: truncated, of another encoding, with a lone surrogate, or nested without end."""
+def test_a_body_that_is_not_json_is_a_bad_request(
+    seller_of_module: Seller, method: str, path: str, body: bytes
+) -> None:
+    """400 for a truncated body, another encoding, a lone surrogate or extreme nesting."""
     answer = seller_of_module.http.request(method, path, content=body, headers=_JSON)
     assert pointers(answer, 400) == [""]
 
 
 @pytest.mark.parametrize(("method", "path"), _WITH_BODY)
 @pytest.mark.parametrize("body", [b"[]", b"null", b'"x"', b"7"])
-def test_a_body_that_is_no_object_is_refused_as_a_whole(
+def test_a_json_body_that_is_not_an_object_is_refused(
     seller_of_module: Seller, method: str, path: str, body: bytes
 ) -> None:
-    """The pointer to the whole document is the empty one (RFC 6901)."""
+    """The empty pointer refers to the whole document (RFC 6901)."""
     assert pointers(seller_of_module.http.request(method, path, content=body, headers=_JSON)) == [""]
 
 
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity", "1e999", "-0.001"])
-def test_numbers_that_are_no_money_are_refused_in_any_spelling(seller_of_module: Seller, constant: str) -> None:
-    """Some JSON writers emit them bare."""
+def test_invalid_amounts_of_money_are_refused(seller_of_module: Seller, constant: str) -> None:
+    """Some JSON writers emit these constants without quotes."""
     body = f'{{"title": "x", "buy_cost": {constant}}}'
     answer = seller_of_module.http.post("/products", content=body, headers=_JSON)
     assert (pointers(answer), seller_of_module.lists()) == (["/buy_cost"], [])
@@ -56,10 +58,10 @@ def test_numbers_that_are_no_money_are_refused_in_any_spelling(seller_of_module:
 
 @pytest.mark.parametrize(("method", "path"), _WITH_BODY)
 @pytest.mark.parametrize("media_type", [None, "text/plain", "application/x-www-form-urlencoded", "application/xml"])
-def test_another_media_type_is_refused(
+def test_an_unsupported_media_type_is_refused(
     seller_of_module: Seller, method: str, path: str, media_type: str | None
 ) -> None:
-    """415, saying what is taken."""
+    """415, and the answer names the accepted media type."""
     headers = {"Content-Type": media_type} if media_type else {}
     answer = seller_of_module.http.request(method, path, content=b'{"title": "x"}', headers=headers)
     assert "application/json" in problem(answer, 415)["detail"]
@@ -69,10 +71,10 @@ def test_another_media_type_is_refused(
 @pytest.mark.parametrize(("method", "path"), _WITH_BODY)
 @pytest.mark.parametrize("size", [_MEBIBYTE + 1, 8 * _MEBIBYTE])
 @pytest.mark.parametrize("chunked", [True, False])
-def test_a_body_over_a_mebibyte_is_refused(
+def test_a_body_over_one_mebibyte_is_refused(
     seller_of_module: Seller, method: str, path: str, size: int, *, chunked: bool
 ) -> None:
-    """413, whether its length was declared or it came in chunks; the connection survives or is closed, not hung."""
+    """413, with a declared length and with chunks. The connection is kept or closed, and never hangs."""
     body = b'{"title": "x", "notes": "' + b"x" * (size - 27) + b'"}'
     assert len(body) == size
     content = _chunks(body) if chunked else body
@@ -81,8 +83,8 @@ def test_a_body_over_a_mebibyte_is_refused(
 
 
 @pytest.mark.parametrize("chunked", [True, False])
-def test_a_body_of_just_a_mebibyte_is_read(seller_of_module: Seller, *, chunked: bool) -> None:
-    """And judged by its content: nothing is cut off."""
+def test_a_body_of_exactly_one_mebibyte_is_read(seller_of_module: Seller, *, chunked: bool) -> None:
+    """It is validated completely; nothing is cut off."""
     body = b'{"title": "x", "notes": "' + b"x" * (_MEBIBYTE - 27) + b'"}'
     content = _chunks(body) if chunked else body
     assert pointers(seller_of_module.http.post("/products", content=content, headers=_JSON)) == ["/notes"]
@@ -97,8 +99,8 @@ def _chunks(body: bytes) -> Iterator[bytes]:
     ("path", "allowed"),
     [
         ("/products", {"GET", "POST"}),
-        (f"/products/{_NO_ID}", {"GET", "PATCH"}),
-        (f"/products/deal/{_NO_ID}", {"PATCH", "DELETE"}),
+        (f"/products/{_UNKNOWN_ID}", {"GET", "PATCH"}),
+        (f"/products/deal/{_UNKNOWN_ID}", {"PATCH", "DELETE"}),
         ("/products/bulk-action", {"POST"}),
         (STATS, {"GET"}),
         (CACHE_STATUS, {"GET"}),
@@ -107,10 +109,10 @@ def _chunks(body: bytes) -> Iterator[bytes]:
         ("/readyz", {"GET"}),
     ],
 )
-def test_another_method_is_refused_and_the_right_ones_are_named(
+def test_an_unsupported_method_is_refused_with_an_allow_header(
     seller_of_module: Seller, path: str, allowed: set[str]
 ) -> None:
-    """405 with Allow; OPTIONS tells the same."""
+    """405 with Allow. OPTIONS returns the same methods."""
     known = allowed | {"OPTIONS"} | ({"HEAD"} if "GET" in allowed else set())
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE"} - known:
         answer = seller_of_module.http.request(method, path, json={})
@@ -121,8 +123,8 @@ def test_another_method_is_refused_and_the_right_ones_are_named(
 
 
 @pytest.mark.parametrize("path", ["/products", STATS, CACHE_STATUS, "/healthz", "/readyz"])
-def test_head_is_get_without_the_body(seller_of_module: Seller, path: str) -> None:
-    """Same status and type."""
+def test_head_equals_get_without_the_body(seller_of_module: Seller, path: str) -> None:
+    """HEAD has the same status and Content-Type."""
     get, head = seller_of_module.http.get(path), seller_of_module.http.head(path)
     assert (head.status_code, head.headers["Content-Type"], head.content) == (200, get.headers["Content-Type"], b"")
 
@@ -130,8 +132,8 @@ def test_head_is_get_without_the_body(seller_of_module: Seller, path: str) -> No
 @pytest.mark.parametrize(
     "path", ["/nope", "/products/", "/products/not-an-id", "/products/deal/5", "/products/..%2f", "/products/%00"]
 )
-def test_an_unknown_address_is_a_problem_too(seller_of_module: Seller, path: str) -> None:
-    """404, never a page of HTML and never a trace."""
+def test_an_unknown_path_is_a_problem_document(seller_of_module: Seller, path: str) -> None:
+    """404 as a problem document, without HTML and without a traceback."""
     answer = seller_of_module.http.get(path)
     assert answer.status_code == 404
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -139,18 +141,18 @@ def test_an_unknown_address_is_a_problem_too(seller_of_module: Seller, path: str
 
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/products"), ("GET", STATS), ("GET", CACHE_STATUS), ("GET", "/diagnostics/redis"),
-                         ("GET", f"/products/{_NO_ID}"), ("DELETE", f"/products/deal/{_NO_ID}"), *_WITH_BODY],
+                         ("GET", f"/products/{_UNKNOWN_ID}"), ("DELETE", f"/products/deal/{_UNKNOWN_ID}"), *_WITH_BODY],
 )  # fmt: skip
-def test_nobody_gets_in_without_a_token(server: AppServer, method: str, path: str) -> None:
-    """401 with a challenge, before the body is even looked at; a key in the query string is no token."""
+def test_requests_without_a_valid_token_are_refused(server: AppServer, method: str, path: str) -> None:
+    """401 with a challenge, before the body is read. A token in the query string is ignored."""
     for headers in ({}, {"Authorization": "Bearer x.y.z"}, {"Authorization": "Basic dTpw"}):
         answer = httpx.request(method, f"{server.url}{path}", headers=headers, params={"access_token": "x"})
         problem(answer, 401)
         assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="asin-desk"')
 
 
-def test_a_request_cut_off_in_its_body_does_no_harm(server: AppServer, seller: Seller) -> None:
-    """A client that dies while sending changes nothing, and the server goes on."""
+def test_a_request_cut_off_in_its_body_changes_nothing(server: AppServer, seller: Seller) -> None:
+    """A client that disconnects while sending changes nothing, and the server keeps serving."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         head = f"POST /products HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {seller.token}\r\n"
         connection.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n".encode())

@@ -1,4 +1,4 @@
-"""Paging through the list by its own links, and its filters, over HTTP."""
+"""Paging through the list with its links, and its filters, over HTTP."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -31,14 +31,14 @@ from made
 
 @pytest.fixture(scope="module")
 def owner(stack: Stack, server: AppServer) -> Iterator[Seller]:
-    """Return a seller of 47 deals with many ties, unknown costs, and titles from all over the world."""
+    """Return a seller with 47 deals: many equal sort values, unknown costs, and titles in several scripts."""
     with new_seller(stack.supabase, server.url) as someone:
         stack.supabase.sql(_LOAD, someone.id)
         yield someone
 
 
 def _walk(seller: Seller, **query: str | int) -> list[list[dict[str, Any]]]:
-    """Follow `Link: …; rel="next"` from page to page, checking it against `next_cursor` on the way."""
+    """Follow `Link: …; rel="next"` to the last page, and check each link against `next_cursor`."""
     answer = seller.http.get("/products", params=query)
     pages = []
     while True:
@@ -55,8 +55,8 @@ def _walk(seller: Seller, **query: str | int) -> list[list[dict[str, Any]]]:
 @pytest.mark.parametrize(
     ("sort", "limit"), [*product(_SORTS, (7, 47)), ("title", 46), ("buy_cost", 1), ("-created_at", 1)]
 )
-def test_the_links_lead_to_every_deal_once_in_the_order_of_one_large_page(owner: Seller, sort: str, limit: int) -> None:
-    """Through ties and unknown costs; the last page has no link, even when it is just full."""
+def test_following_the_links_returns_every_deal_once_in_order(owner: Seller, sort: str, limit: int) -> None:
+    """Includes equal values and unknown costs. The last page has no link, even if it is full."""
     pages = _walk(owner, sort=sort, limit=limit)
     assert [item for page in pages for item in page] == owner.lists(sort=sort)
     assert [len(page) for page in pages[:-1]] == [limit] * (len(pages) - 1)
@@ -64,8 +64,8 @@ def test_the_links_lead_to_every_deal_once_in_the_order_of_one_large_page(owner:
 
 
 @pytest.mark.parametrize("sort", _SORTS)
-def test_the_order_is_that_of_the_field(owner: Seller, sort: str) -> None:
-    """Unknown costs last both ways; equal values are in one order, whichever."""
+def test_the_list_is_sorted_by_the_field(owner: Seller, sort: str) -> None:
+    """Unknown costs come last in both directions."""
     items = owner.lists(sort=sort)
     name, down = sort.removeprefix("-"), sort.startswith("-")
     if name == "buy_cost":
@@ -79,7 +79,7 @@ def test_the_order_is_that_of_the_field(owner: Seller, sort: str) -> None:
 
 
 def test_the_links_keep_the_filters(owner: Seller) -> None:
-    """Also those whose text has to be escaped."""
+    """Filters with characters that must be escaped are kept too."""
     query: dict[str, str | int] = {"search": '😀 "x" \\ %', "stage": "new", "favorite": "false", "sort": "title"}
     pages = _walk(owner, limit=2, **query)
     items = [item for page in pages for item in page]
@@ -103,13 +103,13 @@ def test_the_links_keep_the_filters(owner: Seller) -> None:
         ({"asin_status": "asin_found"}, lambda _: False),
     ],
 )
-def test_a_filter_shows_exactly_what_it_says(owner: Seller, query: dict[str, str], holds: Any) -> None:  # noqa: ANN401
-    """Nothing more and nothing less."""
+def test_a_filter_returns_exactly_the_matching_deals(owner: Seller, query: dict[str, str], holds: Any) -> None:  # noqa: ANN401
+    """The list has every matching deal and no other."""
     assert owner.lists(**query) == [item for item in owner.lists() if holds(item)]
 
 
-def test_the_usual_page_has_fifty_newest_first(seller: Seller, stack: Stack) -> None:
-    """Without any parameter."""
+def test_the_default_page_has_the_fifty_newest_deals(seller: Seller, stack: Stack) -> None:
+    """The defaults without parameters."""
     stack.supabase.sql(_LOAD, seller.id)
     newer = [seller.creates(title=f"Newer {number}")["id"] for number in range(5)]
     page = seller.http.get("/products").json()
@@ -117,14 +117,14 @@ def test_the_usual_page_has_fifty_newest_first(seller: Seller, stack: Stack) -> 
     assert len(page["items"]) == 50
 
 
-def test_the_longest_titles_still_fit_into_a_link(seller: Seller) -> None:
-    """The cursor of a list by title carries the title, 500 characters of any script."""
+def test_the_longest_titles_fit_into_a_cursor(seller: Seller) -> None:
+    """A cursor of a list sorted by title contains the title, up to 500 characters of any script."""
     for supplier in ("a", "b", "c"):
         seller.creates(title="😀" * 500, asin="B000000001", supplier=supplier)
     assert len(_walk(seller, sort="title", limit=1, search="😀" * 200)) == 3
 
 
-def test_a_cursor_of_somebody_else_is_only_a_place(seller: Seller, owner: Seller) -> None:
-    """It opens nobody's list."""
+def test_another_users_cursor_gives_no_access_to_their_deals(seller: Seller, owner: Seller) -> None:
+    """It gives no access to the other user's list."""
     cursor = owner.http.get("/products", params={"limit": 1}).json()["next_cursor"]
     assert seller.lists(cursor=cursor) == []

@@ -1,4 +1,4 @@
-"""What each route of the products API does when it is asked properly."""
+"""The routes of the products API with valid requests."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,8 +14,8 @@ _FULL = {
 }  # fmt: skip
 
 
-def test_creating_makes_a_product_and_its_deal(seller: Seller) -> None:
-    """201 with every field as given: text trimmed, the ASIN in upper case, money as text with two decimals."""
+def test_creating_adds_a_product_and_its_deal(seller: Seller) -> None:
+    """201 with every field: text is trimmed, the ASIN is in upper case, money is text with two decimals."""
     answer = seller.http.post("/products", json=_FULL)
     assert answer.status_code == 201, answer.text
     deal = answer.json()
@@ -27,8 +27,8 @@ def test_creating_makes_a_product_and_its_deal(seller: Seller) -> None:
     assert seller.http.get(answer.headers["Location"]).json()["deals"][0]["id"] == deal["id"]
 
 
-def test_creating_it_again_updates_the_deal_that_is_there(seller: Seller) -> None:
-    """200, not a second one: same ASIN and supplier, in any letter case; a deleted deal comes back."""
+def test_creating_a_deal_again_updates_it(seller: Seller) -> None:
+    """200 and no second deal for the same ASIN and supplier in any letter case. A deleted deal is restored."""
     first = seller.creates(asin="B000000001", supplier="Acme", moq=1)
     seller.deletes(first["id"])
     again = seller.http.post("/products", json={"title": "x", "asin": "b000000001", "supplier": "ACME", "moq": 7})
@@ -38,7 +38,7 @@ def test_creating_it_again_updates_the_deal_that_is_there(seller: Seller) -> Non
 
 
 def test_another_supplier_is_another_deal_of_the_same_product(seller: Seller) -> None:
-    """And the product counts once."""
+    """The product counts once."""
     deals = [seller.creates(asin="B000000001", supplier=name) for name in ("Acme", "Bolt")]
     assert len({deal["id"] for deal in deals}) == 2
     assert len({deal["product_id"] for deal in deals}) == 1
@@ -47,12 +47,12 @@ def test_another_supplier_is_another_deal_of_the_same_product(seller: Seller) ->
 
 @pytest.mark.parametrize(("cost", "stored"), [(0, "0.00"), ("1e3", "1000.00"), (1_000_000, "1000000.00"), (None, None)])
 def test_money_is_stored_to_the_cent(seller: Seller, cost: object, stored: str | None) -> None:
-    """As a number or as text, at both ends of what is allowed; null is unknown."""
+    """As a number or as text, at both limits. null means unknown."""
     assert seller.creates(buy_cost=cost)["buy_cost"] == stored
 
 
-def test_a_product_is_shown_with_all_its_deals(seller: Seller) -> None:
-    """Deleted ones too, and nothing of its owner's id."""
+def test_a_product_is_returned_with_all_its_deals(seller: Seller) -> None:
+    """Deleted deals are included. The owner's id is not."""
     deals = [seller.creates(asin="B000000001", supplier=name) for name in ("Acme", "Bolt")]
     seller.deletes(deals[0]["id"])
     answer = seller.http.get(f"/products/{deals[0]['product_id']}")
@@ -64,8 +64,8 @@ def test_a_product_is_shown_with_all_its_deals(seller: Seller) -> None:
     assert seller.id not in answer.text
 
 
-def test_patching_a_product_changes_only_what_is_named(seller: Seller) -> None:
-    """An ASIN moves it to another status, null takes the ASIN away again."""
+def test_patching_a_product_changes_only_the_given_fields(seller: Seller) -> None:
+    """An ASIN changes the status. null removes the ASIN."""
     deal = seller.creates(upc="12345678", brand="Lux")
     path = f"/products/{deal['product_id']}"
     found = seller.http.patch(path, json={"asin": "b000000001"}).json()
@@ -75,7 +75,7 @@ def test_patching_a_product_changes_only_what_is_named(seller: Seller) -> None:
     assert seller.stats()["needs_asin"] == 1
 
 
-def test_patching_a_deal_changes_only_what_is_named(seller: Seller) -> None:
+def test_patching_a_deal_changes_only_the_given_fields(seller: Seller) -> None:
     """Null clears cost and MOQ."""
     deal = seller.creates(supplier="Acme", buy_cost="4.20", moq=2)
     changed = seller.http.patch(f"/products/deal/{deal['id']}", json={"stage": "ordered", "buy_cost": None})
@@ -86,7 +86,7 @@ def test_patching_a_deal_changes_only_what_is_named(seller: Seller) -> None:
 
 
 def test_a_soft_delete_can_be_undone_and_a_hard_one_cannot(seller: Seller) -> None:
-    """The hard one takes the product with its last deal along."""
+    """A hard delete of the last deal also deletes the product."""
     deal = seller.creates(asin="B000000001")
     path = f"/products/{deal['product_id']}"
     for _ in range(2):
@@ -108,10 +108,10 @@ def test_a_soft_delete_can_be_undone_and_a_hard_one_cannot(seller: Seller) -> No
         ("restore", {}, {"active": True}),
     ],
 )
-def test_a_bulk_action_reaches_exactly_the_deals_named(
+def test_a_bulk_action_changes_exactly_the_given_deals(
     seller: Seller, action: str, fields: dict[str, str], shown: dict[str, Any]
 ) -> None:
-    """Two of three."""
+    """Two of three deals are changed."""
     deals = [seller.creates(title=f"Product {number}", favorite=action == "unfavorite") for number in range(3)]
     answer = seller.bulk(action, deals[0]["id"], deals[1]["id"].upper(), **fields)
     assert (answer.status_code, answer.json()) == (200, {"action": action, "changed": 2})
@@ -120,17 +120,17 @@ def test_a_bulk_action_reaches_exactly_the_deals_named(
     assert after[deals[2]["id"]] == deals[2]
 
 
-def test_a_thousand_deals_are_changed_at_once(seller: Seller) -> None:
-    """The most a bulk action takes; of the ids that do not exist the first hundred are named by their place."""
+def test_a_bulk_action_accepts_a_thousand_ids(seller: Seller) -> None:
+    """A bulk action accepts at most 1000 ids. Pointers name the first hundred unknown ones by index."""
     deal = seller.creates()
     answer = seller.bulk("delete", *(str(uuid4()) for _ in range(999)), deal["id"])
-    assert pointers(answer, 404) == [f"/deal_ids/{place}" for place in range(100)]
+    assert pointers(answer, 404) == [f"/deal_ids/{index}" for index in range(100)]
     assert answer.json()["errors_omitted"] == 899
     assert [item["id"] for item in seller.lists()] == [deal["id"]]
 
 
-def test_another_sellers_rows_do_not_exist(seller: Seller, other_seller: Seller) -> None:
-    """404 word for word as for a made-up id, through every route that takes one; and nothing is changed."""
+def test_another_sellers_rows_are_not_found(seller: Seller, other_seller: Seller) -> None:
+    """Every route with an id answers the same 404 as for an unknown id, and changes nothing."""
     theirs, before = other_seller.creates(asin="B000000001"), other_seller.sees()
     seller.creates()
     shown = []
@@ -150,8 +150,8 @@ def test_another_sellers_rows_do_not_exist(seller: Seller, other_seller: Seller)
     assert seller.stats()["all"] == 1
 
 
-def test_what_may_exist_only_once_is_a_conflict(seller: Seller) -> None:
-    """409, and everything stays as it was."""
+def test_a_duplicate_identifier_is_a_conflict(seller: Seller) -> None:
+    """409, and nothing is changed."""
     first = seller.creates(asin="B000000001", supplier="Acme")
     second = seller.creates(title="Other", upc="12345678", supplier="Acme")
     other = seller.creates(title="Other", upc="12345678", supplier="Bolt")

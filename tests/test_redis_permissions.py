@@ -1,4 +1,4 @@
-"""The application as a Redis user who may do only what docs/redis-permissions.md lists, and as one who may do less."""
+"""The application as a Redis user with the permissions of docs/redis-permissions.md, and with fewer permissions."""
 
 import itertools
 import re
@@ -30,8 +30,8 @@ _numbers: Final = itertools.count(1)
 
 
 @dataclass(frozen=True)
-class Scene:
-    """An application in this process, an operator of it, and the administrator's view of its Redis."""
+class RestrictedApp:
+    """An application in this process, an operator of it, and an administrator's Redis client."""
 
     app: Flask
     someone: Seller
@@ -40,7 +40,7 @@ class Scene:
     url: str
 
     def serve(self) -> None:
-        """Read and change as sellers do; every number must be the right one."""
+        """Read and change data as sellers do, and check every number."""
         before = self.someone.stats()["all"]
         assert self.someone.stats()["all"] == before
         deal = self.someone.creates(title=f"Product {next(_numbers)}")
@@ -49,7 +49,7 @@ class Scene:
         assert [self.someone.stats()["all"] for _ in range(2)] == [before] * 2
 
     def diagnose(self) -> dict[str, Any]:
-        """Ask every diagnostics endpoint, and return the operator's report."""
+        """Call every diagnostics endpoint, and return the operator's report."""
         for path in ("/products/stats/cache-status", "/readyz", "/metrics"):
             assert self.someone.http.get(path).status_code == 200, path
         answer = self.someone.http.get("/diagnostics/redis")
@@ -58,45 +58,40 @@ class Scene:
         return report
 
     def command(self, *arguments: str) -> int:
-        """Run `flask cache …` and return its exit status; only an orderly end is one."""
+        """Run `flask cache …` and return its exit status. Fails if the command raised an error."""
         ran = self.app.test_cli_runner().invoke(args=["cache", *arguments])
         assert ran.exception is None or isinstance(ran.exception, SystemExit), ran.exception
         return ran.exit_code
 
     def operate(self) -> list[int]:
-        """Run each command of `flask cache`, and return how they ended."""
+        """Run each command of `flask cache`, and return the exit statuses."""
         self.someone.stats()
         self.admin.mset({f"asin_stats:{number}": "{}" for number in range(2)})
         user = ("--user", self.someone.id)
         return [self.command(*words) for words in (("status", *user), ("flush", *user), ("flush", "--all", "--yes"))]
 
-    def troubles(self) -> dict[str, int]:
-        """Return how often each kind of Redis trouble was counted."""
+    def error_counts(self) -> dict[str, int]:
+        """Return the number of Redis errors by kind."""
         counts = self.diagnose()["counters"]
         return {name.removeprefix("error:"): number for name, number in counts.items() if name.startswith("error:")}
 
     def denied(self) -> set[str]:
-        """Return the commands that the server denied this user since the last call."""
-        # Another test's application may still look for a server of its own on this port, and be refused.
+        """Return the commands that the server has denied this user since the last call."""
+        # An application of another test may still try to reach its own server on this port, and be refused.
         denied = {str(entry["object"]) for entry in self.admin.acl_log() if entry["username"] == self.user}
         self.admin.acl_log_reset()
         return denied
 
 
-@pytest.fixture(scope="module")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """Run a Valkey of our own, to which we add users."""
-    with ValkeyServer(tmp_path_factory.mktemp("valkey")) as running:
-        yield running
-
-
 @contextmanager
-def scene(stack: Stack, settings: Settings, valkey: ValkeyServer, rules: list[str]) -> Iterator[Scene]:
-    """Let an application live inside the block as a new Redis user with these rules."""
+def restricted_app(
+    stack: Stack, settings: Settings, module_valkey: ValkeyServer, rules: list[str]
+) -> Iterator[RestrictedApp]:
+    """Create an application that connects as a new Redis user with these rules."""
     name = f"asin-desk-{next(_numbers)}"
-    url = valkey.url.replace("//", f"//{name}:word@")
+    url = module_valkey.url.replace("//", f"//{name}:word@")
     own = settings.model_copy(update={"redis_url": SecretStr(url), "rate_limits": "on"})
-    with Redis.from_url(valkey.url, decode_responses=True) as admin:
+    with Redis.from_url(module_valkey.url, decode_responses=True) as admin:
         admin.flushall()
         admin.script_flush()
         keys = ("~asin_stats:*", "~asin_limits:*")
@@ -108,61 +103,66 @@ def scene(stack: Stack, settings: Settings, valkey: ValkeyServer, rules: list[st
                 transport=httpx.WSGITransport(app), base_url="http://app", headers=seller.http.headers
             )
             with inside:
-                set_up = Scene(app, replace(seller, http=inside), admin, name, url)
+                restricted = RestrictedApp(app, replace(seller, http=inside), admin, name, url)
                 try:
-                    yield set_up
-                finally:  # what this user could not invalidate is owed, and would be tried during the next test too
+                    yield restricted
+                finally:  # deliver owed deletes now, not during the next test
                     admin.execute_command("ACL", "SETUSER", name, "+@all")
-                    assert wait_until(lambda: set_up.diagnose()["breaker"]["owed"] == 0, seconds=10)
+                    assert wait_until(lambda: restricted.diagnose()["breaker"]["owed"] == 0, seconds=10)
 
 
-def test_the_documented_permissions_are_enough_for_everything(
-    stack: Stack, settings: Settings, valkey: ValkeyServer
+def test_the_documented_permissions_are_sufficient(
+    stack: Stack, settings: Settings, module_valkey: ValkeyServer
 ) -> None:
-    """The server denies nothing while the application serves, diagnoses and is operated."""
-    with scene(stack, settings, valkey, _SERVING + _OPERATING) as set_up:
-        set_up.serve()
-        assert set_up.someone.cache_status()["state"] == "value"
-        report = set_up.diagnose()
+    """The server denies no command, neither for requests and diagnostics nor for operators' commands."""
+    with restricted_app(stack, settings, module_valkey, _SERVING + _OPERATING) as restricted:
+        restricted.serve()
+        assert restricted.someone.cache_status()["state"] == "value"
+        report = restricted.diagnose()
         assert (report["connected"], [entry["state"] for entry in report["entries"]]) == (True, ["value"])
-        assert set_up.operate() == [0, 0, 0]
-        assert set_up.denied() == set()
+        assert restricted.operate() == [0, 0, 0]
+        assert restricted.denied() == set()
 
 
-def test_the_first_line_is_enough_to_serve(stack: Stack, settings: Settings, valkey: ValkeyServer) -> None:
-    """Reads are hits, changes are seen at once; diagnostics know less and stand."""
-    with scene(stack, settings, valkey, _SERVING) as set_up:
-        set_up.serve()
-        assert "hit" in set_up.someone.reads_stats().headers["Cache-Status"]
-        assert set_up.denied() == set()
-        assert set_up.diagnose()["connected"] is True
-        assert set_up.operate() == [1, 0, 1]
+def test_the_first_rule_is_enough_to_serve_requests(
+    stack: Stack, settings: Settings, module_valkey: ValkeyServer
+) -> None:
+    """Reads hit the cache and changes are visible at once. Diagnostics work with less information."""
+    with restricted_app(stack, settings, module_valkey, _SERVING) as restricted:
+        restricted.serve()
+        assert "hit" in restricted.someone.reads_stats().headers["Cache-Status"]
+        assert restricted.denied() == set()
+        assert restricted.diagnose()["connected"] is True
+        assert restricted.operate() == [1, 0, 1]
 
 
-def test_other_keys_are_out_of_reach(stack: Stack, settings: Settings, valkey: ValkeyServer) -> None:
-    """The documented pattern covers our keys and nobody else's."""
-    with scene(stack, settings, valkey, _SERVING + _OPERATING) as set_up, Redis.from_url(set_up.url) as client:
-        set_up.admin.set("session:x", "1")
+def test_keys_of_other_applications_are_not_accessible(
+    stack: Stack, settings: Settings, module_valkey: ValkeyServer
+) -> None:
+    """The documented pattern covers the application's keys and no others."""
+    with (
+        restricted_app(stack, settings, module_valkey, _SERVING + _OPERATING) as restricted,
+        Redis.from_url(restricted.url) as client,
+    ):
+        restricted.admin.set("session:x", "1")
         assert client.get("asin_stats:nobody") is None
         with pytest.raises(NoPermissionError):
             client.get("session:x")
 
 
 @pytest.mark.parametrize("missing", _SERVING + _OPERATING)
-def test_each_permission_is_needed_and_its_absence_is_no_error(
-    missing: str, stack: Stack, settings: Settings, valkey: ValkeyServer
+def test_each_permission_is_needed_and_its_absence_degrades_gracefully(
+    missing: str, stack: Stack, settings: Settings, module_valkey: ValkeyServer
 ) -> None:
-    """The server denies that command, the numbers stay right, nothing is a 500, and the trouble has its name."""
+    """The command is denied, numbers stay correct, no answer is a 500, and the error counts as "permission"."""
     rules = [rule for rule in _SERVING + _OPERATING if rule != missing]
-    with scene(stack, settings, valkey, rules) as set_up:
-        before = set_up.troubles()
-        set_up.serve()
-        set_up.diagnose()
-        assert set(set_up.operate()) <= {0, 1}
-        assert missing[1:] in set_up.denied()
-        after = set_up.troubles()
+    with restricted_app(stack, settings, module_valkey, rules) as restricted:
+        before = restricted.error_counts()
+        restricted.serve()
+        restricted.diagnose()
+        assert set(restricted.operate()) <= {0, 1}
+        assert missing[1:] in restricted.denied()
+        after = restricted.error_counts()
         assert {kind for kind in after if after[kind] > before.get(kind, 0)} <= {"permission"}
-        if (
-            missing in _SERVING and missing != "+info"
-        ):  # that, and diagnostics, are asked for past the guard, which counts
+        if missing in _SERVING and missing != "+info":  # INFO and diagnostics bypass the guard, which counts errors
             assert after["permission"] > before.get("permission", 0)

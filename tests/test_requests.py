@@ -1,9 +1,8 @@
-"""Requests that look unlike what we take: bodies with a content coding, and paths that seem to name a host."""
+"""Unsupported requests: bodies with a content coding, and paths that look like a host."""
 
 import gzip
 import json
 import re
-from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -15,7 +14,7 @@ from flask import Flask
 from local.application import AppServer
 from tests.problems import problem
 from tests.sellers import Seller
-from tests.visitors import Visitor, new_visitor
+from tests.visitors import Visitor
 
 _CODINGS: Final = ("gzip", "deflate", "br", "X-GZIP", "identity, gzip", "nonsense")
 _JSON: Final = {"Content-Type": "application/json"}
@@ -23,16 +22,14 @@ _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @pytest.fixture
-def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
-    """Return `seller` at the desk, signed in, on a page with a form."""
-    with new_visitor(server.url) as someone:
-        someone.signs_in(seller)
-        someone.opens("/desk/products/new")
-        yield someone
+def visitor(visitor: Visitor) -> Visitor:
+    """Return `seller`, signed in to the desk, on a page with a form."""
+    visitor.opens("/desk/products/new")
+    return visitor
 
 
-def _bodied(app: Flask) -> list[tuple[str, str]]:
-    """Return method and address of every route that reads a body."""
+def _routes_with_a_body(app: Flask) -> list[tuple[str, str]]:
+    """Return method and path of every route that reads a body."""
     return sorted(
         (method, re.sub(r"<any\((\w+)[^>]*>", r"\1", re.sub("<uuid:[^>]+>", str(uuid4()), rule.rule)))
         for rule in app.url_map.iter_rules()
@@ -44,10 +41,10 @@ def _of_the_desk(path: str) -> bool:
     return not path.startswith("/products")
 
 
-def test_no_route_of_the_api_takes_a_body_with_a_content_coding(app: Flask, seller: Seller) -> None:
-    """415 that names what is taken (RFC 9110 §12.5.3), and nothing is changed."""
+def test_api_routes_refuse_a_body_with_a_content_coding(app: Flask, seller: Seller) -> None:
+    """415 names the accepted coding (RFC 9110 §12.5.3), and nothing is changed."""
     before = seller.sees()
-    routes = [(method, path) for method, path in _bodied(app) if not _of_the_desk(path)]
+    routes = [(method, path) for method, path in _routes_with_a_body(app) if not _of_the_desk(path)]
     assert len(routes) >= 5
     for method, path in routes:
         kind = {"Content-Type": "text/csv"} if path.endswith("/import") else _JSON
@@ -58,10 +55,10 @@ def test_no_route_of_the_api_takes_a_body_with_a_content_coding(app: Flask, sell
     assert seller.sees() == before
 
 
-def test_no_form_of_the_desk_takes_a_body_with_a_content_coding(app: Flask, visitor: Visitor, seller: Seller) -> None:
-    """The same, as a page."""
+def test_desk_forms_refuse_a_body_with_a_content_coding(app: Flask, visitor: Visitor, seller: Seller) -> None:
+    """415 as a page, and nothing is changed."""
     before = seller.sees()
-    routes = [(method, path) for method, path in _bodied(app) if _of_the_desk(path)]
+    routes = [(method, path) for method, path in _routes_with_a_body(app) if _of_the_desk(path)]
     assert len(routes) >= 5
     form = urlencode({"csrf_token": visitor.csrf_token, "title": "Lamp"}).encode()
     for method, path in routes:
@@ -73,8 +70,8 @@ def test_no_form_of_the_desk_takes_a_body_with_a_content_coding(app: Flask, visi
 
 
 @pytest.mark.parametrize("coding", _CODINGS)
-def test_each_coding_is_refused_in_a_file_of_any_length_too(seller: Seller, coding: str) -> None:
-    """Known or not, in any case, among others; chunked bodies and forms with a file like all."""
+def test_imports_refuse_every_content_coding(seller: Seller, coding: str) -> None:
+    """Known and unknown codings, in any letter case, and lists. Chunked bodies and multipart forms too."""
     for kind in ("text/csv", "multipart/form-data; boundary=x"):
         headers = {"Content-Encoding": coding, "Content-Type": kind}
         answer = seller.http.post("/products/import", content=iter([b"asin\n", b"B000000001\n"]), headers=headers)
@@ -83,8 +80,8 @@ def test_each_coding_is_refused_in_a_file_of_any_length_too(seller: Seller, codi
 
 
 @pytest.mark.parametrize("coding", ["", "identity", "Identity"])
-def test_a_body_as_it_is_may_say_so(seller: Seller, coding: str) -> None:
-    """`identity` is no coding."""
+def test_the_content_coding_identity_is_accepted(seller: Seller, coding: str) -> None:
+    """`identity` means no coding."""
     body = json.dumps({"title": "Lamp"})
     answer = seller.http.post("/products", content=body, headers={"Content-Encoding": coding, **_JSON})
     assert answer.status_code == 201
@@ -94,8 +91,8 @@ def test_a_body_as_it_is_may_say_so(seller: Seller, coding: str) -> None:
     "path",
     ["/products//stats/asin-status", "/desk//import", "//desk//import", "//evil.example/products", "/products//"],
 )
-def test_a_path_with_an_empty_segment_leads_nowhere(server: AppServer, path: str) -> None:
-    """404, and no redirect to the host that the client named."""
+def test_a_path_with_an_empty_segment_is_not_found(server: AppServer, path: str) -> None:
+    """404, and no redirect to the host in the request."""
     url = httpx.URL(server.url, raw_path=path.encode())
     for method in ("GET", "POST", "HEAD"):
         answer = httpx.request(method, url, headers={"Host": "evil.example"})
@@ -103,8 +100,8 @@ def test_a_path_with_an_empty_segment_leads_nowhere(server: AppServer, path: str
 
 
 @pytest.mark.parametrize("path", ["//", "//desk/import", "//sign-in", "///healthz"])
-def test_more_slashes_in_front_never_lead_to_another_host(server: AppServer, path: str) -> None:
-    """They count as one, also in the address that a browser comes back to after signing in."""
+def test_leading_slashes_never_redirect_to_another_host(server: AppServer, path: str) -> None:
+    """They are treated as one slash, also in the target after a sign-in."""
     answer = httpx.get(httpx.URL(server.url, raw_path=path.encode()))
     assert answer.status_code in {200, 303}
     assert "//" not in answer.headers.get("Location", "")

@@ -1,4 +1,4 @@
-"""What the whole application sends to Redis for a request, counted at the server."""
+"""The number of commands that the whole application sends to Redis for a request, counted at the server."""
 
 from flask import Flask
 from redis import Redis
@@ -11,7 +11,7 @@ from tests.sellers import STATS, Seller
 
 
 def test_a_hit_sends_one_command_a_miss_two_and_a_change_two(app: Flask, stack: Stack, seller: Seller) -> None:
-    """Identity, headers, ETag and counters cost Redis nothing."""
+    """Identity, headers, ETag and counters need no Redis command."""
     client, headers, spy = app.test_client(), {"Authorization": f"Bearer {seller.token}"}, _spy(stack)
     client.get(STATS, headers=headers)
     client.post("/products", headers=headers, json={"title": "One"})
@@ -29,11 +29,11 @@ def test_a_hit_sends_one_command_a_miss_two_and_a_change_two(app: Flask, stack: 
 
 
 def test_delete_memoized_sends_one_command(app: Flask, stack: Stack, seller: Seller) -> None:
-    """And the entry is gone."""
+    """The entry is deleted."""
     spy = _spy(stack)
     with app.app_context():
         cache.delete_memoized(asin_status_stats, seller.id)
-        spy.plants({}, key=seller.key)
+        spy.stores({}, key=seller.key)
         with spy.counting() as commands:
             cache.delete_memoized(asin_status_stats, seller.id)
 

@@ -1,4 +1,4 @@
-"""What SECURITY.md and docs/asvs.md claim is held by tests that exist."""
+"""The tests that SECURITY.md and docs/asvs.md name exist."""
 
 import ast
 import functools
@@ -20,7 +20,7 @@ _REQUIREMENTS: Final = dict(
 
 @functools.cache
 def _tests_in(path: Path) -> frozenset[str]:
-    """Return the names of the tests in a file, without importing it; none where there is no such file."""
+    """Return the names of the tests in a file, without importing it; empty if the file does not exist."""
     if not path.exists():
         return frozenset()
     tree = ast.parse(path.read_text("utf-8"))
@@ -29,8 +29,8 @@ def _tests_in(path: Path) -> frozenset[str]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_each_test_that_is_named_exists(document: str) -> None:
-    """Under that very name: a test that is renamed or deleted takes its claim along."""
+def test_every_named_test_exists(document: str) -> None:
+    """If a test is renamed or deleted, the documents must be changed too."""
     named = _TEST.findall((ROOT / document).read_text("utf-8"))
     assert len(named) > 20
     assert [f"{file}::{test}" for file, test in named if test not in _tests_in(ROOT / file)] == []
@@ -44,18 +44,18 @@ def test_every_file_that_security_md_points_to_exists() -> None:
 
 
 def test_each_line_of_the_threat_model_names_a_test() -> None:
-    """What somebody can or cannot do is a claim like any other."""
+    """Every claim of the threat model is tested."""
     rows = [line for line in (ROOT / "SECURITY.md").read_text("utf-8").splitlines() if line.startswith("|")]
     claims = [row for row in rows if not re.match(r"\|( who|---)", row)]
     assert len(claims) >= 9
     assert [row for row in claims if not _TEST.search(row)] == []
 
 
-def test_every_requirement_of_levels_one_and_two_is_answered_once() -> None:
-    """In one of five ways: none is passed over, and none is made up."""
+def test_every_requirement_of_levels_one_and_two_is_listed_once() -> None:
+    """Each requirement has one of five states. None is missing and none is invented."""
     rows = re.findall(r"^\| ([\d., ]+) \| ([^|]+) \| ", (ROOT / "docs" / "asvs.md").read_text("utf-8"), re.MULTILINE)
     assert {state for _, state in rows} == {"met", "not met", "Supabase", "hosting", "does not apply"}
-    numbers = [number for place, _ in rows for number in place.split(", ")]
+    numbers = [number for numbers_in_row, _ in rows for number in numbers_in_row.split(", ")]
     assert sorted(number for number in set(numbers) if numbers.count(number) > 1) == []
     chapters = [int(number.partition(".")[0]) for number in numbers]
     assert {chapter: chapters.count(chapter) for chapter in _REQUIREMENTS} == _REQUIREMENTS

@@ -1,4 +1,4 @@
-"""What the headers tell about the five numbers: where they came from, how to ask again, how long it took."""
+"""The headers of the stats: Cache-Status, ETag, Cache-Control, Server-Timing and X-Request-ID."""
 
 import re
 from http import HTTPStatus
@@ -17,8 +17,8 @@ from tests.problems import problem
 from tests.sellers import STATS, Seller
 
 
-def test_cache_status_tells_a_miss_from_a_hit_and_how_long_the_entry_lives(seller: Seller, redis: Redis) -> None:
-    """RFC 9211; the TTL is what Redis says, in whole seconds."""
+def test_cache_status_has_hit_or_miss_and_the_ttl(seller: Seller, redis: Redis) -> None:
+    """RFC 9211. The TTL is that of Redis, in whole seconds."""
     miss = re.fullmatch(r"asin-stats; fwd=miss; stored; ttl=(\d+)", seller.reads_stats().headers["Cache-Status"])
     assert miss
     before = redis.pttl(seller.key)
@@ -27,8 +27,8 @@ def test_cache_status_tells_a_miss_from_a_hit_and_how_long_the_entry_lives(selle
     assert redis.pttl(seller.key) // 1000 <= int(hit[1]) <= before // 1000 <= int(miss[1]) <= 10
 
 
-def test_a_foreign_value_under_the_key_is_neither_believed_nor_kept(seller: Seller, redis: Redis) -> None:
-    """Bypassed with the reason, then cached again."""
+def test_an_invalid_value_under_the_key_is_discarded(seller: Seller, redis: Redis) -> None:
+    """The read bypasses the cache with a reason. The next read stores a value again."""
     redis.set(seller.key, '{"all": 1}', px=10_000)
     answer = seller.reads_stats()
     assert answer.headers["Cache-Status"] == "asin-stats; fwd=bypass; detail=poison"
@@ -36,15 +36,15 @@ def test_a_foreign_value_under_the_key_is_neither_believed_nor_kept(seller: Sell
     assert "stored" in seller.reads_stats().headers["Cache-Status"]
 
 
-def test_while_a_writer_is_in_flight_the_cache_is_bypassed(seller: Seller, redis: Redis) -> None:
-    """And says so."""
+def test_reads_bypass_the_cache_while_a_writer_is_in_flight(seller: Seller, redis: Redis) -> None:
+    """The header has the reason."""
     redis.set(seller.key, b"dirty:someone@99999999999999", px=9_000)
     for _ in range(2):
         assert seller.reads_stats().headers["Cache-Status"] == "asin-stats; fwd=bypass; detail=writer-in-flight"
 
 
 def test_an_unchanged_answer_is_304(seller: Seller) -> None:
-    """With the same validator and no body, on a hit as on a miss; any of several ETags counts, and weak ones too."""
+    """304 has the same ETag and no body. Lists of ETags and weak ETags match too."""
     first = seller.reads_stats()
     etag = first.headers["ETag"]
     assert re.fullmatch(r'"[^"]+"', etag)
@@ -58,8 +58,8 @@ def test_an_unchanged_answer_is_304(seller: Seller) -> None:
 
 
 @pytest.mark.parametrize("conditional", [{}, {"If-None-Match": "*"}])
-def test_what_is_to_follow_the_answer_follows(conditional: dict[str, str]) -> None:
-    """Whatever an extension wants done when the answer is sent."""
+def test_close_callbacks_run_after_the_answer(conditional: dict[str, str]) -> None:
+    """An extension's call_on_close callback runs for 200 and 304."""
     response, done = stats_response(Answer(AsinStats(0, 0, 0, 0, 0), Outcome.HIT, 1)), list[str]()
     response.call_on_close(lambda: done.append("done"))
 
@@ -68,8 +68,8 @@ def test_what_is_to_follow_the_answer_follows(conditional: dict[str, str]) -> No
     assert done == ["done"]
 
 
-def test_a_changed_number_is_a_changed_validator(seller: Seller) -> None:
-    """So a client that revalidates is never stale."""
+def test_a_changed_number_changes_the_etag(seller: Seller) -> None:
+    """A client that revalidates never keeps old numbers."""
     before = seller.reads_stats().headers["ETag"]
     seller.creates()
     after = seller.reads_stats(**{"If-None-Match": before})
@@ -77,16 +77,16 @@ def test_a_changed_number_is_a_changed_validator(seller: Seller) -> None:
     assert after.headers["ETag"] != before
 
 
-def test_no_shared_cache_may_keep_it(seller: Seller) -> None:
-    """Private, revalidated each time, and different for each identity."""
+def test_shared_caches_may_not_store_the_stats(seller: Seller) -> None:
+    """The answer is private, must be revalidated, and varies by identity."""
     for answer in (seller.reads_stats(), seller.reads_stats()):
         assert answer.headers["Cache-Control"] == "private, no-cache"
         assert {name.strip() for name in answer.headers["Vary"].split(",")} >= {"Authorization", "Cookie"}
         assert answer.headers["Content-Type"] == "application/json"
 
 
-def test_server_timing_names_the_cache_always_and_the_database_only_when_it_was_asked(seller: Seller) -> None:
-    """In milliseconds."""
+def test_server_timing_has_the_cache_and_on_a_miss_the_database(seller: Seller) -> None:
+    """Durations are in milliseconds."""
     miss, hit = seller.reads_stats(), seller.reads_stats()
     assert set(_timings(miss)) == {"cache", "db"}
     assert set(_timings(hit)) == {"cache"}
@@ -100,8 +100,8 @@ def _timings(answer: httpx.Response) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("path", [STATS, "/products", "/healthz", "/nope"])
-def test_a_callers_request_id_is_echoed(seller: Seller, path: str) -> None:
-    """Whatever the outcome."""
+def test_a_valid_request_id_is_echoed(seller: Seller, path: str) -> None:
+    """Errors included."""
     given = "Order-7_of.2026"
     assert seller.http.get(path, headers={"X-Request-ID": given}).headers["X-Request-ID"] == given
 
@@ -109,23 +109,23 @@ def test_a_callers_request_id_is_echoed(seller: Seller, path: str) -> None:
 @pytest.mark.parametrize(
     "junk", [b"", b"x" * 65, b"a b", b'{"level": "ERROR"}', b"id;admin", b"\xe9", b"%0d%0aSet-Cookie:x"]
 )
-def test_junk_for_a_request_id_is_replaced(seller: Seller, junk: bytes) -> None:
-    """It goes into every log line, so only a plain token is taken over."""
+def test_an_invalid_request_id_is_replaced(seller: Seller, junk: bytes) -> None:
+    """The id is written to every log line, so only a plain token is accepted."""
     answer = seller.http.get("/healthz", headers={b"X-Request-ID": junk})
     assert re.fullmatch(r"[0-9a-f]{24}", answer.headers["X-Request-ID"])
 
 
-def test_without_one_each_request_gets_an_id_of_its_own(server: AppServer) -> None:
+def test_requests_without_an_id_get_unique_ids(server: AppServer) -> None:
     """Errors included."""
     answers = [httpx.get(f"{server.url}{STATS}") for _ in range(3)]
     ids = [answer.headers["X-Request-ID"] for answer in answers]
     assert len(set(ids)) == 3
-    assert len({given[:4] for given in ids}) > 1, "two ids of one worker must not show how many there were between"
+    assert len({given[:4] for given in ids}) > 1, "ids of one worker must not be a visible counter"
     problem(answers[0], 401)
 
 
 def test_a_head_request_gets_the_headers_and_no_body(app: Flask, seller: Seller) -> None:
-    """The short cut for GET must not send HEAD a body nobody reads: the next answer would begin in its middle."""
+    """The fast path for GET must not send a body to HEAD. The client would read it as the start of the next answer."""
     answer = app.test_client().head(STATS, headers={"Authorization": f"Bearer {seller.token}"})
 
     assert (answer.status_code, answer.data) == (200, b"")

@@ -1,10 +1,9 @@
-"""Deleting can be undone for 30 days; what is done twice is done once."""
+"""A delete can be undone for 30 days, and repeating an action changes nothing."""
 
-import jwt
 import pytest
 
 from local.stack import Stack
-from tests.callers import Caller, caller_with
+from tests.callers import Caller
 from tests.problems import pointers, problem
 from tests.sellers import Seller
 from tests.visitors import new_visitor
@@ -14,8 +13,8 @@ def _age(stack: Stack, deal_id: str, age: str) -> None:
     stack.supabase.sql("update deals set deleted_at = now() - $2::text::interval where id = $1", deal_id, age)
 
 
-def test_a_deal_can_be_restored_for_thirty_days_and_then_no_more(seller: Seller, stack: Stack) -> None:
-    """410 naming those it is too late for, and then nothing is changed: all or nothing."""
+def test_a_deal_can_be_restored_for_thirty_days(seller: Seller, stack: Stack) -> None:
+    """410 names the deals that are too old, and nothing is changed: all or nothing."""
     late, just, fresh = (seller.creates(title=title)["id"] for title in ("Late", "Just", "Fresh"))
     seller.bulk("delete", late, just, fresh)
     _age(stack, late, "30 days 1 minute")
@@ -28,18 +27,18 @@ def test_a_deal_can_be_restored_for_thirty_days_and_then_no_more(seller: Seller,
     assert seller.stats()["all"] == 2
 
 
-def test_an_unknown_deal_is_named_before_one_that_is_too_old(
+def test_an_unknown_deal_is_reported_before_one_that_is_too_old(
     seller: Seller, other_seller: Seller, stack: Stack
 ) -> None:
-    """404 as for every action; another seller's deal is unknown."""
+    """404, as for every action. Another seller's deal does not exist for the caller."""
     old, theirs = seller.creates()["id"], other_seller.creates()["id"]
     seller.deletes(old)
     _age(stack, old, "31 days")
     assert pointers(seller.bulk("restore", old, theirs), 404) == ["/deal_ids/1"]
 
 
-def test_deleting_again_takes_deals_of_any_age(seller: Seller, stack: Stack) -> None:
-    """It keeps the day they were deleted."""
+def test_deleting_a_deleted_deal_of_any_age_succeeds(seller: Seller, stack: Stack) -> None:
+    """The first time of deletion is kept."""
     old = seller.creates()["id"]
     seller.deletes(old)
     _age(stack, old, "31 days")
@@ -49,10 +48,10 @@ def test_deleting_again_takes_deals_of_any_age(seller: Seller, stack: Stack) -> 
 
 
 @pytest.mark.parametrize(("action", "fields"), [("move", {"stage": "ordered"}), ("favorite", {}), ("unfavorite", {})])
-def test_a_deleted_deal_is_neither_moved_nor_marked(
+def test_a_deleted_deal_cannot_be_moved_or_marked_as_favorite(
     seller: Seller, stack: Stack, action: str, fields: dict[str, str]
 ) -> None:
-    """410 naming it, and nothing is changed: all or nothing. Restored, it takes the action."""
+    """410 names the deal, and nothing is changed: all or nothing. After a restore the action succeeds."""
     first, gone, last = (seller.creates(favorite=action == "unfavorite")["id"] for _ in range(3))
     seller.deletes(gone)
     rows = "select * from deals where user_id = $1 order by id"
@@ -66,8 +65,8 @@ def test_a_deleted_deal_is_neither_moved_nor_marked(
     assert seller.bulk(action, first, gone, last, **fields).json()["changed"] == 3
 
 
-def test_a_change_of_a_deleted_deal_is_gone(seller: Seller) -> None:
-    """410 in plain words; a deal that never was is 404."""
+def test_changing_a_deleted_deal_is_410(seller: Seller) -> None:
+    """410 with a plain message. A deal that never existed is 404."""
     deal = seller.creates()["id"]
     seller.deletes(deal)
     refused = seller.http.patch(f"/products/deal/{deal}", json={"stage": "ordered"})
@@ -80,8 +79,8 @@ def test_a_change_of_a_deleted_deal_is_gone(seller: Seller) -> None:
     ("action", "fields"),
     [("delete", {}), ("restore", {}), ("move", {"stage": "ordered"}), ("favorite", {}), ("unfavorite", {})],
 )
-def test_doing_it_again_touches_nothing(seller: Seller, stack: Stack, action: str, fields: dict[str, str]) -> None:
-    """Not even the time of the last change."""
+def test_repeating_an_action_changes_nothing(seller: Seller, stack: Stack, action: str, fields: dict[str, str]) -> None:
+    """The time of the last change stays the same."""
     deals = [seller.creates(title=title)["id"] for title in "ab"]
     if action == "restore":
         seller.bulk("delete", *deals)
@@ -92,8 +91,8 @@ def test_doing_it_again_touches_nothing(seller: Seller, stack: Stack, action: st
     assert stack.supabase.sql(rows, seller.id) == before
 
 
-def test_the_desk_says_it_too(seller: Seller, stack: Stack) -> None:
-    """As a notice on the list."""
+def test_the_desk_shows_that_a_deal_is_too_old_to_restore(seller: Seller, stack: Stack) -> None:
+    """The list shows a notice."""
     deal = seller.creates()["id"]
     seller.deletes(deal)
     _age(stack, deal, "31 days")
@@ -103,30 +102,24 @@ def test_the_desk_says_it_too(seller: Seller, stack: Stack) -> None:
         assert "too long ago to be restored; nothing was changed" in visitor.page
 
 
-def test_only_server_side_jobs_purge_and_find_users(stack: Stack, alice: Caller) -> None:
-    """A user is refused by the grants; the job is refused a number of days that would break the promise."""
+def test_only_server_side_jobs_can_purge_and_find_users(alice: Caller, service: Caller) -> None:
+    """Missing grants refuse a user. A job cannot purge deals that may still be restored (less than 30 days)."""
     for function, arguments in (("purge_deals", {"p_days": 30}), ("find_user", {"p_email": "x"})):
         assert alice.rpc(function, **arguments).json()["code"] == "42501"
-    token = jwt.encode({"role": "service_role", "aud": "authenticated"}, stack.supabase.jwt_secret, "HS256")
-    service = caller_with(stack.supabase, token)
-    with service.http:
-        assert service.rpc("purge_deals", p_days=29).status_code == 422
-        assert service.gets("find_user", p_email="nobody@example.com") is None
+    assert service.rpc("purge_deals", p_days=29).status_code == 422
+    assert service.gets("find_user", p_email="nobody@example.com") is None
 
 
-def test_a_purge_is_done_in_bounded_steps(stack: Stack, alice: Caller, bob: Caller) -> None:
-    """At most so many deals in each transaction, of however many users, until there are no more."""
+def test_a_purge_runs_in_bounded_steps(stack: Stack, alice: Caller, bob: Caller, service: Caller) -> None:
+    """Each call purges at most `p_limit` deals, across all users, until none is left."""
     for someone in (alice, bob):
         for number in range(3):
             someone.gets("delete_deal", p_deal_id=someone.creates(title=f"{number}")["id"])
-    old = "update deals set deleted_at = now() - interval '99 days' where user_id = any ($1)"  # other tests have theirs
+    old = "update deals set deleted_at = now() - interval '99 days' where user_id = any ($1)"  # not other tests' rows
     stack.supabase.sql(old, [alice.id, bob.id])
-    token = jwt.encode({"role": "service_role", "aud": "authenticated"}, stack.supabase.jwt_secret, "HS256")
-    service = caller_with(stack.supabase, token)
     steps = []
-    with service.http:
-        while (step := service.gets("purge_deals", p_days=30, p_limit=2))["deals"]:
-            steps.append(step)
+    while (step := service.gets("purge_deals", p_days=30, p_limit=2))["deals"]:
+        steps.append(step)
     assert max(step["deals"] for step in steps) == 2
     assert sum(step["deals"] for step in steps) >= 6
     assert alice.lists(p_active=False) == bob.lists(p_active=False) == []

@@ -1,4 +1,4 @@
-"""The app of docs/use-the-engine.md, taken out of the page and run as a stranger would, far from the checkout."""
+"""The example app of docs/use-the-engine.md, extracted from the page and run outside of the checkout."""
 
 import os
 import re
@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 from redis import Redis
 
 from local import ROOT
@@ -19,19 +18,12 @@ from local.server import LOOPBACK, free_port
 from local.valkey import ValkeyServer
 
 _PAGE = (ROOT / "docs" / "use-the-engine.md").read_text("utf-8")
-_RIGHTS = (ROOT / "docs" / "redis-permissions.md").read_text("utf-8")
-
-
-@pytest.fixture
-def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """Run a Valkey of our own, to be killed."""
-    with ValkeyServer(tmp_path / "valkey") as running:
-        yield running
+_PERMISSIONS_PAGE = (ROOT / "docs" / "redis-permissions.md").read_text("utf-8")
 
 
 @contextmanager
 def _shop(directory: Path, redis_url: str) -> Iterator[httpx.Client]:
-    """Serve the page's app with `flask run` from a directory that holds nothing else."""
+    """Serve the page's app with `flask run` from a directory that contains no other file."""
     (code,) = re.findall(r"```python\n# shop\.py\n(.*?)```", _PAGE, re.DOTALL)
     directory.mkdir()
     (directory / "shop.py").write_text(code, "utf-8")
@@ -54,8 +46,8 @@ def _answers(http: httpx.Client) -> bool:
         return False
 
 
-def test_the_page_s_app_runs_from_anywhere(tmp_path: Path, valkey: ValkeyServer) -> None:
-    """Memoized, written to, dropped, reported; and when its Redis is killed it goes on, and comes back."""
+def test_the_example_app_runs_outside_of_the_checkout(tmp_path: Path, valkey: ValkeyServer) -> None:
+    """It memoizes, writes, invalidates and reports. It keeps working when Redis is killed, and recovers."""
     with _shop(tmp_path / "elsewhere", valkey.url) as http:
         assert http.get("/pen").json() == {"left": 3}
         assert http.delete("/pen").json() == http.get("/pen").json() == {"left": 2}
@@ -75,10 +67,10 @@ def test_the_page_s_app_runs_from_anywhere(tmp_path: Path, valkey: ValkeyServer)
         assert http.get("/pen").json() == {"left": 1}
 
 
-def test_the_page_s_rights_are_enough(tmp_path: Path, valkey: ValkeyServer) -> None:
-    """Reads and changes with the first list, and reports with the second, are denied nothing."""
+def test_the_documented_redis_permissions_are_sufficient(tmp_path: Path, valkey: ValkeyServer) -> None:
+    """The first list is enough for reads and changes, and the second for reports."""
     (rights,) = re.findall(r"`(\+ping [^`]+)` on `~flask_cache_\*`", _PAGE)
-    (more,) = re.findall(r"^ACL SETUSER asin-desk (\+getrange .+)$", _RIGHTS, re.MULTILINE)
+    (more,) = re.findall(r"^ACL SETUSER asin-desk (\+getrange .+)$", _PERMISSIONS_PAGE, re.MULTILINE)
     with Redis.from_url(valkey.url) as admin:
         admin.execute_command("ACL", "SETUSER", "shop", "on", ">x", "~flask_cache_*", *rights.split())
         url = f"redis://shop:x@{LOOPBACK}:{valkey.port}"
@@ -90,13 +82,13 @@ def test_the_page_s_rights_are_enough(tmp_path: Path, valkey: ValkeyServer) -> N
             ]
             report, entry = http.get("/status").json()
             assert {name: n for name, n in report["counters"]["events"].items() if n and name.startswith("err")} == {}
-            assert entry is None, "what may not be asked is unknown"
+            assert entry is None, "no value without the permission to read it"
             admin.execute_command("ACL", "SETUSER", "shop", *more.split())
             assert http.get("/status").json()[1]["state"] == "value"
 
 
 def test_the_engine_imports_nothing_of_the_application() -> None:
-    """Nor what only the application needs."""
+    """It does not import libraries that only the application needs either."""
     code = "import app.caching, sys; print(*sorted(sys.modules))"
     ran = subprocess.run(  # noqa: S603 - our own code
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
@@ -109,12 +101,12 @@ def test_the_engine_imports_nothing_of_the_application() -> None:
     assert not loaded & {"config", "supabase", "pydantic", "gunicorn", "flask_wtf", "prometheus_client"}
 
 
-def test_the_page_names_every_option_and_every_call() -> None:
-    """So that it stays true."""
+def test_the_page_documents_every_option_and_method() -> None:
+    """The page stays complete."""
     import inspect  # noqa: PLC0415 - only here
 
-    from app.caching import Cache  # noqa: PLC0415 - the test above looks at what importing it loads
-    from app.caching.opening import open_protocol  # noqa: PLC0415 - same
+    from app.caching import Cache  # noqa: PLC0415 - the test above checks which modules this import loads
+    from app.caching.configuration import open_protocol  # noqa: PLC0415 - same
 
     options = set(inspect.signature(open_protocol).parameters) - {"topology", "longest_ttl", "client"}
     calls = {name for name in vars(Cache) if not name.startswith("_")} - {"init_app", "engine", "protocol", "stores"}

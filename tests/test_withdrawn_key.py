@@ -1,4 +1,4 @@
-"""A signing key that is withdrawn while two workers serve remembered tokens: within 60 s none of them is good."""
+"""A signing key is withdrawn while two workers have cached tokens: within 60 s they refuse its tokens."""
 
 import time
 from pathlib import Path
@@ -17,8 +17,8 @@ KEPT, GONE = es256("kept"), es256("gone")
 
 
 @pytest.mark.proof
-def test_a_withdrawn_key_ends_its_tokens_within_a_minute(stack: Stack, tmp_path: Path) -> None:
-    """On both workers, with the token in use all the time; a token signed with another key goes on."""
+def test_tokens_of_a_withdrawn_key_are_refused_within_a_minute(stack: Stack, tmp_path: Path) -> None:
+    """On both workers, with the token in constant use. A token signed with another key stays valid."""
     now = int(time.time())
     gone, kept = (
         {"Authorization": f"Bearer {key.token(claims(iss=None, iat=now, exp=now + 3600))}"} for key in (GONE, KEPT)

@@ -1,4 +1,4 @@
-"""The visitors of the desk: they have a browser's cookies and follow its forms, without the browser."""
+"""Visitors of the desk: HTTP clients that keep cookies and submit forms as a browser would."""
 
 import html
 import re
@@ -19,11 +19,11 @@ _COOKIE = "asin_desk"
 
 @dataclass(slots=True)
 class Visitor:
-    """Somebody at the desk.
+    """A user of the desk.
 
     Attributes:
-        http: speaks to the app and keeps its cookies; follows no redirects by itself.
-        page: the last page seen, as HTML.
+        http: sends requests to the app and keeps its cookies; does not follow redirects.
+        page: the HTML of the last page.
 
     """
 
@@ -31,7 +31,7 @@ class Visitor:
     page: str = ""
 
     def opens(self, path: str) -> httpx.Response:
-        """Go to a page of the desk."""
+        """Open a page of the desk."""
         return self._sees(self.http.get(path))
 
     def submits(self, path: str, **fields: str | list[str]) -> httpx.Response:
@@ -44,18 +44,18 @@ class Visitor:
         return self._sees(self.http.post(path, data=sent, files={field: ("list.csv", text, "text/csv")}))
 
     def follows(self, answer: httpx.Response) -> httpx.Response:
-        """Go where `answer` redirects to."""
+        """Follow the redirect of `answer`."""
         assert answer.is_redirect, answer.text
         return self.opens(answer.headers["Location"])
 
     def signs_in(self, seller: Seller) -> httpx.Response:
-        """Sign in as `seller` and go where that leads."""
+        """Sign in as `seller` and follow the redirect."""
         self.opens("/sign-in")
         return self.follows(self.submits("/sign-in", email=seller.email, password=PASSWORD))
 
     @property
     def csrf_token(self) -> str:
-        """The token in the forms of the last page; empty when it has none."""
+        """The CSRF token in the forms of the last page; empty if there is none."""
         found = re.search(r'name="csrf_token" value="([^"]+)"', self.page)
         return found[1] if found else ""
 
@@ -76,11 +76,11 @@ class Visitor:
         ]
 
     def session(self, app: Flask) -> dict[str, Any]:
-        """Return what the session cookie holds, opened with the key of `app`."""
+        """Return the contents of the session cookie, decrypted with the key of `app`."""
         return dict(_sealed(app).unseal(self.http.cookies[_COOKIE]))
 
     def takes_session(self, app: Flask, **entries: object) -> None:
-        """Replace the session cookie by one with these entries, sealed with the key of `app`."""
+        """Replace the session cookie with one that contains these entries, encrypted with the key of `app`."""
         self.http.cookies.clear()
         self.http.cookies.set(_COOKIE, _sealed(app).seal(entries), domain=self.http.base_url.host)
 
@@ -92,7 +92,7 @@ class Visitor:
 
 @contextmanager
 def new_visitor(app_url: str) -> Iterator[Visitor]:
-    """Let somebody who is not signed in visit the desk of the app at `app_url` inside the block."""
+    """Yield a visitor of the app at `app_url` who is not signed in."""
     with client(app_url) as http:
         yield Visitor(http)
 

@@ -1,8 +1,8 @@
-"""Identity: who is calling, from a Supabase access token.
+"""Identity of the caller, from a Supabase access token.
 
-`jwks` and `keys` hold the keys, `tokens` checks a token with them, `memory` spares the next check, `answers` asks the
-database about callers, `identity` ties them to requests, and `cookies` is the browser's session. Only the last two know
-Flask.
+`jwks` and `keys` provide the keys, `tokens` verifies tokens with them, `memory` caches verified tokens, `answers` asks
+the database about callers, `identity` connects them to requests, and `cookies` is the browser's session. Only the last
+two use Flask.
 """
 
 from app.auth.identity import (

@@ -1,4 +1,4 @@
-"""Yes-or-no questions about callers that the database answers, asked again when an answer is too old."""
+"""Cached answers of the database to yes-or-no questions about callers."""
 
 import time
 from collections.abc import Callable
@@ -10,14 +10,18 @@ _CAPACITY: Final = 1_000
 
 
 class Answers:
-    """One such question, and the answers to it of the last few seconds. Safe to share between threads."""
+    """A question and its answers of the last few seconds. Threads may share it."""
 
     def __init__(
         self, ask: Callable[[str], bool], *, seconds: float, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """Ask with `ask`, as the owner of the token it is given. An answer holds for `seconds` after the asking.
+        """Create an empty cache.
 
-        `monotonic` returns seconds.
+        Args:
+            ask: sends the question to the database, as the owner of the given token.
+            seconds: lifetime of an answer, counted from the time of the question.
+            monotonic: returns seconds.
+
         """
         self._ask = ask
         self._seconds = seconds
@@ -25,7 +29,7 @@ class Answers:
         self._known: BoundedMemory[str, bool] = BoundedMemory(_CAPACITY, clock=monotonic)
 
     def about(self, subject: str, *, token: str) -> bool:
-        """Return the answer about `subject`, whom `token` stands for. What `ask` raises passes through."""
+        """Return the answer about `subject`, the owner of `token`. Raises what `ask` raises."""
         answer = self._known.recall(subject)
         if answer is None:
             asked_at = self._monotonic()

@@ -1,7 +1,7 @@
-"""The browser's session: one cookie that only this application can read, with an absolute and an idle limit.
+"""The browser's session: one encrypted cookie with an idle limit and an absolute limit.
 
-OWASP's Session Management Cheat Sheet asks for both limits, and for the prefix `__Host-` that the factory gives the
-cookie in production: browsers then take it over HTTPS only, from this very host, for all of its paths.
+OWASP's Session Management Cheat Sheet requires both limits. It also requires the name prefix `__Host-`, which the
+factory sets in production: browsers then accept the cookie only over HTTPS, from this host and for all paths.
 """
 
 import base64
@@ -18,28 +18,28 @@ from flask.json.tag import TaggedJSONSerializer
 from flask.sessions import SecureCookieSession, SessionInterface, SessionMixin
 
 IDLE_SECONDS: Final = 12 * 3600
-"""A session nobody used for so long is over: a working day is shorter, and a night ends it."""
+"""Idle limit. A working day is shorter, and a night ends the session."""
 
 LONGEST_SECONDS: Final = 7 * 24 * 3600
-"""However much it is used, a session is over then: a stolen cookie is not good for ever."""
+"""Absolute limit, even for a session in use, so that a stolen cookie expires."""
 
-_REISSUE_SECONDS: Final = 60  # activity is noted in the cookie at most this often: most answers need no new one
+_REISSUE_SECONDS: Final = 60  # a used cookie is renewed at most this often, so most responses do not set it
 _STARTED: Final = "started"
 _PURPOSE: Final = b"asin-desk session cookie"  # binds the derived key to this one use (RFC 5869 §3.2)
 _JSON: Final = TaggedJSONSerializer()
 
 
 class SealedSession(SecureCookieSession):
-    """A session that knows when its cookie was made: epoch seconds; 0 when it came without one."""
+    """A session with `issued_at`: the time its cookie was created, in epoch seconds; 0 without a cookie."""
 
     issued_at = 0
 
 
 class SealedSessions(SessionInterface):
-    """Keep each session in a cookie, encrypted and authenticated (Fernet: AES-128-CBC and HMAC-SHA256).
+    """Stores each session in an encrypted and authenticated cookie (Fernet: AES-128-CBC and HMAC-SHA256).
 
-    The key is derived from SECRET_KEY by HKDF (RFC 5869). The only thing others can read is when the cookie was made.
-    A cookie that is not ours, was changed, or is past a limit is the same as none.
+    The key is derived from SECRET_KEY by HKDF (RFC 5869). Others can read only the time the cookie was created. A
+    cookie that is foreign, changed or past a limit counts as no cookie.
     """
 
     def __init__(self, secret_key: str, *, clock: Callable[[], float] = time.time) -> None:
@@ -49,16 +49,16 @@ class SealedSessions(SessionInterface):
         self._clock = clock
 
     def open_session(self, app: Flask, request: Request) -> SealedSession:
-        """Return the session of the cookie, or an empty one. Without a cookie this costs next to nothing."""
+        """Return the session from the cookie, or an empty session. Without a cookie nothing is decrypted."""
         name = app.config["SESSION_COOKIE_NAME"]
         if name not in request.environ.get("HTTP_COOKIE", ""):
             return SealedSession()
         return self.unseal(request.cookies.get(name, ""))
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        """Send the session back if it was changed, or used and not noted for a minute; drop the cookie of an empty one.
+        """Set the cookie if the session was changed, or used and a minute old. Delete the cookie of an empty session.
 
-        A session that nobody looked at is left alone, as programs with bearer tokens do.
+        A session that the request did not access is left unchanged. Requests with a bearer token do not access it.
         """
         if not (session.accessed or session.modified):
             return
@@ -70,17 +70,17 @@ class SealedSessions(SessionInterface):
             response.delete_cookie(name, **attributes)
 
     def seal(self, entries: Mapping[str, Any]) -> str:
-        """Return the value of a cookie that holds `entries`, made now; they keep when their session started.
+        """Return the value of a cookie with `entries`, created now. The start time of the session is kept.
 
-        They are compressed, for browsers keep 4 KB. The length gives nothing away: only the user, with a form that
-        carries their CSRF token, can choose what is compressed beside the tokens.
+        The entries are compressed, because browsers limit a cookie to 4 KB. The compressed length reveals nothing to
+        an attacker: only the user's own forms, which carry a CSRF token, can add text next to the tokens.
         """
         now = int(self._clock())
         plain = zlib.compress(_JSON.dumps({_STARTED: now, **entries}).encode(), level=9)
         return self._fernet.encrypt_at_time(plain, now).decode()
 
     def unseal(self, value: str) -> SealedSession:
-        """Return the session that `value` holds; an empty one if it is not a good cookie of ours any more."""
+        """Return the session stored in `value`; an empty session if the cookie is invalid or past a limit."""
         now = int(self._clock())
         try:
             entries = _JSON.loads(zlib.decompress(self._fernet.decrypt_at_time(value, IDLE_SECONDS, now)).decode())

@@ -1,4 +1,4 @@
-"""Say who is calling: the decorators that views wear, and `current_user`, which views read."""
+"""Identity of the caller: the decorators for views, and `current_user`."""
 
 import functools
 import time
@@ -12,6 +12,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.local import LocalProxy
 
 from app import audit
+from app.application import current_request
 from app.auth.answers import Answers
 from app.auth.cookies import SealedSessions
 from app.auth.keys import KeysUnavailableError
@@ -24,17 +25,17 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
-SESSION_TOKEN: Final = "access_token"  # noqa: S105 - the name of the session entry the desk keeps the token in
+SESSION_TOKEN: Final = "access_token"  # noqa: S105 - the name of a session entry
 _CALLER: Final = "asin_desk.caller"
-"""The entry of the WSGI environment that keeps the caller: it ends with the request."""
+"""Entry of the WSGI environment with the identity of the caller. It ends with the request."""
 
 _OPERATOR_SECONDS: Final = 60.0
-_OPEN_SECONDS: Final = 0.8  # a session that has ended is dead within 1 s, everywhere
+_OPEN_SECONDS: Final = 0.8  # a session that has ended is refused within 1 s, by every worker
 _CHALLENGE: Final = 'Bearer realm="asin-desk"'
 
 
 class Auth:
-    """What identity needs of the application; kept as `app.extensions["auth"]`."""
+    """State of this package for one application, stored as `app.extensions["auth"]`."""
 
     def __init__(
         self,
@@ -44,13 +45,13 @@ class Auth:
         session_is_open: Callable[[str], bool],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Check tokens with `verifier`, and ask the database about their owners, as the owner of the token given.
+        """Create the state.
 
         Args:
-            verifier: checks tokens.
-            is_operator: tells whether the owner operates this installation.
-            session_is_open: tells whether the session that the token belongs to has not ended.
-            monotonic: returns seconds; it times how long answers are remembered.
+            verifier: verifies tokens.
+            is_operator: asks the database whether the owner of a token is an operator of this installation.
+            session_is_open: asks the database whether the session of a token is still open.
+            monotonic: returns seconds; measures the age of cached answers.
 
         """
         self.verifier = verifier
@@ -58,13 +59,13 @@ class Auth:
         self._open_sessions = Answers(session_is_open, seconds=_OPEN_SECONDS, monotonic=monotonic)
 
     def operates(self, identity: Identity) -> bool:
-        """Tell whether `identity` is an operator, as of at most 60 s ago. Errors of the database pass through."""
+        """Return whether `identity` is an operator; the answer is at most 60 s old. Raises the database's errors."""
         return self._operators.about(identity.user_id, token=identity.token)
 
     def is_open(self, identity: Identity) -> bool:
-        """Tell whether the session of `identity` is open, as of at most 0.8 s ago. Errors of the database pass through.
+        """Return whether the session of `identity` is open; the answer is at most 0.8 s old.
 
-        A token that names no session has none.
+        A token without a session id has no open session. Raises the database's errors.
         """
         session_id = identity.session_id
         return bool(session_id) and self._open_sessions.about(session_id, token=identity.token)
@@ -78,7 +79,7 @@ def init_app(
     session_is_open: Callable[[str], bool],
     monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Give `app`, which has its SECRET_KEY, its identity room; the other arguments are those of `Auth`."""
+    """Set up `app`, whose SECRET_KEY is configured. The other arguments are those of `Auth`."""
     app.session_interface = SealedSessions(app.config["SECRET_KEY"])
     app.extensions["auth"] = Auth(
         verifier=verifier, is_operator=is_operator, session_is_open=session_is_open, monotonic=monotonic
@@ -86,12 +87,12 @@ def init_app(
 
 
 def caller(environ: "WSGIEnvironment | None" = None) -> Identity:
-    """Return the user `current_user` stands for. This skips two proxies: it is the fast path of the hot stats view.
+    """Return the user that `current_user` stands for, without its proxy: fast path for the hot stats view.
 
-    `environ` is that of the current request. A caller that has it at hand saves a look through Flask's proxy.
+    `environ` is the environment of the current request. Passing it saves an access through Flask's proxy.
 
     Raises:
-        RuntimeError: no decorator of this module has looked.
+        RuntimeError: the view has no decorator of this module.
 
     """
     identity: Identity | None = (request.environ if environ is None else environ).get(_CALLER)
@@ -101,15 +102,15 @@ def caller(environ: "WSGIEnvironment | None" = None) -> Identity:
 
 
 current_user = cast("Identity", LocalProxy(caller))
-"""The caller of the view that runs now; RuntimeError where no decorator of this module has looked."""
+"""The caller of the current view. RuntimeError in a view without a decorator of this module."""
 
 
 def login_required(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
-    """Let only identified callers reach `view`, which may then read `current_user`. Raises what `identify` raises."""
+    """Allow only identified callers; `view` may then read `current_user`. Raises what `identify` raises."""
 
     @functools.wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        environ = request.environ
+        environ = current_request().environ
         environ[_CALLER] = identify(environ)
         return view(*args, **kwargs)
 
@@ -117,7 +118,7 @@ def login_required(view: Callable[P, ResponseReturnValue]) -> Callable[P, Respon
 
 
 def operator_required(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
-    """Let only operators reach `view`: 403 for other callers, besides what `identify` raises."""
+    """Allow only operators: 403 for other callers. Raises what `identify` raises as well."""
 
     @functools.wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
@@ -128,7 +129,7 @@ def operator_required(view: Callable[P, ResponseReturnValue]) -> Callable[P, Res
 
 
 def _operator(action: str) -> Identity:
-    """Return who sends the current request, an operator, and have the audit log know of it; see `operator_required`."""
+    """Return the caller if it is an operator, and write the decision to the audit log; see `operator_required`."""
     try:
         identity = identify(request.environ)
     except Problem:
@@ -142,14 +143,14 @@ def _operator(action: str) -> Identity:
 
 
 def identify(environ: "WSGIEnvironment") -> Identity:
-    """Return who sends the current request: by its bearer token or, without one, by the desk's session.
+    """Return the caller of the current request, from its bearer token or else from the desk's session cookie.
 
-    A browser sends its session along unasked, so a session may change something only together with a CSRF token. It
-    must also be open at Supabase still: signing out, anywhere, ends it. Bearer tokens are good until they expire.
+    A browser sends the cookie automatically, so a change also needs a CSRF token. The session must still be open at
+    Supabase: signing out on any device ends it. A bearer token is valid until it expires.
 
     Raises:
-        Problem: 401 without good credentials, 403 without a good CSRF token, 503 while tokens cannot be checked.
-        DatabaseUnavailableError: nobody can say whether the session is open.
+        Problem: 401 without valid credentials, 403 without a valid CSRF token, 503 while tokens cannot be verified.
+        DatabaseUnavailableError: the database cannot tell whether the session is open.
 
     """
     authorization: str | None = environ.get("HTTP_AUTHORIZATION")
@@ -166,13 +167,13 @@ def identify(environ: "WSGIEnvironment") -> Identity:
 
 
 def _auth() -> Auth:
-    """Return the identity room of the application that runs."""
+    """Return the state of the current application."""
     auth: Auth = current_app.extensions["auth"]
     return auth
 
 
 def _bearer_token(authorization: str) -> str:
-    """Return the token of an Authorization header; another scheme is the same as no credentials (RFC 6750 §3.1)."""
+    """Return the token of an Authorization header. Another scheme counts as no credentials (RFC 6750 §3.1)."""
     scheme, _, token = authorization.strip().partition(" ")
     if scheme.lower() != "bearer":
         raise _unauthorized()
@@ -180,7 +181,7 @@ def _bearer_token(authorization: str) -> str:
 
 
 def _verified(token: str) -> Identity:
-    """Return whom `token` stands for, or raise the problem that answers it."""
+    """Return the user that `token` belongs to, or raise the matching problem."""
     try:
         return _auth().verifier.verify(token)
     except InvalidTokenError as error:
@@ -194,7 +195,7 @@ def _verified(token: str) -> Identity:
 
 
 def _unauthorized(reason: str | None = None) -> Problem:
-    """Build the 401 answer with its challenge; without credentials it names no error (RFC 6750 §3.1)."""
+    """Return the 401 problem with its challenge. Without credentials the challenge names no error (RFC 6750 §3.1)."""
     if reason is None:
         challenge = _CHALLENGE
         detail = "Send a Supabase access token as 'Authorization: Bearer <token>', or sign in at the desk."
@@ -206,9 +207,9 @@ def _unauthorized(reason: str | None = None) -> Problem:
 
 
 def _check_csrf() -> None:
-    """Refuse an unsafe request whose CSRF token (header X-CSRFToken or form field csrf_token) is missing or wrong.
+    """Refuse a request whose CSRF token (header X-CSRFToken or form field csrf_token) is missing or invalid.
 
-    Flask-WTF lets GET, HEAD, OPTIONS and TRACE pass.
+    GET, HEAD, OPTIONS and TRACE need none.
     """
     try:
         csrf.protect()

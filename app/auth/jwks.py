@@ -1,4 +1,4 @@
-"""Read a JSON Web Key Set (RFC 7517) from a URL into the public keys this application accepts."""
+"""Download a JSON Web Key Set (RFC 7517) and return the public keys that this application accepts."""
 
 import functools
 import json
@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
-# Keys by (algorithm, key id): the algorithm comes from the key's family, never from a token, so an RSA key can
-# verify RS256 and nothing else (RFC 8725 §3.1).
+# Keys by (algorithm, key id). The algorithm follows from the type of the key and never from a token, so an RSA key
+# verifies only RS256 (RFC 8725 §3.1).
 KeySet: TypeAlias = Mapping[tuple[str, str], PyJWK]
 
 TIMEOUT_SECONDS: Final = 2.0
@@ -23,11 +23,11 @@ _PUBLIC_MEMBERS: Final = ("kty", "kid", "crv", "x", "y", "n", "e")
 
 
 def download_key_set(url: str) -> KeySet:
-    """Fetch and read the key set at `url`, giving up when it is slow (2 s), large (256 KiB) or moved.
+    """Download the key set at `url`. Limits: 2 s, 256 KiB, no redirects.
 
     Raises:
-        httpx.HTTPError, httpx.InvalidURL: the endpoint could not be reached or did not answer 200.
-        ValueError, RecursionError: the answer is not a JSON Web Key Set.
+        httpx.HTTPError, httpx.InvalidURL: the endpoint could not be reached, or did not respond with 200.
+        ValueError, RecursionError: the response is not a JSON Web Key Set.
 
     """
     give_up_at = time.monotonic() + TIMEOUT_SECONDS
@@ -38,7 +38,7 @@ def download_key_set(url: str) -> KeySet:
             document += chunk
             if len(document) > _LARGEST_DOCUMENT_BYTES:
                 raise ValueError("the key set is too large")
-            # httpx limits each wait, not their sum: an endpoint that drips would hold us for hours.
+            # httpx limits each read, not their sum. A slow endpoint could keep this loop busy for hours.
             if time.monotonic() > give_up_at:
                 raise httpx.ReadTimeout("the key set took too long", request=response.request)
     return parse_key_set(bytes(document))
@@ -46,12 +46,12 @@ def download_key_set(url: str) -> KeySet:
 
 @functools.cache
 def _authorities() -> ssl.SSLContext:
-    """Read the certificates of all authorities once: for each fetch anew it would hold up the requests meanwhile."""
+    """Load the root certificates once. Loading them for each fetch would delay requests."""
     return httpx.create_ssl_context()
 
 
 def parse_key_set(document: bytes) -> KeySet:
-    """Return the ES256 and RS256 keys of a JSON Web Key Set; members of other kinds are passed over (RFC 7517 §5).
+    """Return the ES256 and RS256 keys of a JSON Web Key Set. Other members are ignored (RFC 7517 §5).
 
     Raises:
         ValueError, RecursionError: `document` is not JSON, or not a key set.
@@ -66,7 +66,7 @@ def parse_key_set(document: bytes) -> KeySet:
 
 
 def _usable_key(member: object) -> PyJWK | None:
-    """Return the signature-checking key in one member of a set, or None when it is not one we accept."""
+    """Return the public key of one member of a set, or None if it is not accepted."""
     if not isinstance(member, dict):
         return None
     match member:
@@ -79,7 +79,7 @@ def _usable_key(member: object) -> PyJWK | None:
     if member.get("alg", algorithm) != algorithm or member.get("use", "sig") != "sig":
         return None
     try:
-        # Only the public half: a private member published by mistake must not end up in our memory.
+        # Only the public part: a private key that was published by mistake must not be kept in memory.
         key = PyJWK({name: member[name] for name in _PUBLIC_MEMBERS if name in member}, algorithm)
     except PyJWTError:
         return None

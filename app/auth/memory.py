@@ -1,4 +1,4 @@
-"""A small memory of answers that are expensive to work out and true only until a known moment."""
+"""A small LRU cache of values that are expensive to compute and valid until a known time."""
 
 import threading
 from collections import OrderedDict
@@ -10,25 +10,24 @@ V = TypeVar("V")
 
 
 class BoundedMemory(Generic[K, V]):
-    """Remember at most `capacity` values, each until its own moment; the least recently used one makes room.
+    """Holds at most `capacity` values, each until its own expiry time. The least recently used value is evicted.
 
-    Safe to share between threads: the lock is held for a dictionary operation only, never while a value is
-    worked out.
+    Threads may share it. The lock is held only for dictionary operations, never while a value is computed.
     """
 
     def __init__(self, capacity: int, *, clock: Callable[[], float]) -> None:
-        """Start empty. `clock` returns seconds on the same scale as the `until` given to `remember`."""
+        """Create an empty cache. `clock` returns seconds on the scale of the `until` given to `remember`."""
         self._capacity = capacity
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: OrderedDict[K, tuple[V, float]] = OrderedDict()
 
     def __len__(self) -> int:
-        """Count the values held, including those that have run out and were not asked for since."""
+        """Return the number of values, including expired ones that have not been evicted yet."""
         return len(self._entries)
 
     def recall(self, key: K) -> V | None:
-        """Return the value remembered for `key`, or None when there is none or its moment has come."""
+        """Return the value of `key`, or None if there is none or it has expired."""
         with self._lock:
             entry = self._entries.get(key)
             if entry is None:
@@ -41,7 +40,7 @@ class BoundedMemory(Generic[K, V]):
             return value
 
     def remember(self, key: K, value: V, *, until: float) -> None:
-        """Keep `value` for `key` until the clock shows `until` (seconds); one that has already run out is not kept."""
+        """Store `value` for `key` until the clock shows `until` (seconds). An expired value is not stored."""
         if self._clock() >= until:
             return
         with self._lock:

@@ -1,4 +1,4 @@
-"""Check Supabase access tokens (JWT, RFC 7519) and remember the good ones, so that most requests pay only a lookup."""
+"""Verify Supabase access tokens (JWT, RFC 7519). Verified tokens are cached, so most requests need only a lookup."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -20,11 +20,11 @@ from jwt.types import Options
 from app.auth.keys import KeyRing, UnknownKeyError
 from app.auth.memory import BoundedMemory
 
-_LEEWAY_SECONDS: Final = 10  # how far our clock and the issuer's may differ
-_LONGEST_TOKEN: Final = 8192  # characters; gunicorn passes no longer header field either
+_LEEWAY_SECONDS: Final = 10  # accepted difference between our clock and the issuer's
+_LONGEST_TOKEN: Final = 8192  # characters; gunicorn rejects longer header fields anyway
 _LATEST_EPOCH_SECOND: Final = 253_402_300_799  # the end of the year 9999
 
-# A configured issuer makes PyJWT require `iss` too. Times are checked by us, on the injected clock.
+# PyJWT also requires `iss` when an issuer is configured. Times are checked here, with the injected clock.
 _DECODING: Final[Options] = {
     "require": ["exp", "sub", "aud"],
     "verify_exp": False,
@@ -34,35 +34,32 @@ _DECODING: Final[Options] = {
 
 
 class InvalidTokenError(Exception):
-    """The token proves nothing. `reason` completes "the access token was refused: …" and never quotes the token."""
+    """The token is invalid. `reason` completes "the access token was refused: …" and never quotes the token."""
 
     def __init__(self, reason: str) -> None:
-        """Keep the reason: plain ASCII without quotes, fit for a header (RFC 6750 §3)."""
+        """Store the reason: ASCII without quotes, so that it fits into a header (RFC 6750 §3)."""
         super().__init__(reason)
         self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A seller, as a verified token describes them."""
+    """The user that a verified token describes."""
 
     user_id: str
     """Canonical lower-case UUID text."""
     email: str
-    """Empty when the account has none."""
+    """Empty if the account has none."""
     expires_at: int
     """Epoch seconds."""
     session_id: str
-    """The session at Supabase that the token belongs to, canonical UUID text; empty when it names none."""
+    """Id of the Supabase session that the token belongs to, as canonical UUID text; empty if the token names none."""
     token: str = field(repr=False)
-    """The credential itself, to call the database as this user. Kept out of repr, and so out of logs."""
+    """The token itself, for database calls as this user. Excluded from repr, so that it is not logged."""
 
 
 class TokenVerifier:
-    """Turn access tokens into identities.
-
-    A verified token is remembered until it expires or a published key is withdrawn.
-    """
+    """Verifies access tokens. A verified token is cached until it expires or a published key is withdrawn."""
 
     def __init__(
         self,
@@ -73,9 +70,9 @@ class TokenVerifier:
         capacity: int = 10_000,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """Accept tokens for `audience`, and only from `issuer` when it is given.
+        """Accept tokens for `audience`, and only from `issuer` if it is given.
 
-        `capacity` counts remembered tokens; `wall_clock` returns epoch seconds.
+        `capacity` is the number of cached tokens; `wall_clock` returns epoch seconds.
         """
         self._keys = keys
         self._monotonic = keys.monotonic
@@ -89,17 +86,19 @@ class TokenVerifier:
             self._published.on_withdrawal(self._forget)
 
     def verify(self, token: str) -> Identity:
-        """Return whom `token` stands for.
+        """Return the user that `token` belongs to.
 
         Raises:
-            InvalidTokenError: it is malformed, forged, out of date, or not a seller's token for this application.
-            KeysUnavailableError: the keys to check it with have never been fetched.
+            InvalidTokenError: it is malformed, forged, expired, or not a user's token for this application.
+            KeysUnavailableError: the keys that verify it could not be fetched yet.
 
         """
-        # Looked at here, and not by a method of the keys: this is all that a remembered token pays for withdrawals.
+        # Compare here and not in a method of the keys: this saves one call per cached token.
         if self._published is not None and self._monotonic() >= self._published.due_at:
             self._published.refresh()
-        memory = self.remembered  # taken before the key is: should that be withdrawn, it is not the memory any more
+        memory = (
+            self.remembered
+        )  # read before the key: a withdrawal replaces it, and this token then goes into the old one
         remembered = memory.recall(token)
         if remembered is not None:
             return remembered
@@ -109,11 +108,11 @@ class TokenVerifier:
         return identity
 
     def _forget(self) -> None:
-        """Remember nothing. What is being checked now, perhaps with a key that is gone, goes into the old memory."""
+        """Start with an empty cache. Tokens that are being verified with a withdrawn key go into the old one."""
         self.remembered: BoundedMemory[str, Identity] = BoundedMemory(self._capacity, clock=self._wall_clock)
 
     def _check(self, token: str) -> Identity:
-        """Verify signature and claims of a token not seen before."""
+        """Verify signature and claims of a token that is not cached."""
         claims = self._decode(token, self._key_for(token))
         _check_times(claims, now=self._wall_clock())
         if claims.get("role") != "authenticated":
@@ -128,7 +127,7 @@ class TokenVerifier:
         )
 
     def _key_for(self, token: str) -> PyJWK:
-        """Return the key that the token's header selects."""
+        """Return the key selected by the header of the token."""
         try:
             header = jwt.get_unverified_header(token)
             algorithm = header.get("alg")
@@ -137,13 +136,13 @@ class TokenVerifier:
             _check_type(header.get("typ", "JWT"))
             return self._keys.find(algorithm=algorithm, key_id=header.get("kid"))
         except PyJWTError:
-            # `from None` here and below: PyJWT's messages can quote the token's content.
+            # `from None` here and below: messages of PyJWT can quote the token.
             raise InvalidTokenError("it is malformed") from None
         except UnknownKeyError as error:
             raise InvalidTokenError(str(error)) from error
 
     def _decode(self, token: str, key: PyJWK) -> Mapping[str, Any]:
-        """Return the claims once the signature, the audience and the issuer are right."""
+        """Verify signature, audience and issuer, and return the claims."""
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
@@ -159,7 +158,7 @@ class TokenVerifier:
 
 
 def _check_form(token: str) -> None:
-    """Refuse what cannot be a token, before it is parsed."""
+    """Reject a text that cannot be a token, before it is parsed."""
     if len(token) > _LONGEST_TOKEN:
         raise InvalidTokenError("it is too long")
     if not token.isascii():
@@ -167,13 +166,13 @@ def _check_form(token: str) -> None:
 
 
 def _check_type(declared: object) -> None:
-    """Refuse what says that it is another kind of token (RFC 8725 §3.11), in any case of letters (RFC 7519 §5.1)."""
+    """Reject a token of another type (RFC 8725 §3.11). The type is case-insensitive (RFC 7519 §5.1)."""
     if not isinstance(declared, str) or declared.upper() != "JWT":
         raise InvalidTokenError("its type is not that of an access token")
 
 
 def _reason(error: PyJWTError) -> str:
-    """Say in our own words why PyJWT refused."""
+    """Return the reason for PyJWT's error, in our own words."""
     match error:
         case InvalidSignatureError():
             return "its signature does not match"
@@ -188,7 +187,7 @@ def _reason(error: PyJWTError) -> str:
 
 
 def _check_times(claims: Mapping[str, Any], *, now: float) -> None:
-    """Refuse a token outside its validity, give or take the leeway (RFC 7519 §4.1.4-6)."""
+    """Reject a token outside its period of validity, with the leeway (RFC 7519 §4.1.4-6)."""
     if now >= _epoch_seconds(claims, "exp") + _LEEWAY_SECONDS:
         raise InvalidTokenError("it has expired")
     for claim in ("nbf", "iat"):
@@ -197,7 +196,7 @@ def _check_times(claims: Mapping[str, Any], *, now: float) -> None:
 
 
 def _epoch_seconds(claims: Mapping[str, Any], claim: str) -> float:
-    """Return a time claim. Written so that NaN and Infinity, which Python's JSON reads, fail too."""
+    """Return a time claim. Rejects NaN and Infinity too, which Python's JSON parser accepts."""
     value = claims[claim]
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LATEST_EPOCH_SECOND:
         raise InvalidTokenError(f"its claim {claim} is not a time")
@@ -205,7 +204,7 @@ def _epoch_seconds(claims: Mapping[str, Any], claim: str) -> float:
 
 
 def _user_id(subject: str) -> str:
-    """Return the subject as canonical UUID text: it becomes a cache key, so each user must have one spelling."""
+    """Return the subject as canonical UUID text. It becomes a cache key, so each user must have only one spelling."""
     try:
         return str(UUID(subject))
     except ValueError:
@@ -213,7 +212,7 @@ def _user_id(subject: str) -> str:
 
 
 def _session_id(claim: object) -> str:
-    """Return the session as canonical UUID text, or nothing: a token without one is good for a program."""
+    """Return the session id as canonical UUID text; empty if there is none, which is allowed for programs."""
     try:
         return str(UUID(claim)) if isinstance(claim, str) else ""
     except ValueError:

@@ -1,4 +1,4 @@
-"""The `flask` commands of operators. Each ends with 0 when done, 1 when it could not be, 2 when called wrongly."""
+"""The `flask` commands for operators. Exit status: 0 when done, 1 when it failed, 2 for wrong arguments."""
 
 from flask import Flask
 
@@ -10,7 +10,7 @@ __all__ = ["init_app"]
 
 
 def init_app(app: Flask) -> None:
-    """Give `app` the commands `flask cache …`, `flask products …` and `flask check`."""
+    """Register the commands `flask cache …`, `flask products …` and `flask check` on `app`."""
     app.cli.add_command(cache_commands)
     app.cli.add_command(product_commands)
     app.cli.add_command(check)

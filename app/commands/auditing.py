@@ -1,4 +1,4 @@
-"""What operators do on the command line, in the audit log."""
+"""Write the commands of operators to the audit log."""
 
 import functools
 import getpass
@@ -14,14 +14,14 @@ R = TypeVar("R")
 
 
 def audited(event: str, *shown: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Have the audit log know of a command, how it ended and which operator (of the machine) typed it.
+    """Write an audit line for each run of a command: its outcome, and the login name of the operator.
 
-    `shown` names the parameters that the line shows too. Directly above the function, below what `click` decorates.
+    `shown` names the parameters that the line also contains. Put this decorator below those of `click`.
     """
 
     def decorate(command: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(command)
-        def watched(*args: P.args, **kwargs: P.kwargs) -> R:
+        def recorded(*args: P.args, **kwargs: P.kwargs) -> R:
             outcome = "failed"
             try:
                 result = command(*args, **kwargs)
@@ -30,17 +30,17 @@ def audited(event: str, *shown: str) -> Callable[[Callable[P, R]], Callable[P, R
                 outcome = "refused"
                 raise
             finally:
-                told = {name: str(kwargs[name]) for name in shown if kwargs[name] is not None}
-                audit.record(event, outcome, operator=_operator(), **told)
+                details = {name: str(kwargs[name]) for name in shown if kwargs[name] is not None}
+                audit.record(event, outcome, operator=_operator(), **details)
             return result
 
-        return watched
+        return recorded
 
     return decorate
 
 
 def _operator() -> str:
-    """Return the login name; a container may have none."""
+    """Return the login name on this machine. A container may have none."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

@@ -1,6 +1,7 @@
-"""`flask cache …` for operators: what the cache holds, and how to empty it."""
+"""`flask cache …` for operators: show the state of the cache, and delete entries."""
 
 import json
+import sys
 from typing import Any
 from uuid import UUID
 
@@ -9,11 +10,10 @@ from flask.cli import AppGroup
 
 from app.caching import CacheUnavailableError
 from app.commands.auditing import audited
-from app.commands.ending import fail
 from app.extensions import cache
 from app.products.stats import asin_status_stats
 
-cache_commands = AppGroup("cache", help="Look into the cache of status breakdowns, or empty it.")
+cache_commands = AppGroup("cache", help="Show the cache of status breakdowns, or delete its entries.")
 
 
 @cache_commands.command("status")
@@ -21,9 +21,9 @@ cache_commands = AppGroup("cache", help="Look into the cache of status breakdown
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts instead of a table.")
 @audited("cache.status", "user")
 def status(user: UUID | None, *, as_json: bool) -> None:
-    """Show the server, and how many entries it holds for us.
+    """Show the Redis server and the number of our entries.
 
-    Exits 0 when Redis answers, 1 when it does not or none is configured, 2 when called wrongly.
+    Exit status: 0 when Redis answers, 1 when it does not or is not configured, 2 for wrong arguments.
     """
     report = cache_status(user)
     if as_json:
@@ -35,39 +35,39 @@ def status(user: UUID | None, *, as_json: bool) -> None:
 
 
 @cache_commands.command("flush")
-@click.option("--user", type=click.UUID, metavar="ID", help="Drop this user's entry.")
-@click.option("--all", "everybody", is_flag=True, help="Drop all entries; nothing else in the database is touched.")
-@click.option("--force", is_flag=True, help="Drop the marks of changes under way as well.")
-@click.option("--yes", is_flag=True, help="Do not ask before dropping all.")
+@click.option("--user", type=click.UUID, metavar="ID", help="Delete this user's entry.")
+@click.option("--all", "everybody", is_flag=True, help="Delete all entries of the cache and nothing else.")
+@click.option("--force", is_flag=True, help="Also delete the tombstones of changes in progress.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @audited("cache.flush", "user", "everybody")
 def flush(user: UUID | None, *, everybody: bool, force: bool, yes: bool) -> None:
-    """Drop one user's entry or all of ours, and say how many went.
+    """Delete one user's entry, or all entries of the cache, and print their number.
 
-    While a user's change is under way, their entry is a mark that keeps others from storing numbers. It stays: it goes
-    when the change has ended, or 30 seconds after it began. With --force it goes now. Every change that is acknowledged
-    afterwards still shows in every later read; but if the worker of a change is killed before it ends, numbers from
-    before that change may be shown for up to CACHE_TTL.
+    While a change is in progress, the user's entry is a tombstone: it prevents that numbers are stored. It is kept
+    until the change ends, or until 30 seconds after the change began. --force deletes it now. Even then, every later
+    read reflects each change that is acknowledged afterwards. But if the worker is killed before it ends the change,
+    numbers from before that change may be shown for up to CACHE_TTL.
 
-    Exits 0 when it is done, 1 when Redis cannot be reached or none is configured, 2 when called wrongly.
+    Exit status: 0 when done, 1 when Redis is not reachable or not configured, 2 for wrong arguments.
     """
     if (user is None) is not everybody:
-        raise click.UsageError("Say either --user ID or --all.")
-    _require_a_cache()
+        raise click.UsageError("Give either --user ID or --all.")
+    _require_redis()
     if everybody and not yes:
-        click.confirm("Drop all cached breakdowns? The next request of each user asks the database.", abort=True)
-    dropped = drop_entries(user, force=force)
-    number = "all" if dropped is None else dropped
-    click.echo(f"{number} {'entry' if dropped == 1 else 'entries'} dropped")
+        click.confirm("Delete all cached breakdowns? The next request of each user will read the database.", abort=True)
+    deleted = delete_entries(user, force=force)
+    number = "all" if deleted is None else deleted
+    click.echo(f"{number} {'entry' if deleted == 1 else 'entries'} dropped")
 
 
 def cache_status(user: UUID | None) -> dict[str, Any]:
-    """Return what `flask cache status` prints; ends the command with status 1 when Redis does not answer."""
-    _require_a_cache()
+    """Return the facts that `flask cache status` prints. Exits with status 1 when Redis does not answer."""
+    _require_redis()
     try:
-        cache.ping()  # first: the report's own failure would be logged, and repeat what is said here
+        cache.ping()  # first: a failing report would log the same message that is printed below
         report, entries = cache.report(), cache.size()
     except CacheUnavailableError as error:
-        fail(f"Redis could not be asked: {error}.")
+        sys.exit(f"Redis is not available: {error}.")
     document = {
         "server": report.server.server,
         "latency_ms": report.server.latency_ms,
@@ -83,19 +83,19 @@ def cache_status(user: UUID | None) -> dict[str, Any]:
     return document
 
 
-def drop_entries(user: UUID | None, *, force: bool = False) -> int | None:
-    """Drop one user's entry or (None) all of ours, marks of changes under way only with `force`.
+def delete_entries(user: UUID | None, *, force: bool = False) -> int | None:
+    """Delete the entry of `user`, or all our entries for None. Tombstones are only deleted with `force`.
 
-    Returns how many went, None when that is unknown. Ends the command when Redis fails.
+    Returns the number of deleted entries, None when it is unknown. Exits with status 1 when Redis fails.
     """
     try:
         if user is None:
             return cache.flush(force=force)
         return cache.drop(asin_status_stats.make_cache_key(str(user)), force=force)
     except CacheUnavailableError as error:
-        fail(f"Redis could not do it: {error}.")
+        sys.exit(f"Redis did not drop the entries: {error}.")
 
 
-def _require_a_cache() -> None:
+def _require_redis() -> None:
     if not cache.stores:
-        fail("No Redis is configured: set REDIS_URL.")
+        sys.exit("No Redis is configured: set REDIS_URL.")

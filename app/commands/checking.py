@@ -1,4 +1,4 @@
-"""`flask check` for operators: what a deployment needs, and whether it has it."""
+"""`flask check` for operators: test the services and settings that a deployment needs."""
 
 import sys
 
@@ -16,14 +16,14 @@ from app.extensions import cache
 @with_appcontext
 @audited("check")
 def check() -> None:
-    """Tell whether Redis and the database answer, and whether strangers can make themselves an account.
+    """Check that Redis and the database answer, and that strangers cannot create an account.
 
-    Exits 0 when all is well, 1 when something is not.
+    Exit status: 0 when every check passes, 1 otherwise.
     """
     found = {"redis": _redis(), "database": _database(), "sign-up": _sign_up()}
-    for part, (is_well, words) in found.items():
-        click.echo(f"{'ok ' if is_well else 'NOT'}  {part:<8}  {words}")
-    if not all(is_well for is_well, _ in found.values()):
+    for part, (passed, words) in found.items():
+        click.echo(f"{'ok' if passed else 'FAIL':<5}{part:<10}{words}")
+    if not all(passed for passed, _ in found.values()):
         sys.exit(1)
 
 
@@ -51,7 +51,7 @@ def _sign_up() -> tuple[bool, str]:
     except DatabaseUnavailableError as error:
         return False, str(error)
     if is_open:
-        return False, "open: whoever knows the publishable key can make an account (README.md says how to close it)"
+        return False, "open: anybody with the publishable key can create an account (see docs/deployment.md)"
     return True, "closed"
 
 

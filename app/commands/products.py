@@ -1,4 +1,4 @@
-"""`flask products …` for operators: take a seller's file in, and remove for good what was deleted long ago."""
+"""`flask products …` for operators: import a seller's file, and permanently remove old deleted deals."""
 
 import re
 import shutil
@@ -12,78 +12,79 @@ import click
 from flask.cli import AppGroup
 
 from app.commands.auditing import audited
-from app.commands.ending import fail
+from app.commands.service_role import NoServiceKeyError, Service, ServiceRole
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
-from app.products.importing import Import, Mistake, Totals, UnreadableFileError, open_sheet
-from app.products.repository import Authority
-from app.service_role import NoServiceKeyError, Service, ServiceRole
+from app.products.errors import UnreadableFileError
+from app.products.importing import Import, Mistake, Totals, open_sheet
+from app.products.repository import Repository
 from config import load_settings
 
-product_commands = AppGroup("products", help="Import a seller's file, or remove long deleted deals for good.")
+product_commands = AppGroup("products", help="Import a seller's file, or permanently remove old deleted deals.")
 
 _RESTORABLE_DAYS: Final = 30
 
 
 class _Days(click.ParamType[int]):
-    """A number of days written as `30d`, not fewer than deals can be restored."""
+    """A number of days, written as `30d`. At least the number of days for which a deal can be restored."""
 
     name = "days"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number; end the command with status 2 when it is none."""
+        """Return the number. Exits with status 2 when it is not valid."""
         written = re.fullmatch(r"([0-9]{1,4})d", str(value))
         if written is None:
             self.fail("Write a number of days such as 30d.", param, ctx)
         if int(written[1]) < _RESTORABLE_DAYS:
-            self.fail(f"Deals can be restored for {_RESTORABLE_DAYS} days; fewer would break that.", param, ctx)
+            self.fail(f"Deals can be restored for {_RESTORABLE_DAYS} days, so give at least that.", param, ctx)
         return int(written[1])
 
 
 @product_commands.command("import")
 @click.argument("file", type=click.File("rb"))
-@click.option("--user", "email", required=True, metavar="EMAIL", help="The seller whose products they become.")
-@click.option("--dry-run", is_flag=True, help="Only tell what would happen.")
+@click.option("--user", "email", required=True, metavar="EMAIL", help="The seller for whom the file is imported.")
+@click.option("--dry-run", is_flag=True, help="Print what would happen, and change nothing.")
 @audited("products.import", "dry_run")
 def import_file(file: IO[bytes], email: str, *, dry_run: bool) -> None:
-    """Take the CSV FILE in (- is standard input): as POST /products/import does, but for any seller.
+    """Import the CSV FILE (- is standard input), as POST /products/import does, but for any seller.
 
-    What is wrong with rejected rows is told on standard error, up to 1 000 mistakes. Exits 0 when every row was taken,
-    1 when one was rejected or the import could not be done or not to its end, 2 when called wrongly. Importing a file
-    again changes nothing.
+    Prints the mistakes in rejected rows to standard error, at most 1 000 of them. Importing a file again changes
+    nothing. Exit status: 0 when every row was accepted, 1 when a row was rejected or the import failed or stopped, 2
+    for wrong arguments.
     """
-    with _told_plainly(), _service() as service:
+    with _one_line_errors(), _service() as service:
         user_id = service.find_user(email)
         if user_id is None:
-            fail(f"There is no user {email}.")
-        running = _import(file, Authority(service.database, service.token, user_id, named=True), dry_run=dry_run)
+            sys.exit(f"There is no user {email}.")
+        repository = Repository(service.database, service.token, user_id, on_behalf=True)
+        running = _import(file, repository, dry_run=dry_run)
     if running.totals.rejected:
         sys.exit(1)
 
 
 @product_commands.command("purge")
-@click.option("--older-than", "days", required=True, type=_Days(), metavar="DAYS", help="Such as 30d; at least that.")
-@click.option("--yes", is_flag=True, help="Do not ask first.")
+@click.option("--older-than", "days", required=True, type=_Days(), metavar="DAYS", help="At least 30d.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @audited("products.purge", "days")
 def purge(days: int, *, yes: bool) -> None:
-    """Remove for good the deals of all sellers that were deleted longer ago, and products left without any deal.
+    """Permanently remove the deals of all sellers that were deleted more than DAYS ago, and products without deals.
 
-    Exits 0 when it is done, 1 when it could not be or you said no, 2 when called wrongly.
+    Exit status: 0 when done, 1 when it failed or was not confirmed, 2 for wrong arguments.
     """
     if not yes:
-        click.confirm(f"Remove what was deleted more than {days} days ago for good?", abort=True)
+        click.confirm(f"Permanently remove deals that were deleted more than {days} days ago?", abort=True)
     deals = products = 0
-    with _told_plainly(), _service() as service:
+    with _one_line_errors(), _service() as service:
         try:
-            while (gone := service.purge(days=days))[0]:
-                deals, products = deals + gone[0], products + gone[1]
+            while (removed := service.purge(days=days))[0]:
+                deals, products = deals + removed[0], products + removed[1]
         finally:
             click.echo(f"{deals} deals and {products} products removed")
 
 
-def _import(file: IO[bytes], by: Authority, *, dry_run: bool) -> Import:
-    """Import with a progress bar; then name what was rejected and tell what became of the rows, also of half a file."""
+def _import(file: IO[bytes], repository: Repository, *, dry_run: bool) -> Import:
+    """Import with a progress bar. At the end, even after an error, print the mistakes and the totals."""
     sheet = open_sheet(_seekable(file))
-    running = Import(sheet, by, dry_run=dry_run)
+    running = Import(sheet, repository, dry_run=dry_run)
     mistakes: list[Mistake] = []
     try:
         with click.progressbar(
@@ -109,7 +110,7 @@ def _import(file: IO[bytes], by: Authority, *, dry_run: bool) -> Import:
 
 
 def _seekable(file: IO[bytes]) -> IO[bytes]:
-    """Return the file, copied to disk when it is a pipe: it is read more than once."""
+    """Return the file, or a copy on disk if it is a pipe, because it is read more than once."""
     if file.seekable():
         return file
     spooled = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the command
@@ -119,7 +120,7 @@ def _seekable(file: IO[bytes]) -> IO[bytes]:
 
 @contextmanager
 def _service() -> Iterator[Service]:
-    """Connect as service_role. The settings are read here and not kept by the app: no web process builds such a key."""
+    """Connect as service_role. The settings are read here, so that the application does not hold such a key."""
     settings = load_settings()
     secret = settings.supabase_jwt_secret
     role = ServiceRole(
@@ -133,9 +134,9 @@ def _service() -> Iterator[Service]:
 
 
 @contextmanager
-def _told_plainly() -> Iterator[None]:
-    """End the command with one clear line for what can go wrong outside of it."""
+def _one_line_errors() -> Iterator[None]:
+    """Exit with status 1 and one line on standard error when an expected error occurs inside the block."""
     try:
         yield
     except (NoServiceKeyError, UnreadableFileError, DatabaseUnavailableError, DatabaseRefusalError) as error:
-        fail(str(error))
+        sys.exit(str(error))

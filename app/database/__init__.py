@@ -1,7 +1,7 @@
-"""The database: Supabase, reached as the user who calls, given up on while it does not answer.
+"""The database: Supabase, called as the signed-in user. While it is down, calls fail at once.
 
-`connection` makes the calls and names their failures (`errors`). `bulkhead` keeps calls from holding every thread of
-this process, and `breaker` keeps them from waiting for a database that is down.
+`connection` makes the calls and raises the `errors`. `bulkhead` limits how many threads wait for the database, and
+`breaker` stops calls while the database is down.
 """
 
 from app.database.connection import Database, Session

@@ -1,4 +1,4 @@
-"""A bulkhead: calls of the database hold some threads of this process, never all of them.
+"""A bulkhead: it limits the number of threads that wait for the database, so that some are always free.
 
 Pattern: M. Nygard, *Release It!*, 2nd ed., ch. 5.
 """
@@ -11,53 +11,53 @@ from typing import Final
 
 from app.database.errors import DatabaseUnavailableError
 
-_LOOK_SECONDS: Final = 0.1  # between two looks at whether there is still hope
+_CHECK_SECONDS: Final = 0.1  # between two checks of whether the database may still answer
 
 
 class Bulkhead:
-    """Lets at most `places` calls in at once. Thread-safe.
+    """Admits at most `size` calls at the same time. Thread-safe.
 
-    A caller who finds no place waits for one for as long as calls come back. When none has come back for `patience`
-    seconds, or `hopeful` says no, waiting callers and new ones are refused: each of them holds a thread too, and the
-    threads that are left answer what needs no database.
+    A caller that finds no free slot waits for one as long as other calls return. When no call has returned for
+    `max_silence` seconds, or when `may_answer` returns False, waiting and new callers are refused. Each waiting caller
+    holds a thread, and the free threads are needed for requests that do not use the database.
     """
 
     def __init__(
         self,
-        places: int,
+        size: int,
         *,
-        patience: float,
-        hopeful: Callable[[], bool],
+        max_silence: float,
+        may_answer: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start empty.
+        """Start with all slots free.
 
         Args:
-            places: how many calls are let in.
-            patience: seconds without any call coming back after which nobody waits for a place.
-            hopeful: says whether the database may still answer; never raises.
-            clock: monotonic seconds.
+            size: the number of slots.
+            max_silence: seconds without any returning call after which callers no longer wait for a slot.
+            may_answer: returns False while the database is known to be down; never raises.
+            clock: returns monotonic seconds.
 
         """
-        self._free, self._patience, self._hopeful, self._clock = places, patience, hopeful, clock
-        self._moved_at = clock()
-        self._moved = threading.Condition()
+        self._free, self._max_silence, self._may_answer, self._clock = size, max_silence, may_answer, clock
+        self._changed_at = clock()
+        self._changed = threading.Condition()
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold a place inside the block. Raises DatabaseUnavailableError instead of waiting in vain."""
-        with self._moved:
+    def slot(self) -> Iterator[None]:
+        """Hold a slot inside the block. Raises DatabaseUnavailableError when it is not worth waiting for one."""
+        with self._changed:
             while not self._free:
-                left = self._moved_at + self._patience - self._clock()
-                if left <= 0 or not self._hopeful():
+                left = self._changed_at + self._max_silence - self._clock()
+                if left <= 0 or not self._may_answer():
                     raise DatabaseUnavailableError
-                self._moved.wait(min(left, _LOOK_SECONDS))
+                self._changed.wait(min(left, _CHECK_SECONDS))
             self._free -= 1
-            self._moved_at = self._clock()
+            self._changed_at = self._clock()
         try:
             yield
         finally:
-            with self._moved:
+            with self._changed:
                 self._free += 1
-                self._moved_at = self._clock()
-                self._moved.notify()
+                self._changed_at = self._clock()
+                self._changed.notify()

@@ -1,7 +1,8 @@
-"""The connection to Supabase: every call as the user whose token it carries, every failure with a name.
+"""The connection to Supabase. Every call runs as the user whose token it carries.
 
-One httpx client per process; per call a light PostgREST client with the caller's own token, never a shared one: a
-shared client mixes up users under threads. The database enforces isolation; this process holds no service key.
+A process has one httpx client for the tables. Each call creates a light PostgREST client with the caller's token,
+because threads that share such a client would run calls as each other's users. The database enforces that users see
+only their own rows. This process holds no service key.
 """
 
 import contextlib
@@ -24,12 +25,12 @@ from app.database.errors import DatabaseRefusalError, DatabaseUnavailableError, 
 
 # Node closes idle connections after about 6 s; reusing one at that moment fails the request.
 _KEEPALIVE_SECONDS = 4.0
-# What Supabase Auth says of a session that ended before, or of one whose user is gone.
+# Error codes of Supabase Auth for a session that has already ended, and for a deleted user.
 _NO_SESSION = {"session_not_found", "user_not_found"}
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-# Any SQLSTATE but those that leave the outcome open: 08… (connection lost) and 40003 (completion unknown).
+# Any SQLSTATE except those with an unknown outcome: 08… (connection lost) and 40003 (completion unknown).
 _ROLLED_BACK = re.compile(r"(?!08|40003)[0-9A-Z]{5}")
-# PostgREST answers these SQLSTATEs with a status; Supabase Lite answers some of them with another.
+# The HTTP statuses of PostgREST for these SQLSTATEs. Supabase Lite uses other statuses for some of them.
 _STATUS_BY_CODE = {"23505": 409, "42501": 403}
 
 
@@ -45,50 +46,50 @@ class Session:
 
 
 class Database:
-    """Supabase as this process sees it. Thread-safe.
+    """The Supabase project: its SQL functions and its accounts. Thread-safe.
 
-    While it is down every call is a DatabaseUnavailableError within milliseconds; a change is then never sent. Sign-ins
-    ask another service of the same project. It may hang alone, so they get half of the places at most.
+    While the project is down, every call raises DatabaseUnavailableError within milliseconds and no change is sent.
+    Sign-ins use another service of the project. That service can hang alone, so sign-ins get at most half of the slots.
     """
 
-    def __init__(self, url: str, key: str, *, timeout: float, most_calls: int, down_after: float = 2.0) -> None:
-        """Describe the project; nothing is connected yet.
+    def __init__(self, url: str, key: str, *, timeout: float, max_calls: int, down_after: float = 2.0) -> None:
+        """Store the settings. Nothing connects yet.
 
         Args:
-            url: the project's.
+            url: the URL of the project.
             key: the publishable key.
-            timeout: seconds for each step of a call: connecting, sending, receiving.
-            most_calls: how many calls are made at the same time; further ones wait their turn.
+            timeout: seconds for each step of a call: connect, send, receive.
+            max_calls: the number of calls that run at the same time; further calls wait.
             down_after: seconds without any answer, while calls wait, after which the database counts as down.
 
         """
         self._key, self._rest_url, self._auth_url = key, f"{url}/rest/v1", f"{url}/auth/v1"
-        connections = most_calls + 1  # one for probes
+        connections = max_calls + 1  # one for probes
         limits = httpx.Limits(
             max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_KEEPALIVE_SECONDS
         )
         self._rest = httpx.Client(timeout=timeout, limits=limits, event_hooks={"response": [_raise_for_status]})
         self._auth = httpx.Client(timeout=timeout, limits=limits)
-        self._breaker = Breaker(self._probe, patience=down_after)
-        self._places, self._sign_in_places = (
-            Bulkhead(places, patience=down_after / 2, hopeful=self._breaker.admits)
-            for places in (most_calls, max(1, most_calls // 2))
+        self._breaker = Breaker(self._probe, max_silence=down_after)
+        self._calls, self._sign_ins = (
+            Bulkhead(size, max_silence=down_after / 2, may_answer=self._breaker.admits)
+            for size in (max_calls, max(1, max_calls // 2))
         )
 
     @property
-    def answers(self) -> bool:
-        """Whether a call is worth making, as far as is known; asks nobody."""
+    def is_available(self) -> bool:
+        """False while the database is known to be down. Makes no call."""
         return self._breaker.admits()
 
     def read(self, token: str, function: str, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
         """Call a SQL function that changes nothing and return its JSON result.
 
         Raises:
-            DatabaseUnavailableError: no answer, or none of the expected form.
-            DatabaseRefusalError: the function or PostgREST said no.
+            DatabaseUnavailableError: there was no answer, or the answer has an unexpected format.
+            DatabaseRefusalError: the function or PostgREST refused.
 
         """
-        return self._call(token, function, arguments, lost=DatabaseUnavailableError)
+        return self._call(token, function, arguments, on_lost_answer=DatabaseUnavailableError)
 
     def change(self, token: str, function: str, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
         """Call a SQL function that changes rows in one transaction, and return its JSON result.
@@ -99,12 +100,13 @@ class Database:
             DatabaseRefusalError: it was refused; nothing was changed.
 
         """
-        return self._call(token, function, arguments, lost=OutcomeUnknownError)
+        return self._call(token, function, arguments, on_lost_answer=OutcomeUnknownError)
 
     def latency(self) -> float:
-        """Return how long the database took to answer a probe a moment ago, in seconds.
+        """Return how many seconds the database took to answer a recent probe.
 
-        However many ask there is one probe a second, and nobody waits for longer than half of `down_after`.
+        There is at most one probe per second, whatever the number of callers, and no caller waits longer than half of
+        `down_after`.
 
         Raises:
             DatabaseUnavailableError: it did not answer in that time.
@@ -113,7 +115,7 @@ class Database:
         return self._breaker.latency()
 
     def sign_in(self, email: str, password: str, *, address: str = "") -> Session | None:
-        """Open a session for a client at this IP address; None when e-mail or password are wrong.
+        """Open a session for a client at this IP address. Returns None when the e-mail or the password is wrong.
 
         Raises DatabaseUnavailableError.
         """
@@ -121,7 +123,7 @@ class Database:
         return self._session(lambda auth: auth.sign_in_with_password(credentials), address=address)
 
     def sign_up_is_open(self) -> bool:
-        """Say whether anybody can make an account for themselves. Raises DatabaseUnavailableError."""
+        """Return whether anybody can create an account. Raises DatabaseUnavailableError."""
         try:
             answer = self._auth.get(f"{self._auth_url}/settings", headers={"apikey": self._key})
             return answer.raise_for_status().json()["disable_signup"] is not True
@@ -129,45 +131,45 @@ class Database:
             raise DatabaseUnavailableError("Supabase does not say whether sign-up is open.") from None
 
     def refresh(self, refresh_token: str) -> Session | None:
-        """Exchange a refresh token for a session; None when it is no longer good. Raises DatabaseUnavailableError."""
+        """Exchange a refresh token for a session; None when it is no longer valid. Raises DatabaseUnavailableError."""
         return self._session(lambda auth: auth.refresh_session(refresh_token))
 
     def sign_out(self, access_token: str) -> None:
-        """End the session the token belongs to. Raises DatabaseUnavailableError: it may not have ended."""
+        """End the session of the token. Raises DatabaseUnavailableError when the session may not have ended."""
         try:
-            with self._signing_in():
-                self._gotrue().admin.sign_out(access_token, "local")
+            with self._auth_call():
+                self._auth_client().admin.sign_out(access_token, "local")
         except (AuthError, httpx.HTTPError) as error:
             if not (isinstance(error, AuthError) and error.code in _NO_SESSION):
                 raise DatabaseUnavailableError("The session could not be ended. Please try again.") from None
 
     def close(self) -> None:
-        """Close the connections; for whoever outlives an application, as tests do."""
+        """Stop probing and close the connections. For processes that outlive this object, such as tests."""
         self._breaker.close()
         self._rest.close()
         self._auth.close()
 
     def _call(
-        self, token: str, function: str, arguments: Mapping[str, Any], *, lost: type[DatabaseUnavailableError]
+        self, token: str, function: str, arguments: Mapping[str, Any], *, on_lost_answer: type[DatabaseUnavailableError]
     ) -> Any:  # noqa: ANN401 - any JSON
         headers = {"apikey": self._key} | ({"Authorization": f"Bearer {token}"} if token else {})
         client = SyncPostgrestClient(self._rest_url, headers=headers, http_client=self._rest, retry_enabled=False)
         try:
-            with self._places.place(), self._breaker.call():
+            with self._calls.slot(), self._breaker.call():
                 result: Any = client.rpc(function, dict(arguments)).execute().data
         except _NEVER_SENT:
             raise DatabaseUnavailableError from None
         except (httpx.HTTPError, APIError, _NoAnswerError):
-            raise lost from None
-        # The client passes what is no JSON on as text, and an empty body as a list; our functions return neither.
+            raise on_lost_answer from None
+        # The client returns a body that is not JSON as text, and an empty body as a list. Our functions return neither.
         if isinstance(result, str | list) and result != "ok":
-            raise lost
+            raise on_lost_answer
         return result
 
-    def _session(self, ask: Callable[[SyncGoTrueClient], AuthResponse], *, address: str = "") -> Session | None:
+    def _session(self, request: Callable[[SyncGoTrueClient], AuthResponse], *, address: str = "") -> Session | None:
         try:
-            with self._signing_in():
-                session = ask(self._gotrue(address)).session
+            with self._auth_call():
+                session = request(self._auth_client(address)).session
         except AuthApiError as error:
             if error.status in {400, 401, 403, 404, 422}:
                 return None
@@ -181,18 +183,18 @@ class Database:
         return Session(session.access_token, session.refresh_token, expires_at, user.email or "", user.id)
 
     @contextlib.contextmanager
-    def _signing_in(self) -> Iterator[None]:
-        """Make one call of the accounts' service inside. Raises DatabaseUnavailableError instead of waiting in vain."""
-        with self._sign_in_places.place(), self._places.place(), self._breaker.call():
+    def _auth_call(self) -> Iterator[None]:
+        """Hold the slots for one call to Supabase Auth inside the block. Raises DatabaseUnavailableError."""
+        with self._sign_ins.slot(), self._calls.slot(), self._breaker.call():
             try:
                 yield
-            except AuthError as error:  # the client library's name for each failure, those of the connection too
+            except AuthError as error:  # the client library also raises this for connection errors
                 if isinstance(error.__cause__, httpx.RequestError):
                     raise error.__cause__ from None
                 raise
 
     def _probe(self, seconds: float) -> float | None:
-        """Make the database answer within `seconds`; return how many it took, None when it did not."""
+        """Make a cheap call with a timeout of `seconds`. Returns how many seconds it took, None without an answer."""
         started = time.perf_counter()
         try:
             health = f"{self._rest_url}/rpc/health"
@@ -201,11 +203,11 @@ class Database:
         except (httpx.HTTPError, DatabaseRefusalError, _NoAnswerError, ValueError):
             return None
 
-    def _gotrue(self, address: str = "") -> SyncGoTrueClient:
-        """Return a client for one call: a shared one would go on as whoever signed in last.
+    def _auth_client(self, address: str = "") -> SyncGoTrueClient:
+        """Return a client for one call: a shared client would continue as the user who signed in last.
 
-        It names the address it calls for, so that Supabase Auth can apply its own limits to that instead of to ours
-        (docs/limits.md says where it does).
+        The client sends the address of the caller, so that Supabase Auth applies its rate limits to that address
+        instead of to ours (docs/limits.md says where it does).
         """
         return SyncGoTrueClient(
             url=self._auth_url,
@@ -217,11 +219,11 @@ class Database:
 
 
 class _NoAnswerError(Exception):
-    """A 5xx that does not come from the function: nobody can say how far the call got."""
+    """A 5xx status that does not come from the function: it is unknown how far the call got."""
 
 
 def _raise_for_status(response: httpx.Response) -> None:
-    """Turn an error status into our exceptions before the client library loses it (an httpx response hook)."""
+    """Raise our exception for an error status: the client library drops the status (an httpx response hook)."""
     if response.is_success:
         return
     try:

@@ -1,4 +1,4 @@
-"""The desk: the pages in the browser. Rendered here, usable without JavaScript, nothing from other hosts."""
+"""The desk: the pages for the browser. They are rendered on the server and also work without JavaScript."""
 
 from flask import Flask
 
@@ -9,5 +9,5 @@ __all__ = ["adding", "dashboard", "deals", "errors", "files", "init_app", "signi
 
 
 def init_app(app: Flask) -> None:
-    """Give `app` the desk."""
+    """Register the desk with `app`."""
     app.register_blueprint(desk)

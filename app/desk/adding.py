@@ -1,4 +1,4 @@
-"""Add a product with its deal."""
+"""The page that adds a product with its deal."""
 
 from http import HTTPStatus
 from typing import Final
@@ -8,17 +8,18 @@ from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 
 from app.auth import current_user
-from app.database import DatabaseRefusalError
 from app.desk.blueprint import desk
 from app.desk.notices import Notice, leave
 from app.desk.sessions import signed_in
 from app.desk.wording import LABELS
 from app.limits import WRITES, limited
-from app.products import repository
+from app.products.context import caller_repository
+from app.products.errors import ConflictError
+from app.products.repository import Created
 from app.products.schemas import DealFields, NewProduct
 from app.products.stats import changing_stats
 
-# The rules are those of the API; here they are said the way the form's labels are.
+# The rules are those of the API, in the words of the form.
 _MISTAKES: Final = {
     "title": "Give the product a title of 1 to 500 characters.",
     "brand": "A brand has at most 200 characters.",
@@ -42,19 +43,17 @@ def new_product() -> ResponseReturnValue:
 @signed_in
 @limited(WRITES)
 def add_product() -> ResponseReturnValue:
-    """Create the product and its deal, or show the form again with each mistake beside its field."""
+    """Create the product and its deal, or show the form again with each mistake next to its field."""
     try:
         new = NewProduct.model_validate_strings(_given())
         with changing_stats(current_user.user_id):
-            made = repository.create_product(new)
+            made = caller_repository().create_product(new)
     except ValidationError as error:
         fields = [str(mistake["loc"][0]) for mistake in error.errors(include_url=False, include_context=False)]
         mistakes = {name: _MISTAKES.get(name, "Choose one of the offered values.") for name in fields}
         return _form(mistakes), HTTPStatus.UNPROCESSABLE_ENTITY
-    except DatabaseRefusalError as error:
-        if error.status != HTTPStatus.CONFLICT:
-            raise
-        return _form({"form": error.message}), HTTPStatus.CONFLICT
+    except ConflictError as error:
+        return _form({"form": str(error)}), HTTPStatus.CONFLICT
     leave(_notice(made))
     return redirect(url_for("desk.dashboard"), HTTPStatus.SEE_OTHER)
 
@@ -62,7 +61,7 @@ def add_product() -> ResponseReturnValue:
 def _given() -> dict[str, str]:
     """Return the fields that were filled in.
 
-    The stage is left out where it is the default, so that adding a known deal again does not set it back to that.
+    A stage with the default value is omitted, so that adding an existing deal again does not reset its stage.
     """
     filled = {name: value for name in NewProduct.model_fields if (value := request.form.get(name, "").strip())}
     if filled.get("stage") == DealFields.model_fields["stage"].default:
@@ -74,7 +73,7 @@ def _form(mistakes: dict[str, str]) -> str:
     return render_template("new_product.html", given=request.form, mistakes=mistakes)
 
 
-def _notice(made: repository.Created) -> Notice:
+def _notice(made: Created) -> Notice:
     product = made.deal["product"]
     if not made.created:
         return Notice(f"You already had “{product['title']}” from this supplier; its deal was updated.")

@@ -1,4 +1,4 @@
-"""The dashboard: the five numbers, the cache behind them, and the list of deals."""
+"""The dashboard: the breakdown, the state of the cache, and the list of deals."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,12 +13,12 @@ from app.desk import wording
 from app.desk.blueprint import desk
 from app.desk.notices import MOST_UNDONE
 from app.desk.sessions import signed_in
-from app.products import repository
 from app.products.cache_report import cache_report
+from app.products.context import caller_repository
 from app.products.schemas import ListQuery
 from app.products.stats import asin_status_stats
 
-_PAGE_SIZE: Final = MOST_UNDONE  # so that whatever one page can delete, one click brings back
+_PAGE_SIZE: Final = MOST_UNDONE  # so that all deals deleted on one page can be restored with one click
 _FILTERS: Final = ("asin_status", "stage", "favorite", "search", "sort", "cursor")
 _SORTS: Final = {
     "-created_at": "Newest first",
@@ -40,15 +40,15 @@ _MISTAKES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the visitor asked the list for; `mistake` says in words what of it was left out."""
+    """The filters and order of the list; `mistake` tells the user which input was ignored."""
 
     query: ListQuery
     mistake: str = ""
 
     def url(self, *, endpoint: str = "desk.dashboard", **changes: str | None) -> str:
-        """Return the dashboard's address with some of the choice changed; back on the first page unless told.
+        """Return the URL of the dashboard with some values changed, on the first page unless a cursor is given.
 
-        `endpoint` names another page that takes the same choice.
+        `endpoint` is another page with the same parameters.
         """
         kept = self.query.model_dump(mode="json", include=set(_FILTERS) - {"cursor"}, exclude_defaults=True)
         if kept.get("favorite"):
@@ -59,7 +59,7 @@ class Choice:
 
     @property
     def is_filtered(self) -> bool:
-        """Say whether rows may be missing because they were not asked for."""
+        """Whether a filter or a search is active."""
         query = self.query
         return any((query.asin_status, query.stage, query.favorite is not None, query.search))
 
@@ -67,10 +67,10 @@ class Choice:
 @desk.get("/")
 @signed_in
 def dashboard() -> ResponseReturnValue:
-    """Show the numbers, the cache and a page of the list; what cannot be read of the choice is left out and said."""
+    """Show the dashboard. Invalid parameters are ignored and reported on the page (422)."""
     choice = _choice()
     answer = asin_status_stats.lookup(current_user.user_id)
-    page = repository.list_deals(choice.query)
+    page = caller_repository().list_deals(choice.query)
     cache = cache_report(current_user.user_id)
     shown = render_template(
         "dashboard.html",
@@ -93,5 +93,5 @@ def _choice() -> Choice:
     except ValidationError as error:
         wrong = {mistake["loc"][0]: mistake["type"] for mistake in error.errors(include_url=False)}
     understood = {name: value for name, value in asked.items() if name not in wrong}
-    mistake = _MISTAKES.get(wrong.get("search", ""), "One filter was not understood.")
+    mistake = _MISTAKES.get(wrong.get("search", ""), "One filter is invalid and was ignored.")
     return Choice(ListQuery.model_validate(understood | size), mistake)

@@ -1,4 +1,4 @@
-"""What the list's buttons do. Each ends in a redirect back to the list, with a notice of what happened."""
+"""The actions of the list. Each redirects back to the list and leaves a notice about the result."""
 
 import json
 from dataclasses import replace
@@ -11,13 +11,13 @@ from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 
 from app.auth import current_user
-from app.desk import links
-from app.desk.blueprint import desk
+from app.desk.blueprint import desk, local_path
 from app.desk.notices import MOST_UNDONE, Notice, leave
 from app.desk.sessions import signed_in
 from app.desk.wording import LABELS, counted
 from app.limits import WRITES, limited
-from app.products import repository
+from app.products.context import caller_repository
+from app.products.errors import DealsDeletedError, DealsRefusedError
 from app.products.schemas import BulkAction
 from app.products.stats import changing_stats
 
@@ -33,7 +33,7 @@ _DONE: Final = {
 @signed_in
 @limited(WRITES)
 def change_deals() -> ResponseReturnValue:
-    """Apply the chosen action to the ticked deals: all of them or none."""
+    """Apply the chosen action to all selected deals, or to none of them."""
     return _changed(request.form.get("action", ""), request.form.getlist("deal_ids"))
 
 
@@ -47,7 +47,7 @@ def change_deal(deal_id: UUID, action: str) -> ResponseReturnValue:
 
 def _changed(action: str, deal_ids: list[str]) -> ResponseReturnValue:
     leave(_apply(action, deal_ids))
-    return redirect(links.local(request.form.get("back")), HTTPStatus.SEE_OTHER)
+    return redirect(local_path(request.form.get("back")), HTTPStatus.SEE_OTHER)
 
 
 def _apply(action: str, deal_ids: list[str]) -> Notice:
@@ -57,21 +57,21 @@ def _apply(action: str, deal_ids: list[str]) -> Notice:
     try:
         bulk = BulkAction.model_validate_json(json.dumps(asked))
         with changing_stats(current_user.user_id):
-            number = repository.bulk_deals(bulk)
+            number = caller_repository().bulk_deals(bulk)
     except ValidationError:
         return Notice("This action is not one of the desk's. Nothing was changed.", "problem")
-    except repository.DealsRefusedError as refusal:
+    except DealsRefusedError as refusal:
         return _refused(bulk, refusal)
     return _done(bulk, number)
 
 
-def _refused(bulk: BulkAction, refusal: repository.DealsRefusedError) -> Notice:
-    """Say which deals were in the way; the others stay ticked, and one click brings deleted ones back."""
+def _refused(bulk: BulkAction, refusal: DealsRefusedError) -> Notice:
+    """Return the notice for a refused action. The other deals stay selected, and deleted ones can be restored."""
     ids = [str(deal_id) for deal_id in bulk.deal_ids if len(bulk.deal_ids) <= MOST_UNDONE]
-    named = set(map(str, refusal.deals))
-    ticked = tuple(deal_id for deal_id in ids if deal_id not in named)
-    kept = Notice(str(refusal), "problem", ticked=ticked, stage=bulk.stage or "")
-    if refusal.status != HTTPStatus.GONE or bulk.action == "restore":
+    named = set(map(str, refusal.deals.values()))
+    selected = tuple(deal_id for deal_id in ids if deal_id not in named)
+    kept = Notice(str(refusal), "problem", selected=selected, stage=bulk.stage or "")
+    if not isinstance(refusal, DealsDeletedError):
         return kept
     undo = tuple(deal_id for deal_id in ids if deal_id in named)
     return replace(kept, text=_deleted(len(named), of=len(bulk.deal_ids)), undo=undo)

@@ -1,4 +1,4 @@
-"""Errors as pages people can read: those of the desk, and a browser's unknown addresses. The API answers documents."""
+"""Error pages: for the desk, and for unknown addresses opened in a browser. The API returns problem documents."""
 
 from http import HTTPStatus
 from typing import Final
@@ -14,10 +14,12 @@ from app.desk import sessions
 from app.desk.blueprint import desk, protect
 from app.desk.notices import Notice, leave
 from app.problems import MIMETYPE, Problem, from_http, refused, unavailable
+from app.products.errors import ProductsError
+from app.products.problems import problem_for
 
 _HEADLINES: Final = {
     403: "This form cannot be accepted",
-    404: "There is nothing here",
+    404: "Page not found",
     405: "This address cannot be opened this way",
     429: "Too many attempts",
     500: "Something went wrong on our side",
@@ -25,7 +27,7 @@ _HEADLINES: Final = {
 }
 _DETAILS: Final = {
     403: "It was too old, or it did not come from this site. Nothing was changed; please go back and retry.",
-    405: "It takes another kind of request than the one that was sent. Nothing was changed.",
+    405: "It does not support this kind of request. Nothing was changed.",
     500: "Please try again in a moment.",
 }
 
@@ -43,7 +45,7 @@ def _problem(problem: Problem) -> ResponseReturnValue:
 @desk.app_errorhandler(NotFound)
 @desk.app_errorhandler(MethodNotAllowed)
 def _no_view(error: HTTPException) -> ResponseReturnValue:
-    """Answer where no view was found: a browser with a page, programs with a problem document."""
+    """Answer a request without a matching view: with a page for browsers, else with a problem document."""
     problem = from_http(error)
     response = protect(make_response(_problem(problem))) if _wants_page() else problem.response()
     response.vary.add("Accept")
@@ -51,9 +53,9 @@ def _no_view(error: HTTPException) -> ResponseReturnValue:
 
 
 def _wants_page() -> bool:
-    """Tell whether the caller reads pages: as the room that was asked, or else as the Accept header says.
+    """Return whether to answer with a page: for a view of the desk, or if the Accept header prefers HTML.
 
-    `*/*`, which programs send, does not prefer pages.
+    `*/*`, which programs send, does not prefer HTML.
     """
     if request.blueprint is not None:
         return request.blueprint == desk.name
@@ -71,6 +73,11 @@ def _refused(error: DatabaseRefusalError) -> ResponseReturnValue:
     return _problem(refused(error))
 
 
+@desk.errorhandler(ProductsError)
+def _products_error(error: ProductsError) -> ResponseReturnValue:
+    return _problem(problem_for(error))
+
+
 @desk.errorhandler(CSRFError)
 def _forged(_error: CSRFError) -> ResponseReturnValue:
     audit.record("csrf", "refused")
@@ -83,7 +90,7 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
 
 
 def _to_sign_in() -> ResponseReturnValue:
-    """Ask the visitor to sign in, and remember where they were heading (a form cannot be sent again)."""
+    """Redirect to the sign-in page. After sign-in the user returns to the requested page, except for forms."""
     if sessions.is_open():
         audit.record("session", "refused")
         session.clear()

@@ -1,4 +1,4 @@
-"""The list as a file: take one in, or take the list home."""
+"""Import and export of the list as a file."""
 
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -13,10 +13,9 @@ from app.desk.sessions import signed_in
 from app.limits import IMPORTS, limited
 from app.payloads import query
 from app.problems import Problem, from_database
-from app.products import repository
-from app.products.exporting import export_response
+from app.products.context import caller_repository
+from app.products.files import MAX_FILE_BYTES, export_response, uploaded_sheet
 from app.products.importing import Import, Mistake
-from app.products.receiving import MAX_FILE_BYTES, received
 from app.products.schemas import ExportQuery
 from app.uploads import takes_files
 
@@ -25,7 +24,7 @@ _MOST_SHOWN: Final = 200
 
 @dataclass(slots=True)
 class Outcome:
-    """How an import ended: the first mistakes, and what stopped it, if anything did."""
+    """Result of an import: its first mistakes, and the error that stopped it, if any."""
 
     running: Import
     mistakes: list[Mistake] = field(default_factory=list)
@@ -33,7 +32,7 @@ class Outcome:
 
     @property
     def unshown(self) -> int:
-        """How many rejected rows are not among the mistakes."""
+        """Number of rejected rows that are not listed in `mistakes`."""
         return self.running.totals.rejected - len({mistake.line for mistake in self.mistakes})
 
 
@@ -49,14 +48,14 @@ def import_form() -> ResponseReturnValue:
 @signed_in
 @limited(IMPORTS, at_once=2)
 def import_file() -> ResponseReturnValue:
-    """Take the file in and tell what became of its rows; one that cannot be used changes nothing."""
+    """Import the file and show the result. An invalid file changes nothing."""
     try:
-        sheet = received()
+        sheet = uploaded_sheet()
     except Problem as problem:
         detail = "Choose a file first." if problem.errors else problem.detail
         return render_template("import.html", mistake=detail), problem.status
     try:
-        outcome = _run(Import(sheet, repository.authority(), dry_run="dry_run" in request.form))
+        outcome = _run(Import(sheet, caller_repository(), dry_run="dry_run" in request.form))
     finally:
         sheet.close()
     status = outcome.trouble.status if outcome.trouble else HTTPStatus.OK
@@ -66,7 +65,7 @@ def import_file() -> ResponseReturnValue:
 @desk.get("/desk/export")
 @signed_in
 def export_deals() -> ResponseReturnValue:
-    """Hand out all deals that the list's filters select as a CSV file."""
+    """Return all deals selected by the filters of the list as a CSV file."""
     return export_response(query(ExportQuery))
 
 

@@ -1,4 +1,4 @@
-"""Sign in with a password that may be a guess: counted, told to the audit log, and no hint in how long it takes."""
+"""Sign-in with protection against guessing: rate limits, audit log, and equal response times for refusals."""
 
 import time
 from math import ceil
@@ -12,20 +12,20 @@ from app.database import Database, DatabaseUnavailableError, Session
 from app.limits import SIGN_IN_FROM, SIGN_IN_HERE, SIGN_IN_TO, Policy, give_back, take_all, tell
 
 _REFUSED_SECONDS: Final = 0.5
-"""A refusal takes a whole multiple of this, more than Supabase needs for any: it compares the password of an account
-that exists with a slow hash, and answers ten times faster where there is no account."""
-LONGEST: Final = 1000  # characters of an e-mail address or a password that are worth asking the database about
+"""A refusal takes a whole multiple of this time. Supabase needs less for any refusal, but ten times less for an unknown
+account, because it then computes no password hash. The padding hides that difference."""
+LONGEST: Final = 1000  # characters; longer e-mail addresses and passwords are refused without a database call
 
 
 def attempt(email: str, password: str) -> Session | None:
-    """Open a session; None when e-mail or password are wrong.
+    """Open a session; None if the e-mail address or the password is wrong.
 
-    Only failures use quotas up. A client that has used one up is refused before the password is looked at, so the right
-    one helps a guesser no more than a wrong one.
+    Only failures count. A client beyond a limit is refused before the password is checked, so an attacker cannot learn
+    whether it was right.
 
     Raises:
         Problem: 429, beyond a limit.
-        DatabaseUnavailableError: nobody can say whether they are right.
+        DatabaseUnavailableError: the password could not be checked.
 
     """
     started, account = time.monotonic(), audit.account(email)
@@ -50,13 +50,13 @@ def attempt(email: str, password: str) -> Session | None:
 
 
 def _quotas(account: str) -> list[tuple[Policy, str]]:
-    """Return the policies of a sign-in, each with whom it counts."""
+    """Return the policies of a sign-in, each with the client it counts."""
     network = network_of(client_address())
     return [(SIGN_IN_FROM, network), (SIGN_IN_HERE, f"{account} {network}"), (SIGN_IN_TO, account)]
 
 
 def _asked(email: str, password: str) -> Session | None:
-    """Ask Supabase, unless no account can have such an address or password."""
+    """Ask Supabase, unless the address or the password cannot be valid."""
     if not all(0 < len(text) <= LONGEST and "\0" not in text for text in (email, password)):
         return None
     database: Database = current_app.extensions["database"]
@@ -64,5 +64,5 @@ def _asked(email: str, password: str) -> Session | None:
 
 
 def _left_to_wait(seconds: float) -> float:
-    """Return how long a refusal that was worked out in so many seconds still has to wait."""
+    """Return the remaining padding, in seconds, of a refusal that has taken `seconds` so far."""
     return max(1, ceil(seconds / _REFUSED_SECONDS)) * _REFUSED_SECONDS - seconds

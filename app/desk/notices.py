@@ -1,4 +1,4 @@
-"""The one notice a page shows about what was just done, kept in the session across the redirect."""
+"""The notice about the last action, kept in the session until the next page shows it."""
 
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
@@ -6,37 +6,37 @@ from typing import Final, Literal
 from flask import session
 
 MOST_UNDONE: Final = 50
-"""Deals a notice can name, so that one click brings them back: the session is a cookie, and browsers keep 4 KB."""
+"""Maximum number of deals that one click can restore. Their ids are in the cookie, which is limited to 4 KB."""
 
 _ENTRY: Final = "notice"
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What happened, in words.
+    """Message about the result of an action.
 
     Attributes:
-        text: the words.
-        tone: whether it was what the user wanted.
-        undo: ids of deleted deals that one button brings back.
-        ticked: ids of deals that are still ticked on the page, because the action on them did not happen.
-        stage: the stage that is still chosen there.
+        text: the message.
+        tone: whether the action succeeded.
+        undo: ids of deleted deals that a button restores.
+        selected: ids of deals that stay selected on the page, because the action was refused.
+        stage: the stage that stays chosen.
 
     """
 
     text: str
     tone: Literal["done", "problem"] = "done"
     undo: tuple[str, ...] = ()
-    ticked: tuple[str, ...] = ()
+    selected: tuple[str, ...] = ()
     stage: str = ""
 
 
 def leave(notice: Notice) -> None:
-    """Show `notice` on the next page; it replaces one not shown yet."""
+    """Show `notice` on the next page. It replaces a notice that was not shown yet."""
     session[_ENTRY] = asdict(notice)
 
 
 def take() -> Notice | None:
-    """Return the notice that waits to be shown, once."""
+    """Return the pending notice and remove it."""
     kept = session.pop(_ENTRY, None)
     return Notice(**kept) if kept else None

@@ -1,4 +1,4 @@
-"""The browser's session: the tokens of the signed-in user in its sealed cookie, renewed before they run out."""
+"""The browser's session: the tokens of the user in the encrypted cookie. They are renewed before they expire."""
 
 import contextlib
 import functools
@@ -20,19 +20,19 @@ _REFRESH_TOKEN: Final = "refresh_token"  # noqa: S105 - the name of a session en
 _EXPIRES_AT: Final = "expires_at"
 _TOKENS: Final = (SESSION_TOKEN, _REFRESH_TOKEN, _EXPIRES_AT)
 _LEAVING: Final = "leaving"
-"""The session entry that keeps the tokens of a session that is not ended at Supabase yet. It signs nobody in."""
+"""Session entry with the tokens of a session that could not be ended at Supabase yet. It does not sign the user in."""
 
 
 def database() -> Database:
-    """Return the database of the application that runs."""
+    """Return the database of the current application."""
     found: Database = current_app.extensions["database"]
     return found
 
 
 def start(opened: Session) -> None:
-    """Sign the browser in. What its session held before is dropped, so that nobody can have prepared it.
+    """Sign the browser in. The previous content of the session is dropped to prevent session fixation.
 
-    If it was signed in before, or is not signed out completely, that session is ended too, as far as possible.
+    A previous session, also one that is not signed out completely, is ended at Supabase if that is possible.
     """
     with contextlib.suppress(DatabaseUnavailableError):
         end()
@@ -41,11 +41,11 @@ def start(opened: Session) -> None:
 
 
 def end() -> None:
-    """Sign the browser out, and end its session at Supabase: then a copy of the cookie is worth nothing either.
+    """Sign the browser out and end its session at Supabase, so that copies of the cookie are invalid too.
 
     Raises:
-        DatabaseUnavailableError: Supabase did not confirm it. The browser is signed out all the same; its cookie keeps
-            the tokens apart, so that calling this again completes it.
+        DatabaseUnavailableError: Supabase did not confirm it. The browser is signed out nevertheless. Its cookie keeps
+            the tokens in a separate entry, so that a second call completes the sign-out.
 
     """
     session.update(session.pop(_LEAVING, {}))
@@ -61,14 +61,14 @@ def end() -> None:
 
 
 def is_open() -> bool:
-    """Say whether this browser is signed in, as far as its session knows."""
+    """Return whether the cookie holds a session. Supabase may have ended it."""
     return SESSION_TOKEN in session
 
 
 def signed_in(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
-    """Let only signed-in callers reach `view`, which may then read `current_user`; renews their token when due.
+    """Allow only signed-in users; `view` may then read `current_user`. Renews a token that is about to expire.
 
-    Raises what `app.auth.identify` raises; a session that cannot be renewed is a 401.
+    Raises what `app.auth.identify` raises, and 401 for a session that cannot be renewed.
     """
     guarded = login_required(view)
 
@@ -82,7 +82,7 @@ def signed_in(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseRet
 
 
 def _renew_when_due() -> bool:
-    """Renew a token that is in its last minute; return False when it has run out and cannot be renewed."""
+    """Renew a token in its last minute. Returns False if it has expired and cannot be renewed."""
     left = session.get(_EXPIRES_AT, 0) - time.time()
     if not is_open() or left > _EXPIRING_SECONDS:
         return True
@@ -94,7 +94,7 @@ def _renew_when_due() -> bool:
         return True
     if opened is not None:
         _keep(opened)
-    return opened is not None or left > 0  # while the token still works, a second tab may just have renewed it
+    return opened is not None or left > 0  # a second tab may have renewed it just now
 
 
 def _keep(opened: Session) -> None:

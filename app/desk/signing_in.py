@@ -1,4 +1,4 @@
-"""Sign in and out."""
+"""The pages for signing in and out."""
 
 from http import HTTPStatus
 
@@ -8,8 +8,8 @@ from flask.typing import ResponseReturnValue
 from app import audit
 from app.auth import SESSION_TOKEN, Auth, InvalidTokenError, KeysUnavailableError
 from app.database import DatabaseUnavailableError
-from app.desk import links, sessions
-from app.desk.blueprint import desk
+from app.desk import sessions
+from app.desk.blueprint import desk, local_path
 from app.desk.guessing import LONGEST, attempt
 from app.desk.notices import Notice, leave
 from app.extensions import csrf
@@ -18,15 +18,15 @@ from app.problems import unavailable
 
 @desk.get("/sign-in")
 def sign_in() -> ResponseReturnValue:
-    """Show the form; who is signed in goes on to the desk."""
+    """Show the form. Users who are signed in already are redirected to the desk."""
     if sessions.is_open():
-        return redirect(links.local(request.args.get("next")))
+        return redirect(local_path(request.args.get("next")))
     return render_template("sign_in.html", email="", mistake="")
 
 
 @desk.post("/sign-in")
 def open_session() -> ResponseReturnValue:
-    """Sign in with e-mail and password, and go where the visitor was heading if that is on this host."""
+    """Sign in with e-mail address and password, and redirect to the page requested before, if it is on this host."""
     csrf.protect()
     email, password = request.form.get("email", "").strip(), request.form.get("password", "")
     opened = attempt(email, password)
@@ -35,14 +35,14 @@ def open_session() -> ResponseReturnValue:
         page = render_template("sign_in.html", email=email[:LONGEST], mistake=mistake)
         return page, HTTPStatus.UNPROCESSABLE_ENTITY
     sessions.start(opened)
-    return redirect(links.local(request.args.get("next")), HTTPStatus.SEE_OTHER)
+    return redirect(local_path(request.args.get("next")), HTTPStatus.SEE_OTHER)
 
 
 @desk.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
-    """End the session, here and at Supabase; while Supabase cannot be told, offer to try again."""
+    """End the session, also at Supabase. If Supabase does not confirm it, offer another attempt."""
     csrf.protect()
-    audit.record("sign-out", "ok", user=_whoever_leaves())
+    audit.record("sign-out", "ok", user=_verified_user())
     try:
         sessions.end()
     except DatabaseUnavailableError as error:
@@ -51,8 +51,8 @@ def sign_out() -> ResponseReturnValue:
     return redirect(url_for("desk.sign_in"), HTTPStatus.SEE_OTHER)
 
 
-def _whoever_leaves() -> str | None:
-    """Return the user of the session, if its token is still good: for the audit log, which believes no other."""
+def _verified_user() -> str | None:
+    """Return the user of the session for the audit log, but only if its token is valid."""
     token = session.get(SESSION_TOKEN)
     auth: Auth = current_app.extensions["auth"]
     try:

@@ -1,4 +1,4 @@
-"""How the desk says things: names of statuses and stages, dates, money, and where the numbers came from."""
+"""Wording of the desk: labels of statuses and stages, dates, amounts, and the source of the numbers."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from app.products.stats import AsinStats
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One number of the breakdown: its name in the data, its name on the page, and what it counts."""
+    """One number of the breakdown: its name in the data, its label on the page, and an explanation."""
 
     name: str
     label: str
@@ -31,33 +31,33 @@ LABELS: Final = {status.name: status.label for status in STATUSES} | {stage: sta
 
 _UNSTORED: Final = {
     "no-redis": "no Redis is configured",
-    "owed": "Redis has not heard of the last change yet",
+    "owed": "Redis has not received the last change yet",
     "writer-in-flight": "a change is being made",
 }
 
 
 def provenance(answer: Answer[AsinStats], *, lifetime: float) -> str:
-    """Say where the numbers came from and how old they are; `lifetime` is that of a new entry, in seconds."""
+    """Describe the source and the age of the numbers; `lifetime` is the TTL of a new entry, in seconds."""
     if answer.outcome in {Outcome.HIT, Outcome.COLLAPSED}:
         age = max(0.0, lifetime - (lifetime if answer.ttl is None else answer.ttl))
         return f"from Redis, {age:.0f} s old"
     reason = _UNSTORED.get(answer.detail or "")
     if reason is None and (answer.detail or "").startswith("redis-"):
-        reason = "Redis is away"
+        reason = "Redis is unavailable"
     return f"fresh from the database: {reason}" if reason else "fresh from the database"
 
 
 def money(amount: str | None) -> str:
-    """Group the thousands of an amount; a dash for none."""
+    """Return an amount with thousands separators; a dash for None."""
     return "—" if amount is None else f"{Decimal(amount):,.2f}"
 
 
 def day(moment: str) -> str:
-    """Shorten an ISO 8601 moment to its day, such as 4 Nov 2026."""
+    """Return the day of an ISO 8601 time, such as 4 Nov 2026."""
     parsed = datetime.fromisoformat(moment)
     return f"{parsed.day} {parsed:%b %Y}"
 
 
 def counted(number: int, noun: str) -> str:
-    """Put a number before a noun that takes a plain plural s."""
+    """Return a number with its noun, whose plural ends in s."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -3,11 +3,11 @@
 from flask import Flask
 
 from app.diagnostics import metrics, views
-from app.diagnostics.blueprint import diagnostics
+from app.diagnostics.views import diagnostics
 
 __all__ = ["init_app", "metrics", "views"]
 
 
 def init_app(app: Flask) -> None:
-    """Give `app` the diagnostics."""
+    """Register the diagnostics with `app`."""
     app.register_blueprint(diagnostics)

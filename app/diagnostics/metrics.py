@@ -1,4 +1,4 @@
-"""`GET /metrics` for Prometheus: what the cache did in all workers of this server, and how it is."""
+"""`GET /metrics` for Prometheus: cache events of all workers of this server, and the state of cache and database."""
 
 import hmac
 from collections.abc import Iterator
@@ -12,43 +12,43 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from app.auth import operator_required
 from app.caching import Counters
 from app.database import Database
-from app.diagnostics.blueprint import diagnostics
+from app.diagnostics.views import diagnostics
 from app.extensions import cache
 
 
 class _CacheCollector:
-    """Shows the counts our workers share; no multiprocess directory is needed for them."""
+    """Collector of the counts in shared memory, so that no multiprocess directory is needed."""
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
 
     def collect(self) -> Iterator[Metric]:
-        events = CounterMetricFamily("asin_desk_cache_events", "What the cache did, in all workers.", labels=["event"])
-        errors = CounterMetricFamily(
-            "asin_desk_redis_errors", "Redis trouble by kind, in all workers.", labels=["kind"]
-        )
+        events = CounterMetricFamily("asin_desk_cache_events", "Cache events in all workers.", labels=["event"])
+        errors = CounterMetricFamily("asin_desk_redis_errors", "Redis errors by kind, in all workers.", labels=["kind"])
         for name, number in self._counters.events.items():
             kind = name.removeprefix("error:")
             (events if kind == name else errors).add_metric([kind], number)
         is_open = self._counters.breaker != "closed"
         yield from (events, errors)
-        yield GaugeMetricFamily("asin_desk_breaker_open", "1 while the answering worker does without Redis.", is_open)
+        yield GaugeMetricFamily(
+            "asin_desk_breaker_open", "1 while the circuit breaker of the answering worker is open.", is_open
+        )
 
 
 class _DatabaseCollector:
-    """Shows what the answering worker thinks of the database."""
+    """Collector of the database state, as the answering worker sees it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def collect(self) -> Iterator[Metric]:
-        words = "1 while the answering worker does without the database."
-        yield GaugeMetricFamily("asin_desk_database_down", words, not self._database.answers)
+        words = "1 while the answering worker considers the database down."
+        yield GaugeMetricFamily("asin_desk_database_down", words, not self._database.is_available)
 
 
 @diagnostics.get("/metrics")
 def metrics() -> ResponseReturnValue:
-    """Show the counts in Prometheus' text format, to a scraper with METRICS_TOKEN or to an operator."""
+    """Return the counts in Prometheus' text format, to a scraper with METRICS_TOKEN or to an operator."""
     return _exposition() if _comes_from_scraper() else _exposition_for_operators()
 
 
@@ -59,7 +59,7 @@ def _comes_from_scraper() -> bool:
 
 
 def _exposition() -> ResponseReturnValue:
-    """Render the counts; no user, key or address is in them."""
+    """Return the counts. They contain no user, key or address."""
     registry, counters = CollectorRegistry(), cache.counters()
     if counters:
         registry.register(_CacheCollector(counters))

@@ -1,33 +1,33 @@
-"""The diagnostics endpoints. They report trouble; they never become it."""
+"""The diagnostics endpoints. They report failures of Redis and the database and never fail because of them."""
 
 from http import HTTPStatus
 from typing import Any
 
-from flask import current_app, request
+from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
 
 from app.auth import Auth, current_user, identify, login_required, operator_required
 from app.caching import EntryReport
 from app.database import Database, DatabaseRefusalError, DatabaseUnavailableError
-from app.diagnostics.blueprint import diagnostics
 from app.extensions import cache
 from app.problems import RETRY_AFTER_SECONDS, Problem
 from app.products.cache_report import cache_report
 
+diagnostics = Blueprint("diagnostics", __name__)
 _SAMPLE = 100
 
 
 @diagnostics.get("/products/stats/cache-status")
 @login_required
 def cache_status() -> ResponseReturnValue:
-    """Show the caller what the cache holds for them and how it does."""
+    """Return the caller's cache entry and the cache's health."""
     return cache_report(current_user.user_id), {"Cache-Control": "no-store"}
 
 
 @diagnostics.get("/diagnostics/redis")
 @operator_required
 def redis_report() -> ResponseReturnValue:
-    """Show operators the whitelisted INFO, a sample of entries, the breaker, the pool and all workers' counts."""
+    """Return selected INFO fields, a sample of entries, the breaker, the pool and the counts of all workers."""
     report = cache.report()
     if not report.enabled:
         return {"enabled": False, "connected": False}
@@ -47,15 +47,15 @@ def redis_report() -> ResponseReturnValue:
 
 @diagnostics.get("/healthz")
 def healthz() -> ResponseReturnValue:
-    """Say that this process serves requests. Touches nothing else: a restart would mend nothing else."""
+    """Return 200 while this process serves requests. Checks nothing else, because a restart would not repair it."""
     return {"status": "ok"}
 
 
 @diagnostics.get("/readyz")
 def readyz() -> ResponseReturnValue:
-    """Say whether the database answers: 200 or 503. Operators are told what each dependency does.
+    """Return 200 if the database answers, else 503. Operators also get the state of each dependency.
 
-    Redis we can do without. However many ask, a worker makes one probe a second.
+    Redis is optional, so its state does not change the status. A worker sends at most one probe per second.
     """
     found = _database_readiness()
     document: dict[str, Any] = {"status": "ready" if found["connected"] else "unavailable"}
@@ -67,7 +67,7 @@ def readyz() -> ResponseReturnValue:
 
 
 def _is_asked_by_operator() -> bool:
-    """Tell operators from others. While the database is down, those it named in the last minute are known."""
+    """Return whether the caller is an operator. While the database is down, answers of the last minute are used."""
     auth: Auth = current_app.extensions["auth"]
     try:
         return auth.operates(identify(request.environ))

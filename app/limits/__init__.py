@@ -1,6 +1,6 @@
-"""Limits on guessing and on changes: how often one client may ask, counted for all workers together in Redis.
+"""Rate limits for sign-ins, changes and imports, counted in Redis for all workers together.
 
-docs/limits.md says what is limited, and why no extension does it.
+docs/limits.md lists the limits and explains why no extension is used.
 """
 
 from app.limits.counting import give_back, limiter, take_all

@@ -1,4 +1,4 @@
-"""Count requests in the cache's Redis, for all workers together; in this process while Redis is away."""
+"""Count requests in the cache's Redis for all workers together, or in this process while Redis is unavailable."""
 
 import logging
 import threading
@@ -20,22 +20,22 @@ logger = logging.getLogger(__name__)
 _SCRIPT: Final = (Path(__file__).parent / "take.lua").read_bytes()
 _MOST_COUNTERS: Final = 10_000
 _PREFIX: Final = "asin_limits:"
-"""Beside the cache's prefix: flushing the cache lets nobody guess anew."""
+"""Differs from the prefix of the cache, so that flushing the cache does not reset the limits."""
 
 
 class Counters:
-    """What one process counts by itself; the algorithm is that of take.lua.
+    """Counters of one process, with the algorithm of take.lua.
 
-    Bounded: when there are too many, the one used longest ago is forgotten. Safe to share between threads.
+    Their number is bounded: the least recently used counter is dropped. Threads may share them.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start with nothing counted; `clock` returns monotonic seconds."""
+        """Create empty counters; `clock` returns monotonic seconds."""
         self._clock, self._lock = clock, threading.Lock()
         self._full_at: OrderedDict[str, int] = OrderedDict()
 
     def take(self, key: str, policy: Policy, units: int) -> Standing:
-        """Take units of the quota (negative: give them back) and return where the client stands."""
+        """Take units of the quota (a negative number returns them) and return the state of the limit."""
         with self._lock:
             now = round(self._clock() * 1000)
             wanted = max(now, max(now, self._full_at.get(key, now)) + policy.interval_ms * units)
@@ -50,18 +50,18 @@ class Counters:
 
 
 class Limiter:
-    """The limits of one application; kept as `app.extensions["limits"]`."""
+    """The limits of one application, stored as `app.extensions["limits"]`."""
 
     def __init__(self, *, enabled: bool) -> None:
-        """Limit requests, or (RATE_LIMITS=off) none."""
+        """Limit requests; `enabled` is False for RATE_LIMITS=off."""
         self.enabled = enabled
         self._own = Counters()
         self._shared = True
 
     def take(self, policy: Policy, who: str, *, units: int = 1) -> Standing:
-        """Count a request of `who` under `policy`, or (negative units) take back what was counted for it.
+        """Count a request of `who` under `policy`. Negative units return what was counted.
 
-        One round trip to Redis; never an error, and no wait while Redis is known to be away.
+        Takes one round trip to Redis. A failure of Redis is not an error, and a known failure causes no wait.
         """
         if not self.enabled:
             return Standing(policy, allowed=True, wait_ms=0)
@@ -72,29 +72,29 @@ class Limiter:
             reply, why = None, str(error)
         else:
             why = "no Redis is configured" if reply is None else "Redis answers"
-        self._say(shared=reply is not None, why=why)
+        self._log_change(shared=reply is not None, why=why)
         if reply is None:
             return self._own.take(key, policy, units)
         return Standing(policy, allowed=bool(reply[0]), wait_ms=reply[1])
 
-    def _say(self, *, shared: bool, why: str) -> None:
-        """Log once that counting moved."""
+    def _log_change(self, *, shared: bool, why: str) -> None:
+        """Log when counting moves between Redis and this process."""
         if shared is not self._shared:
             self._shared = shared
-            where = "in Redis, for all workers together" if shared else "in each worker by itself"
+            where = "in Redis, for all workers together" if shared else "in each worker separately"
             logger.info("rate limits are counted %s: %s", where, why)
 
 
 def limiter() -> Limiter:
-    """Return the limits of the application that runs."""
+    """Return the limits of the current application."""
     found: Limiter = current_app.extensions["limits"]
     return found
 
 
 def take_all(wanted: Sequence[tuple[Policy, str]]) -> Standing:
-    """Count a request under several policies, each with whom it is counted for: under all or under none.
+    """Count a request under several policies, each with its own client: under all of them or under none.
 
-    Returns where the client stands under the policy that refuses it, else under the one that has least left.
+    Returns the state of the policy that refuses the request, or else of the policy with the smallest remaining quota.
     """
     standings: list[Standing] = []
     for policy, who in wanted:
@@ -107,6 +107,6 @@ def take_all(wanted: Sequence[tuple[Policy, str]]) -> Standing:
 
 
 def give_back(counted: Sequence[tuple[Policy, str]]) -> None:
-    """Take back what `take_all` counted."""
+    """Return the units that `take_all` counted."""
     for policy, who in counted:
         limiter().take(policy, who, units=-1)

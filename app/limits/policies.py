@@ -1,4 +1,4 @@
-"""What is limited, and how a policy and where somebody stands under it are told to clients."""
+"""The limits, and their representation in HTTP headers."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -7,11 +7,11 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """So many requests in such a time: `quota` at once, and each comes back after `window / quota` seconds.
+    """A rate limit: `quota` requests at once, of which one becomes available again every `window / quota` seconds.
 
     Attributes:
-        name: of the policy, in headers, logs and keys.
-        quota: requests.
+        name: name of the policy in headers, logs and keys.
+        quota: number of requests.
         window: seconds.
 
     """
@@ -22,12 +22,12 @@ class Policy:
 
     @property
     def interval_ms(self) -> int:
-        """Milliseconds in which one request comes back."""
+        """Milliseconds until one request becomes available again."""
         return self.window * 1000 // self.quota
 
     @property
     def window_ms(self) -> int:
-        """Milliseconds in which the whole quota comes back."""
+        """Milliseconds until the whole quota becomes available again."""
         return self.interval_ms * self.quota
 
     def __str__(self) -> str:
@@ -37,12 +37,12 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a client stands under a policy, after a request.
+    """State of a client's limit after a request.
 
     Attributes:
-        policy: which.
+        policy: the limit.
         allowed: whether the request was within it.
-        wait_ms: milliseconds until the whole quota is available again or, when it was not, until one request is.
+        wait_ms: milliseconds until the whole quota is available again; for a refused request, until one request is.
 
     """
 
@@ -57,7 +57,7 @@ class Standing:
 
     @property
     def left(self) -> int:
-        """How many more requests are within the policy now."""
+        """Number of further requests that are allowed now."""
         return (self.policy.window_ms - self.wait_ms) // self.policy.interval_ms if self.allowed else 0
 
     def __str__(self) -> str:
@@ -66,13 +66,13 @@ class Standing:
 
 
 SIGN_IN_HERE: Final = Policy("sign-in-account-here", quota=10, window=900)
-"""Failed sign-ins of one account from one address: somebody who forgot a password, or guesses one."""
+"""Failed sign-ins to one account from one address."""
 SIGN_IN_FROM: Final = Policy("sign-in-address", quota=20, window=300)
-"""Failed sign-ins from one address, whatever the account. Less than the 30 in 5 minutes that Supabase allows: all our
-sellers come from one address there, and no single guesser must use that up."""
+"""Failed sign-ins from one address, to any account. Supabase allows 30 in 5 minutes per address, and it sees all our
+sellers under one address. This limit is lower, so that a single attacker cannot use up theirs."""
 SIGN_IN_TO: Final = Policy("sign-in-account", quota=100, window=3600)
-"""Failed sign-ins of one account from everywhere. Loose: whoever uses it up keeps its owner out as well."""
+"""Failed sign-ins to one account from all addresses. It is high, because reaching it also locks out the owner."""
 WRITES: Final = Policy("writes", quota=600, window=60)
 """Changes by one user, through the API and at the desk."""
 IMPORTS: Final = Policy("imports", quota=20, window=60)
-"""Files taken in for one user."""
+"""Imports by one user."""

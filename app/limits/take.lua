@@ -1,13 +1,14 @@
--- Take units of a quota, or give them back, by the generic cell rate algorithm (ITU-T I.371, also known as the leaky
--- bucket as a meter): the key holds the moment, in milliseconds, at which the whole quota will be available again.
+-- Take or return units of a quota with the generic cell rate algorithm (ITU-T I.371, "leaky bucket as a meter").
+-- The key holds the time, in milliseconds, at which the whole quota will be available again.
 --
 -- KEYS[1]  the counter of one client under one policy
--- ARGV[1]  milliseconds in which one unit comes back
--- ARGV[2]  milliseconds in which the whole quota comes back
--- ARGV[3]  units to take; negative: to give back
--- returns  {1 when they were taken else 0, milliseconds until all or (not taken) these units are available}
+-- ARGV[1]  milliseconds until one unit becomes available again
+-- ARGV[2]  milliseconds until the whole quota becomes available again
+-- ARGV[3]  units to take; a negative number returns units
+-- returns  {1 if the units were taken, else 0;
+--           milliseconds until the whole quota (if not taken: the requested units) is available}
 --
--- One step: of two requests that come together both count. A moment further away than we ever set one is not believed.
+-- The script is atomic, so that concurrent requests are all counted. A time later than we ever set is discarded.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local full = tonumber(redis.call('GET', KEYS[1]) or nil)

@@ -1,4 +1,4 @@
-"""What a limited view wears, and how its limits are told: 429 problem documents and the RateLimit fields."""
+"""The decorator for limited views, the RateLimit headers and the 429 problem."""
 
 import functools
 import threading
@@ -20,23 +20,23 @@ P = ParamSpec("P")
 View = Callable[P, ResponseReturnValue]
 
 _QUOTA_EXCEEDED: Final = "https://iana.org/assignments/http-problem-types#quota-exceeded"
-"""The problem type that the draft of the RateLimit fields registers."""
-_AGAIN_SECONDS: Final = 5  # when to try again while as many as may are under way
+"""Problem type registered by the draft of the RateLimit headers."""
+_AGAIN_SECONDS: Final = 5  # Retry-After while the maximum number of requests is running
 _LONGEST_SECONDS: Final = 3600.0
 
 
 def init_app(app: Flask, *, enabled: bool) -> None:
-    """Give `app` its limits."""
+    """Set up the limits of `app`."""
     app.extensions["limits"] = Limiter(enabled=enabled)
 
 
 def limited(policy: Policy, *, at_once: int = 0) -> Callable[[View[P]], View[P]]:
-    """Let a user reach the view only within `policy`, and (unless 0) in so many requests of a worker at a time.
+    """Limit a user's requests to `policy` and, unless it is 0, to `at_once` simultaneous requests per worker.
 
-    Below `login_required`, which says who the user is. The answer tells where they stand; beyond the limit it is a 429
-    problem with Retry-After, and nothing was read or changed.
+    Place it below `login_required`, which identifies the user. The response carries the RateLimit headers. A request
+    beyond the limit is answered with a 429 problem and Retry-After, and nothing is read or changed.
     """
-    places = _Places(at_once)
+    slots = _Slots(at_once)
 
     def decorate(view: View[P]) -> View[P]:
         @functools.wraps(view)
@@ -45,7 +45,7 @@ def limited(policy: Policy, *, at_once: int = 0) -> Callable[[View[P]], View[P]]
                 return view(*args, **kwargs)
             user = current_user.user_id
             tell(limiter().take(policy, f"user:{user}"), "limit", user=user)
-            return places.hold(user, lambda: view(*args, **kwargs)) if at_once else view(*args, **kwargs)
+            return slots.hold(user, lambda: view(*args, **kwargs)) if at_once else view(*args, **kwargs)
 
         return guarded
 
@@ -53,9 +53,9 @@ def limited(policy: Policy, *, at_once: int = 0) -> Callable[[View[P]], View[P]]
 
 
 def tell(standing: Standing, event: str, **who: str) -> None:
-    """Put the RateLimit fields on the answer. Raises Problem (429) when the request was beyond the limit.
+    """Add the RateLimit headers to the response. Raises Problem (429) when the request was beyond the limit.
 
-    `event` is what the audit log calls that, and `who` what it says of the client.
+    `event` is the name of the refusal in the audit log, and `who` its further members.
     """
     if not limiter().enabled:
         return
@@ -76,35 +76,35 @@ def _too_many(policy: str, seconds: int) -> Problem:
     return Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers=headers, **document)
 
 
-class _Places:
-    """At most so many requests of each user at the same time, in this process."""
+class _Slots:
+    """Limits the simultaneous requests of each user in this process (bulkhead)."""
 
     def __init__(self, at_most: int) -> None:
         self._at_most, self._lock = at_most, threading.Lock()
         self._taken: dict[str, list[float]] = {}
 
     def hold(self, user: str, view: Callable[[], ResponseReturnValue]) -> Response:
-        """Answer with `view`, holding a place until the answer is sent or lost. Raises Problem (429)."""
-        place = time.monotonic()
+        """Call `view` and hold a slot until the response is sent or lost. Raises Problem (429)."""
+        slot = time.monotonic()
         with self._lock:
-            # A place that nobody gave back, because something broke before the answer began, does not count for ever.
-            taken = [since for since in self._taken.get(user, ()) if since > place - _LONGEST_SECONDS]
+            # A slot can leak if the request fails before its response starts; such a slot expires.
+            taken = [since for since in self._taken.get(user, ()) if since > slot - _LONGEST_SECONDS]
             if len(taken) >= self._at_most:
                 raise _too_many("imports-at-once", _AGAIN_SECONDS)
-            self._taken[user] = [*taken, place]
+            self._taken[user] = [*taken, slot]
         try:
             response = make_response(view())
         except BaseException:
-            self._leave(user, place)
+            self._leave(user, slot)
             raise
-        response.call_on_close(lambda: self._leave(user, place))
+        response.call_on_close(lambda: self._leave(user, slot))
         return response
 
-    def _leave(self, user: str, place: float) -> None:
+    def _leave(self, user: str, slot: float) -> None:
         with self._lock:
             left = list(self._taken.get(user, ()))
-            if place in left:
-                left.remove(place)
+            if slot in left:
+                left.remove(slot)
             self._taken[user] = left
             if not left:
                 del self._taken[user]

@@ -1,4 +1,4 @@
-"""What the cache holds for one user and how it does: the document of `GET /products/stats/cache-status`."""
+"""The document of `GET /products/stats/cache-status`: the user's cache entry and the cache's health."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,14 +7,14 @@ from app.caching import Counters, Outcome, ServerReport, rate
 from app.extensions import cache
 from app.products.stats import asin_status_stats
 
-_AWAY: dict[str, Any] = {"state": None, "ttl_seconds": None, "size_bytes": None}
+_NO_ENTRY: dict[str, Any] = {"state": None, "ttl_seconds": None, "size_bytes": None}
 
 
 def cache_report(user_id: str) -> dict[str, Any]:
-    """Return the cache status of `user_id`'s own entry; answers within the Redis timeout whatever Redis does."""
+    """Return the cache status of the entry of `user_id`. Takes at most the Redis timeout."""
     report = cache.report()
-    away = report.enabled and not report.server.connected
-    entry = None if away else cache.entry(asin_status_stats.make_cache_key(user_id))
+    unreachable = report.enabled and not report.server.connected
+    entry = None if unreachable else cache.entry(asin_status_stats.make_cache_key(user_id))
     counters = report.counters
     return {
         "redis": {"enabled": report.enabled, **redis_document(report.server)},
@@ -23,12 +23,12 @@ def cache_report(user_id: str) -> dict[str, Any]:
         "user_cached": entry is not None and entry.state == "value",
         "cache_key": asin_status_stats.entry_name(user_id),
         "default_ttl_seconds": cache.cache.default_timeout,
-        **(_AWAY if entry is None else {name: getattr(entry, name) for name in _AWAY}),
+        **(_NO_ENTRY if entry is None else {name: getattr(entry, name) for name in _NO_ENTRY}),
     }
 
 
 def redis_document(server: ServerReport) -> dict[str, Any]:
-    """Return the server's part of the report; only `connected` when it does not answer."""
+    """Return the section about the Redis server. It has only `connected` when the server does not answer."""
     if not server.connected:
         return {"connected": False}
     memory = ("used_memory", "used_memory_human", "used_memory_peak_human", "maxmemory_policy")
@@ -44,7 +44,10 @@ def redis_document(server: ServerReport) -> dict[str, Any]:
 
 
 def app_document(counters: Counters) -> dict[str, Any]:
-    """Return the counts of all our workers: Redis's are server-wide and inflated by looking at them."""
+    """Return the section with the counts of all our workers.
+
+    Redis's own counts are for all clients of the server, and they increase with each request for a report.
+    """
     events = counters.events
     hits = events[Outcome.HIT] + events[Outcome.COLLAPSED]
     misses = events[Outcome.STORED] + events[Outcome.REJECTED] + events[Outcome.BYPASS]

@@ -1,4 +1,4 @@
-"""The list as a file: import and export."""
+"""The API's routes for import and export."""
 
 import json
 from collections.abc import Iterator
@@ -12,10 +12,9 @@ from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.limits import IMPORTS, limited
 from app.payloads import query
 from app.problems import from_database
-from app.products import repository
-from app.products.exporting import export_response
+from app.products.context import caller_repository
+from app.products.files import MAX_FILE_BYTES, export_response, uploaded_sheet
 from app.products.importing import Checked, Import, Mistake, Totals
-from app.products.receiving import MAX_FILE_BYTES, received
 from app.products.schemas import ExportQuery, ImportQuery
 from app.products.views import products
 from app.uploads import takes_files
@@ -26,9 +25,9 @@ from app.uploads import takes_files
 @login_required
 @limited(IMPORTS, at_once=2)
 def import_products() -> ResponseReturnValue:
-    """Take a CSV file in and stream what becomes of it, one JSON document per line."""
+    """Import a CSV file and stream the progress, one JSON document per line."""
     dry_run = query(ImportQuery).dry_run
-    running = Import(received(), repository.authority(), dry_run=dry_run)
+    running = Import(uploaded_sheet(), caller_repository(), dry_run=dry_run)
     response = Response(stream_with_context(_lines(running)), mimetype="application/x-ndjson")
     response.call_on_close(running.sheet.close)
     return response
@@ -37,29 +36,29 @@ def import_products() -> ResponseReturnValue:
 @products.get("/export")
 @login_required
 def export_products() -> ResponseReturnValue:
-    """Show all deals that the filters select as a CSV file."""
+    """Return all deals that the filters select as a CSV file."""
     return export_response(query(ExportQuery))
 
 
 def _lines(running: Import) -> Iterator[str]:
-    """Run an import; yield its progress as NDJSON and its end as the last line."""
+    """Run an import and yield its progress as NDJSON. The last line says how it ended."""
     sheet, columns = running.sheet, running.sheet.columns
     with running.logged():
-        yield _line(columns=columns.found, ignored=columns.ignored, encoding=sheet.encoding, of=sheet.total)
+        yield _line(columns=columns.recognized, ignored=columns.ignored, encoding=sheet.encoding, of=sheet.total)
         try:
             for event in running.events():
-                yield from _told(event)
+                yield from _event_lines(event)
         except (DatabaseUnavailableError, DatabaseRefusalError) as error:
             yield _line(error=from_database(error).document(), **running.document(), **_omitted(running))
         else:
             yield _line(done=True, **running.document(), **_omitted(running), dry_run=running.dry_run)
 
 
-def _told(event: Checked | Mistake | Totals) -> Iterator[str]:
-    """Yield the line of one event: a mistake, or how far the import is.
+def _event_lines(event: Checked | Mistake | Totals) -> Iterator[str]:
+    """Yield one line: a mistake, or the progress of the import.
 
-    The latter in two writes: a client that is gone answers the first with a reset, on which the second fails. So the
-    import ends here, and not after another slice or batch.
+    The progress is sent in two writes. When the client has disconnected, it answers the first write with a reset and
+    the second write fails. The import then stops at once instead of after the next slice or batch.
     """
     if isinstance(event, Mistake):
         yield _line(line=event.line, column=event.column, reason=event.reason)
@@ -70,7 +69,7 @@ def _told(event: Checked | Mistake | Totals) -> Iterator[str]:
 
 
 def _omitted(running: Import) -> dict[str, int]:
-    """Say how many mistakes were not listed, where there are such."""
+    """Return the number of mistakes that were not listed, if there are any."""
     return {"mistakes_omitted": running.unlisted} if running.unlisted else {}
 
 

@@ -1,17 +1,17 @@
-"""Cells that a spreadsheet would run as a formula: disarmed on the way out, restored on the way in."""
+"""Protection against CSV injection: an export escapes cells that are formulas, and an import restores them."""
 
 from typing import Final
 
-# What OWASP's page on CSV injection lists, with the wide forms that spreadsheets take for the same, and the
-# apostrophe itself, so that taking one off again is always right.
-_ARMED: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")  # noqa: RUF001 - meant
+# The characters of OWASP's page on CSV injection, and their full-width forms, which spreadsheets treat alike. The
+# apostrophe is included so that an import can always remove one.
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")  # noqa: RUF001 - intended
 
 
 def disarm(text: str) -> str:
-    """Put an apostrophe before a text that a spreadsheet would not take for text."""
-    return f"'{text}" if text.startswith(_ARMED) else text
+    """Prepend an apostrophe to a text that a spreadsheet would evaluate as a formula."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def restore(cell: str) -> str:
-    """Undo `disarm`; any other text is returned as it is."""
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_ARMED) else cell
+    """Undo `disarm`. Any other text is returned unchanged."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA_STARTS) else cell

@@ -1,4 +1,4 @@
-"""How the breakdown looks in HTTP: where it came from (RFC 9211), validators, and how long it took."""
+"""The HTTP response of the breakdown: JSON, the Cache-Status header (RFC 9211) and validators."""
 
 import hashlib
 import math
@@ -15,7 +15,7 @@ from app.products.stats import AsinStats
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-_FORMS = {
+_CACHE_STATUSES = {
     Outcome.HIT: "asin-stats; hit",
     Outcome.COLLAPSED: "asin-stats; hit; collapsed",
     Outcome.STORED: "asin-stats; fwd=miss; stored",
@@ -25,48 +25,48 @@ _FORMS = {
 
 
 class _CompleteResponse(Response):
-    """A response that lacks nothing: a plain GET gets it as it is, without the passes that make others fit for WSGI."""
+    """A response whose headers are complete. A plain GET skips the steps in which Werkzeug completes headers."""
 
     def __init__(self, body: bytes, headers: Headers) -> None:
-        """Take the whole of it: `headers` must say type and length."""
+        """Store body and headers. `headers` must contain Content-Type and Content-Length."""
         super().__init__([body], "200 OK", headers)
-        self._follows = False
+        self._has_callbacks = False
 
     def call_on_close(self, func: Callable[[], Any]) -> Callable[[], Any]:
-        """Have `func` called when the answer was sent."""
-        self._follows = True
+        """Call `func` after the response has been sent."""
+        self._has_callbacks = True
         return super().call_on_close(func)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Send it, or 304 to a client that has it already."""
+        """Send the response, or 304 if the client already has the same body."""
         if "HTTP_IF_NONE_MATCH" in environ:
-            # Without If-Match, which is for changes: Werkzeug would answer 412 with these numbers as its body.
+            # Hide If-Match, which is meant for changes: Werkzeug would answer 412, with the numbers as the body.
             self.make_conditional({**environ, "HTTP_IF_MATCH": ""})
-        elif environ["REQUEST_METHOD"] == "GET" and not self._follows:
+        elif environ["REQUEST_METHOD"] == "GET" and not self._has_callbacks:
             start_response(self.status, self.headers.to_wsgi_list())
-            return self.response  # type: ignore[return-value]  # Werkzeug would take text as well
+            return self.response  # type: ignore[return-value]  # Werkzeug also accepts text
         return super().__call__(environ, start_response)
 
 
 def cache_status(answer: Answer[AsinStats]) -> str:
-    """Return the Cache-Status header (RFC 9211) that tells what the cache did for `answer`."""
-    status = _FORMS[answer.outcome]
+    """Return the value of the Cache-Status header (RFC 9211), which says how the cache handled the request."""
+    status = _CACHE_STATUSES[answer.outcome]
     if answer.ttl is not None:
         status = f"{status}; ttl={math.floor(answer.ttl)}"
     return f"{status}; detail={answer.detail}" if answer.detail else status
 
 
 def stats_response(answer: Answer[AsinStats]) -> Response:
-    """Return the breakdown as JSON, or 304 to a client that has it already."""
+    """Return the breakdown as JSON, or 304 if the client already has it."""
     body, fixed = _rendered(answer.value)
     headers = Headers()
-    headers[:] = [*fixed, ("Cache-Status", cache_status(answer))]  # three times as fast as adding one by one
+    headers[:] = [*fixed, ("Cache-Status", cache_status(answer))]  # three times as fast as adding them one by one
     return _CompleteResponse(body, headers)
 
 
 @lru_cache(maxsize=4096)
 def _rendered(stats: AsinStats) -> tuple[bytes, list[tuple[str, str]]]:
-    """Return the body and the headers that depend on nothing else."""
+    """Return the body, and the headers that depend only on the body."""
     body = json.dumps(stats.document(), separators=(",", ":")).encode() + b"\n"
     return body, [
         ("Content-Type", "application/json"),

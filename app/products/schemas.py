@@ -1,4 +1,4 @@
-"""What callers may send: every field checked here, so that nothing reaches the database that it would choke on."""
+"""Models of the requests. They validate every field, so that the database does not get values it cannot store."""
 
 import re
 from decimal import Decimal
@@ -21,7 +21,7 @@ MAX_BULK = 1000
 
 
 def _asin(value: str) -> str:
-    # Checked before the change of case: it turns other letters into A-Z (a sharp s into SS).
+    # Check before the conversion to upper case, because that turns other letters into A-Z (sharp s becomes SS).
     if not re.fullmatch(r"[A-Za-z0-9]{10}", value):
         raise PydanticCustomError("asin", "An ASIN is exactly 10 letters A-Z or digits")
     return value.upper()
@@ -57,12 +57,12 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     def given(self) -> dict[str, Any]:
-        """Return only the fields the caller sent, fit for JSON (money as text)."""
+        """Return the fields that the caller sent, as JSON values (money as text)."""
         return self.model_dump(mode="json", exclude_unset=True)
 
 
 class ProductFields(_Body):
-    """The fields of a product a PATCH may change; null takes an ASIN or UPC away."""
+    """The fields of a product that a PATCH may change. null removes an ASIN or UPC."""
 
     asin: Asin | None = None
     upc: Upc | None = None
@@ -72,7 +72,7 @@ class ProductFields(_Body):
 
 
 class DealFields(_Body):
-    """The fields of a deal a PATCH may change; null clears cost or MOQ. Money in the account's currency."""
+    """The fields of a deal that a PATCH may change. null clears cost or MOQ. Money is in the account's currency."""
 
     supplier: Name = ""
     buy_cost: Money | None = None
@@ -88,16 +88,16 @@ class NewProduct(ProductFields, DealFields):
     title: Title
 
     def product(self) -> dict[str, Any]:
-        """Return the product's fields that were sent."""
+        """Return the fields of the product that the caller sent."""
         return {name: value for name, value in self.given().items() if name in ProductFields.model_fields}
 
     def deal(self) -> dict[str, Any]:
-        """Return the deal's fields that were sent."""
+        """Return the fields of the deal that the caller sent."""
         return {name: value for name, value in self.given().items() if name in DealFields.model_fields}
 
 
 class BulkAction(_Body):
-    """One action on up to 1000 deals: all of them or none."""
+    """One action on up to 1000 deals. It is applied to all of them or to none."""
 
     action: Action
     deal_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_BULK)]
@@ -105,9 +105,9 @@ class BulkAction(_Body):
 
     @field_validator("deal_ids")
     @classmethod
-    def _distinct(cls, value: list[UUID]) -> list[UUID]:
+    def _without_duplicates(cls, value: list[UUID]) -> list[UUID]:
         if len(set(value)) != len(value):
-            raise PydanticCustomError("duplicate", "The same deal is named twice")
+            raise PydanticCustomError("duplicate", "The same deal occurs twice")
         return value
 
     @field_validator("stage")
@@ -122,7 +122,7 @@ class BulkAction(_Body):
 
 
 class ListQuery(BaseModel):
-    """Filters, order and page of the list."""
+    """The filters, the sort order and the page of the list."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -136,7 +136,7 @@ class ListQuery(BaseModel):
 
 
 class ImportQuery(BaseModel):
-    """Whether an import only tells what it would do."""
+    """Options of an import. A dry run reports what would happen and changes nothing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -144,14 +144,14 @@ class ImportQuery(BaseModel):
 
 
 class ExportQuery(ListQuery):
-    """The filters and the order of a list that is wanted whole."""
+    """The filters and the sort order of an export. It always has all pages."""
 
     limit: Literal[1000] = 1000
     cursor: None = None
 
 
 class DeleteQuery(BaseModel):
-    """Whether a deal is removed for good."""
+    """Options of a deletion. `hard` removes the deal permanently."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

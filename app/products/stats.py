@@ -1,4 +1,4 @@
-"""The ASIN status breakdown: the memoized function, its key, and what every change to products must wrap itself in."""
+"""The ASIN status breakdown: the memoized function, its key, and the block that every change to products needs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,13 +9,14 @@ from uuid import UUID
 from app.caching import JsonCodec
 from app.database import DatabaseUnavailableError, OutcomeUnknownError
 from app.extensions import cache
-from app.products import repository
+from app.products.context import caller_repository, database_is_available
+from app.products.repository import announced
 
-_LARGEST = 2**53  # beyond it JSON numbers are no longer exact everywhere
+_MAX_COUNT = 2**53  # larger JSON numbers are not exact in every client
 
 
 class AsinStats(NamedTuple):
-    """How many of a user's products with an active deal are in each status; the four sum to `total`."""
+    """The number of a user's products with an active deal, by status. The four statuses sum to `total`."""
 
     total: int
     asin_found: int
@@ -25,12 +26,12 @@ class AsinStats(NamedTuple):
 
     @classmethod
     def parse(cls, document: object) -> Self:
-        """Read `{"all": …, "asin_found": …, …}`. Raises ValueError for anything else, wrong sums included."""
+        """Parse `{"all": …, "asin_found": …, …}`. Raises ValueError for anything else, including a wrong sum."""
         names = ["all", *cls._fields[1:]]
         if not isinstance(document, dict) or set(document) != set(names):
             raise ValueError("not a status breakdown")
         numbers = [document[name] for name in names]
-        if not all(type(number) is int and 0 <= number < _LARGEST for number in numbers):
+        if not all(type(number) is int and 0 <= number < _MAX_COUNT for number in numbers):
             raise ValueError("a status breakdown holds counts")
         if sum(numbers[1:]) != numbers[0]:
             raise ValueError("the four statuses must sum to all")
@@ -51,20 +52,20 @@ _JSON = JsonCodec()
 
 
 class _StatsCodec:
-    """The stored form is the JSON a client gets: readable in Redis, and worthless to whoever plants something else."""
+    """Store the JSON of the API: it is readable in Redis, and a value that somebody planted cannot execute code."""
 
     def encode(self, value: AsinStats) -> bytes:
         return _JSON.encode(value.document())
 
     @staticmethod
-    @lru_cache(maxsize=4096)  # the same few bytes come back with every hit until they change
+    @lru_cache(maxsize=4096)  # hits return the same bytes until the numbers change
     def decode(payload: bytes) -> AsinStats:
         return AsinStats.parse(_JSON.decode(payload))
 
 
 @lru_cache(maxsize=4096)
 def _key(user_id: str) -> str:
-    """Return the one canonical text of a user id, so that no two spellings are two entries."""
+    """Return the canonical text of a user id, so that different spellings have the same entry."""
     return str(UUID(user_id))
 
 
@@ -72,36 +73,39 @@ def _key(user_id: str) -> str:
     key=_key,
     codec=_StatsCodec(),
     failing_with=DatabaseUnavailableError,
-    worth_waiting=repository.database_answers,
+    worth_waiting=database_is_available,
 )
 def asin_status_stats(user_id: str) -> AsinStats:
-    """Return the breakdown of one user. The user id is the whole key; the caller's token is only the credential.
+    """Return the breakdown of one user.
+
+    The user id is the whole key. The caller's token is only the credential for the database.
 
     Raises:
-        DatabaseUnavailableError: the database does not answer, or not with a breakdown.
+        DatabaseUnavailableError: the database does not answer, or its answer is not a breakdown.
         DatabaseRefusalError: `user_id` is not the caller.
 
     """
     try:
-        return AsinStats.parse(repository.asin_stats(user_id))
+        return AsinStats.parse(caller_repository().asin_stats(user_id))
     except ValueError:
-        raise DatabaseUnavailableError("The database gave numbers that do not add up. Please try again.") from None
+        raise DatabaseUnavailableError("The database sent contradictory numbers. Please try again.") from None
 
 
 @contextmanager
 def changing_stats(user_id: str) -> Iterator[None]:
-    """Wrap a change to `user_id`'s products: announced before, invalidated after, whatever the outcome.
+    """Permit changes to the products of `user_id` inside the block, and invalidate the cached breakdown.
 
-    Only when the outcome is unknown does the announcement stand until its deadline: the commit may still come. A change
-    that a database known to be down would not take is refused first, so that what is cached stays.
+    A tombstone replaces the user's cache entry before the block and is deleted after it, also when the block fails.
+    When the outcome of the change is unknown, the tombstone stays until its deadline, because the database may still
+    commit. While the database is down, the block is not entered, so that the cached breakdown is kept.
 
     Raises:
         DatabaseUnavailableError: the database is down.
 
     """
-    if not repository.database_answers():
+    if not database_is_available():
         raise DatabaseUnavailableError
-    with cache.writing(asin_status_stats, user_id):
+    with cache.writing(asin_status_stats, user_id), announced(user_id):
         try:
             yield
         except OutcomeUnknownError:

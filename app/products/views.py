@@ -1,4 +1,4 @@
-"""The products API. Every view that changes something wraps the change in `changing_stats`."""
+"""The API's routes for products and deals. Every change is inside `changing_stats`."""
 
 from http import HTTPStatus
 from uuid import UUID
@@ -7,10 +7,11 @@ from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import audit
+from app.application import current_request
 from app.auth import caller, current_user, login_required
 from app.limits import WRITES, limited
 from app.payloads import body, query
-from app.products import repository
+from app.products.context import caller_repository
 from app.products.representation import stats_response
 from app.products.schemas import BulkAction, DealFields, DeleteQuery, ListQuery, NewProduct, ProductFields
 from app.products.stats import asin_status_stats, changing_stats
@@ -22,8 +23,8 @@ products = Blueprint("products", __name__, url_prefix="/products")
 @products.get("")
 @login_required
 def list_products() -> ResponseReturnValue:
-    """List deals with their products, a page at a time."""
-    page = repository.list_deals(query(ListQuery))
+    """Return one page of deals with their products."""
+    page = caller_repository().list_deals(query(ListQuery))
     response = jsonify(items=page.items, next_cursor=page.next_cursor)
     if page.next_cursor:
         following = request.args.to_dict() | {"cursor": page.next_cursor}
@@ -35,10 +36,10 @@ def list_products() -> ResponseReturnValue:
 @login_required
 @limited(WRITES)
 def create_product() -> ResponseReturnValue:
-    """Create a product and its deal, or update the deal that is already there."""
+    """Create a product and its deal, or update the deal if it already exists."""
     new = body(NewProduct)
     with changing_stats(current_user.user_id):
-        made = repository.create_product(new)
+        made = caller_repository().create_product(new)
     location = url_for(".get_product", product_id=made.deal["product_id"])
     return made.deal, HTTPStatus.CREATED if made.created else HTTPStatus.OK, {"Location": location}
 
@@ -46,18 +47,18 @@ def create_product() -> ResponseReturnValue:
 @products.get("/<uuid:product_id>")
 @login_required
 def get_product(product_id: UUID) -> ResponseReturnValue:
-    """Show one product with its deals."""
-    return repository.get_product(product_id)
+    """Return one product with its deals."""
+    return caller_repository().get_product(product_id)
 
 
 @products.patch("/<uuid:product_id>")
 @login_required
 @limited(WRITES)
 def update_product(product_id: UUID) -> ResponseReturnValue:
-    """Change fields of a product; an ASIN moves it to another status."""
+    """Change fields of a product. A new ASIN changes its status."""
     changes = body(ProductFields)
     with changing_stats(current_user.user_id):
-        return repository.update_product(product_id, changes)
+        return caller_repository().update_product(product_id, changes)
 
 
 @products.patch("/deal/<uuid:deal_id>")
@@ -67,17 +68,17 @@ def update_deal(deal_id: UUID) -> ResponseReturnValue:
     """Change fields of a deal."""
     changes = body(DealFields)
     with changing_stats(current_user.user_id):
-        return repository.update_deal(deal_id, changes)
+        return caller_repository().update_deal(deal_id, changes)
 
 
 @products.delete("/deal/<uuid:deal_id>")
 @login_required
 @limited(WRITES)
 def delete_deal(deal_id: UUID) -> ResponseReturnValue:
-    """Put a deal away; with `?hard=true` remove it for good."""
+    """Delete a deal, or with `?hard=true` remove it permanently."""
     hard = query(DeleteQuery).hard
     with changing_stats(current_user.user_id):
-        repository.delete_deal(deal_id, hard=hard)
+        caller_repository().delete_deal(deal_id, hard=hard)
     if hard:
         audit.record("deal.purge", "ok", user=current_user.user_id, deal=str(deal_id))
     return "", HTTPStatus.NO_CONTENT
@@ -87,18 +88,18 @@ def delete_deal(deal_id: UUID) -> ResponseReturnValue:
 @login_required
 @limited(WRITES)
 def bulk_action() -> ResponseReturnValue:
-    """Apply one action to many deals, all or nothing."""
+    """Apply one action to many deals, to all or to none."""
     bulk = body(BulkAction)
     with changing_stats(current_user.user_id):
-        changed = repository.bulk_deals(bulk)
+        changed = caller_repository().bulk_deals(bulk)
     return {"action": bulk.action, "changed": changed}
 
 
 @products.get("/stats/asin-status")
 @login_required
 def asin_status() -> ResponseReturnValue:
-    """Show the ASIN status breakdown: the memoized view."""
-    environ = request.environ
+    """Return the ASIN status breakdown. This is the hot path: the memoized function computes it only on a miss."""
+    environ = current_request().environ
     with timed("cache", environ):
         answer = asin_status_stats.lookup(caller(environ).user_id)
     return stats_response(answer)

@@ -1,7 +1,7 @@
-"""The gunicorn worker: threads see only requests that have arrived, so no slow client can hold one.
+"""The gunicorn worker: a thread gets a request only after it has arrived, so slow clients do not occupy threads.
 
-`worker_class = "app.serving.Worker"` in gunicorn.conf.py. docs/decisions/worker.md says why. Knows nothing of the
-application but the addresses named in `framing`.
+Configured as `worker_class = "app.serving.Worker"` in gunicorn.conf.py; docs/decisions/worker.md gives the reasons. It
+knows nothing about the application except the paths listed in `framing`.
 """
 
 from app.serving.worker import Worker

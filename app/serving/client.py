@@ -1,8 +1,8 @@
-"""The socket of a client: what has arrived is kept until a request is whole, what is not taken yet is kept too.
+"""The socket of a client. It buffers a request until it is complete, and the part of a response not yet sent.
 
-It never blocks, and gunicorn's switching between blocking and not is ignored. Two calls alone wait, and each only as
-long as the client keeps to `RATE`: `recv` for the rest of a body, and `sendall` while much of a file was not taken. An
-ordinary answer is kept whole instead.
+The socket is non-blocking; gunicorn's calls that switch between blocking and non-blocking are ignored. Only two calls
+wait, and only while the client keeps to `RATE`: `recv` for the rest of a body, and `sendall` while much of a file is
+unsent. An ordinary response is buffered as a whole instead.
 """
 
 import errno
@@ -23,48 +23,48 @@ T = TypeVar("T")
 __all__ = ["LIMITED", "PATIENCE", "RATE", "UNSENT_BYTES", "ClientSocket"]
 
 PATIENCE: Final = 10.0
-"""Seconds that a thread waits for one client in one direction, beside what `RATE` gives."""
+"""Seconds that a thread waits for one client in one direction, in addition to the time earned by `RATE`."""
 
 RATE: Final = 32 << 10
-"""Bytes a second: each `RATE` bytes moved give a client one more second."""
+"""Minimum rate in bytes per second: each `RATE` bytes transferred give the client one more second."""
 
 UNSENT_BYTES: Final = 256 << 10
-"""More than this of a long answer is not kept: the thread that makes it waits for the client."""
+"""Maximum number of buffered bytes of a long response. Beyond it, the thread waits for the client."""
 
 LIMITED: Final = frozenset({Kind.TRANSFER, Kind.BODY})
-"""Kinds of which a thread may wait for the client."""
+"""Kinds of requests for which a thread may wait for the client."""
 
 _RECEIVE_BYTES: Final = 16 << 10
 _DISCARD_BYTES: Final = 64 << 10
 
 
 class ClientSocket(socket.socket):
-    """A connection to a client. A thread has it while it serves a request, the main loop otherwise."""
+    """A connection to a client. A thread uses it while it serves a request; otherwise the main loop does."""
 
     __slots__ = ("_left", "_patience", "begun", "received", "stalled", "unsent")
 
     def __init__(self, accepted: socket.socket) -> None:
-        """Take over `accepted`, which must not be used any more."""
+        """Take over `accepted`, which must not be used afterwards."""
         super().__init__(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
         super().settimeout(0)
         self.received = bytearray()
-        """What has arrived and was not given to a thread."""
+        """Received bytes that no thread has read yet."""
         self.unsent = bytearray()
-        """What the client has not taken yet."""
+        """Bytes of the response that were not sent yet."""
         self.begun = Arrived(Kind.ORDINARY, 0)
-        """The request that a thread serves."""
+        """The request that a thread serves, or the last one."""
         self.stalled = False
-        """Whether a thread gave this client up."""
+        """Whether a thread closed the connection because the client was too slow."""
         self._left, self._patience = 0, PATIENCE
 
     def setblocking(self, flag: bool) -> None:  # noqa: FBT001 - the signature of the base class
-        """Do nothing: two system calls less for each request."""
+        """Do nothing. This saves two system calls per request."""
 
     def settimeout(self, value: float | None) -> None:
-        """Do nothing, likewise."""
+        """Do nothing, for the same reason."""
 
     def receive(self) -> bool:
-        """Add what has arrived to `received`. Returns False when the client has ended its side; raises OSError."""
+        """Append arrived bytes to `received`. Returns False when the client has closed its side; raises OSError."""
         try:
             data = super().recv(_RECEIVE_BYTES)
         except BlockingIOError:
@@ -73,25 +73,25 @@ class ClientSocket(socket.socket):
         return bool(data)
 
     def begin(self) -> bool:
-        """Let `recv` give out the next request, if it is there. Returns False when more must arrive first."""
+        """Make `recv` return the next request if it has arrived. Returns False if more bytes are needed."""
         found = arrived(self.received) if self.received else None
         if found is None:
             return False
         self.begun, self._left = found, found.size
         self._patience, self.stalled = PATIENCE, False
         if found.kind in LIMITED:
-            # The system tells that there is room only when a third of its buffer is free, and may let that grow to
-            # megabytes: a client that keeps to RATE would seem to take nothing for longer than its patience.
+            # The system reports a socket as writable only when a third of its send buffer is free, and this buffer can
+            # grow to megabytes. A client that keeps to RATE would then seem to read nothing for more than `PATIENCE`.
             self.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT_BYTES)
         return True
 
     @property
     def is_read(self) -> bool:
-        """Whether the whole request was read, so that the next one can follow."""
+        """Whether the request was read completely, so that the connection can be kept."""
         return not self._left
 
     def recv(self, bufsize: int, flags: int = 0) -> bytes:  # noqa: ARG002 - the signature of the base class
-        """Return bytes of the request that was begun, never of a later one; wait only for the rest of a large body."""
+        """Return bytes of the current request, never of the next one. Waits only for the rest of a large body."""
         if self._left:
             size = min(bufsize, self._left)
             data = bytes(self.received[:size])
@@ -107,10 +107,10 @@ class ClientSocket(socket.socket):
         return data
 
     def sendall(self, data: "ReadableBuffer", flags: int = 0) -> None:  # noqa: ARG002 - as above
-        """Send `data`, and keep what the client does not take. For a long answer, wait until little is kept.
+        """Send `data` and buffer what the client does not read yet. For a file, wait until the buffer is short.
 
         Raises:
-            ConnectionResetError: the client is gone, or slower than `RATE`.
+            ConnectionResetError: the client has disconnected, or is slower than `RATE`.
 
         """
         if not self.unsent:
@@ -126,13 +126,13 @@ class ClientSocket(socket.socket):
             del self.unsent[:sent]
 
     def flush(self) -> bool:
-        """Send what is kept as far as the client takes it. Returns whether nothing is left; raises OSError."""
+        """Send buffered bytes without waiting. Returns whether all were sent; raises OSError."""
         if self.unsent:
             del self.unsent[: self._send(self.unsent)]
         return not self.unsent
 
     def discard(self) -> int:
-        """Throw away what has arrived. Returns how many bytes that was, 0 at the end; raises OSError."""
+        """Discard arrived bytes. Returns their number, 0 at the end of the stream; raises OSError."""
         return len(super().recv(_DISCARD_BYTES))
 
     def _send(self, data: "ReadableBuffer") -> int:
@@ -142,7 +142,7 @@ class ClientSocket(socket.socket):
             return 0
 
     def _patiently(self, move: Callable[[], T]) -> T:
-        """Do `move`, waiting for it within what is left of this client's patience."""
+        """Call `move`, which may wait as long as the remaining time of this client allows."""
         started = time.monotonic()
         super().settimeout(max(self._patience, 0.001))
         try:

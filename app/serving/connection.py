@@ -1,4 +1,4 @@
-"""One connection to a client, and what it waits for while no thread has it."""
+"""A connection to a client, and the event it waits for while no thread uses it."""
 
 import enum
 import socket
@@ -15,32 +15,32 @@ __all__ = ["Connection", "Phase"]
 
 
 class Phase(enum.Enum):
-    """What a connection that no thread has waits for."""
+    """The event that a connection waits for while no thread uses it."""
 
     IDLE = enum.auto()
     """The first byte of a request."""
 
     ARRIVING = enum.auto()
-    """The rest of one."""
+    """The rest of a request."""
 
     QUEUED = enum.auto()
-    """One of the threads for slow requests; it is not watched meanwhile."""
+    """A free thread of its lane. The poller does not watch it meanwhile."""
 
     ANSWERING = enum.auto()
-    """That the client takes the rest of its answer."""
+    """The client reads the rest of the response."""
 
     LEAVING = enum.auto()
-    """That the client ends its side too; what it still sends is discarded (RFC 9112 §9.6)."""
+    """The client closes its side too. Bytes that still arrive are discarded (RFC 9112 §9.6)."""
 
 
 class Connection(TConn):  # type: ignore[misc]
     """gunicorn's connection, with a phase.
 
     Attributes:
-        phase: what it waits for.
-        deadline: until when, in seconds on the monotonic clock.
-        keep: whether it outlives the answer it waits to be taken.
-        on_ready: what the poller calls.
+        phase: the event it waits for.
+        deadline: end of the wait, in seconds on the monotonic clock.
+        keep: whether the connection is kept after the current response.
+        on_ready: callback for the poller.
 
     """
 
@@ -52,9 +52,9 @@ class Connection(TConn):  # type: ignore[misc]
         server: Any,  # noqa: ANN401 - likewise
         step: Callable[["Connection"], None],
     ) -> None:
-        """Take over `accepted`; `step` is called with the connection when what it waits for is there."""
+        """Take over `accepted`. `step` is called with the connection when the event has happened."""
         super().__init__(cfg, ClientSocket(accepted), client, server)
-        self.data_ready = True  # no thread is to wait for a first byte
+        self.data_ready = True  # threads do not wait for the first byte
         self.phase, self.deadline, self.keep = Phase.IDLE, 0.0, False
         self.on_ready = partial(_call, step, self)
 

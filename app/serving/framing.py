@@ -1,7 +1,6 @@
-"""Tell from the bytes that have arrived whether a thread can take the request (RFC 9112 §2.1 and §6.3).
+"""Decide from the arrived bytes whether a request can be given to a thread (RFC 9112 §2.1 and §6.3).
 
-Only what must be known before a thread is spent is looked at. gunicorn's parser reads the request afterwards and
-refuses what is not HTTP.
+This reads only what the decision needs. gunicorn's parser reads the request afterwards and rejects invalid HTTP.
 """
 
 import enum
@@ -17,10 +16,10 @@ BODY_BYTES: Final = (64 << 10) - 1
 """A longer body is read by a thread. gunicorn skips an unread body and keeps the connection up to this size."""
 
 HEALTH: Final = (b"GET /healthz", b"HEAD /healthz")
-"""What the platform asks for to know whether the process lives."""
+"""The health check of the platform."""
 
 TRANSFERS: Final = (b"POST /products/import", b"GET /products/export", b"POST /desk/import", b"GET /desk/export")
-"""Files, of any length: each takes a thread for long. The application reads no body before it knows whose it is."""
+"""File transfers of any length, which occupy a thread for long. The application identifies the caller first."""
 
 _HEALTH_LINES: Final = tuple(line + b" " for line in HEALTH)
 _HEAD_END: Final = b"\r\n\r\n"
@@ -31,26 +30,26 @@ class Kind(enum.Enum):
     """Which threads serve a request."""
 
     ORDINARY = enum.auto()
-    """Any: it has arrived whole, and its answer is at hand."""
+    """Any thread: the request has arrived completely, and its response is short."""
 
     HEALTH = enum.auto()
-    """One of its own."""
+    """A thread of its own."""
 
     TRANSFER = enum.auto()
-    """Half of them at most."""
+    """At most half of the threads."""
 
     BODY = enum.auto()
-    """A quarter at most: another request whose body is still to come. Anybody can send one, slowly."""
+    """At most a quarter of the threads: another request with a body that is still arriving, maybe slowly."""
 
 
 class Arrived(NamedTuple):
-    """What a thread can take now.
+    """The part of a request that can be given to a thread.
 
     Attributes:
-        kind: which threads.
-        size: bytes, from the first one received.
-        follows: whether the thread must read on from the connection.
-        broken: whether its head is too long, or cannot end any more; the thread answers with an error.
+        kind: the threads that may serve it.
+        size: number of received bytes that belong to it.
+        follows: whether the thread must read the rest from the connection.
+        broken: whether the head is too long or malformed, so that the thread answers with an error.
 
     """
 
@@ -61,7 +60,7 @@ class Arrived(NamedTuple):
 
 
 def arrived(received: bytes | bytearray) -> Arrived | None:
-    """Return what a thread can take of `received`, which begins with a request; None when more must arrive first."""
+    """Return the part of `received` that a thread can serve; None if more bytes are needed."""
     end = received.find(_HEAD_END)
     if end < 0 or end > HEAD_BYTES:
         return _unfinished(received)
@@ -73,13 +72,13 @@ def arrived(received: bytes | bytearray) -> Arrived | None:
     if length is not None and length <= BODY_BYTES:
         return Arrived(_kind(received), size + length) if len(received) >= size + length else None
     if length is not None and len(received) < size + BODY_BYTES:
-        return None  # a client that sends a large body byte by byte gets no thread either
+        return None  # wait: a client that sends a large body slowly must not occupy a thread
     kind = Kind.TRANSFER if received.startswith(TRANSFERS) else Kind.BODY
     return Arrived(kind, len(received), follows=True)
 
 
 def _unfinished(received: bytes | bytearray) -> Arrived | None:
-    """Tell a head that is still arriving from one that is too long or has a line that does not end with CRLF."""
+    """Return None for an incomplete head, or a broken request if it is too long or a line does not end with CRLF."""
     if len(received) > HEAD_BYTES:
         return Arrived(Kind.ORDINARY, HEAD_BYTES, broken=True)
     if received.count(b"\n") != received.count(b"\r\n"):
@@ -88,7 +87,7 @@ def _unfinished(received: bytes | bytearray) -> Arrived | None:
 
 
 def _declared_length(head: bytes | bytearray) -> int | None:
-    """Return the length of the body; None when it is not declared plainly, or when the client waits for a 100."""
+    """Return the declared length of the body; None if it is missing, ambiguous, or the client expects status 100."""
     found = _LENGTH.findall(head)
     plain = len(found) == 1 and head.count(b"\r\ncontent-length") == 1
     if not plain or b"\r\ntransfer-encoding" in head or b"\r\nexpect" in head:

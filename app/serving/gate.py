@@ -1,4 +1,4 @@
-"""The gate: connections that no thread has, what each waits for, and until when. All of it runs in the main loop."""
+"""The gate: the connections that no thread uses, with the event and deadline of each. It runs in the main loop."""
 
 import errno
 import math
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 __all__ = ["Gate"]
 
 _TICK: Final = 0.25
-"""Seconds between two looks at the deadlines."""
+"""Seconds between two checks of the deadlines."""
 
 _LEAVE_SECONDS: Final = 5.0
-"""For a client that has its last answer to end its side; more while it goes on sending at `RATE`."""
+"""Time for a client to close its side after its last response; longer while it still sends at `RATE`."""
 
 _STOP_SECONDS: Final = 1.0
-"""A stopping worker waits so long for requests that may be on their way on idle connections."""
+"""Time that a stopping worker waits for requests that may be arriving on idle connections."""
 
 _KEPT_BYTES: Final = 64 << 20
-"""Answers that clients are slow to take: beyond this, the one that waits longest is given up."""
+"""Maximum size of all buffered responses. Beyond it, the connection that waits longest is closed."""
 
 _NOT_NOW: Final = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED}
 _FULL: Final = {errno.EMFILE, errno.ENFILE}
@@ -40,7 +40,7 @@ _FULL: Final = {errno.EMFILE, errno.ENFILE}
 
 @dataclass(slots=True)
 class Lane:
-    """The threads for one kind of request that may take long: at most `most` of all are `busy` with it."""
+    """The share of threads for a kind of request that may take long: at most `most` threads are `busy` with it."""
 
     most: int
     busy: int = 0
@@ -48,10 +48,10 @@ class Lane:
 
 
 class Gate(ThreadWorker):  # type: ignore[misc]
-    """gthread whose threads get only requests that have arrived, and leave to this loop what clients do not take."""
+    """gthread worker that gives threads only arrived requests, and sends the rest of a response in the main loop."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - gunicorn's own
-        """Make a worker; gunicorn calls it in the master."""
+        """Create a worker; gunicorn calls this in the master process."""
         super().__init__(*arguments, **options)
         self.parked: dict[Connection, None] = {}  # a set in order of arrival
         threads = self.cfg.threads
@@ -60,12 +60,12 @@ class Gate(ThreadWorker):  # type: ignore[misc]
         self.next_sweep = self.stop_at = 0.0
 
     def run(self) -> None:
-        """Serve until told to stop, then log what was not logged yet."""
+        """Serve until stopped, then log the remaining counts."""
         super().run()
         self.tally.report(math.inf)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Do what is due, at least every `_TICK` seconds."""
+        """Handle events, and check the deadlines every `_TICK` seconds."""
         super().wait_for_and_dispatch_events(min(timeout, _TICK))
         now = time.monotonic()
         if now >= self.next_sweep:
@@ -73,7 +73,7 @@ class Gate(ThreadWorker):  # type: ignore[misc]
             self._sweep(now)
 
     def accept(self, listener: Any) -> None:  # noqa: ANN401 - gunicorn's wrapper of a socket
-        """Take a new connection; when there are too many, the one that has waited longest goes."""
+        """Accept a connection. If there are too many, close the one that has waited longest."""
         try:
             accepted, address = listener.accept()
         except OSError as error:
@@ -89,7 +89,7 @@ class Gate(ThreadWorker):  # type: ignore[misc]
             self._shed()
 
     def finish_request(self, conn: Connection, fs: "Future[Any]") -> None:
-        """Take a connection back from its thread."""
+        """Continue with a connection after its thread has finished."""
         client = conn.sock
         if lane := self.lanes.get(client.begun.kind):
             lane.busy -= 1
@@ -107,8 +107,8 @@ class Gate(ThreadWorker):  # type: ignore[misc]
             self._answered(conn)
 
     def _step(self, conn: Connection) -> None:
-        """Go on with a connection that is ready for what it waits for."""
-        if conn not in self.parked:  # given up a moment ago, for another one
+        """Continue with a connection whose event has happened."""
+        if conn not in self.parked:  # closed a moment ago to make room
             return
         try:
             if conn.phase is Phase.ANSWERING:
@@ -122,7 +122,7 @@ class Gate(ThreadWorker):  # type: ignore[misc]
 
     def _receive(self, conn: Connection) -> None:
         if not conn.sock.receive():
-            if conn.sock.received:  # its client has ended its side in the middle, and may still read (RFC 9112 §8)
+            if conn.sock.received:  # the client closed its side within a request, but may still read (RFC 9112 §8)
                 self._refuse(conn, 400)
             else:
                 self._drop(conn)
@@ -133,7 +133,7 @@ class Gate(ThreadWorker):  # type: ignore[misc]
             conn.phase, conn.deadline = Phase.ARRIVING, time.monotonic() + PATIENCE
 
     def _pass_on(self, conn: Connection) -> None:
-        """Give a request to a thread, or let it wait for one of those that serve its kind."""
+        """Give a request to a thread, or queue it until its lane has a free thread."""
         lane = self.lanes.get(conn.sock.begun.kind)
         if lane is None:
             self.enqueue_req(conn)
@@ -150,7 +150,7 @@ class Gate(ThreadWorker):  # type: ignore[misc]
             self.enqueue_req(conn)
 
     def _keep_answer(self, conn: Connection) -> None:
-        """Let the main loop send the rest of an answer; give up the oldest while there are too many bytes."""
+        """Send the rest of a response in the main loop. If too many bytes are buffered, close the oldest connection."""
         self._park(conn, Phase.ANSWERING, PATIENCE + len(conn.sock.unsent) / RATE, watch=selectors.EVENT_WRITE)
         kept = [each for each in self.parked if each.phase is Phase.ANSWERING]
         if sum(len(each.sock.unsent) for each in kept) > _KEPT_BYTES:
@@ -162,7 +162,7 @@ class Gate(ThreadWorker):  # type: ignore[misc]
             self._answered(conn)
 
     def _answered(self, conn: Connection) -> None:
-        """Wait for the next request, which may be here already, or part."""
+        """Wait for the next request, which may have arrived already, or close the connection."""
         if not conn.keep:
             self._leave(conn)
         elif conn.sock.begin():
@@ -173,7 +173,7 @@ class Gate(ThreadWorker):  # type: ignore[misc]
             self._park(conn, Phase.IDLE, self.cfg.keepalive)
 
     def _leave(self, conn: Connection) -> None:
-        """End our side. Closing at once could destroy the answer while the client still sends."""
+        """Close our side only. Closing both sides could discard the response while the client still sends."""
         try:
             conn.sock.shutdown(socket.SHUT_WR)
         except OSError:
@@ -188,7 +188,7 @@ class Gate(ThreadWorker):  # type: ignore[misc]
             self._drop(conn)
 
     def _sweep(self, now: float) -> None:
-        """Give up what is over its deadline."""
+        """Close the connections whose deadline has passed."""
         if not self.alive:
             self.stop_at = self.stop_at or now + _STOP_SECONDS
             for conn in self.parked:
@@ -226,14 +226,14 @@ class Gate(ThreadWorker):  # type: ignore[misc]
             self._drop(next(iter(self.parked)))
 
     def _park(self, conn: Connection, phase: Phase, seconds: float, *, watch: int = selectors.EVENT_READ) -> None:
-        """Let a connection wait; `watch` says for which events, 0 for none."""
+        """Let a connection wait for the events of `watch`; 0 means none."""
         conn.phase, conn.deadline = phase, time.monotonic() + seconds
         self.parked[conn] = None
         if watch:
             self.poller.register(conn.sock, watch, conn.on_ready)
 
     def _unpark(self, conn: Connection) -> None:
-        """Take a connection out of what waits."""
+        """Remove a connection from the waiting ones."""
         del self.parked[conn]
         if conn.phase is Phase.QUEUED:
             self.lanes[conn.sock.begun.kind].queue.remove(conn)

@@ -15,10 +15,10 @@ _DETAILS: Final = {
     403: "This connection is not allowed.",
     408: "The request did not arrive in time.",
     414: "The address of the request is too long.",
-    417: "This expectation cannot be met.",
+    417: "The Expect header of the request is not supported.",
     431: "The header fields of the request are too large.",
-    500: "Something went wrong on our side; the log knows more under this request id.",
-    501: "This transfer coding is not known here.",
+    500: "Something went wrong on our side. Quote X-Request-ID when reporting this.",
+    501: "The transfer coding of the request is not supported.",
     503: "Too many files are being transferred; try again in a moment.",
 }
 _RETRY_AFTER_SECONDS: Final = 5
@@ -31,17 +31,17 @@ _STATUS_OF: Final = (
     (errors.ExpectationFailed, 417),
     (errors.UnsupportedTransferCoding, 501),
     (errors.ForbiddenProxyRequest, 403),
-    (errors.ParseException, 400),  # all others that gunicorn's parser raises
+    (errors.ParseException, 400),  # base class of all errors of gunicorn's parser
 )
 
 
 def status_of(error: BaseException) -> int:
-    """Return the status for an error that gunicorn met: the client's (4xx), or else 500."""
+    """Return the status code for an error raised in gunicorn: 4xx for a fault of the client, else 500 or 501."""
     return next((status for kind, status in _STATUS_OF if isinstance(error, kind)), 500)
 
 
 def refusal(status: int) -> tuple[str, bytes]:
-    """Return a new request id and the whole answer that carries it. Nothing of the request is repeated."""
+    """Return a new request id and the complete response with it. The response quotes nothing of the request."""
     identifier, phrase = secrets.token_hex(8), HTTPStatus(status).phrase
     document = {"type": "about:blank", "title": phrase, "status": status, "detail": _DETAILS[status]}
     body = json.dumps(document, separators=(",", ":")).encode()

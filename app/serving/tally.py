@@ -1,4 +1,4 @@
-"""Counts of clients that were given up, logged once a minute: a line for each would let them fill the log."""
+"""Counts closed slow clients and logs them once a minute, so that they cannot flood the log."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -10,20 +10,20 @@ _SECONDS: Final = 60.0
 
 
 class Tally:
-    """What happened since the last line, by name."""
+    """Counts by name since the last log line."""
 
     def __init__(self, log: Callable[[str], None]) -> None:
-        """Write lines with `log`."""
+        """Log with `log`."""
         self._log = log
         self._counts: Counter[str] = Counter()
         self._not_before = 0.0
 
     def add(self, name: str) -> None:
-        """Count one."""
+        """Add one to the count of `name`."""
         self._counts[name] += 1
 
     def report(self, now: float) -> None:
-        """Log what was counted, unless the last line is younger than a minute at `now` (monotonic seconds)."""
+        """Log the counts, unless the last line is less than a minute old at `now` (monotonic seconds)."""
         if not self._counts or now < self._not_before:
             return
         counted = ", ".join(f"{number} {name}" for name, number in sorted(self._counts.items()))

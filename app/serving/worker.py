@@ -1,15 +1,16 @@
 """gunicorn's gthread worker behind the gate, with problem documents for its own errors."""
 
 import contextlib
+import errno
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 from gunicorn.config import Config  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from gunicorn.http.message import Request  # type: ignore[import-untyped]
 
-from app.serving.bodies import BrokenIsLost
 from app.serving.client import ClientSocket
 from app.serving.connection import Connection
 from app.serving.framing import Kind
@@ -20,11 +21,11 @@ __all__ = ["Worker"]
 
 
 class Worker(Gate):
-    """What gunicorn runs. `handle_request` and `handle_error` run in threads, all else in the main loop."""
+    """The worker class. `handle_request` and `handle_error` run in threads; the other methods run in the main loop."""
 
     @classmethod
     def check_config(cls, cfg: Config, log: Logger) -> None:
-        """Refuse what the gate cannot see through: it must read the first bytes of plain HTTP/1."""
+        """Reject settings that hide plain HTTP/1 from the gate, such as TLS."""
         super().check_config(cfg, log)
         if cfg.is_ssl or cfg.proxy_protocol != "off" or cfg.protocol != "http" or cfg.http2_cleartext != "off":
             sys.exit("app.serving.Worker speaks plain HTTP/1 only: let a proxy terminate TLS, HTTP/2 and PROXY.")
@@ -35,21 +36,21 @@ class Worker(Gate):
         super().init_process()
 
     def enqueue_req(self, conn: Connection) -> None:
-        """Give the request that has arrived to a thread."""
+        """Give the arrived request to a thread."""
         pool = self.health_pool if conn.sock.begun.kind is Kind.HEALTH else self.tpool
         pool.submit(self.handle, conn).add_done_callback(
             lambda done: self.method_queue.defer(self.finish_request, conn, done)
         )
 
-    def handle_request(self, req: Request, conn: Connection) -> Any:  # noqa: ANN401 - whether to keep the connection
-        """Let the application answer. After a body that a thread has read, or not, the connection ends."""
+    def handle_request(self, req: Request, conn: Connection) -> Any:  # noqa: ANN401 - gunicorn's own
+        """Call the application. If a thread had to read the body, the connection is closed afterwards."""
         if conn.sock.begun.follows:
             req.force_close()
-            req.body.reader = BrokenIsLost(req.body.reader)
+            req.body.reader = _BodyReader(req.body.reader)
         return super().handle_request(req, conn)
 
     def handle_error(self, req: Request | None, client: ClientSocket, addr: Any, exc: BaseException) -> None:  # noqa: ANN401, ARG002
-        """Answer an error of HTTP, or one that the application let through, with a problem document."""
+        """Answer an HTTP error, or an exception that the application did not handle, with a problem document."""
         status = status_of(exc)
         identifier, answer = refusal(status)
         kind, host = type(exc).__name__, addr[0] if isinstance(addr, tuple) else "a local socket"
@@ -59,3 +60,21 @@ class Worker(Gate):
             self.log.info("refused a request from %s with %d, request id %s: %s", host, status, identifier, kind)
         with contextlib.suppress(OSError):
             client.sendall(answer)
+
+
+class _Reader(Protocol):
+    def read(self, size: int) -> bytes: ...
+
+
+class _BodyReader:
+    """Reader for gunicorn's `Body` that reports malformed chunks as a lost connection."""
+
+    def __init__(self, reader: _Reader) -> None:
+        self._reader = reader
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes. Raises ConnectionResetError, an OSError, for malformed chunks."""
+        try:
+            return self._reader.read(size)
+        except ParseException as error:
+            raise ConnectionResetError(errno.ECONNRESET, "the body is malformed") from error

@@ -1,11 +1,11 @@
-"""What a user could pick instead, each as small as its own documentation shows it, all with the same three routes.
+"""Alternatives to our application. Each is as small as its own documentation shows it and has the same three routes.
 
-    GET /products/stats/asin-status   the breakdown of the caller, cached for TTL seconds
-    POST /products                    a change, and then the contender's own way to invalidate
-    GET /healthz                      200 once it serves
+    GET /products/stats/asin-status   the caller's breakdown, cached for TTL seconds
+    POST /products                    a change, followed by the contender's own invalidation
+    GET /healthz                      200 as soon as the server answers
 
-Settings come as the application's own environment variables; TTL is CACHE_TTL. All but the limit check the same token
-with the same code (`identity`) and ask the same database with the same client (`database`). Their Redis clients get the
-pool and the time-outs of the note this product started from: 10 connections (as many as THREADS, when there are more),
-2 s to connect and to answer.
+Settings come from the same environment variables as the application's; TTL is CACHE_TTL. All contenders except the
+limit check the same token with the same code (`shared`) and call the same database with the same client (`database`).
+Their Redis clients use the pool and time-outs of the note that this product is based on: 10 connections (or THREADS, if
+that is more), 2 s to connect and 2 s for an answer.
 """

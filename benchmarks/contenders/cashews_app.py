@@ -1,6 +1,6 @@
-"""cashews under FastAPI: its decorator on an awaited function, `cache.delete` after a change.
+"""FastAPI with cashews: its decorator on an async function, `cache.delete` after a change.
 
-With CASHEWS_LOCK=1 the decorator also takes its lock, which its documentation recommends against herds.
+With CASHEWS_LOCK=1 the decorator also takes a lock. The documentation of cashews recommends it against cache stampedes.
 """
 
 import os
@@ -10,8 +10,7 @@ from cashews import Cache
 from fastapi import Depends, FastAPI, Header, HTTPException
 
 from benchmarks.contenders import database
-from benchmarks.contenders.identity import Caller, NotSignedInError, caller
-from benchmarks.contenders.settings import CONNECTIONS, REDIS_SECONDS, REDIS_URL, TTL
+from benchmarks.contenders.shared import CONNECTIONS, REDIS_SECONDS, REDIS_URL, TTL, Caller, NotSignedInError, caller
 
 app = FastAPI()
 cache = Cache()
@@ -19,7 +18,7 @@ cache.setup(REDIS_URL, max_connections=CONNECTIONS, socket_timeout=REDIS_SECONDS
 
 
 async def get_current_user(authorization: Annotated[str | None, Header()] = None) -> Caller:
-    """Return the caller, or refuse."""
+    """Return the caller, or answer 401."""
     try:
         return caller(authorization)
     except NotSignedInError:
@@ -29,7 +28,7 @@ async def get_current_user(authorization: Annotated[str | None, Header()] = None
 @cache(ttl=TTL, key="asin_stats:{user_id}", lock=os.environ.get("CASHEWS_LOCK") == "1")
 async def stats(user_id: str, token: str) -> Any:  # noqa: ANN401 - JSON
     """Return the breakdown from the database."""
-    return await database.awaited_stats(user_id, token)
+    return await database.async_stats(user_id, token)
 
 
 @app.get("/products/stats/asin-status")
@@ -40,13 +39,13 @@ async def asin_status(user: Annotated[Caller, Depends(get_current_user)]) -> Any
 
 @app.post("/products", status_code=201)
 async def create_product(product: dict[str, Any], user: Annotated[Caller, Depends(get_current_user)]) -> Any:  # noqa: ANN401
-    """Change, then delete the entry."""
-    made = await database.awaited_change(product, user.token)
+    """Create a product, then delete the cache entry."""
+    made = await database.async_change(product, user.token)
     await cache.delete(f"asin_stats:{user.user_id}")
     return made["deal"]
 
 
 @app.get("/healthz")
 async def healthz() -> str:
-    """Answer."""
+    """Return 200."""
     return "ok"

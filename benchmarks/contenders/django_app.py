@@ -1,4 +1,4 @@
-"""Django with django-redis: `cache.get_or_set`, `cache.delete` after a change; Redis trouble ignored."""
+"""Django with django-redis: `cache.get_or_set`, `cache.delete` after a change; Redis errors are ignored."""
 
 import json
 
@@ -9,8 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 
 from benchmarks.contenders import database
-from benchmarks.contenders.identity import NotSignedInError, caller
-from benchmarks.contenders.settings import CONNECTIONS, REDIS_SECONDS, REDIS_URL, TTL
+from benchmarks.contenders.shared import CONNECTIONS, REDIS_SECONDS, REDIS_URL, TTL, NotSignedInError, caller
 
 
 def asin_status(request: HttpRequest) -> HttpResponse:
@@ -24,7 +23,7 @@ def asin_status(request: HttpRequest) -> HttpResponse:
 
 
 def create_product(request: HttpRequest) -> HttpResponse:
-    """Change, then delete the entry."""
+    """Create a product, then delete the cache entry."""
     try:
         user = caller(request.headers.get("Authorization"))
     except NotSignedInError:
@@ -35,7 +34,7 @@ def create_product(request: HttpRequest) -> HttpResponse:
 
 
 def healthz(_request: HttpRequest) -> HttpResponse:
-    """Answer."""
+    """Return 200."""
     return HttpResponse("ok")
 
 
@@ -46,9 +45,9 @@ urlpatterns = [
 ]
 settings.configure(
     ROOT_URLCONF=__name__,
-    SECRET_KEY="for-a-benchmark-only",  # noqa: S106 - it signs nothing here
+    SECRET_KEY="for-a-benchmark-only",  # noqa: S106 - nothing is signed with it
     ALLOWED_HOSTS=["127.0.0.1"],
-    MIDDLEWARE=["django.middleware.common.CommonMiddleware"],  # for the Content-Length, which keeps connections simple
+    MIDDLEWARE=["django.middleware.common.CommonMiddleware"],  # adds Content-Length, which our load clients need
     DJANGO_REDIS_IGNORE_EXCEPTIONS=True,
     CACHES={
         "default": {

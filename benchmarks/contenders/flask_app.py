@@ -1,4 +1,4 @@
-"""The Flask application around the two Flask contenders: identity, the three routes."""
+"""The routes and the token check of the two Flask contenders."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from flask import Flask, g, request
 
 from benchmarks.contenders import database
-from benchmarks.contenders.identity import NotSignedInError, caller
+from benchmarks.contenders.shared import NotSignedInError, caller
 
 __all__ = ["add_routes"]
 
@@ -15,9 +15,9 @@ def add_routes(app: Flask, stats: Callable[[str], Any], invalidate: Callable[[st
     """Serve `stats(user_id)`; a change calls `invalidate(user_id)` afterwards. `g.token` holds the caller's token."""
 
     def sign_in() -> str:
-        somebody = caller(request.headers.get("Authorization"))
-        g.token = somebody.token
-        return somebody.user_id
+        user = caller(request.headers.get("Authorization"))
+        g.token = user.token
+        return user.user_id
 
     @app.get("/products/stats/asin-status")
     def asin_status() -> Any:  # noqa: ANN401 - JSON

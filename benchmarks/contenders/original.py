@@ -1,6 +1,6 @@
-"""The pattern of the note this product started from: FastAPI, the waiting Redis client, `get`, `setex`, `delete`.
+"""The pattern of the note that this product is based on: FastAPI, the synchronous Redis client, `get`/`setex`/`delete`.
 
-As there, the endpoints are coroutines that call waiting clients, Redis and the database alike.
+As in the note, the endpoints are coroutines that call synchronous clients, for Redis and for the database.
 """
 
 import json
@@ -11,8 +11,7 @@ import redis
 from fastapi import Depends, FastAPI, Header, HTTPException
 
 from benchmarks.contenders import database
-from benchmarks.contenders.identity import Caller, NotSignedInError, caller
-from benchmarks.contenders.settings import CONNECTIONS, REDIS_SECONDS, REDIS_URL, TTL
+from benchmarks.contenders.shared import CONNECTIONS, REDIS_SECONDS, REDIS_URL, TTL, Caller, NotSignedInError, caller
 
 log = logging.getLogger(__name__)
 app = FastAPI()
@@ -30,7 +29,7 @@ client = redis.Redis(
 
 
 def get_current_user(authorization: Annotated[str | None, Header()] = None) -> Caller:
-    """Return the caller, or refuse."""
+    """Return the caller, or answer 401."""
     try:
         return caller(authorization)
     except NotSignedInError:
@@ -38,7 +37,7 @@ def get_current_user(authorization: Annotated[str | None, Header()] = None) -> C
 
 
 def get_cached(key: str) -> Any:  # noqa: ANN401 - JSON
-    """Return what is stored, None for nothing and for trouble."""
+    """Return the cached value; None on a miss and on a Redis error."""
     try:
         value = client.get(key)
     except redis.RedisError as error:
@@ -48,7 +47,7 @@ def get_cached(key: str) -> Any:  # noqa: ANN401 - JSON
 
 
 def set_cached(key: str, value: object) -> None:
-    """Store for TTL seconds, best effort."""
+    """Store the value for TTL seconds; log and ignore Redis errors."""
     try:
         client.setex(key, TTL, json.dumps(value))
     except redis.RedisError as error:
@@ -56,7 +55,7 @@ def set_cached(key: str, value: object) -> None:
 
 
 def delete_cached(key: str) -> None:
-    """Delete, best effort."""
+    """Delete the value; log and ignore Redis errors."""
     try:
         client.delete(key)
     except redis.RedisError as error:
@@ -65,7 +64,7 @@ def delete_cached(key: str) -> None:
 
 @app.get("/products/stats/asin-status")
 async def asin_status(user: Annotated[Caller, Depends(get_current_user)]) -> Any:  # noqa: ANN401 - JSON
-    """Look in the cache first."""
+    """Return the breakdown from the cache, or from the database on a miss."""
     key = f"asin_stats:{user.user_id}"
     cached = get_cached(key)
     if cached is not None:
@@ -77,7 +76,7 @@ async def asin_status(user: Annotated[Caller, Depends(get_current_user)]) -> Any
 
 @app.post("/products", status_code=201)
 async def create_product(product: dict[str, Any], user: Annotated[Caller, Depends(get_current_user)]) -> Any:  # noqa: ANN401
-    """Change, then delete the entry."""
+    """Create a product, then delete the cache entry."""
     made = database.change(product, user.token)
     delete_cached(f"asin_stats:{user.user_id}")
     return made["deal"]
@@ -85,5 +84,5 @@ async def create_product(product: dict[str, Any], user: Annotated[Caller, Depend
 
 @app.get("/healthz")
 async def healthz() -> str:
-    """Answer."""
+    """Return 200."""
     return "ok"

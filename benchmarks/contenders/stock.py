@@ -1,4 +1,4 @@
-"""Flask-Caching as its documentation shows it: `memoize` on RedisCache, `delete_memoized` after a change."""
+"""Flask-Caching as in its documentation: `memoize` on RedisCache, `delete_memoized` after a change."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from flask_caching import Cache
 
 from benchmarks.contenders import database
 from benchmarks.contenders.flask_app import add_routes
-from benchmarks.contenders.settings import CONNECTIONS, REDIS_SECONDS, REDIS_URL, TTL
+from benchmarks.contenders.shared import CONNECTIONS, REDIS_SECONDS, REDIS_URL, TTL
 
 app = Flask(__name__)
 cache = Cache(

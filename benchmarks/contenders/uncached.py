@@ -1,4 +1,4 @@
-"""No cache at all: a Flask view that asks the database every time."""
+"""A Flask view without a cache, which calls the database for every request."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""What is measured: each module has `measure`, which returns figures fit for JSON, and `show`, which tabulates them."""
+"""The scenarios. In each module, `measure` returns figures that fit into JSON, and `show` returns a table of them."""

@@ -1,4 +1,4 @@
-"""A herd: 200 visitors ask for the same numbers at the same moment, and nothing is stored."""
+"""Thundering herd: 200 clients request the same uncached breakdown at the same moment."""
 
 import asyncio
 import json
@@ -6,55 +6,57 @@ import statistics
 from collections.abc import Sequence
 from typing import Any, Final
 
-from benchmarks.arena import BREAKDOWN, Arena, User
+from benchmarks.environment import BREAKDOWN, BenchmarkEnvironment, User
 from benchmarks.lineup import CACHED, LOCKED_CASHEWS, UNCACHED, Contender
-from benchmarks.load import Answer, Visitor, read, together
+from benchmarks.load import Answer, LoadClient, read, send_together
 from benchmarks.report import table
 from benchmarks.serving import ContenderServer
 
 __all__ = ["measure", "show"]
 
-_WHO: Final = (*CACHED, LOCKED_CASHEWS, UNCACHED)
-_VISITORS: Final = 200
+_CONTENDERS: Final = (*CACHED, LOCKED_CASHEWS, UNCACHED)
+_CLIENTS: Final = 200
 _WORKERS: Final = 4
 
 
-def measure(arena: Arena, *, herds: int, whom: Sequence[Contender] = _WHO) -> dict[str, Any]:
-    """Let `herds` come to each of `whom`, each to a new user, with room for all of them to be served at once."""
+def measure(
+    environment: BenchmarkEnvironment, *, herds: int, contenders: Sequence[Contender] = _CONTENDERS
+) -> dict[str, Any]:
+    """Send `herds` herds to each contender, each for a new user. Each server has a thread for every client."""
     figures = {}
-    for who in whom:
-        with arena.server(who, workers=_WORKERS, threads=_VISITORS // _WORKERS) as server:
-            figures[who.name] = [_herd(arena, server, user) for user in arena.users(herds + 1)][1:]
-    return {"visitors": _VISITORS, "workers": _WORKERS, "contenders": figures}
+    for contender in contenders:
+        with environment.server(contender, workers=_WORKERS, threads=_CLIENTS // _WORKERS) as server:
+            figures[contender.name] = [_herd(environment, server, user) for user in environment.users(herds + 1)][1:]
+    return {"clients": _CLIENTS, "workers": _WORKERS, "contenders": figures}
 
 
-def _herd(arena: Arena, server: ContenderServer, user: User) -> dict[str, float]:
-    calls = arena.database.calls(server.contender.name)
-    answers = asyncio.run(_come(server, user))
+def _herd(environment: BenchmarkEnvironment, server: ContenderServer, user: User) -> dict[str, float]:
+    calls = environment.database.calls(server.contender.name)
+    answers = asyncio.run(_send_herd(server, user))
     return {
-        "database_calls": arena.database.calls(server.contender.name) - calls,
+        "database_calls": environment.database.calls(server.contender.name) - calls,
         "seconds": max(answer.ended for answer in answers) - min(answer.started for answer in answers),
         "wrong": sum(answer.status != 200 or json.loads(answer.body) != BREAKDOWN for answer in answers),
     }
 
 
-async def _come(server: ContenderServer, user: User) -> list[Answer]:
-    visitors = [Visitor(server.port) for _ in range(_VISITORS)]
-    answers = await together(visitors, read(user))
-    for visitor in visitors:
-        visitor.leave()
+async def _send_herd(server: ContenderServer, user: User) -> list[Answer]:
+    clients = [LoadClient(server.port) for _ in range(_CLIENTS)]
+    answers = await send_together(clients, read(user))
+    for client in clients:
+        client.close()
     return answers
 
 
 def show(data: dict[str, Any]) -> str:
-    """Return the table."""
+    """Return the table of database calls, times and wrong answers."""
     rows = []
-    for who in _WHO:
-        if not (herds := data["contenders"].get(who.name)):
+    for contender in _CONTENDERS:
+        if not (herds := data["contenders"].get(contender.name)):
             continue
         calls = [int(herd["database_calls"]) for herd in herds]
         seconds = statistics.median(herd["seconds"] for herd in herds)
         rows.append(
-            [who.what, statistics.median_high(calls), f"{seconds:.2f}", sum(int(herd["wrong"]) for herd in herds)]
+            [contender.what, statistics.median_high(calls), f"{seconds:.2f}", sum(int(herd["wrong"]) for herd in herds)]
         )
     return table(["", "database calls", "all answered after, s", "wrong"], rows)

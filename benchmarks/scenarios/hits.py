@@ -1,4 +1,4 @@
-"""All hits: entries that do not expire, as many connections as one worker has threads, each request another user's."""
+"""All hits: no entry expires. One connection per thread of the worker; the requests rotate among the users."""
 
 import asyncio
 import json
@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from redis import Redis
 
-from benchmarks.arena import BREAKDOWN, THREADS, Arena, User
 from benchmarks.cores import are_separate
-from benchmarks.lineup import EVERYBODY, LIMIT, OURS, Contender
-from benchmarks.load import Answer, Visitor, read
+from benchmarks.environment import BREAKDOWN, THREADS, BenchmarkEnvironment, User
+from benchmarks.lineup import CONTENDERS, LIMIT, OURS, Contender
+from benchmarks.load import Answer, LoadClient, read
 from benchmarks.meters import RedisUse, cpu_seconds, worker_megabytes
 from benchmarks.report import spread, table
 from benchmarks.saturation import WRK, saturate
@@ -27,28 +27,28 @@ _USERS: Final = 64
 
 
 class WrongAnswerError(RuntimeError):
-    """A contender answered something else than the database's numbers: its speed means nothing."""
+    """A contender did not answer with the database's numbers, so its speed has no meaning."""
 
 
-def measure(arena: Arena, *, rounds: int, seconds: float) -> dict[str, Any]:
-    """Run interleaved rounds of `seconds` over everybody.
+def measure(environment: BenchmarkEnvironment, *, rounds: int, seconds: float) -> dict[str, Any]:
+    """Run interleaved rounds of `seconds` for all contenders.
 
     Raises:
-        WrongAnswerError: somebody gave a wrong answer.
+        WrongAnswerError: a contender gave a wrong answer.
 
     """
-    users, figures = arena.users(_USERS), {each.name: list[dict[str, float]]() for each in EVERYBODY}
+    users, figures = environment.users(_USERS), {each.name: list[dict[str, float]]() for each in CONTENDERS}
     with ExitStack() as running:
-        servers = {each: running.enter_context(arena.server(each, ttl=_TTL)) for each in EVERYBODY}
+        servers = {each: running.enter_context(environment.server(each, ttl=_TTL)) for each in CONTENDERS}
         bodies = {each: asyncio.run(_warm(server, users)) for each, server in servers.items()}
         for number in range(rounds):
-            for contender in _rotated(EVERYBODY, number):
-                one = _round(arena, servers[contender], users, bodies[contender], seconds=seconds)
+            for contender in _rotated(CONTENDERS, number):
+                one = _round(environment, servers[contender], users, bodies[contender], seconds=seconds)
                 figures[contender.name].append(one)
         return _conditions(users) | {
             "rounds": figures,
             "megabytes": {each.name: worker_megabytes(server.pid) for each, server in servers.items()},
-            "entry_bytes": {each.name: _entry_bytes(arena, each) for each in EVERYBODY},
+            "entry_bytes": {each.name: _entry_bytes(environment, each) for each in CONTENDERS},
         }
 
 
@@ -65,14 +65,14 @@ def _conditions(users: Sequence[User]) -> dict[str, Any]:
 
 
 def _round(
-    arena: Arena, server: ContenderServer, users: Sequence[User], body: bytes, *, seconds: float
+    environment: BenchmarkEnvironment, server: ContenderServer, users: Sequence[User], body: bytes, *, seconds: float
 ) -> dict[str, float]:
-    """Return the figures of one round, per request where that makes sense."""
+    """Return the figures of one round: totals of processor time, traffic and calls are divided by the requests."""
     name = server.contender.name
     alone = saturate(server.port, users, body, connections=1, seconds=1)
-    redis, calls, cpu = RedisUse.read(arena.redis), arena.database.calls(name), cpu_seconds(server.pid)
+    redis, calls, cpu = RedisUse.read(environment.redis), environment.database.calls(name), cpu_seconds(server.pid)
     burst = saturate(server.port, users, body, connections=THREADS, seconds=seconds)
-    used = RedisUse.read(arena.redis).since(redis, requests=burst.requests)
+    used = RedisUse.read(environment.redis).since(redis, requests=burst.requests)
     if burst.wrong or alone.wrong:
         raise WrongAnswerError(f"{name}: {burst.wrong + alone.wrong} answers were wrong")
     return {
@@ -86,21 +86,21 @@ def _round(
         "redis_round_trips": used.round_trips,
         "redis_bytes": used.received + used.sent,
         "redis_cpu_us": used.cpu * 1e6,
-        "database_calls": (arena.database.calls(name) - calls) / burst.requests,
+        "database_calls": (environment.database.calls(name) - calls) / burst.requests,
     }
 
 
 async def _warm(server: ContenderServer, users: Sequence[User]) -> bytes:
-    """Let everything be stored and every thread work; return the body that all users get, now certainly cached."""
-    visitors = [Visitor(server.port) for _ in range(THREADS)]
+    """Fill the cache and use every thread; return the body that all users get from the cache."""
+    clients = [LoadClient(server.port) for _ in range(THREADS)]
 
-    async def visit(visitor: Visitor, known: Sequence[User]) -> list[Answer]:
-        return [await visitor.ask(read(user)) for _ in range(3) for user in known]
+    async def run_client(client: LoadClient, known: Sequence[User]) -> list[Answer]:
+        return [await client.send(read(user)) for _ in range(3) for user in known]
 
-    shares = [visit(visitor, users[start::THREADS]) for start, visitor in enumerate(visitors)]
+    shares = [run_client(client, users[start::THREADS]) for start, client in enumerate(clients)]
     answers = [answer for share in await asyncio.gather(*shares) for answer in share]
-    for visitor in visitors:
-        visitor.leave()
+    for client in clients:
+        client.close()
     body = answers[-1].body
     if json.loads(body) != BREAKDOWN or any((answer.status, answer.body) != (200, body) for answer in answers):
         raise WrongAnswerError(f"{server.contender.name} answered {answers[-1].status} {body!r}")
@@ -108,9 +108,9 @@ async def _warm(server: ContenderServer, users: Sequence[User]) -> bytes:
 
 
 def show(data: dict[str, Any]) -> str:
-    """Return the table: medians over the rounds, the spread of the throughput, ratios round by round."""
+    """Return the table: medians over the rounds, the spread of the throughput, and medians of the ratios per round."""
     rounds = data["rounds"]
-    order = sorted(EVERYBODY, key=lambda each: -_median(rounds[each.name], "per_second"))
+    order = sorted(CONTENDERS, key=lambda each: -_median(rounds[each.name], "per_second"))
     rows = [_row(data, contender) for contender in order]
     headers = [
         "",
@@ -141,31 +141,31 @@ def _row(data: dict[str, Any], contender: Contender) -> list[object]:
 
 
 def share_of_core(data: dict[str, Any]) -> float:
-    """Return how much of its core the limit, which waits for nothing, got: less than all went to somebody else."""
+    """Return the share of its core that the limit got. The limit never waits, so other programs used the rest."""
     return float(statistics.median(each["per_second"] * each["cpu_us"] / 1e6 for each in data["rounds"][LIMIT.name]))
 
 
 def ratio(data: dict[str, Any], one: Contender, other: Contender) -> float:
-    """Return how many times the throughput of `other` that of `one` is: the median over the rounds of both."""
+    """Return the throughput of `one` divided by that of `other`: the median of the ratios per round."""
     pairs = zip(data["rounds"][one.name], data["rounds"][other.name], strict=True)
     return float(statistics.median(a["per_second"] / b["per_second"] for a, b in pairs))
 
 
 def cpu_ratio(data: dict[str, Any], one: Contender) -> float:
-    """Return the limit's processor time per request in units of that of `one`; a busy neighbour disturbs it least."""
+    """Return the limit's processor time per request divided by that of `one`. Other programs disturb it least."""
     rounds = data["rounds"]
     return _median(rounds[LIMIT.name], "cpu_us") / _median(rounds[one.name], "cpu_us")
 
 
 def _rotated(contenders: Sequence[Contender], number: int) -> list[Contender]:
-    """Return them in another order each round, so that nobody always follows the same one."""
+    """Rotate the order in each round, so that no contender always runs after the same other one."""
     start = number % len(contenders)
     return [*contenders[start:], *contenders[:start]]
 
 
-def _entry_bytes(arena: Arena, contender: Contender) -> float:
-    """Return what one user's entry takes in Valkey, its key and overhead included."""
-    with Redis.from_url(arena.redis_url(contender)) as redis:
+def _entry_bytes(environment: BenchmarkEnvironment, contender: Contender) -> float:
+    """Return the mean memory of one user's entry in Valkey, including its key and overhead."""
+    with Redis.from_url(environment.redis_url(contender)) as redis:
         return sum(int(redis.memory_usage(key) or 0) for key in redis.scan_iter()) / _USERS
 
 

@@ -1,7 +1,7 @@
-"""Nine hits in ten: many users, each coming back often enough that every tenth read finds the entry expired.
+"""Nine hits in ten: many users, each of whom reads so often that every tenth read finds an expired entry.
 
-All contenders are under this light load at the same time, each with users of its own; what a read takes is then the way
-through the code and, for one in ten, the way to the database, not the wait for a processor.
+All contenders are measured at the same time, each with its own users. The load is light, so a read does not wait for a
+processor. Its time is that of the code and, for every tenth read, of the database.
 """
 
 import asyncio
@@ -11,63 +11,70 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any, Final
 
-from benchmarks.arena import BREAKDOWN, Arena, User
+from benchmarks.environment import BREAKDOWN, BenchmarkEnvironment, User
 from benchmarks.lineup import CACHED, UNCACHED
-from benchmarks.load import Answer, Visitor, mean, percentile, read
+from benchmarks.load import Answer, LoadClient, mean, percentile, read
 from benchmarks.report import table
 
 __all__ = ["measure", "show"]
 
-_WHO: Final = (*CACHED, UNCACHED)
+_CONTENDERS: Final = (*CACHED, UNCACHED)
 _TTL: Final = 10
 _READS: Final = 10
-"""Of one user while an entry lives: one finds it expired, the others find it."""
+"""Reads of one user per lifetime of an entry: one is a miss, the others are hits."""
 
 _PAUSE: Final = 1.03
-"""Seconds between two: nine pauses are less than the TTL, ten are more, with the database's time on top."""
+"""Seconds between two reads of a user. Nine pauses are shorter than the TTL; ten are longer than TTL plus database."""
 
 _USERS: Final = 40
 
 
-def measure(arena: Arena, *, cycles: int) -> dict[str, Any]:
-    """Let every user of every contender read through `cycles` lifetimes of an entry."""
+def measure(environment: BenchmarkEnvironment, *, cycles: int) -> dict[str, Any]:
+    """Let every user of every contender read for `cycles` lifetimes of an entry."""
     with ExitStack() as running:
-        servers = {each: running.enter_context(arena.server(each, ttl=_TTL)) for each in _WHO}
-        visits = {each: [(server.port, user) for user in arena.users(_USERS)] for each, server in servers.items()}
-        before = [arena.database.calls(who.name) for who in _WHO]
-        answers = asyncio.run(_everybody(list(visits.values()), reads=cycles * _READS))
-        calls = [arena.database.calls(who.name) - had for who, had in zip(_WHO, before, strict=True)]
+        servers = {each: running.enter_context(environment.server(each, ttl=_TTL)) for each in _CONTENDERS}
+        reads_by_user = {
+            each: [(server.port, user) for user in environment.users(_USERS)] for each, server in servers.items()
+        }
+        before = [environment.database.calls(contender.name) for contender in _CONTENDERS]
+        answers = asyncio.run(_load(list(reads_by_user.values()), reads=cycles * _READS))
+        calls = [
+            environment.database.calls(contender.name) - had for contender, had in zip(_CONTENDERS, before, strict=True)
+        ]
     return {
         "users": _USERS,
         "pause": _PAUSE,
         "ttl": _TTL,
         "contenders": {
-            who.name: _figures(given, called) for who, given, called in zip(_WHO, answers, calls, strict=True)
+            contender.name: _figures(given, called)
+            for contender, given, called in zip(_CONTENDERS, answers, calls, strict=True)
         },
     }
 
 
-async def _everybody(visits: Sequence[Sequence[tuple[int, User]]], *, reads: int) -> list[list[Answer]]:
-    # Spread over the lifetime of an entry, so that the entries do not all expire in the same second.
+async def _load(reads_by_user: Sequence[Sequence[tuple[int, User]]], *, reads: int) -> list[list[Answer]]:
+    # Spread the start times over the lifetime of an entry, so that the entries do not all expire in the same second.
     starts = random.Random(1)  # noqa: S311 - no secret
     return [
         [answer for each in await one for answer in each]
         for one in [
-            asyncio.gather(*(_visit(port, user, starts.uniform(0, _PAUSE * _READS), reads) for port, user in users))
-            for users in visits
+            asyncio.gather(
+                *(_run_client(port, user, starts.uniform(0, _PAUSE * _READS), reads) for port, user in users)
+            )
+            for users in reads_by_user
         ]
     ]
 
 
-async def _visit(port: int, user: User, start: float, reads: int) -> list[Answer]:
-    """Read every `_PAUSE` seconds, by the clock: a slow answer does not move the later reads."""
-    visitor, answers = Visitor(port), list[Answer]()
+async def _run_client(port: int, user: User, start: float, reads: int) -> list[Answer]:
+    """Read every `_PAUSE` seconds on a fixed schedule: a slow answer does not delay the later reads."""
+    client, answers = LoadClient(port), list[Answer]()
     loop = asyncio.get_running_loop()
     begin = loop.time() + start
     for number in range(reads):
         await asyncio.sleep(max(0, begin + number * _PAUSE - loop.time()))
-        answers.append(await visitor.ask(read(user)))
-    visitor.leave()
+        answers.append(await client.send(read(user)))
+    client.close()
     return answers
 
 
@@ -84,17 +91,17 @@ def _figures(answers: Sequence[Answer], calls: int) -> dict[str, float]:
 
 
 def show(data: dict[str, Any]) -> str:
-    """Return the table."""
+    """Return the table of latencies, database calls and wrong answers."""
     figures = data["contenders"]
     without = figures[UNCACHED.name]["mean_ms"]
     rows = [
         [
-            who.what,
-            *(figures[who.name][name] for name in ("mean_ms", "p50_ms", "p99_ms")),
-            f"{figures[who.name]['asked_database']:.1%}",
-            f"{without / figures[who.name]['mean_ms']:.1f} times",
-            int(figures[who.name]["wrong"]),
+            contender.what,
+            *(figures[contender.name][name] for name in ("mean_ms", "p50_ms", "p99_ms")),
+            f"{figures[contender.name]['asked_database']:.1%}",
+            f"{without / figures[contender.name]['mean_ms']:.1f} times",
+            int(figures[contender.name]["wrong"]),
         ]
-        for who in _WHO
+        for contender in _CONTENDERS
     ]
     return table(["", "mean, ms", "p50, ms", "p99, ms", "asked the database", "faster than no cache", "wrong"], rows)

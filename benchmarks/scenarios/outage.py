@@ -1,4 +1,4 @@
-"""Redis goes: first killed, so that connections are refused, then frozen, so that nothing answers at all."""
+"""Redis outage: first Redis is killed, so connections are refused; then it is frozen, so commands get no answer."""
 
 import asyncio
 import itertools
@@ -9,70 +9,77 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from benchmarks.arena import BREAKDOWN, THREADS, Arena, User
 from benchmarks.cores import LOAD, pinned
+from benchmarks.environment import BREAKDOWN, THREADS, BenchmarkEnvironment, User
 from benchmarks.lineup import CACHED, UNCACHED, Contender
-from benchmarks.load import Answer, Visitor, percentile, read
+from benchmarks.load import Answer, LoadClient, percentile, read
 from benchmarks.report import table
 from benchmarks.serving import ContenderServer
 
 __all__ = ["measure", "show"]
 
-_EVERYBODY: Final = (*CACHED, UNCACHED)
+_CONTENDERS: Final = (*CACHED, UNCACHED)
 _USERS: Final = 32
 _HUNG: Final = 5.0
 _SLICE: Final = 0.25
 _SLOW: Final = 1.0
-"""Seconds: nobody waits that long but for a Redis time-out."""
+"""Latency in seconds above which an answer counts as slow. Only a Redis time-out takes that long."""
 
 
-def measure(arena: Arena, *, absent: float, who: Sequence[Contender] = _EVERYBODY) -> dict[str, Any]:
-    """Take Redis away from each contender: killed for `absent` seconds, back, frozen for five."""
-    return {"hung_seconds": _HUNG, "contenders": {each.name: _outages(arena, each, absent=absent) for each in who}}
+def measure(
+    environment: BenchmarkEnvironment, *, absent: float, contenders: Sequence[Contender] = _CONTENDERS
+) -> dict[str, Any]:
+    """For each contender: kill Redis for `absent` seconds, restart it, then freeze it for five seconds."""
+    return {
+        "hung_seconds": _HUNG,
+        "contenders": {each.name: _outages(environment, each, absent=absent) for each in contenders},
+    }
 
 
-def _outages(arena: Arena, who: Contender, *, absent: float) -> dict[str, Any]:
-    valkey, users = arena.stack.redis, arena.users(_USERS)
-    with arena.server(who) as server:
+def _outages(environment: BenchmarkEnvironment, contender: Contender, *, absent: float) -> dict[str, Any]:
+    valkey, users = environment.stack.redis, environment.users(_USERS)
+    with environment.server(contender) as server:
         asyncio.run(_load(server, users, seconds=1))
         valkey.kill()
         killed = asyncio.run(_load(server, users, seconds=absent))
         with pinned(LOAD):
             valkey.start()
         asyncio.run(_load(server, users, seconds=2))
-        answers, frozen, resumed = asyncio.run(_hang(arena, server, users))
+        answers, frozen, resumed = asyncio.run(_freeze(environment, server, users))
     hung = [answer for answer in answers if answer.ended > frozen and answer.started < resumed]
     return {"killed": _figures(killed), "hung": _figures(hung), "timeline": _timeline(answers, frozen)}
 
 
-async def _hang(arena: Arena, server: ContenderServer, users: Sequence[User]) -> tuple[list[Answer], float, float]:
-    """Freeze Redis under load; return all answers, and when it was frozen and resumed."""
+async def _freeze(
+    environment: BenchmarkEnvironment, server: ContenderServer, users: Sequence[User]
+) -> tuple[list[Answer], float, float]:
+    """Freeze Redis under load; return all answers and the times of freezing and resuming."""
     load = asyncio.create_task(_load(server, users, seconds=_HUNG + 2))
     await asyncio.sleep(1)
     frozen = time.monotonic()
-    arena.stack.redis.pause()
+    environment.stack.redis.pause()
     await asyncio.sleep(_HUNG)
-    arena.stack.redis.resume()
+    environment.stack.redis.resume()
     resumed = time.monotonic()
     return await load, frozen, resumed
 
 
 async def _load(server: ContenderServer, users: Sequence[User], *, seconds: float) -> list[Answer]:
-    """Read for some seconds, with as many visitors as the server has threads, each time as another user."""
+    """Read for some seconds with as many clients as the server has threads; the requests rotate among the users."""
     end, requests, answers = time.monotonic() + seconds, itertools.cycle(map(read, users)), list[Answer]()
 
-    async def visit() -> None:
-        visitor = Visitor(server.port)
+    async def run_client() -> None:
+        client = LoadClient(server.port)
         while time.monotonic() < end:
-            answers.append(await visitor.ask(next(requests)))
-        visitor.leave()
+            answers.append(await client.send(next(requests)))
+        client.close()
 
-    await asyncio.gather(*(visit() for _ in range(THREADS)))
+    await asyncio.gather(*(run_client() for _ in range(THREADS)))
     return answers
 
 
 def _timeline(answers: Sequence[Answer], frozen: float) -> list[tuple[float, float]]:
-    """Return answers per second in each slice of time, which begins at so many seconds after Redis froze."""
+    """Return pairs (seconds after the freeze, answers per second) for each time interval."""
     slices = Counter(math.floor((answer.ended - frozen) / _SLICE) for answer in answers)
     last = math.floor((_HUNG + 1) / _SLICE)
     return [(number * _SLICE, slices[number] / _SLICE) for number in range(math.ceil(-1 / _SLICE), last)]
@@ -91,14 +98,14 @@ def _figures(answers: Sequence[Answer]) -> dict[str, float]:
 
 
 def show(data: dict[str, Any]) -> str:
-    """Return the table."""
+    """Return the table of latencies and failures while Redis was killed and while it was frozen."""
     rows = []
-    for who in _EVERYBODY:
-        if figures := data["contenders"].get(who.name):
+    for contender in _CONTENDERS:
+        if figures := data["contenders"].get(contender.name):
             killed, hung = figures["killed"], figures["hung"]
             rows.append(
                 [
-                    who.what,
+                    contender.what,
                     *(killed["p99_ms"], int(killed["failed"])),
                     *(int(hung[name]) for name in ("requests", "slow", "failed")),
                     *(hung[name] for name in ("p50_ms", "p99_ms", "p99_of_the_rest_ms")),

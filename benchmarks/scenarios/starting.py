@@ -1,4 +1,4 @@
-"""Cold starts: from the process' birth to its first answer, and from a worker's death to the first of its successor."""
+"""Cold starts: the time from starting a server to its first answer, and from killing a worker to the next answer."""
 
 import os
 import signal
@@ -7,8 +7,8 @@ from typing import Final
 
 import httpx
 
-from benchmarks.arena import Arena
-from benchmarks.lineup import EVERYBODY, Contender
+from benchmarks.environment import BenchmarkEnvironment
+from benchmarks.lineup import CONTENDERS, Contender
 from benchmarks.meters import members
 from benchmarks.report import spread, table
 from benchmarks.serving import ContenderServer
@@ -18,24 +18,24 @@ __all__ = ["measure", "show"]
 _SECONDS: Final = 60.0
 
 
-def measure(arena: Arena, *, starts: int) -> dict[str, list[dict[str, float]]]:
-    """Start everybody `starts` times, in turn, with one worker each."""
-    figures: dict[str, list[dict[str, float]]] = {who.name: [] for who in EVERYBODY}
+def measure(environment: BenchmarkEnvironment, *, starts: int) -> dict[str, list[dict[str, float]]]:
+    """Start every contender `starts` times, in turn, with one worker each."""
+    figures: dict[str, list[dict[str, float]]] = {contender.name: [] for contender in CONTENDERS}
     for _ in range(starts):
-        for who in EVERYBODY:
-            figures[who.name].append(_start(arena, who))
+        for contender in CONTENDERS:
+            figures[contender.name].append(_start(environment, contender))
     return figures
 
 
-def _start(arena: Arena, who: Contender) -> dict[str, float]:
-    server, started = arena.server(who), time.monotonic()
+def _start(environment: BenchmarkEnvironment, contender: Contender) -> dict[str, float]:
+    server, started = environment.server(contender), time.monotonic()
     with server:
         took = {"start": time.monotonic() - started}
-        return took if who.awaits else took | {"worker": _next_worker(server)}
+        return took if contender.is_asgi else took | {"worker": _next_worker(server)}
 
 
 def _next_worker(server: ContenderServer) -> float:
-    """Kill the worker and return how long its successor took to answer; the master keeps the socket open meanwhile."""
+    """Kill the worker and return the seconds until the new worker answers. The master keeps the socket open."""
     workers = set(members(server.pid)) - {server.pid}
     started = time.monotonic()
     for worker in workers:
@@ -47,8 +47,8 @@ def _next_worker(server: ContenderServer) -> float:
 def show(data: dict[str, list[dict[str, float]]]) -> str:
     """Return the table: medians with their spread."""
     rows = []
-    for who in EVERYBODY:
-        starts = data[who.name]
-        worker = "the same" if who.awaits else spread([each["worker"] for each in starts])
-        rows.append([who.what, spread([each["start"] for each in starts]), worker])
+    for contender in CONTENDERS:
+        starts = data[contender.name]
+        worker = "the same" if contender.is_asgi else spread([each["worker"] for each in starts])
+        rows.append([contender.what, spread([each["start"] for each in starts]), worker])
     return table(["", "server, s", "worker, s"], rows)

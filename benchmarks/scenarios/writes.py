@@ -1,7 +1,7 @@
-"""One change per five reads: several visitors of the same user, each reading or changing by lot.
+"""One change per five reads: several clients per user, each of which reads or changes at random.
 
-Each acknowledged change adds one product. A read that started later and tells fewer products than were acknowledged by
-then is stale.
+Each acknowledged change adds one product. A read is stale if it shows fewer products than were acknowledged before the
+read started.
 """
 
 import asyncio
@@ -12,23 +12,23 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from benchmarks.arena import BREAKDOWN, Arena, User
+from benchmarks.environment import BREAKDOWN, BenchmarkEnvironment, User
 from benchmarks.lineup import CACHED, UNCACHED
-from benchmarks.load import Answer, Visitor, change, percentile, read
+from benchmarks.load import Answer, LoadClient, change, percentile, read
 from benchmarks.report import table
 from benchmarks.serving import ContenderServer
 
 __all__ = ["measure", "show"]
 
-_WHO: Final = (*CACHED, UNCACHED)
+_CONTENDERS: Final = (*CACHED, UNCACHED)
 _USERS: Final = 4
-_VISITORS: Final = 4
+_CLIENTS: Final = 4
 _CHANGES: Final = 1 / 6
 
 
 @dataclass(slots=True)
 class _Ledger:
-    """What one user's visitors have seen; `acknowledged` counts products."""
+    """The answers that one user's clients got; `acknowledged` is the number of acknowledged products."""
 
     acknowledged: int = BREAKDOWN["all"]
     reads: list[Answer] = field(default_factory=list)
@@ -36,42 +36,44 @@ class _Ledger:
     stale: int = 0
 
 
-def measure(arena: Arena, *, seconds: float) -> dict[str, Any]:
-    """Put each contender under this load for `seconds`, one after the other."""
+def measure(environment: BenchmarkEnvironment, *, seconds: float) -> dict[str, Any]:
+    """Put each contender under this load for `seconds`, one after another."""
     figures = {}
-    for who in _WHO:
+    for contender in _CONTENDERS:
         with ExitStack() as running:
-            server = running.enter_context(arena.server(who))
-            calls = arena.database.calls(who.name)
-            ledgers = asyncio.run(_load(server, arena.users(_USERS), seconds=seconds))
-            figures[who.name] = _figures(ledgers, seconds=seconds, calls=arena.database.calls(who.name) - calls)
-    return {"users": _USERS, "visitors": _VISITORS, "contenders": figures}
+            server = running.enter_context(environment.server(contender))
+            calls = environment.database.calls(contender.name)
+            ledgers = asyncio.run(_load(server, environment.users(_USERS), seconds=seconds))
+            figures[contender.name] = _figures(
+                ledgers, seconds=seconds, calls=environment.database.calls(contender.name) - calls
+            )
+    return {"users": _USERS, "clients": _CLIENTS, "contenders": figures}
 
 
 async def _load(server: ContenderServer, users: Sequence[User], *, seconds: float) -> list[_Ledger]:
-    end, ledgers, lots = time.monotonic() + seconds, [_Ledger() for _ in users], random.Random(1)  # noqa: S311
-    visits = [
-        _visit(Visitor(server.port), user, ledger, lots, end=end)
+    end, ledgers, chance = time.monotonic() + seconds, [_Ledger() for _ in users], random.Random(1)  # noqa: S311
+    runs = [
+        _run_client(LoadClient(server.port), user, ledger, chance, end=end)
         for user, ledger in zip(users, ledgers, strict=True)
-        for _ in range(_VISITORS)
+        for _ in range(_CLIENTS)
     ]
-    await asyncio.gather(*visits)
+    await asyncio.gather(*runs)
     return ledgers
 
 
-async def _visit(visitor: Visitor, user: User, ledger: _Ledger, lots: random.Random, *, end: float) -> None:
+async def _run_client(client: LoadClient, user: User, ledger: _Ledger, chance: random.Random, *, end: float) -> None:
     reading = read(user)
     while time.monotonic() < end:
-        if lots.random() < _CHANGES:
-            answer = await visitor.ask(change(user))
+        if chance.random() < _CHANGES:
+            answer = await client.send(change(user))
             ledger.changes.append(answer)
             ledger.acknowledged += answer.status == 201
         else:
             floor = ledger.acknowledged
-            answer = await visitor.ask(reading)
+            answer = await client.send(reading)
             ledger.reads.append(answer)
             ledger.stale += answer.status == 200 and answer.total() < floor
-    visitor.leave()
+    client.close()
 
 
 def _figures(ledgers: Sequence[_Ledger], *, seconds: float, calls: int) -> dict[str, float]:
@@ -91,12 +93,12 @@ def _figures(ledgers: Sequence[_Ledger], *, seconds: float, calls: int) -> dict[
 
 
 def show(data: dict[str, Any]) -> str:
-    """Return the table."""
+    """Return the table of rates, latencies, database calls and stale reads."""
     rows = []
-    for who in _WHO:
-        one = data["contenders"][who.name]
+    for contender in _CONTENDERS:
+        one = data["contenders"][contender.name]
         times = (one[name] for name in ("reads_per_second", "read_p50_ms", "read_p99_ms", "change_p50_ms"))
         calls = f"{one['database_calls']:.2f}"
-        rows.append([who.what, *times, calls, f"{one['stale']:.1%}", int(one["failed"])])
+        rows.append([contender.what, *times, calls, f"{one['stale']:.1%}", int(one["failed"])])
     headers = ["", "reads/s", "p50, ms", "p99, ms", "change p50, ms", "database calls per read"]
     return table([*headers, "stale reads", "failed"], rows)

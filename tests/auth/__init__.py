@@ -1,1 +1,1 @@
-"""Tests of identity: keys, tokens, and who is calling."""
+"""Tests of authentication: keys, tokens, sessions and callers."""

@@ -1,4 +1,4 @@
-"""What the token tests share: two published keys, a ring that counts, and a look at refusals."""
+"""Helpers of the token and key tests: published keys, a counting key ring, and a check of refusals."""
 
 import re
 import traceback
@@ -6,27 +6,29 @@ import traceback
 import pytest
 from jwt import PyJWK
 
-from app.auth.keys import KeyRing
+from app.auth.keys import KeyRing, UnknownKeyError
 from app.auth.tokens import InvalidTokenError, TokenVerifier
-from tests.auth.minting import es256, rs256
+from tests.auth.minting import Signer, es256, rs256
 
 EC_KEY = es256("ec")
 RSA_KEY = rs256("rsa")
+OLD, NEW, RSA = es256("old"), es256("new"), rs256("rsa")
+"""Keys of the fixture `key_set`, which publishes OLD and RSA at first."""
 
 
 class CountingRing(KeyRing):
-    """A key ring that counts how often it was asked: one question for each signature checked."""
+    """A key ring that counts its lookups. There is one lookup for each signature check."""
 
-    asked = 0
+    lookups = 0
 
     def find(self, *, algorithm: str, key_id: str | None) -> PyJWK:
-        """Count and pass on."""
-        self.asked += 1
+        """Count the lookup and find the key."""
+        self.lookups += 1
         return super().find(algorithm=algorithm, key_id=key_id)
 
 
 def refusal(verifier: TokenVerifier, token: str) -> str:
-    """Return why `token` is refused, having made sure that the refusal gives nothing of it away."""
+    """Return the reason why `token` is refused, after checking that the error contains no part of it."""
     with pytest.raises(InvalidTokenError) as caught:
         verifier.verify(token)
     reason = caught.value.reason
@@ -34,3 +36,11 @@ def refusal(verifier: TokenVerifier, token: str) -> str:
     shown = "".join(traceback.format_exception(caught.value))
     assert not any(part in shown for part in token.split(".") if len(part) > 8)
     return reason
+
+
+def has_key(ring: KeyRing, signer: Signer) -> bool:
+    """Return whether the ring has the signer's key."""
+    try:
+        return ring.find(algorithm=signer.algorithm, key_id=signer.key_id).key_id == signer.key_id
+    except UnknownKeyError:
+        return False

@@ -1,4 +1,4 @@
-"""The fixtures of the identity tests."""
+"""Fixtures of the authentication tests."""
 
 from collections.abc import Iterator
 
@@ -6,8 +6,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.auth.keys import KeyRing
 from app.auth.tokens import TokenVerifier
-from tests.auth.checking import EC_KEY, RSA_KEY, CountingRing
+from tests.auth.checking import EC_KEY, OLD, RSA, RSA_KEY, CountingRing
 from tests.auth.jwks import JwksServer
 from tests.auth.minting import AUDIENCE, ISSUER, SECRET, Clock
 from tests.auth.tiny_app import OpenSessions, Operators, tiny_app
@@ -22,7 +23,7 @@ def server() -> Iterator[JwksServer]:
 
 @pytest.fixture
 def ring(server: JwksServer) -> CountingRing:
-    """Return the secret and the published keys together."""
+    """Return a ring with the shared secret and the published keys."""
     return CountingRing(secret=SECRET, jwks_url=server.url)
 
 
@@ -34,13 +35,13 @@ def clock() -> Clock:
 
 @pytest.fixture
 def verifier(ring: CountingRing, clock: Clock) -> TokenVerifier:
-    """Return a verifier as a hosted project has it: with an issuer."""
+    """Return a verifier with an issuer, as for a hosted project."""
     return TokenVerifier(ring, audience=AUDIENCE, issuer=ISSUER, wall_clock=clock)
 
 
 @pytest.fixture
 def operators() -> Operators:
-    """Return whom the application takes for operators."""
+    """Return the operators that the application knows."""
     return Operators()
 
 
@@ -52,7 +53,7 @@ def monotonic() -> Clock:
 
 @pytest.fixture
 def sessions() -> OpenSessions:
-    """Return which sessions the application takes for open."""
+    """Return the sessions that are open."""
     return OpenSessions()
 
 
@@ -64,6 +65,25 @@ def app(operators: Operators, sessions: OpenSessions, monotonic: Clock) -> Flask
 
 @pytest.fixture
 def client(app: Flask) -> Iterator[FlaskClient]:
-    """Open a browser."""
+    """Return a client that keeps cookies, like a browser."""
     with app.test_client() as client:
         yield client
+
+
+@pytest.fixture
+def key_set() -> Iterator[JwksServer]:
+    """Run a key set endpoint that publishes OLD and RSA."""
+    with JwksServer(OLD.public_jwk, RSA.public_jwk) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def key_clock() -> Clock:
+    """Return the monotonic clock of `key_ring`."""
+    return Clock(1000)
+
+
+@pytest.fixture
+def key_ring(key_set: JwksServer, key_clock: Clock) -> KeyRing:
+    """Return a ring that reads `key_set` and has fetched no keys yet."""
+    return KeyRing(jwks_url=key_set.url, monotonic=key_clock)

@@ -1,4 +1,4 @@
-"""A real key set endpoint on loopback that can be stopped, held, or made to answer nonsense."""
+"""A real key set endpoint on loopback that can be stopped, delayed, or made to send invalid answers."""
 
 import contextlib
 import json
@@ -13,15 +13,15 @@ _LONGEST_HOLD_SECONDS = 20.0
 
 
 class JwksServer:
-    """Serves `keys` as a JSON Web Key Set until told otherwise; `requests` counts what it was asked."""
+    """Serves `keys` as a JSON Web Key Set, or `body` if it is set. `requests` counts the requests."""
 
     def __init__(self, *keys: dict[str, Any]) -> None:
         """Listen on a free port of loopback."""
         self.keys = list(keys)
         self.status = 200
         self.body: bytes | None = None  # sent instead of the keys
-        self.drips: Literal["headers", "body"] | None = None  # answers begun now go on byte by byte
-        self.may_finish = threading.Event()  # lets an answer whose headers drip come to its end
+        self.slow_part: Literal["headers", "body"] | None = None  # sent byte by byte in new answers
+        self.may_finish = threading.Event()  # lets a slow answer complete
         self.requests = 0
         self._closing = threading.Event()
         self.may_answer = threading.Event()
@@ -31,7 +31,7 @@ class JwksServer:
 
     @property
     def url(self) -> str:
-        """The address of the key set."""
+        """The URL of the key set."""
         return f"http://127.0.0.1:{self.port}/auth/v1/.well-known/jwks.json"
 
     def stop(self) -> None:
@@ -44,17 +44,17 @@ class JwksServer:
         self._server = self._listen(self.port)
 
     def document(self) -> bytes:
-        """Return what is to be sent now."""
+        """Return the body of the next answer."""
         return self.body if self.body is not None else json.dumps({"keys": self.keys}).encode()
 
     def __enter__(self) -> Self:
-        """Serve while the block runs."""
+        """Serve during the block."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Let held requests go and stop."""
+        """Release delayed requests and stop."""
         self._closing.set()
         self.may_answer.set()
         self.stop()
@@ -66,7 +66,7 @@ class JwksServer:
             def do_GET(self) -> None:
                 endpoint.requests += 1
                 endpoint.may_answer.wait(_LONGEST_HOLD_SECONDS)
-                with contextlib.suppress(ConnectionError):  # the caller may have given up
+                with contextlib.suppress(ConnectionError):  # the caller may have disconnected
                     endpoint.answer(self)
 
             def log_message(self, *_args: object) -> None:
@@ -78,25 +78,25 @@ class JwksServer:
         return server
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
-        """Send what the endpoint was told to send."""
-        document, drips = self.document(), self.drips
+        """Send the answer with the configured status, body and speed."""
+        document, slow_part = self.document(), self.slow_part
         request.send_response(self.status)
         request.send_header("Content-Type", "application/json")
-        request.send_header("Content-Length", str(len(document) + (1_000_000 if drips == "body" else 0)))
-        if drips == "headers":
+        request.send_header("Content-Length", str(len(document) + (1_000_000 if slow_part == "body" else 0)))
+        if slow_part == "headers":
             request.flush_headers()
             request.wfile.write(b"X-Drop: ")
         else:
             request.end_headers()
             request.wfile.write(document)
-        while drips and not self._closing.is_set() and not self.may_finish.wait(0.1):
+        while slow_part and not self._closing.is_set() and not self.may_finish.wait(0.1):
             request.wfile.write(b" ")
-        if drips == "headers":
+        if slow_part == "headers":
             request.wfile.write(b"\r\n\r\n" + document)
 
 
 def eventually(condition: Callable[[], bool], *, within: float = 10.0) -> None:
-    """Wait until `condition` holds; fail when it does not within so many seconds."""
+    """Wait until `condition` is true; fail after `within` seconds."""
     deadline = time.monotonic() + within
     pause = threading.Event()
     while not condition():

@@ -1,4 +1,4 @@
-"""Access tokens made with real keys, as Supabase would sign them, and as a forger would."""
+"""Access tokens signed with real keys, valid ones as from Supabase and forged ones."""
 
 import base64
 import json
@@ -19,60 +19,60 @@ NOW = 1_800_000_000
 
 
 class Clock:
-    """Time that moves only when told to; the one thing the identity tests replace."""
+    """A clock that moves only when `advance` is called. It is the only replaced part in these tests."""
 
     def __init__(self, now: float = NOW) -> None:
         """Start at `now` (seconds)."""
         self.now = now
 
     def __call__(self) -> float:
-        """Read the clock."""
+        """Return the time in seconds."""
         return self.now
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Move the clock forward."""
         self.now += seconds
 
 
 @dataclass(frozen=True)
 class Signer:
-    """Whoever signs tokens: an algorithm, a private key, and the id the key is published under."""
+    """An algorithm, a private key, and the id under which its public key is published."""
 
     algorithm: str
     key: Any
     key_id: str | None = None
 
-    def token(self, payload: dict[str, Any] | bytes, **header: Any) -> str:  # noqa: ANN401 - header fields of any kind
-        """Sign claims, or bytes that are none; further header fields as given."""
+    def token(self, payload: dict[str, Any] | bytes, **header: Any) -> str:  # noqa: ANN401 - any JSON
+        """Sign claims, or arbitrary bytes, with these additional header fields."""
         raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         named = {"kid": self.key_id} if self.key_id is not None else {}
         return PyJWS().encode(raw, self.key, algorithm=self.algorithm, headers={**named, **header})
 
     @property
     def public_jwk(self) -> dict[str, Any]:
-        """The member that a key set publishes for this key."""
+        """The public key as a member of a key set."""
         algorithm = RSAAlgorithm if self.algorithm.startswith("RS") else ECAlgorithm
         public = algorithm.to_jwk(self.key.public_key(), as_dict=True)
         return {**public, "kid": self.key_id, "alg": self.algorithm, "use": "sig", "key_ops": ["verify"]}
 
 
 def hs256(secret: str = SECRET) -> Signer:
-    """Sign with the project's shared secret, or a stranger's."""
+    """Return a signer with the project's shared secret, or with another."""
     return Signer("HS256", secret)
 
 
 def es256(key_id: str) -> Signer:
-    """Make a fresh P-256 key."""
+    """Return a signer with a new P-256 key."""
     return Signer("ES256", ec.generate_private_key(ec.SECP256R1()), key_id)
 
 
 def rs256(key_id: str, *, bits: int = 2048) -> Signer:
-    """Make a fresh RSA key."""
+    """Return a signer with a new RSA key."""
     return Signer("RS256", rsa.generate_private_key(public_exponent=65537, key_size=bits), key_id)
 
 
 def claims(*, without: str | None = None, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - wrong types on purpose
-    """Return what Supabase puts into a seller's token issued at NOW for an hour, changed as asked."""
+    """Return the claims of a seller's token, issued by Supabase at NOW for an hour, with these changes."""
     usual = {
         "sub": str(SELLER),
         "aud": AUDIENCE,
@@ -87,6 +87,6 @@ def claims(*, without: str | None = None, **changes: Any) -> dict[str, Any]:  # 
 
 
 def segment(content: object) -> str:
-    """Encode one part of a token by hand, as JSON (bytes as they are)."""
+    """Encode one segment of a token: bytes unchanged, other values as JSON."""
     raw = content if isinstance(content, bytes) else json.dumps(content).encode()
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

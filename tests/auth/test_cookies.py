@@ -1,4 +1,4 @@
-"""The sealed session cookie: what others can read of it, what is taken for one, its limits, and its attributes."""
+"""The encrypted session cookie: confidentiality, validation, time limits and attributes."""
 
 import base64
 import binascii
@@ -24,7 +24,7 @@ NAME = "asin_desk"
 
 @pytest.fixture
 def clock() -> Clock:
-    """Return the clock that cookies are dated by."""
+    """Return the clock for the timestamps in cookies."""
     return Clock()
 
 
@@ -44,14 +44,14 @@ def app(sealed: SealedSessions) -> Flask:
     return app
 
 
-def answered(app: Flask, cookie: str, *, looks: bool = True) -> TestResponse:
-    """Return the answer to a request with `cookie`, whose view looks at the session or does not."""
-    app.view_functions["view"] = lambda: str(session.get("email")) if looks else ""
+def respond(app: Flask, cookie: str, *, reads_session: bool = True) -> TestResponse:
+    """Return the answer to a request with `cookie`. The view reads the session only if `reads_session`."""
+    app.view_functions["view"] = lambda: str(session.get("email")) if reads_session else ""
     return app.test_client(use_cookies=False).get("/", headers={"Cookie": f"{NAME}={cookie}"})
 
 
 def set_by(app: Flask, change: Callable[[], object], *, cookie: str = "") -> str:
-    """Return the Set-Cookie header of the answer to a request with `cookie`, whose view calls `change`."""
+    """Return the Set-Cookie header of a request with `cookie` to a view that calls `change`."""
     app.view_functions["view"] = lambda: str(change())
     response = app.test_client(use_cookies=False).get("/", headers={"Cookie": f"{NAME}={cookie}"})
     return response.headers["Set-Cookie"]
@@ -63,7 +63,7 @@ def value_of(set_cookie: str) -> str:
 
 
 def decodings(value: str) -> Iterator[bytes]:
-    """Yield what a stranger can make of `value`: as it is, as Flask's own cookie, by base64, inflated at any place."""
+    """Yield all decodings of `value`: unchanged, as Flask's cookie, base64, and decompressed from any offset."""
     yield value.encode()
     with contextlib.suppress(BadData):
         yield repr(URLSafeSerializer("?").loads_unsafe(value)).encode()
@@ -73,23 +73,23 @@ def decodings(value: str) -> Iterator[bytes]:
         except (binascii.Error, ValueError):
             continue
         yield raw
-        for place in range(len(raw)):
+        for offset in range(len(raw)):
             for wbits in (-15, 15):
                 try:
-                    yield zlib.decompressobj(wbits).decompress(raw[place:])
+                    yield zlib.decompressobj(wbits).decompress(raw[offset:])
                 except zlib.error:
                     continue
 
 
-def test_what_was_sealed_comes_back(sealed: SealedSessions) -> None:
-    """With the types that Flask's own sessions keep."""
+def test_a_session_survives_encryption_and_decryption(sealed: SealedSessions) -> None:
+    """Types that Flask's own sessions keep are kept."""
     found = sealed.unseal(sealed.seal(ENTRIES))
     assert ENTRIES.items() <= found.items()
     assert not found.modified
 
 
-def test_nobody_can_read_the_tokens_or_the_address(app: Flask, sealed: SealedSessions) -> None:
-    """No decoding of the cookie shows any of them; the same decodings find all of them in Flask's own cookie."""
+def test_tokens_and_address_cannot_be_read_from_the_cookie(app: Flask, sealed: SealedSessions) -> None:
+    """No decoding reveals any of them. The same decodings find all of them in Flask's own cookie."""
     needles = [ENTRIES["refresh_token"], ENTRIES["email"], *TOKEN.split(".")]
     everything = b"\n".join(decodings(sealed.seal(ENTRIES)))
     assert not any(str(needle).encode() in everything for needle in needles)
@@ -99,15 +99,15 @@ def test_nobody_can_read_the_tokens_or_the_address(app: Flask, sealed: SealedSes
 
 
 def test_two_cookies_with_the_same_content_are_different(sealed: SealedSessions) -> None:
-    """Nothing can be learned by comparing."""
+    """Comparing cookies reveals nothing."""
     assert sealed.seal(ENTRIES) != sealed.seal(ENTRIES)
 
 
-def test_what_is_not_a_cookie_of_ours_is_quietly_no_session(sealed: SealedSessions, clock: Clock) -> None:
-    """Changed in any byte, cut anywhere, sealed with another key, signed as Flask does, made up: never an error."""
+def test_an_invalid_cookie_is_an_empty_session(sealed: SealedSessions, clock: Clock) -> None:
+    """Modified, truncated, encrypted with another key, signed by Flask, or arbitrary text: never an error."""
     good = sealed.seal(ENTRIES)
     raw = base64.urlsafe_b64decode(good)
-    changed = (raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :] for place in range(len(raw)))
+    changed = (raw[:offset] + bytes([raw[offset] ^ 1]) + raw[offset + 1 :] for offset in range(len(raw)))
     bad = [
         *(base64.urlsafe_b64encode(text).decode() for text in changed),
         *(good[:length] for length in range(len(good))),
@@ -119,7 +119,7 @@ def test_what_is_not_a_cookie_of_ours_is_quietly_no_session(sealed: SealedSessio
 
 
 def test_an_unused_session_ends_after_twelve_hours(sealed: SealedSessions, clock: Clock) -> None:
-    """The idle limit."""
+    """The limit for idle sessions."""
     cookie = sealed.seal(ENTRIES)
     clock.advance(IDLE_SECONDS)
     assert sealed.unseal(cookie)
@@ -127,33 +127,31 @@ def test_an_unused_session_ends_after_twelve_hours(sealed: SealedSessions, clock
     assert not sealed.unseal(cookie)
 
 
-def test_a_session_ends_after_seven_days_however_much_it_is_used(
-    app: Flask, sealed: SealedSessions, clock: Clock
-) -> None:
-    """The absolute limit: it is used every hour, and every hour its cookie is made anew."""
+def test_a_session_in_use_ends_after_seven_days(app: Flask, sealed: SealedSessions, clock: Clock) -> None:
+    """The absolute limit, for a session that is used and renewed every hour."""
     cookie = sealed.seal(ENTRIES)
     for _ in range(LONGEST_SECONDS // 3600):
         clock.advance(3600)
         assert sealed.unseal(cookie)["email"] == ENTRIES["email"]
-        cookie = value_of(answered(app, cookie).headers["Set-Cookie"])
+        cookie = value_of(respond(app, cookie).headers["Set-Cookie"])
     clock.advance(1)
     assert not sealed.unseal(cookie)
 
 
-def test_use_is_noted_at_most_once_a_minute(app: Flask, sealed: SealedSessions, clock: Clock) -> None:
-    """Most answers carry no cookie, and one to a request that looked at no session never does."""
+def test_a_session_in_use_is_renewed_at_most_once_a_minute(app: Flask, sealed: SealedSessions, clock: Clock) -> None:
+    """Most answers set no cookie. Answers of views that do not read the session never do."""
     cookie = sealed.seal(ENTRIES)
     clock.advance(59)
-    assert "Set-Cookie" not in answered(app, cookie).headers
+    assert "Set-Cookie" not in respond(app, cookie).headers
     clock.advance(1)
-    assert "Set-Cookie" not in answered(app, cookie, looks=False).headers
-    renewed = value_of(answered(app, cookie).headers["Set-Cookie"])
+    assert "Set-Cookie" not in respond(app, cookie, reads_session=False).headers
+    renewed = value_of(respond(app, cookie).headers["Set-Cookie"])
     assert sealed.unseal(renewed).items() == sealed.unseal(cookie).items()
-    assert "Set-Cookie" not in answered(app, renewed).headers
+    assert "Set-Cookie" not in respond(app, renewed).headers
 
 
-def test_a_session_that_starts_anew_has_its_days_before_it(app: Flask, sealed: SealedSessions, clock: Clock) -> None:
-    """Signing in empties the session first, so the limit counts from there."""
+def test_signing_in_restarts_the_limit_of_seven_days(app: Flask, sealed: SealedSessions, clock: Clock) -> None:
+    """Signing in clears the session first, so the limit starts again."""
     cookie = sealed.seal({})
     clock.advance(3600)
 
@@ -164,8 +162,8 @@ def test_a_session_that_starts_anew_has_its_days_before_it(app: Flask, sealed: S
     assert sealed.unseal(value_of(set_by(app, sign_in, cookie=cookie)))["started"] == NOW + 3600
 
 
-def test_the_largest_session_fits_into_what_browsers_keep(sealed: SealedSessions) -> None:
-    """4 096 bytes for name and value (RFC 6265 §6.1): a hosted project's token and a notice about fifty deals."""
+def test_the_largest_session_fits_into_a_cookie(sealed: SealedSessions) -> None:
+    """Below 4096 bytes (RFC 6265 §6.1) with a hosted project's token and a notice about fifty deals."""
     metadata = {"provider": "email", "providers": ["email"], "name": "A Seller of Many Things", "id": str(uuid4())}
     amr = [{"method": "password", "timestamp": NOW}]
     hosted = claims(
@@ -178,7 +176,7 @@ def test_the_largest_session_fits_into_what_browsers_keep(sealed: SealedSessions
         "text": "50 of the 50 deals have been deleted, perhaps in another tab. Nothing was changed." * 2,
         "tone": "problem",
         "undo": tuple(str(uuid4()) for _ in range(50)),
-        "ticked": (),
+        "selected": (),
         "stage": "researching",
     }
     entries = {
@@ -188,8 +186,8 @@ def test_the_largest_session_fits_into_what_browsers_keep(sealed: SealedSessions
     assert len(f"__Host-asin_desk={sealed.seal(entries)}") < 4_000
 
 
-def test_an_emptied_session_takes_its_cookie_along(app: Flask, sealed: SealedSessions) -> None:
-    """With the attributes it was set with, without which a browser would keep it."""
+def test_clearing_the_session_deletes_its_cookie(app: Flask, sealed: SealedSessions) -> None:
+    """It uses the attributes with which the cookie was set; otherwise a browser would keep it."""
     app.config["SESSION_COOKIE_SECURE"] = True
 
     def sign_out() -> None:

@@ -1,4 +1,4 @@
-"""The bounded memory: what it keeps, for how long, and what makes room."""
+"""The bounded memory: expiry, capacity and eviction."""
 
 import threading
 
@@ -6,8 +6,8 @@ from app.auth.memory import BoundedMemory
 from tests.auth.minting import Clock
 
 
-def test_a_value_is_recalled_until_its_moment_and_not_at_it() -> None:
-    """`until` is exclusive, and what has run out is let go."""
+def test_a_value_is_recalled_until_it_expires() -> None:
+    """`until` is exclusive, and an expired value is removed."""
     clock = Clock(100)
     memory: BoundedMemory[str, int] = BoundedMemory(10, clock=clock)
     memory.remember("a", 1, until=160)
@@ -18,14 +18,14 @@ def test_a_value_is_recalled_until_its_moment_and_not_at_it() -> None:
     assert len(memory) == 0
 
 
-def test_what_has_already_run_out_is_not_kept() -> None:
-    """A value that could never be recalled takes no room."""
+def test_an_expired_value_is_not_stored() -> None:
+    """A value that could never be recalled is not stored."""
     memory: BoundedMemory[str, int] = BoundedMemory(10, clock=Clock(100))
     memory.remember("a", 1, until=100)
     assert len(memory) == 0
 
 
-def test_the_least_recently_used_value_makes_room() -> None:
+def test_the_least_recently_used_value_is_evicted() -> None:
     """A recall counts as use."""
     memory: BoundedMemory[str, int] = BoundedMemory(2, clock=Clock(0))
     memory.remember("a", 1, until=10)
@@ -35,15 +35,15 @@ def test_the_least_recently_used_value_makes_room() -> None:
     assert (memory.recall("a"), memory.recall("b"), memory.recall("c")) == (1, None, 3)
 
 
-def test_a_false_answer_is_remembered_too() -> None:
-    """Only None means that nothing is known."""
+def test_a_false_value_is_remembered() -> None:
+    """Only None means that there is no value."""
     memory: BoundedMemory[str, bool] = BoundedMemory(2, clock=Clock(0))
     memory.remember("a", False, until=10)  # noqa: FBT003 - the value is the point
     assert memory.recall("a") is False
 
 
-def test_many_threads_never_mix_up_values_nor_exceed_the_bound() -> None:
-    """Each key only ever gives its own value, whoever writes and evicts beside it."""
+def test_threads_never_mix_up_values_or_exceed_the_capacity() -> None:
+    """Each key returns only its own value while other threads write and evict."""
     memory: BoundedMemory[int, int] = BoundedMemory(16, clock=Clock(0))
     wrong: list[tuple[int, int]] = []
 

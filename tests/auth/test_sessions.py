@@ -1,4 +1,4 @@
-"""Whether a session is open still: who is asked about it, how often, and what that means for callers."""
+"""The check whether a session is open: when it is made, how long it is cached, and its effect on callers."""
 
 from flask.testing import FlaskClient
 
@@ -6,33 +6,33 @@ from tests.auth.minting import Clock, claims, hs256
 from tests.auth.tiny_app import METHODS, TOKEN, OpenSessions, bearer, is_problem, signed_in
 
 
-def test_a_session_that_ended_identifies_nobody_within_a_second(
+def test_an_ended_session_is_refused_within_a_second(
     client: FlaskClient, sessions: OpenSessions, monotonic: Clock
 ) -> None:
-    """Its token is good still; an answer is remembered for less than that second, and asked for once meanwhile."""
+    """Its token is still valid. A check is cached for less than 1 s."""
     own = signed_in(client)
     for _ in range(5):
         assert client.get("/me").status_code == 200
-    assert sessions.asked == 1
+    assert sessions.checks == 1
     sessions.ended.add(TOKEN)
     monotonic.advance(0.99)
     for method in METHODS:
         response = client.open("/me", method=method, headers={"X-CSRFToken": own})
         assert is_problem(response, 401)
         assert "its session has ended" in response.headers["WWW-Authenticate"]
-    assert sessions.asked == 2
+    assert sessions.checks == 2
 
 
-def test_a_bearer_token_is_good_until_it_expires(client: FlaskClient, sessions: OpenSessions) -> None:
-    """As Supabase says of access tokens; nobody is asked about its session."""
+def test_a_bearer_token_is_valid_until_it_expires(client: FlaskClient, sessions: OpenSessions) -> None:
+    """As Supabase documents for access tokens. The session is not checked."""
     sessions.ended.add(TOKEN)
     sessions.down = True
     assert client.get("/me", headers=bearer(TOKEN)).status_code == 200
-    assert sessions.asked == 0
+    assert sessions.checks == 0
 
 
-def test_a_database_that_is_away_lets_nobody_pass(client: FlaskClient, sessions: OpenSessions) -> None:
-    """503 now, the truth next time."""
+def test_without_the_database_a_session_is_a_503(client: FlaskClient, sessions: OpenSessions) -> None:
+    """503 now, and the correct answer next time."""
     signed_in(client)
     sessions.down = True
     assert is_problem(client.get("/me"), 503)
@@ -40,8 +40,8 @@ def test_a_database_that_is_away_lets_nobody_pass(client: FlaskClient, sessions:
     assert client.get("/me").status_code == 200
 
 
-def test_a_token_without_a_session_makes_none(client: FlaskClient, sessions: OpenSessions) -> None:
-    """It could not be ended."""
+def test_a_token_without_a_session_id_cannot_start_a_desk_session(client: FlaskClient, sessions: OpenSessions) -> None:
+    """Such a session could not be ended."""
     signed_in(client, hs256().token(claims(without="session_id")))
     assert is_problem(client.get("/me"), 401)
-    assert sessions.asked == 0
+    assert sessions.checks == 0

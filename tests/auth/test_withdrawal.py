@@ -1,4 +1,4 @@
-"""Keys that are withdrawn: tokens signed with them end within a minute, remembered or not, and nobody waits."""
+"""Withdrawn keys: their tokens are refused within a minute, cached or not, and no request waits."""
 
 import threading
 import time
@@ -25,7 +25,7 @@ def server() -> Iterator[JwksServer]:
 
 @pytest.fixture
 def clock() -> Clock:
-    """Return the clock by which keys grow old; tokens stay young."""
+    """Return the clock for the age of keys. Tokens use another clock and do not expire."""
     return Clock(1000)
 
 
@@ -44,7 +44,7 @@ TOKEN, OTHER = GONE.token(claims()), KEPT.token(claims())
 
 
 def accepts(verifier: TokenVerifier, token: str) -> bool:
-    """Tell whether `token` is accepted, and wait until the fetch it may have caused is over."""
+    """Return whether `token` is accepted, after waiting for a fetch that it may have triggered."""
     try:
         return verifier.verify(token).user_id == str(SELLER)
     except InvalidTokenError:
@@ -54,12 +54,12 @@ def accepts(verifier: TokenVerifier, token: str) -> bool:
 
 
 def remembers(verifier: TokenVerifier) -> bool:
-    """Tell whether any token is remembered."""
+    """Return whether any token is cached."""
     return len(verifier.remembered) > 0
 
 
 def last_use(verifier: TokenVerifier, clock: Clock, *, every: int) -> int:
-    """Use TOKEN every so many seconds; return how many seconds from now it was accepted for the last time."""
+    """Use TOKEN every `every` seconds; return the seconds until it was accepted for the last time."""
     for second in range(every, 3600, every):
         clock.advance(every)
         if not accepts(verifier, TOKEN):
@@ -68,10 +68,10 @@ def last_use(verifier: TokenVerifier, clock: Clock, *, every: int) -> int:
 
 
 @pytest.mark.parametrize("every", [1, 10, 24, 26, 54, 56, 600])
-def test_a_withdrawn_key_ends_its_tokens_within_a_minute(
+def test_tokens_of_a_withdrawn_key_are_refused_within_a_minute(
     verifier: TokenVerifier, server: JwksServer, clock: Clock, every: int
 ) -> None:
-    """However often they are used; tokens signed with other keys go on."""
+    """For every frequency of use. Tokens with other keys stay valid."""
     assert accepts(verifier, TOKEN)
     assert accepts(verifier, OTHER)
     server.keys = [KEPT.public_jwk]
@@ -80,10 +80,10 @@ def test_a_withdrawn_key_ends_its_tokens_within_a_minute(
     assert accepts(verifier, OTHER)
 
 
-def test_a_key_withdrawn_while_nobody_came_ends_its_tokens_at_once(
+def test_a_key_withdrawn_while_idle_is_refused_at_the_next_use(
     verifier: TokenVerifier, server: JwksServer, clock: Clock
 ) -> None:
-    """A set nobody has looked at for so long is fetched before anybody is answered by it, by all who come then."""
+    """A key set that was unused for so long is fetched again before any of the next requests uses it."""
     assert accepts(verifier, TOKEN)
     server.keys = [KEPT.public_jwk]
     clock.advance(3000)
@@ -96,18 +96,20 @@ def test_a_key_withdrawn_while_nobody_came_ends_its_tokens_at_once(
     assert refused == ["its signing key is not known"] * 8
 
 
-def test_another_key_of_the_same_name_ends_the_tokens_of_the_first(
+def test_a_new_key_with_the_same_id_replaces_the_old_one(
     verifier: TokenVerifier, server: JwksServer, clock: Clock
 ) -> None:
-    """A name proves nothing."""
+    """The key id alone is not enough."""
     assert accepts(verifier, TOKEN)
     server.keys = [es256("gone").public_jwk]
     assert last_use(verifier, clock, every=5) <= 60
     assert refusal(verifier, TOKEN) == "its signature does not match"
 
 
-def test_one_fetch_may_fail_on_the_way(verifier: TokenVerifier, server: JwksServer, clock: Clock) -> None:
-    """The next one comes in time."""
+def test_one_failed_fetch_does_not_delay_the_withdrawal(
+    verifier: TokenVerifier, server: JwksServer, clock: Clock
+) -> None:
+    """The next fetch is in time."""
     assert accepts(verifier, TOKEN)
     server.keys = [KEPT.public_jwk]
     server.status = 500
@@ -117,8 +119,8 @@ def test_one_fetch_may_fail_on_the_way(verifier: TokenVerifier, server: JwksServ
     assert 25 + last_use(verifier, clock, every=1) <= 60
 
 
-def test_a_token_that_is_being_checked_meanwhile_is_not_remembered(server: JwksServer, clock: Clock) -> None:
-    """Its key is withdrawn after it was found; the next request is refused."""
+def test_a_token_checked_during_the_withdrawal_is_not_remembered(server: JwksServer, clock: Clock) -> None:
+    """Its key is withdrawn during the check. The next request is refused."""
 
     class WithdrawnInTheMiddle(KeyRing):
         def find(self, *, algorithm: str, key_id: str | None) -> PyJWK:
@@ -134,16 +136,16 @@ def test_a_token_that_is_being_checked_meanwhile_is_not_remembered(server: JwksS
     assert refusal(verifier, TOKEN) == "its signing key is not known"
 
 
-def test_an_answer_that_comes_late_brings_no_key_back(
+def test_a_late_answer_does_not_restore_a_withdrawn_key(
     verifier: TokenVerifier, server: JwksServer, clock: Clock
 ) -> None:
-    """It was begun before the key was withdrawn, and hung; the answer to a later question came first."""
+    """A fetch from before the withdrawal hangs. Its answer arrives after that of a later fetch."""
     assert accepts(verifier, TOKEN)
-    server.drips = "headers"
+    server.slow_part = "headers"
     clock.advance(25)
     verifier.verify(TOKEN)
     eventually(lambda: server.requests == 2)
-    server.drips, server.keys = None, [KEPT.public_jwk]
+    server.slow_part, server.keys = None, [KEPT.public_jwk]
     clock.advance(25)
     verifier.verify(TOKEN)
     eventually(lambda: not remembers(verifier))
@@ -152,10 +154,10 @@ def test_an_answer_that_comes_late_brings_no_key_back(
     assert refusal(verifier, TOKEN) == "its signing key is not known"
 
 
-def test_while_the_endpoint_is_down_keys_are_kept_for_a_day(
+def test_keys_are_kept_for_a_day_while_the_endpoint_is_down(
     verifier: TokenVerifier, server: JwksServer, clock: Clock
 ) -> None:
-    """An outage of the identity provider signs nobody out for so long. Its end is noticed without a restart."""
+    """Users stay signed in during an outage of up to a day. Recovery needs no restart."""
     assert accepts(verifier, TOKEN)
     server.stop()
     for _ in range(23):
@@ -169,14 +171,14 @@ def test_while_the_endpoint_is_down_keys_are_kept_for_a_day(
     assert accepts(verifier, TOKEN)
 
 
-@pytest.mark.parametrize("drips", [False, True], ids=["silent", "dripping"])
-def test_an_endpoint_that_hangs_holds_nobody_up(
-    verifier: TokenVerifier, server: JwksServer, clock: Clock, *, drips: bool
+@pytest.mark.parametrize("slow", [False, True], ids=["silent", "slow"])
+def test_a_hanging_endpoint_delays_no_request(
+    verifier: TokenVerifier, server: JwksServer, clock: Clock, *, slow: bool
 ) -> None:
-    """Remembered tokens are used every second for five minutes: none of these requests waits."""
+    """Cached tokens are used every second for five minutes. None of these requests waits."""
     assert accepts(verifier, TOKEN)
-    if drips:
-        server.drips = "headers"
+    if slow:
+        server.slow_part = "headers"
     else:
         server.may_answer.clear()
     waited: list[float] = []
@@ -189,10 +191,10 @@ def test_an_endpoint_that_hangs_holds_nobody_up(
     server.may_answer.set()
 
 
-def test_without_published_keys_in_use_nothing_is_fetched(
+def test_tokens_with_the_shared_secret_cause_no_fetch(
     verifier: TokenVerifier, server: JwksServer, clock: Clock
 ) -> None:
-    """A project that signs with the shared secret pays nothing."""
+    """A project that uses only the shared secret causes no requests."""
     for _ in range(100):
         assert verifier.verify(hs256().token(claims())).user_id == str(SELLER)
         clock.advance(60)

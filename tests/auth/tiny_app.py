@@ -1,4 +1,4 @@
-"""A tiny application to hang the decorators on, and what its callers do."""
+"""A small application with decorated views, and helpers for its callers."""
 
 from flask import Flask, session
 from flask.testing import FlaskClient
@@ -20,34 +20,34 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 class Operators:
-    """The operators of this installation, as the database function would tell."""
+    """Replaces the database function that returns whether a user is an operator. Counts the checks."""
 
     def __init__(self) -> None:
-        """Nobody operates it yet."""
+        """Start without operators."""
         self.tokens: set[str] = set()
         self.down = False
-        self.asked = 0
+        self.checks = 0
 
     def __call__(self, token: str) -> bool:
-        """Answer for the owner of `token`."""
-        self.asked += 1
+        """Return whether the owner of `token` is an operator."""
+        self.checks += 1
         if self.down:
             raise DatabaseUnavailableError("The database cannot be reached.")
         return token in self.tokens
 
 
 class OpenSessions:
-    """The sessions that are open at Supabase, as the database function would tell: all, until they end."""
+    """Replaces the database function that returns whether a session is open. Counts the checks."""
 
     def __init__(self) -> None:
-        """Nobody has signed out yet."""
+        """Start with all sessions open."""
         self.ended: set[str] = set()
         self.down = False
-        self.asked = 0
+        self.checks = 0
 
     def __call__(self, token: str) -> bool:
-        """Answer for the session of `token`."""
-        self.asked += 1
+        """Return whether the session of `token` is open."""
+        self.checks += 1
         if self.down:
             raise DatabaseUnavailableError("The database cannot be reached.")
         return token not in self.ended
@@ -70,39 +70,39 @@ def tiny_app(operators: Operators, sessions: OpenSessions, clock: Clock) -> Flas
 
 @login_required
 def me() -> ResponseReturnValue:
-    """Say who called."""
+    """Return the caller."""
     return {"user_id": current_user.user_id, "email": current_user.email}
 
 
 @operator_required
 def for_operators() -> ResponseReturnValue:
-    """Say which operator called."""
+    """Return the calling operator."""
     return {"user_id": current_user.user_id}
 
 
 def public() -> ResponseReturnValue:
-    """Read the caller where nobody asked for one."""
+    """Read the caller without a decorator."""
     return {"user_id": current_user.user_id}
 
 
 def sign_in(token: str) -> ResponseReturnValue:
-    """Put a token into the session, as the desk does, and hand out the CSRF token of that session."""
+    """Store a token in the session, as the desk does, and return the session's CSRF token."""
     session[auth.SESSION_TOKEN] = token
     return {"csrf": generate_csrf()}
 
 
 def bearer(token: str) -> dict[str, str]:
-    """Return the header a program sends."""
+    """Return the header with a bearer token."""
     return {"Authorization": f"Bearer {token}"}
 
 
 def signed_in(client: FlaskClient, token: str = TOKEN) -> str:
-    """Sign the browser in; return its CSRF token."""
+    """Sign in the client; return its CSRF token."""
     csrf_token: str = client.get(f"/sign-in/{token}").get_json()["csrf"]
     return csrf_token
 
 
 def is_problem(response: TestResponse, status: int) -> bool:
-    """Tell whether the answer is a problem document with this status."""
+    """Return whether the answer is a problem document with this status."""
     document = response.get_json()
     return (response.status_code, response.mimetype, document["status"]) == (status, problems.MIMETYPE, status)

@@ -1,4 +1,4 @@
-"""Servers of the engine tests' own: they pause them, kill them and fill them up."""
+"""Fixtures of the engine tests: Redis servers that tests may pause, kill and fill, and engines that use them."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -10,54 +10,56 @@ from redis import Redis
 from app.caching import Cache
 from app.caching.protocol import LeaseProtocol
 from local.valkey import ValkeyServer
-from tests.caching.applications import Counted, application
-from tests.caching.engines import PATIENT, Spy, engine
-from tests.caching.places import PLACES, Place
+from tests.caching.applications import CallRecorder, application
+from tests.caching.deployments import DEPLOYMENTS, Deployment
+from tests.caching.engines import LONG_TIMING, Spy, engine
 
 
 @pytest.fixture(scope="session")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Place]]:
-    """Return a function that starts the named kind of Redis the first time it is asked for."""
+def deployments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Deployment]]:
+    """Return a function that starts the named Redis deployment at its first call and reuses it afterwards."""
     with ExitStack() as running:
-        yield functools.cache(lambda kind: running.enter_context(PLACES[kind](tmp_path_factory.mktemp("place"))))
+        yield functools.cache(
+            lambda kind: running.enter_context(DEPLOYMENTS[kind](tmp_path_factory.mktemp("deployment")))
+        )
 
 
 @pytest.fixture
-def place(request: pytest.FixtureRequest, places: Callable[[str], Place]) -> Place:
-    """Lend one kind of Redis, empty: Valkey 9 unless the test is parametrized with others."""
-    found = places(getattr(request, "param", "Valkey 9"))
-    found.look().flushall()
+def deployment(request: pytest.FixtureRequest, deployments: Callable[[str], Deployment]) -> Deployment:
+    """Return an empty Redis deployment: Valkey 9, unless the test is parametrized with another."""
+    found = deployments(getattr(request, "param", "Valkey 9"))
+    found.make_client().flushall()
     return found
 
 
 @pytest.fixture
-def protocol(place: Place) -> LeaseProtocol:
-    """Return an engine on that place."""
-    return engine(place.topology)
+def protocol(deployment: Deployment) -> LeaseProtocol:
+    """Return an engine that uses `deployment`."""
+    return engine(deployment.topology)
 
 
 @pytest.fixture
-def patient(place: Place) -> LeaseProtocol:
-    """Return an engine on that place in which nobody gives up waiting."""
-    return engine(place.topology, timeout=30, timing=PATIENT)
+def patient_protocol(deployment: Deployment) -> LeaseProtocol:
+    """Return an engine that uses `deployment` and has timeouts too long to occur in a test."""
+    return engine(deployment.topology, timeout=30, timing=LONG_TIMING)
 
 
 @pytest.fixture
-def spy(place: Place) -> Spy:
-    """Return eyes on that place."""
-    return Spy(place.look)
+def spy(deployment: Deployment) -> Spy:
+    """Return a client that inspects `deployment` directly."""
+    return Spy(deployment.make_client)
 
 
 @pytest.fixture(scope="session")
 def engine_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """One Valkey for all tests that break it."""
+    """Run one Valkey for all tests that need to break it."""
     with ValkeyServer(tmp_path_factory.mktemp("engine-valkey")) as server:
         yield server
 
 
 @pytest.fixture
 def valkey(engine_valkey: ValkeyServer) -> Iterator[ValkeyServer]:
-    """Lend a Valkey, empty; a test may break it, it is mended afterwards."""
+    """Return an empty Valkey that the test may pause or kill; the fixture repairs it afterwards."""
     if not engine_valkey.is_running():
         engine_valkey.restart()
     Redis.from_url(engine_valkey.url).flushall()
@@ -68,13 +70,13 @@ def valkey(engine_valkey: ValkeyServer) -> Iterator[ValkeyServer]:
 
 @pytest.fixture
 def cache(protocol: LeaseProtocol) -> Iterator[Cache]:
-    """Return the cache of an app, in its context."""
+    """Return the cache of an app, inside an app context."""
     app, cache = application(options={"protocol": protocol}, default_timeout=10)
     with app.app_context():
         yield cache
 
 
 @pytest.fixture
-def counted() -> Counted:
-    """Return a counter of calls."""
-    return Counted()
+def recorder() -> CallRecorder:
+    """Return a callable that records its calls."""
+    return CallRecorder()

@@ -1,8 +1,9 @@
-"""Threads that run real code and stop before every step that others can notice, and go on when they are told to.
+"""Threads that run real code and stop before every step that other threads can observe.
 
 Each thread is a greenlet. It runs the real code (`changing_stats`, `asin_status_stats`, the protocol, its guard and
-its breaker) up to the next step: a Redis script, a ping, a look at the shared marks, a debt, a database call. There it
-hands the step to whoever resumed it, who decides what happens elsewhere first, and what the answer is.
+its breaker) up to the next step: a Redis script, a ping, a check of the shared marks, recording an owed delete, or a
+database call. It then yields the step to its caller. The caller decides which steps of other threads happen first, and
+resumes the thread with the answer to its step.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import pytest
-from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]  # ships none
+from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]  # ships no types
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -22,8 +23,8 @@ from app.caching import protocol
 from app.caching.breaker import CircuitBreaker
 from app.caching.connection import Link
 from app.caching.incarnation import Incarnation
+from app.caching.policy import Timing
 from app.caching.shared import SharedRegion
-from app.caching.timing import Timing
 from app.database import DatabaseRefusalError, DatabaseUnavailableError, OutcomeUnknownError
 
 if TYPE_CHECKING:
@@ -35,29 +36,29 @@ _LUA: Final = Path(protocol.__file__).parent / "lua"
 _SCRIPTS: Final = {
     hashlib.sha1(file.read_bytes(), usedforsecurity=False).hexdigest(): file.stem for file in _LUA.glob("*.lua")
 }
-"""Scripts by the digest they are called with."""
+"""Names of the scripts by their SHA-1 digest."""
 _ERRORS: Final[Mapping[object, Callable[[], Exception]]] = {
     "timeout": lambda: RedisTimeoutError("no answer"),
     "disconnect": lambda: RedisConnectionError("connection lost"),
     "refusal": lambda: ResponseError("OOM command not allowed when used memory > 'maxmemory'."),
     "unavailable": DatabaseUnavailableError,
     "unknown": OutcomeUnknownError,
-    "no": lambda: DatabaseRefusalError(409, "PT409", "no", None),
+    "rejected": lambda: DatabaseRefusalError(409, "PT409", "no", None),
 }
-"""Answers that are errors: three of Redis, three of the database."""
-LOOKING: Final = {"marked?", "read"}
-"""Steps of a reader that has no answer yet and has not asked the database."""
+"""Answers that raise an error: three of Redis, then three of the database."""
+BEFORE_ANSWER: Final = {"marked?", "read"}
+"""Steps of a reader that has no answer yet and has not queried the database."""
 
 
-class Request(NamedTuple):
+class PendingStep(NamedTuple):
     """A step a thread is about to take: a script with its ARGV, `marked?`, `owe`, `ping`, `select` or `commit`."""
 
     name: str
     arguments: tuple[Any, ...] = ()
 
 
-class Memory(NamedTuple):
-    """A step that was taken, with its answer."""
+class CompletedStep(NamedTuple):
+    """A completed step and its answer."""
 
     name: str
     arguments: tuple[Any, ...]
@@ -65,9 +66,10 @@ class Memory(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """What a thread did without stopping: `mark`, `unmark`, or how an operation ended: `answer`, `acknowledge`, `fail`.
+    """An effect of a thread that is not a step: `mark`, `unmark`, or the end of an operation.
 
-    `value`: the writes the answer shows, or the write acknowledged, as bits.
+    An operation ends with `answer`, `acknowledge` or `fail`. `value` is a bit mask of the writes that the answer shows,
+    or of the acknowledged write.
     """
 
     name: str
@@ -75,152 +77,161 @@ class Effect(NamedTuple):
     value: int = 0
 
 
-class Thread(greenlet):  # type: ignore[misc]  # same
-    """A thread of a worker. `memory`: what it saw in its current operation that still matters to its future."""
+class Thread(greenlet):  # type: ignore[misc]  # greenlet has no types
+    """A thread of a worker. `memory` holds the answers in its current operation that still affect its future."""
 
     def __init__(self, worker: "Worker", name: str, program: Callable[[], None]) -> None:
         """Prepare to run `program`."""
         super().__init__(program, worker.hub)
         self.worker, self.name, self.operation = worker, name, -1
-        self.pending = Request("")
-        self._forget()
+        self.pending = PendingStep("")
+        self._start_operation()
 
-    def ask(self, name: str, *arguments: object) -> Any:  # noqa: ANN401 - whatever answers the step
-        """Stop before a step; return its answer, or raise the error that is its answer."""
+    def take(self, name: str, *arguments: object) -> Any:  # noqa: ANN401 - any answer
+        """Stop before a step. When resumed, return the answer, or raise the error that it stands for."""
         if self.worker.closed:
             raise GreenletExit
-        self.pending = Request(name, arguments)
+        self.pending = PendingStep(name, arguments)
         try:
             answer = self.worker.hub.switch()
         except GreenletExit:
-            self.worker.closed = True  # nobody needs this worker any more; what it does on its way out is no step
+            self.worker.closed = True  # the worker is discarded: its cleanup code takes no steps
             raise
         self.starts = False
         if name in ("select", "commit") or (name == "read" and answer == 0):
-            self.memory += (Memory(name, arguments, answer),)
+            self.memory += (CompletedStep(name, arguments, answer),)
         if answer in _ERRORS:
             error = _ERRORS[answer]
             raise error()
         return list(answer) if isinstance(answer, tuple) else answer
 
     def completed(self, effect: str, value: int = 0) -> None:
-        """End the operation: what is left of it is in the engine, not in this thread."""
+        """End the operation. Any remaining state of it is in the engine, not in this thread."""
         self.worker.effects.append(Effect(effect, self.name, value))
-        self._forget()
+        self._start_operation()
 
-    def _forget(self) -> None:
-        self.operation, self.memory, self.clock, self.starts = self.operation + 1, tuple[Memory, ...](), 0.0, True
+    def _start_operation(self) -> None:
+        self.operation, self.memory, self.clock, self.starts = (
+            self.operation + 1,
+            tuple[CompletedStep, ...](),
+            0.0,
+            True,
+        )
 
-    def token(self, drawn: str) -> bytes:
-        """Return a name for a random token, the same whenever a thread comes by the same way.
+    def token(self, random_token: str) -> bytes:
+        """Return a name for a random token. It is the same whenever the thread took the same steps.
 
-        Of the tokens a thread draws in one operation at most one is ever in use, so they may share the name.
+        A thread uses at most one of the tokens it creates in an operation, so all of them may share one name.
         """
         name = f"{self.name}.{self.operation}".encode()
-        return self.worker.tokens.setdefault(drawn, name) if drawn else b""
+        return self.worker.tokens.setdefault(random_token, name) if random_token else b""
 
     @property
     def key(self) -> tuple[object, ...]:
-        """All that this thread's future depends on, but for its worker."""
-        clock = self.clock if self.pending.name in LOOKING else 0.0  # once it has seen enough it waits no more
+        """Everything that this thread's future depends on, except for the state of its worker."""
+        clock = self.clock if self.pending.name in BEFORE_ANSWER else 0.0  # later steps do not wait
         return self.name, self.operation, self.pending, self.starts, clock, self.memory
 
 
 @contextmanager
 def stepping() -> Iterator[None]:
-    """Inside, workers can be made: what the engine shares with others, and its clocks, are under our hand."""
+    """Replace the engine's shared state, threads and database call, so that workers can be created inside the block."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("app.products.repository.asin_stats", _select)
+        patch.setattr("app.products.stats.caller_repository", _SteppedRepository)
         patch.setattr("app.caching.protocol.CircuitBreaker", SteppedBreaker)
         patch.setattr("app.caching.breaker.threading", _Threading)
         yield
 
 
 def current() -> Thread:
-    """Return the thread that runs."""
+    """Return the running thread."""
     return cast("Thread", getcurrent())
 
 
 def clock() -> float:
-    """Return the running thread's seconds since its operation began: only sleeping takes time."""
+    """Return the seconds since the running thread's operation began. Only sleeping takes time."""
     return current().clock
 
 
 def sleep(seconds: float) -> None:
-    """Sleep to the end of the wait time: who waits looks twice, at any moments."""
+    """Advance the clock to the end of the wait time, so a waiting reader polls exactly twice."""
     current().clock += max(seconds, Timing().wait)
 
 
-def _select(_user: str) -> dict[str, int]:
-    bits = current().ask("select")
-    return {"all": bits, "asin_found": bits, "needs_selection": 0, "needs_asin": 0, "manual_entry": 0}
+class _SteppedRepository:
+    """The repository of a stepped thread: reading the breakdown is a step."""
+
+    @staticmethod
+    def asin_stats(_user: str) -> dict[str, int]:
+        bits = current().take("select")
+        return {"all": bits, "asin_found": bits, "needs_selection": 0, "needs_asin": 0, "manual_entry": 0}
 
 
-class Wire:
-    """The Redis client: a script that is sent is a step."""
+class SteppedRedis:
+    """Replacement of the Redis client in which each script call is a step."""
 
     @property
     def link(self) -> Link:
-        """A link over this wire."""
+        """A link that sends its commands to this client."""
         return Link(
             client=cast("Redis", self),
             max_connections=1,
-            ask=self.send,
-            send=self.send,
+            send_as_reader=self.send,
+            send_as_writer=self.send,
             incarnation=Incarnation(clock=clock),
         )
 
     @staticmethod
     def send(command: tuple[Any, ...]) -> object:
-        """Take the step, with a name for the token."""
+        """Take the step of a script call, with the token replaced by its name."""
         thread = current()
         _, digest, _, _, token, *arguments = command
-        return thread.ask(_SCRIPTS[digest], thread.token(token), *arguments)
+        return thread.take(_SCRIPTS[digest], thread.token(token), *arguments)
 
     @staticmethod
     def ping() -> object:
         """Take the step of a probe."""
-        return current().ask("ping")
+        return current().take("ping")
 
 
 class Region(SharedRegion):
-    """The memory the workers share: looking at it is a step."""
+    """Replacement of the memory that workers share. Checking a mark is a step."""
 
     def __init__(self) -> None:
-        """Map nothing: the marks are where the schedule is."""
+        """Map no memory: the exploration keeps the marks."""
 
     def mark(self, key: str, *, seconds: float) -> None:  # noqa: ARG002 - no time passes
-        """Tell the schedule."""
+        """Report the mark to the exploration."""
         current().worker.effects.append(Effect("mark", current().name))
 
     def unmark(self) -> None:
-        """Tell the schedule."""
+        """Report the removal of the mark to the exploration."""
         current().worker.effects.append(Effect("unmark", current().name))
 
-    def is_marked(self, key: str) -> bool:  # noqa: ARG002 - there is one
-        """Ask the schedule."""
-        return bool(current().ask("marked?"))
+    def is_marked(self, key: str) -> bool:  # noqa: ARG002 - there is only one key
+        """Return the exploration's answer."""
+        return bool(current().take("marked?"))
 
     def count(self, name: str) -> None:
         """Count nothing."""
 
 
 class SteppedBreaker(CircuitBreaker):
-    """The real breaker. Between a failure and the debt it leaves, others may run."""
+    """The real breaker. Other threads may run between a failure and the recording of its owed delete."""
 
     def owe(self, key: str, token: str, *, lifetime: float) -> None:
-        """Stop, then owe."""
-        current().ask("owe", current().token(token))
+        """Stop before the step, then record the owed delete."""
+        current().take("owe", current().token(token))
         super().owe(key, token, lifetime=lifetime)
 
     def snapshot(self, tokens: Mapping[str, bytes]) -> tuple[object, ...]:
-        """Return all that its future depends on, with names for the tokens."""
+        """Return everything that the breaker's future depends on, with names for the tokens."""
         owed = tuple(tokens[token] for _, token in self._owed)
         return self.state, owed, self._probe_pid is None
 
 
 class _Threading:
-    """What the breaker needs of `threading`: its probe becomes a thread of the worker."""
+    """Replacement of `threading` in the breaker's module: the probe becomes a thread of the worker."""
 
     Lock = threading.Lock
 
@@ -234,4 +245,4 @@ class _Threading:
 
     class Event:
         def wait(self, _seconds: float) -> None:
-            """Return at once: between two pings anything may happen anyway."""
+            """Return at once: other threads may run between two pings anyway."""

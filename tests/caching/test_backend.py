@@ -1,4 +1,4 @@
-"""The Flask-Caching backend: cachelib's documented behaviour, on a real server, through trouble included."""
+"""Tests of the Flask-Caching backend: cachelib's documented behaviour on a real server, and errors of the server."""
 
 import datetime as dt
 from enum import IntEnum
@@ -12,26 +12,26 @@ from app.caching.codec import MAX_PAYLOAD_BYTES
 from app.caching.protocol import LeaseProtocol
 from local.processes import wait_until
 from local.valkey import ValkeyServer
+from tests.caching.deployments import on_every_deployment
 from tests.caching.engines import Spy, engine
-from tests.caching.places import everywhere
 
 PREFIX = "asin_stats:"
 
 
 @pytest.fixture
 def backend(protocol: LeaseProtocol) -> LeaseCache:
-    """Return a backend on the engine tests' Valkey."""
+    """Return a backend that uses `protocol`."""
     return LeaseCache(protocol=protocol, default_timeout=10, key_prefix=PREFIX)
 
 
 class Color(IntEnum):
-    """JSON would give back the number."""
+    """A type that JSON would turn into a plain number."""
 
     RED = 1
 
 
 class Point(NamedTuple):
-    """JSON would give back a list."""
+    """A type that JSON would turn into a list."""
 
     x: int
     y: int
@@ -42,8 +42,8 @@ JSON_VALUES = [0, 1.5, "", "text", "ü\n\0", True, False, [], [1, [2]], {"a": {"
 
 
 @pytest.mark.parametrize("value", JSON_VALUES, ids=repr)
-def test_what_is_set_is_got(backend: LeaseCache, value: object) -> None:
-    """Each JSON value comes back equal and of the same type."""
+def test_get_returns_the_value_and_type_that_set_stored(backend: LeaseCache, value: object) -> None:
+    """Holds for every JSON value."""
     assert backend.set("key", value) is True
 
     assert backend.get("key") == value
@@ -51,17 +51,17 @@ def test_what_is_set_is_got(backend: LeaseCache, value: object) -> None:
     assert backend.has("key")
 
 
-@everywhere
-def test_nothing_is_none(backend: LeaseCache) -> None:
-    """An absent key is None, and nothing to delete."""
+@on_every_deployment
+def test_get_returns_none_for_an_absent_key(backend: LeaseCache) -> None:
+    """`has` and `delete` return False for it."""
     assert backend.get("absent") is None
     assert not backend.has("absent")
     assert backend.delete("absent") is False
 
 
-@everywhere
+@on_every_deployment
 def test_set_overwrites_and_add_does_not(backend: LeaseCache) -> None:
-    """`add` stores only where nothing is."""
+    """`add` stores a value only if the key is absent."""
     assert backend.add("key", 1) is True
     assert backend.add("key", 2) is False
     assert backend.get("key") == 1
@@ -69,8 +69,8 @@ def test_set_overwrites_and_add_does_not(backend: LeaseCache) -> None:
     assert backend.get("key") == 3
 
 
-def test_timeouts_are_seconds_and_zero_is_for_good(backend: LeaseCache, spy: Spy) -> None:
-    """Default, given, none: as documented; `add` sets value and deadline in one step."""
+def test_timeouts_are_in_seconds_and_zero_means_no_expiry(backend: LeaseCache, spy: Spy) -> None:
+    """The default, an explicit and no timeout. `add` sets value and TTL in one command."""
     backend.set("default", 1)
     backend.set("given", 1, timeout=100)
     backend.set("forever", 1, timeout=0)
@@ -82,17 +82,17 @@ def test_timeouts_are_seconds_and_zero_is_for_good(backend: LeaseCache, spy: Spy
     assert commands == ["EVAL"]
 
 
-@everywhere
-def test_an_entry_runs_out(backend: LeaseCache) -> None:
-    """After its timeout it is gone."""
+@on_every_deployment
+def test_entry_expires_after_its_timeout(backend: LeaseCache) -> None:
+    """`get` then returns None."""
     backend.set("key", 1, timeout=1)
 
     assert wait_until(lambda: backend.get("key") is None, seconds=3)
 
 
-@everywhere
-def test_many_at_once(backend: LeaseCache) -> None:
-    """Order is kept, absent ones are None, and deletion says what went."""
+@on_every_deployment
+def test_methods_for_several_keys_keep_the_order(backend: LeaseCache) -> None:
+    """`get_many` keeps the order and returns None for absent keys; `delete_many` returns the deleted keys."""
     assert backend.set_many({"a": 1, "b": 2}) == ["a", "b"]
     assert backend.get_many("b", "absent", "a") == [2, None, 1]
     assert backend.get_dict("a", "b") == {"a": 1, "b": 2}
@@ -101,9 +101,9 @@ def test_many_at_once(backend: LeaseCache) -> None:
     assert backend.get_many("a", "b") == [None, None]
 
 
-@everywhere
-def test_counting(backend: LeaseCache) -> None:
-    """`inc` and `dec` are atomic, start at zero and refuse what is no integer."""
+@on_every_deployment
+def test_inc_and_dec_start_at_zero_and_refuse_non_integers(backend: LeaseCache) -> None:
+    """They return None for a value that is not an integer, and do not change it."""
     assert backend.inc("n") == 1
     assert backend.inc("n", 5) == 6
     assert backend.dec("n", 2) == 4
@@ -114,8 +114,8 @@ def test_counting(backend: LeaseCache) -> None:
 
 
 @pytest.mark.parametrize("value", [object(), 1j, Color.RED, NaN, Point(1, 2)], ids=repr)
-def test_what_cannot_be_stored_raises_and_takes_the_old_value_away(backend: LeaseCache, value: object) -> None:
-    """A value that would come back as another is refused, and what it was to replace is not left behind."""
+def test_unserialisable_value_raises_and_deletes_the_old_value(backend: LeaseCache, value: object) -> None:
+    """A value that would be read back as another type or value is refused; the old value must not stay either."""
     backend.set("key", "old")
     with pytest.raises((TypeError, ValueError)):
         backend.set("key", value)
@@ -127,8 +127,8 @@ def test_what_cannot_be_stored_raises_and_takes_the_old_value_away(backend: Leas
         backend.add("key", value)
 
 
-def test_what_is_too_long_is_not_stored(backend: LeaseCache, caplog: pytest.LogCaptureFixture) -> None:
-    """Longer than a reader would believe: False, one line in the log, and the old value is gone."""
+def test_too_long_value_is_not_stored(backend: LeaseCache, caplog: pytest.LogCaptureFixture) -> None:
+    """`set` and `add` return False, the log has a line, and the old value is deleted."""
     backend.set("key", "old")
 
     assert backend.set("key", "x" * MAX_PAYLOAD_BYTES) is False
@@ -140,7 +140,7 @@ def test_what_is_too_long_is_not_stored(backend: LeaseCache, caplog: pytest.LogC
 
 @pytest.mark.parametrize("timeout", [dt.timedelta(seconds=9.2), dt.timedelta(milliseconds=1), 9.5])
 def test_fractions_of_a_second_are_rounded_up(backend: LeaseCache, spy: Spy, timeout: dt.timedelta) -> None:
-    """As Flask-Caching does."""
+    """As in Flask-Caching. A negative timeout is a ValueError."""
     backend.set("key", 1, timeout=timeout)
 
     assert spy.redis.ttl(PREFIX + "key") in {1, 10}
@@ -148,11 +148,11 @@ def test_fractions_of_a_second_are_rounded_up(backend: LeaseCache, spy: Spy, tim
         backend.set("key", 1, timeout=-1)
 
 
-@everywhere
-def test_garbage_is_nothing(backend: LeaseCache, spy: Spy) -> None:
-    """What we did not write is not handed to anybody."""
+@on_every_deployment
+def test_get_ignores_payloads_the_engine_did_not_write(backend: LeaseCache, spy: Spy) -> None:
+    """`get` returns None for invalid JSON and for other data types."""
     for payload in (b"\x80\x04.", b"NaN", b"\xff"):
-        spy.plants(payload, key=PREFIX + "key")
+        spy.stores(payload, key=PREFIX + "key")
         assert backend.get("key") is None
         assert backend.get_many("key") == [None]
     spy.redis.delete(PREFIX + "key")
@@ -160,10 +160,10 @@ def test_garbage_is_nothing(backend: LeaseCache, spy: Spy) -> None:
     assert backend.get("key") is None
 
 
-@everywhere
-def test_clear_takes_our_entries_and_nobody_else_s(patient: LeaseProtocol, spy: Spy) -> None:
-    """Another application in the same database keeps its keys, and writers in flight their tombstones."""
-    backend = LeaseCache(protocol=patient, default_timeout=10, key_prefix=PREFIX)
+@on_every_deployment
+def test_clear_deletes_only_entries_with_our_prefix(patient_protocol: LeaseProtocol, spy: Spy) -> None:
+    """Keys of other applications in the same database stay, and so do the tombstones of writers in flight."""
+    backend = LeaseCache(protocol=patient_protocol, default_timeout=10, key_prefix=PREFIX)
     spy.redis.set("foreign", "x")
     spy.redis.set("asin_stats", "x")
     backend.set_many({str(number): number for number in range(1500)})
@@ -174,20 +174,20 @@ def test_clear_takes_our_entries_and_nobody_else_s(patient: LeaseProtocol, spy: 
     assert sorted(spy.redis.scan_iter()) == [b"asin_stats", PREFIX.encode() + b"writing", b"foreign"]
 
 
-def test_a_prefix_is_taken_literally(protocol: LeaseProtocol, spy: Spy) -> None:
-    """Wildcards in a prefix must not make clear reach further."""
+def test_wildcards_in_a_prefix_match_literally(protocol: LeaseProtocol, spy: Spy) -> None:
+    """`clear` must not delete keys that match the prefix only as a pattern. An empty prefix is refused."""
     spy.redis.set("axb:1", "x")
-    starred = LeaseCache(protocol=protocol, default_timeout=10, key_prefix="a*b:")
-    starred.set("1", 1)
+    backend = LeaseCache(protocol=protocol, default_timeout=10, key_prefix="a*b:")
+    backend.set("1", 1)
 
-    assert starred.drop() == 1
+    assert backend.drop() == 1
     assert spy.redis.exists("axb:1")
     with pytest.raises(ValueError, match="CACHE_KEY_PREFIX"):
         LeaseCache(protocol=protocol, default_timeout=10, key_prefix="")
 
 
-def test_trouble_is_neutral(valkey: ValkeyServer) -> None:
-    """With Redis gone reads find nothing, writes say no, and nothing raises but what is documented to."""
+def test_methods_return_neutral_values_when_redis_is_down(valkey: ValkeyServer) -> None:
+    """Reads find nothing, writes return False, None or an empty list, and nothing raises."""
     backend = LeaseCache(protocol=engine(valkey.url), default_timeout=10, key_prefix=PREFIX)
     backend.set("key", 1)
     valkey.kill()
@@ -200,8 +200,8 @@ def test_trouble_is_neutral(valkey: ValkeyServer) -> None:
     assert isinstance(backend, RedisCache)
 
 
-def test_deleting_many_does_not_claim_success_on_a_server_that_hangs(valkey: ValkeyServer) -> None:
-    """A RuntimeError, or (CACHE_IGNORE_ERRORS) an empty list."""
+def test_delete_many_does_not_report_success_when_redis_hangs(valkey: ValkeyServer) -> None:
+    """It raises RuntimeError. With CACHE_IGNORE_ERRORS it returns an empty list."""
     strict, lenient = (
         LeaseCache(protocol=engine(valkey.url, timeout=0.2), key_prefix=PREFIX, ignore_delete_many_errors=ignore)
         for ignore in (False, True)

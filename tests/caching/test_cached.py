@@ -1,4 +1,4 @@
-"""`cached` and template fragments: Flask-Caching's own code on our backend, for whatever a view returns."""
+"""Tests of `cached` and of template fragments: Flask-Caching's own code with our backend."""
 
 import datetime as dt
 from typing import Any
@@ -34,15 +34,15 @@ def cached_app(protocol: LeaseProtocol) -> tuple[Flask, Cache]:
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_a_cached_view_answers_the_second_time_what_it_answered_the_first(
+def test_cached_view_returns_the_same_response_without_a_second_call(
     cached_app: tuple[Flask, Cache], name: str
 ) -> None:
-    """Status, headers and body, without being called again."""
+    """The same status, headers and body, for every type that a view may return."""
     app, cache = cached_app
     calls: list[str] = []
 
     @cache.cached()
-    def view() -> Any:  # noqa: ANN401 - whatever a view may return
+    def view() -> Any:  # noqa: ANN401 - any type that a view may return
         calls.append(name)
         return VIEWS[name]()
 
@@ -54,10 +54,10 @@ def test_a_cached_view_answers_the_second_time_what_it_answered_the_first(
     assert calls == [name]
 
 
-def test_a_view_that_cannot_be_cached_says_so_each_time(
+def test_uncacheable_response_is_logged_at_each_call(
     cached_app: tuple[Flask, Cache], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In the log, or in debug mode as an error; never silently."""
+    """In debug mode it raises instead."""
     app, cache = cached_app
     app.add_url_rule("/", view_func=cache.cached()(lambda: Response(iter(["a", "b"]))))
 
@@ -69,19 +69,19 @@ def test_a_view_that_cannot_be_cached_says_so_each_time(
 
 
 def test_each_argument_of_cached_works(cached_app: tuple[Flask, Cache], spy: Spy) -> None:
-    """As Flask-Caching documents it."""
+    """Each has the effect that Flask-Caching documents."""
     app, cache = cached_app
     calls: list[str] = []
-    asked: dict[str, bool] = {"unless": False, "forced": False, "stale": False}
+    conditions: dict[str, bool] = {"unless": False, "forced": False, "stale": False}
 
     @app.get("/")
     @cache.cached(
         timeout=dt.timedelta(seconds=50),
         key_prefix="of/%s",
         query_string=True,
-        unless=lambda: asked["unless"],
-        forced_update=lambda: asked["forced"],
-        is_stale=lambda _: asked["stale"],
+        unless=lambda: conditions["unless"],
+        forced_update=lambda: conditions["forced"],
+        is_stale=lambda _: conditions["stale"],
         response_filter=lambda answer: answer != "3",
         source_check=True,
         response_hit_indication=True,
@@ -97,31 +97,31 @@ def test_each_argument_of_cached_works(cached_app: tuple[Flask, Cache], spy: Spy
     assert [get("filtered"), get("filtered"), get("filtered")] == ["3", "4", "4"]
     assert app.test_client().get("/?a=2").headers["hit_cache"] == "True"
     assert {spy.redis.ttl(key) for key in spy.redis.scan_iter("test:of/*")} <= {49, 50}
-    for name in asked:
-        asked[name] = True
+    for name in conditions:
+        conditions[name] = True
         fresh = get("a=1&b=2")
-        asked[name] = False
+        conditions[name] = False
         assert (fresh == str(len(calls)), get("a=1&b=2")) == (True, "1" if name == "unless" else fresh)
     assert cache.delete_cached(view, path="/", query_args="a=2")
     assert get("a=2") == str(len(calls))
 
 
 @pytest.mark.parametrize(("cache_none", "calls"), [(False, 2), (True, 1)])
-def test_none_and_keys_of_ones_own(
+def test_cached_supports_cache_none_and_make_cache_key(
     cached_app: tuple[Flask, Cache],
     cache_none: bool,  # noqa: FBT001 - a parameter
     calls: int,
 ) -> None:
-    """`cache_none` and `make_cache_key`, on a function that is no view."""
+    """On a function that is not a view."""
     app, cache = cached_app
-    called: list[int] = []
+    numbers: list[int] = []
 
     @cache.cached(cache_none=cache_none, make_cache_key=lambda number: f"of {number}")
     def nothing(number: int) -> None:
-        called.append(number)
+        numbers.append(number)
 
     with app.test_request_context():
         nothing(1)
         nothing(1)
         assert cache.has("of 1")
-    assert len(called) == calls
+    assert len(numbers) == calls

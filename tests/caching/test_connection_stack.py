@@ -1,4 +1,4 @@
-"""A connection that is lent is fit for use, and a reply never reaches another command."""
+"""Tests of the connection stack: it hands out working connections, and a reply never reaches another command."""
 
 import os
 from collections.abc import Callable
@@ -17,117 +17,117 @@ from app.caching import connection_stack
 from app.caching.connection import Topology, connect
 from app.caching.connection_stack import ConnectionStack
 from local.valkey import ValkeyServer
-from tests.caching.engines import all_are_idle
-from tests.caching.places import watched
+from tests.caching.deployments import sentinel_setup
+from tests.caching.engines import mark_connections_idle
 
-Ask = Callable[..., Any]
+SendCommand = Callable[..., Any]
 
 
 @pytest.fixture
 def stack(valkey: ValkeyServer) -> ConnectionStack:
-    """Return a stack of at most two connections to `valkey`."""
+    """Return a stack with at most two connections to `valkey`."""
     make: Any = ConnectionPool.from_url(valkey.url).make_connection
     return ConnectionStack(make, at_most=2)
 
 
 @pytest.fixture
-def ask(stack: ConnectionStack, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    """Return what sends a command over that stack, which trusts a connection that was used in the last minute."""
-    monkeypatch.setattr(connection_stack, "TRUSTED_SECONDS", 60.0)
+def send(stack: ConnectionStack, monkeypatch: pytest.MonkeyPatch) -> SendCommand:
+    """Return a function that sends a command over the stack, which checks only connections idle for over a minute."""
+    monkeypatch.setattr(connection_stack, "IDLE_CHECK_SECONDS", 60.0)
     return lambda *command, seconds=0.5: stack.exchange(command, seconds=seconds)
 
 
-def test_a_late_reply_is_not_taken_for_the_next_one(valkey: ValkeyServer, ask: Ask) -> None:
-    """A connection whose reply nobody waited for is closed, not lent again."""
-    ask("ECHO", "before")
+def test_late_reply_is_not_read_by_the_next_command(valkey: ValkeyServer, send: SendCommand) -> None:
+    """After a timeout the connection is closed and not reused."""
+    send("ECHO", "before")
     valkey.pause()
     with pytest.raises(RedisTimeoutError):
-        ask("ECHO", "too late")
+        send("ECHO", "too late")
     valkey.resume()
 
-    assert [ask("ECHO", word) for word in ("a", "b")] == [b"a", b"b"]
+    assert [send("ECHO", word) for word in ("a", "b")] == [b"a", b"b"]
 
 
 @pytest.mark.parametrize("kind", ["Valkey 9", "sentinels"])
-def test_a_connection_is_closed_when_its_reply_did_not_come(kind: str, tmp_path: Path) -> None:
-    """Also where redis-py leaves it open: the reply may come after the next command was sent."""
+def test_connection_is_closed_when_its_reply_times_out(kind: str, tmp_path: Path) -> None:
+    """Also where redis-py keeps it open: the late reply could be read by the next command."""
     with ExitStack() as running:
         if kind == "sentinels":
-            scene = running.enter_context(watched(tmp_path))
-            topology, server = scene.place.topology, scene.master
+            setup = running.enter_context(sentinel_setup(tmp_path))
+            topology, server = setup.deployment.topology, setup.master
         else:
             server = running.enter_context(ValkeyServer(tmp_path))
             topology = Topology(url=server.url)
         link = connect(topology, max_connections=3, timeout=10, read_timeout=0.05)
-        link.ask(("ECHO", "before"))
+        link.send_as_reader(("ECHO", "before"))
         server.pause()
         with pytest.raises(RedisTimeoutError):
-            link.ask(("ECHO", "too late"))
+            link.send_as_reader(("ECHO", "too late"))
         with ThreadPoolExecutor(1) as threads:
-            answer = threads.submit(link.send, ("ECHO", "next"))
+            answer = threads.submit(link.send_as_writer, ("ECHO", "next"))
             server.resume()
 
             assert answer.result(10) == b"next"
 
 
-def test_a_failed_connect_does_not_leak_a_connection(valkey: ValkeyServer, ask: Ask) -> None:
-    """However often it happens, all connections are there when the server is back."""
+def test_failed_connect_does_not_leak_a_connection(valkey: ValkeyServer, send: SendCommand) -> None:
+    """After repeated failures every connection of the stack is available again."""
     valkey.kill()
     for _ in range(3):
         with pytest.raises(RedisConnectionError, match="refused"):
-            ask("PING")
+            send("PING")
     valkey.restart()
 
-    assert ask("PING") == b"PONG"
+    assert send("PING") == b"PONG"
 
 
-def test_only_one_command_fails_when_the_server_restarts(valkey: ValkeyServer, ask: Ask) -> None:
-    """The connection that was found closed is opened anew for the next."""
-    ask("PING")
+def test_one_command_fails_after_a_server_restart(valkey: ValkeyServer, send: SendCommand) -> None:
+    """The next command reopens the closed connection."""
+    send("PING")
     valkey.kill()
     valkey.restart()
 
     with pytest.raises((RedisError, OSError)):
-        ask("PING")
-    assert ask("PING") == b"PONG"
+        send("PING")
+    assert send("PING") == b"PONG"
 
 
-def test_a_refusal_costs_no_connection(ask: Ask) -> None:
-    """The server answered, so the connection is as good as before."""
-    before = ask("CLIENT", "ID")
+def test_error_reply_keeps_the_connection_open(send: SendCommand) -> None:
+    """The server answered, so the connection can be reused."""
+    before = send("CLIENT", "ID")
 
     with pytest.raises(ResponseError, match="unknown command"):
-        ask("NO-SUCH-COMMAND")
+        send("NO-SUCH-COMMAND")
 
-    assert ask("CLIENT", "ID") == before
+    assert send("CLIENT", "ID") == before
 
 
-def test_a_reply_of_any_length_is_read_to_its_end(ask: Ask) -> None:
-    """Megabytes come in many pieces."""
+def test_long_reply_is_read_completely(send: SendCommand) -> None:
+    """A reply of 3 MB arrives in many parts."""
     value = os.urandom(3 << 20)
 
-    assert ask("ECHO", value, seconds=10) == value
+    assert send("ECHO", value, seconds=10) == value
 
 
-def test_a_connection_that_was_idle_for_long_is_tried_first(
-    valkey: ValkeyServer, ask: Ask, monkeypatch: pytest.MonkeyPatch
+def test_idle_connection_is_checked_before_use(
+    valkey: ValkeyServer, send: SendCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A peer that vanished without a word shows only when it is asked."""
-    ask("ECHO", "once")
-    all_are_idle(monkeypatch)
+    """A peer that disappeared without closing the connection is detected only by a PING."""
+    send("ECHO", "once")
+    mark_connections_idle(monkeypatch)
     pings = _pings(valkey)
 
-    ask("ECHO", "again")
+    send("ECHO", "again")
 
     assert _pings(valkey) == pings + 1
 
 
-def test_a_connection_in_use_is_not_tried(valkey: ValkeyServer, ask: Ask) -> None:
-    """Each reply starts its time anew: a hit costs one round trip."""
-    ask("ECHO", "once")
+def test_recently_used_connection_is_not_checked(valkey: ValkeyServer, send: SendCommand) -> None:
+    """Every reply resets the idle time, so a hit costs one round trip."""
+    send("ECHO", "once")
     pings = _pings(valkey)
 
-    ask("ECHO", "again")
+    send("ECHO", "again")
 
     assert _pings(valkey) == pings
 
@@ -137,18 +137,18 @@ def _pings(valkey: ValkeyServer) -> int:
         return int(admin.info("commandstats").get("cmdstat_ping", {}).get("calls", 0))
 
 
-def test_a_forked_process_opens_connections_of_its_own(ask: Ask) -> None:
+def test_forked_process_opens_its_own_connections(send: SendCommand) -> None:
     """Two processes on one socket would read each other's replies."""
-    ours = ask("CLIENT", "ID")
+    ours = send("CLIENT", "ID")
 
-    theirs = _in_child(lambda: int(ask("CLIENT", "ID")))
+    theirs = _in_child(lambda: int(send("CLIENT", "ID")))
 
     assert theirs not in (ours, -1)
-    assert ask("CLIENT", "ID") == ours
+    assert send("CLIENT", "ID") == ours
 
 
 def _in_child(question: Callable[[], int]) -> int:
-    """Return what `question` returns in a forked process; -1 when it fails there."""
+    """Return the result of `question` in a forked process, or -1 if it fails there."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -163,29 +163,29 @@ def _in_child(question: Callable[[], int]) -> int:
     return int(said or -1)
 
 
-def test_one_after_the_other_is_sent_over_one_connection(ask: Ask) -> None:
-    """Few connections do the work and stay warm."""
-    assert len({ask("CLIENT", "ID") for _ in range(5)}) == 1
+def test_sequential_commands_share_one_connection(send: SendCommand) -> None:
+    """The most recently used connection is reused first."""
+    assert len({send("CLIENT", "ID") for _ in range(5)}) == 1
 
 
-def test_no_more_connections_are_opened_than_allowed(valkey: ValkeyServer, ask: Ask) -> None:
-    """A caller that finds none free in time is told so; the next goes on as soon as one is."""
-    ask("PING")
+def test_stack_never_exceeds_its_maximum_of_connections(valkey: ValkeyServer, send: SendCommand) -> None:
+    """A caller that gets no free connection in time raises MaxConnectionsError; a later one gets the next free one."""
+    send("PING")
     valkey.pause()
     with ThreadPoolExecutor(3) as threads:
-        waiting = [threads.submit(ask, "CLIENT", "ID", seconds=30) for _ in range(2)]
+        waiting = [threads.submit(send, "CLIENT", "ID", seconds=30) for _ in range(2)]
         with pytest.raises(MaxConnectionsError):
-            _until_refused(ask)
-        last = threads.submit(ask, "CLIENT", "ID", seconds=30)
+            _send_until_stack_is_exhausted(send)
+        last = threads.submit(send, "CLIENT", "ID", seconds=30)
         valkey.resume()
 
         assert last.result(30) in {each.result(30) for each in waiting}
 
 
-def _until_refused(ask: Ask) -> None:
-    """Ask until both connections are in use."""
+def _send_until_stack_is_exhausted(send: SendCommand) -> None:
+    """Send commands until both connections are in use."""
     while True:
         try:
-            ask("PING", seconds=0.01)
+            send("PING", seconds=0.01)
         except RedisTimeoutError:
             continue

@@ -1,21 +1,21 @@
-"""`delete_memoized` and `writing`: what goes, what stays, and what is refused."""
+"""Tests of `delete_memoized` and `writing`: which entries they delete, and which calls raise."""
 
 import pytest
 
 from app.caching import Cache, CacheUnavailableError
 from local.valkey import ValkeyServer
-from tests.caching.applications import Counted, application
+from tests.caching.applications import CallRecorder, application
+from tests.caching.deployments import on_every_deployment
 from tests.caching.engines import Spy, engine
-from tests.caching.places import everywhere
 
 
 def _digits(number: int) -> str:
     return str(number)
 
 
-@everywhere
-def test_each_writer_ends_itself(cache: Cache, spy: Spy) -> None:
-    """Inside `writing`, delete_memoized takes exactly this write out of the tombstone."""
+@on_every_deployment
+def test_delete_memoized_ends_only_its_own_write(cache: Cache, spy: Spy) -> None:
+    """Inside `writing`, it removes only this write from the tombstone."""
 
     @cache.memoize(key=_digits)
     def double(number: int) -> int:
@@ -26,36 +26,38 @@ def test_each_writer_ends_itself(cache: Cache, spy: Spy) -> None:
             cache.delete_memoized(double, 4)
             assert spy.raw("test:4") is None
             assert (spy.raw("test:5") or b"").startswith(b"dirty:")
-        assert (spy.raw("test:5") or b"").startswith(b"dirty:"), "an unknown outcome stands"
+        assert (spy.raw("test:5") or b"").startswith(b"dirty:"), "a write of unknown outcome keeps its tombstone"
 
 
-@everywhere
-def test_deleting_without_arguments_drops_every_entry_of_the_function(cache: Cache, counted: Counted) -> None:
-    """Defaults or not, and of no other function, whatever its name starts with; `…_verhash` does the same."""
+@on_every_deployment
+def test_delete_memoized_without_arguments_deletes_every_entry_of_the_function(
+    cache: Cache, recorder: CallRecorder
+) -> None:
+    """With and without default arguments, and no entry of a function whose name has the same prefix."""
 
     @cache.memoize()
     def page(number: int = 1, **rest: int) -> int:
-        return counted("page", number, rest)
+        return recorder("page", number, rest)
 
     @cache.memoize()
     def page_two() -> int:
-        return counted("two")
+        return recorder("two")
 
-    def look() -> list[int]:
+    def call_all() -> list[int]:
         return [page(), page(2), page(x=1, y=2), page(y=2, x=1), page_two()]
 
-    first = look()
-    assert first[2] == first[3], "one call, in whatever order its keyword arguments come"
+    first = call_all()
+    assert first[2] == first[3], "the order of keyword arguments does not matter"
     for delete in (cache.delete_memoized, cache.delete_memoized_verhash, lambda _: page.delete_memoized()):
         delete(page)
-        assert [new > old for new, old in zip(look(), first, strict=True)] == [True] * 4 + [False]
-        first = look()
+        assert [new > old for new, old in zip(call_all(), first, strict=True)] == [True] * 4 + [False]
+        first = call_all()
     cache.delete_memoized(page_two)
     assert page_two() > first[4]
 
 
-def test_deleting_without_arguments_ends_a_write_of_this_context(cache: Cache, spy: Spy) -> None:
-    """Whatever the arguments it was announced with."""
+def test_delete_memoized_without_arguments_ends_a_write_of_this_context(cache: Cache, spy: Spy) -> None:
+    """Regardless of the arguments that the write was announced with."""
 
     @cache.memoize()
     def double(number: int) -> int:
@@ -66,8 +68,8 @@ def test_deleting_without_arguments_ends_a_write_of_this_context(cache: Cache, s
         assert spy.raw(double.entry_name(4)) is None
 
 
-def test_a_key_of_its_own_needs_the_arguments(cache: Cache) -> None:
-    """Forgetting them must not silently delete nothing, nor one entry of many."""
+def test_delete_memoized_requires_arguments_if_the_function_has_a_custom_key(cache: Cache) -> None:
+    """A call without arguments raises; otherwise it would silently delete nothing, or only one entry."""
 
     @cache.memoize(key=lambda number=4: str(number))
     def double(number: int = 4) -> int:
@@ -81,8 +83,8 @@ def test_a_key_of_its_own_needs_the_arguments(cache: Cache) -> None:
         cache.delete_memoized(len)  # type: ignore[arg-type]
 
 
-def test_deleting_all_on_a_dead_server_says_so(valkey: ValkeyServer) -> None:
-    """Which entries there are cannot be known, so nothing can be owed."""
+def test_delete_memoized_without_arguments_raises_when_redis_is_down(valkey: ValkeyServer) -> None:
+    """The keys of the entries are unknown, so their deletes cannot be owed."""
     app, cache = application(options={"protocol": engine(valkey.url)})
 
     @cache.memoize()

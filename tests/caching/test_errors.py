@@ -1,4 +1,4 @@
-"""Every kind of Redis trouble, made by a real server, and its stated effect. None ever reaches the caller."""
+"""Tests of every kind of Redis error, produced by a real server, and its documented effect. None reaches the caller."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ from local.server import LOOPBACK, free_port
 from local.valkey import ValkeyServer
 from tests.caching.engines import KEY, Computation, engine, fetch
 
-Scene: TypeAlias = Callable[[Path], AbstractContextManager[LeaseProtocol]]
+FailingRedis: TypeAlias = Callable[[Path], AbstractContextManager[LeaseProtocol]]
 
 
 @contextmanager
@@ -76,19 +76,20 @@ def _loading(directory: Path) -> Iterator[LeaseProtocol]:
     server = ValkeyServer(directory)
     with server:
         client = Redis.from_url(server.url)
-        client.mset({f"key:{number}": os.urandom(1100) for number in range(2000)})  # long enough to be noticed
+        client.mset(
+            {f"key:{number}": os.urandom(1100) for number in range(2000)}
+        )  # makes loading slow enough to observe
         client.save()
-    # 2000 keys at 5 ms each: long enough to be met loading. Its readiness line comes only afterwards.
-    slow = _LoadingServer(directory, port=server.port, options=_SLOWLY)
-    with slow:
+    # 2000 keys at 5 ms each, so the engine connects while the server is loading. It logs that it is ready only later.
+    with _LoadingServer(directory, port=server.port, options=_SLOW_LOADING) as slow:
         yield _engine(slow.url)
 
 
-_SLOWLY = ("--key-load-delay", "5000", "--loading-process-events-interval-bytes", "1024")
+_SLOW_LOADING = ("--key-load-delay", "5000", "--loading-process-events-interval-bytes", "1024")
 
 
 class _LoadingServer(ValkeyServer):
-    """Counts as started while it is still loading."""
+    """A server that counts as started while it is still loading its data."""
 
     def _is_ready(self) -> bool:
         return "Loading RDB" in self._output()
@@ -104,15 +105,15 @@ def _cluster_down(directory: Path) -> Iterator[LeaseProtocol]:
 def _moved(directory: Path) -> Iterator[LeaseProtocol]:
     options = ("--cluster-enabled", "yes", "--cluster-require-full-coverage", "no")
     with (
-        ValkeyServer(directory / "a", options=options) as asked,
+        ValkeyServer(directory / "a", options=options) as server,
         ValkeyServer(directory / "b", options=options) as other,
     ):
-        admin = Redis.from_url(asked.url)
+        admin = Redis.from_url(server.url)
         admin.cluster("MEET", LOOPBACK, other.port)
         Redis.from_url(other.url).cluster("ADDSLOTSRANGE", 0, 16383)
         assert wait_until(lambda: b"cluster_slots_assigned:16384" in _cluster_info(admin), seconds=20)
         assert wait_until(lambda: b"cluster_state:ok" in _cluster_info(admin), seconds=20)
-        yield _engine(asked.url)
+        yield _engine(server.url)
 
 
 def _cluster_info(client: Redis) -> bytes:
@@ -121,11 +122,11 @@ def _cluster_info(client: Redis) -> bytes:
 
 
 def _engine(url: str) -> LeaseProtocol:
-    return engine(url, timeout=0.3, meet=False)
+    return engine(url, timeout=0.3, known_server=False)
 
 
 @pytest.mark.parametrize(
-    ("scene", "label", "state", "words"),
+    ("failing_redis", "label", "state", "log_text"),
     [
         (_refused, "connection", BreakerState.OPEN, "refused or lost"),
         (_hung, "timeout", BreakerState.OPEN, "no answer within"),
@@ -139,38 +140,45 @@ def _engine(url: str) -> LeaseProtocol:
         (_full, "out-of-memory", BreakerState.CLOSED, "maxmemory"),
     ],
 )
-def test_trouble_is_answered_from_the_database_counted_and_told_once(  # noqa: PLR0913, PLR0917 - parameters of a test
-    scene: Scene, label: str, state: BreakerState, words: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_redis_error_is_bypassed_counted_and_logged(  # noqa: PLR0913, PLR0917 - parameters of a test
+    failing_redis: FailingRedis,
+    label: str,
+    state: BreakerState,
+    log_text: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The caller gets the computed value; the log one line that says what to do and quotes no secret."""
+    """The caller gets the computed value. The log explains the error and contains no secret."""
     caplog.set_level(logging.WARNING, logger="app.caching")
-    with scene(tmp_path) as protocol:
+    with failing_redis(tmp_path) as protocol:
         answers = [fetch(protocol, Computation("db")) for _ in range(3)]
 
         assert {(answer.value, answer.outcome) for answer in answers} == {("db", Outcome.BYPASS)}
         assert answers[0].detail == f"redis-{label}"
         assert protocol.region.counts()[f"error:{label}"] >= 1
-        # A server that answers pings lets the breaker try again: it may be anywhere between open and closed.
+        # A server that answers pings lets the breaker retry, so it may be in any state now. The counter is reliable.
         assert (protocol.region.counts()["breaker-open"] > 0) is (state is BreakerState.OPEN)
-        assert words in caplog.text
+        assert log_text in caplog.text
         assert "hunter2" not in caplog.text
-        assert caplog.text.count(words) <= 3
+        assert caplog.text.count(log_text) <= 3
 
 
-@pytest.mark.parametrize("scene", [_refused, _hung, _wrong_password, _loading, _replica, _cluster_down, _moved, _full])
-def test_a_write_goes_through_whatever_the_trouble(scene: Scene, tmp_path: Path) -> None:
-    """Begin and end never raise; what could not be delivered is owed."""
-    with scene(tmp_path) as protocol:
+@pytest.mark.parametrize(
+    "failing_redis", [_refused, _hung, _wrong_password, _loading, _replica, _cluster_down, _moved, _full]
+)
+def test_begin_and_end_never_raise(failing_redis: FailingRedis, tmp_path: Path) -> None:
+    """A delete that could not be delivered is owed."""
+    with failing_redis(tmp_path) as protocol:
         protocol.end(KEY, protocol.begin(KEY))
 
         counts = protocol.region.counts()
         assert counts["owed"] + counts["invalidated"] == 1
 
 
-def test_a_full_server_still_answers_hits(tmp_path: Path) -> None:
-    """Out of memory stops new entries, not the ones that are there."""
+def test_server_at_maxmemory_still_serves_hits(tmp_path: Path) -> None:
+    """Only new entries are refused."""
     with ValkeyServer(tmp_path, options=("--maxmemory-policy", "noeviction")) as server:
-        protocol = engine(server.url)  # an old acquaintance: what a slow server says of a new one's age is not believed
+        protocol = engine(server.url)  # `known_server` is on: entries stored right after the first contact are accepted
         assert fetch(protocol, Computation("stored")).outcome is Outcome.STORED
         Redis.from_url(server.url).config_set("maxmemory", "1")
 
@@ -179,8 +187,8 @@ def test_a_full_server_still_answers_hits(tmp_path: Path) -> None:
         assert fetch(protocol, Computation("db")).value == "db"
 
 
-def test_too_few_connections_are_no_server_failure(valkey: ValkeyServer) -> None:
-    """More threads than connections: some reads bypass the cache, and the breaker stays closed."""
+def test_exhausted_connections_do_not_open_the_breaker(valkey: ValkeyServer) -> None:
+    """With more threads than connections some reads bypass the cache."""
     protocol = engine(valkey.url, timeout=30, read_timeout=0.05, connections=3)
     fetch(protocol, Computation())
     valkey.pause()

@@ -1,4 +1,4 @@
-"""Keys made of arguments: one for equal calls, another for each other call, and the same in every process."""
+"""Tests of keys made from arguments: equal calls share a key, different calls do not, in every process."""
 
 import datetime as dt
 import subprocess
@@ -17,28 +17,28 @@ from local import ROOT
 
 
 class Text(StrEnum):
-    """Equal to its text."""
+    """An enum whose member equals a string."""
 
     A = "a"
 
 
 class Number(IntEnum):
-    """Equal to its number."""
+    """An enum whose member equals a number."""
 
     ONE = 1
 
 
 class Plain(Enum):
-    """Equal to nothing else."""
+    """An enum whose member equals only itself."""
 
     ONE = 1
 
 
 class Named:
-    """Says what tells its objects apart."""
+    """A class with `__caching_id__`."""
 
     def __init__(self, name: str) -> None:
-        """Be called `name`."""
+        """Set the name."""
         self.name = name
 
     def __caching_id__(self) -> str:
@@ -47,7 +47,7 @@ class Named:
 
 
 def _function(argument: object, **rest: object) -> None:
-    """Take anything."""
+    """Accept any arguments."""
 
 
 KEYS = NamedKeys(_function)
@@ -60,8 +60,8 @@ DISTINCT: list[Any] = [
 ]  # fmt: skip
 
 
-def test_different_arguments_are_different_keys() -> None:
-    """Also those that JSON, or Python's ==, would not tell apart."""
+def test_different_arguments_have_different_keys() -> None:
+    """Also arguments that are equal in JSON or by Python's `==`."""
     assert len({KEYS(value) for value in DISTINCT}) == len(DISTINCT)
 
 
@@ -73,8 +73,8 @@ _VALUES = st.recursive(
 
 
 @given(_VALUES, _VALUES)
-def test_keys_are_equal_exactly_when_the_arguments_are_the_same(one: object, other: object) -> None:
-    """The same in value and type; Python's repr tells both."""
+def test_keys_are_equal_if_and_only_if_the_arguments_are(one: object, other: object) -> None:
+    """Arguments are equal here if value and type are, which the test compares by `repr`."""
 
     def same(value: Any) -> Any:  # noqa: ANN401 - any of them
         if isinstance(value, dict):
@@ -84,16 +84,16 @@ def test_keys_are_equal_exactly_when_the_arguments_are_the_same(one: object, oth
     assert (KEYS(one) == KEYS(other)) == (same(one) == same(other))
 
 
-def test_the_order_of_names_does_not_matter() -> None:
-    """In keyword arguments, in dictionaries and in sets."""
+def test_key_does_not_depend_on_the_order_of_names() -> None:
+    """Holds for keyword arguments, dictionaries and sets."""
     assert KEYS(1, a=1, b=2) == KEYS(1, b=2, a=1)
     assert KEYS({"a": 1, "b": 2}) == KEYS({"b": 2, "a": 1})
     assert KEYS({"a", "b", "c"}) == KEYS({"c", "b", "a"})
 
 
 @pytest.mark.parametrize("value", [object(), lambda: 1, NamedKeys], ids=["object", "function", "class"])
-def test_what_has_no_name_is_refused(value: object) -> None:
-    """Its address would be another in each process, or that of another object."""
+def test_argument_without_a_stable_key_is_refused(value: object) -> None:
+    """An address differs between processes, and is reused for other objects."""
     if isinstance(value, type):
         assert KEYS(value)
         return
@@ -101,17 +101,17 @@ def test_what_has_no_name_is_refused(value: object) -> None:
         KEYS(value)
 
 
-def test_a_call_that_does_not_fit_is_refused() -> None:
-    """As the function itself would."""
+def test_call_with_wrong_arguments_is_refused() -> None:
+    """It raises TypeError, as the function itself would."""
     with pytest.raises(TypeError, match="argument"):
         KEYS()
 
 
-def test_a_key_is_the_same_in_another_process() -> None:
-    """Sets and hashes differ from one to the next; keys must not."""
+def test_key_is_the_same_in_another_process() -> None:
+    """Hashes and the order of sets differ between processes; keys must not."""
     code = "from tests.caching.test_keys import *; print([KEYS(value) for value in DISTINCT])"
-    ran = subprocess.run(  # noqa: S603 - our own code
+    completed = subprocess.run(  # noqa: S603 - our own code
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60,
         env={"PYTHONHASHSEED": "1"},
     )  # fmt: skip
-    assert ran.stdout.strip() == str([KEYS(value) for value in DISTINCT])
+    assert completed.stdout.strip() == str([KEYS(value) for value in DISTINCT])

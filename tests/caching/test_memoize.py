@@ -1,4 +1,4 @@
-"""`memoize` and `delete_memoized` as Flask-Caching documents them, on a real server."""
+"""Tests of `memoize` and `delete_memoized` as Flask-Caching documents them, on a real server."""
 
 import datetime as dt
 import hashlib
@@ -11,42 +11,42 @@ import pytest
 from app.caching import Cache, Outcome
 from app.caching.codec import MAX_PAYLOAD_BYTES
 from app.caching.protocol import LeaseProtocol
-from tests.caching.applications import Counted
+from tests.caching.applications import CallRecorder
+from tests.caching.deployments import on_every_deployment
 from tests.caching.engines import Spy
-from tests.caching.places import everywhere
 
 
 def _digits(number: int) -> str:
     return str(number)
 
 
-@everywhere
-def test_memoize_as_people_know_it(cache: Cache, counted: Counted) -> None:
-    """Arguments by position, by name and by default are one entry; other arguments another."""
+@on_every_deployment
+def test_memoize_stores_one_entry_for_equal_calls(cache: Cache, recorder: CallRecorder) -> None:
+    """Calls are equal if their arguments are, whether given by position, by name or by default."""
 
     @cache.memoize(timeout=5)
     def area(a: int, b: str = "x") -> list[object]:
-        counted(a, b)
+        recorder(a, b)
         return [a, b]
 
     assert [area(1), area(a=1), area(1, "x"), area(1, b="x")] == [[1, "x"]] * 4
     assert area(2) == [2, "x"]
-    assert counted.calls == [(1, "x"), (2, "x")]
+    assert recorder.calls == [(1, "x"), (2, "x")]
     assert area.uncached(1) == [1, "x"]
     assert "area" in area.make_cache_key(1)
 
     cache.delete_memoized(area, 1)
     area(1)
     area(2)
-    assert counted.calls == [(1, "x"), (2, "x"), (1, "x"), (1, "x")]
+    assert recorder.calls == [(1, "x"), (2, "x"), (1, "x"), (1, "x")]
 
 
-def test_the_key_of_a_call_is_the_key_of_get_and_delete(cache: Cache, counted: Counted) -> None:
-    """Without the prefix, and with the function before the arguments if one likes, as Flask-Caching does."""
+def test_make_cache_key_returns_the_key_of_get_and_delete(cache: Cache, recorder: CallRecorder) -> None:
+    """The key has no prefix. As in Flask-Caching, the function may be given before the arguments."""
 
     @cache.memoize()
     def double(number: int) -> int:
-        counted()
+        recorder()
         return 2 * number
 
     double(4)
@@ -54,59 +54,64 @@ def test_the_key_of_a_call_is_the_key_of_get_and_delete(cache: Cache, counted: C
     assert double.entry_name(4) == f"test:{double.make_cache_key(4)}"
     assert cache.delete(double.make_cache_key(4))
     double(4)
-    assert len(counted.calls) == 2
+    assert len(recorder.calls) == 2
 
 
-def test_each_condition_of_memoize_works(cache: Cache, counted: Counted) -> None:
-    """As documented, with and without the call's arguments."""
-    asked: dict[str, bool] = {"unless": False, "forced": False, "stale": False}
+def test_each_condition_of_memoize_works(cache: Cache, recorder: CallRecorder) -> None:
+    """`unless`, `forced_update` and `is_stale`, with and without the call's arguments."""
+    conditions: dict[str, bool] = {"unless": False, "forced": False, "stale": False}
 
     @cache.memoize(
-        unless=lambda f, number: asked["unless"],  # noqa: ARG005 - Flask-Caching passes them
-        forced_update=lambda: asked["forced"],
-        is_stale=lambda value, number: asked["stale"],  # noqa: ARG005 - same
+        unless=lambda f, number: conditions["unless"],  # noqa: ARG005 - Flask-Caching passes them
+        forced_update=lambda: conditions["forced"],
+        is_stale=lambda value, number: conditions["stale"],  # noqa: ARG005 - same
     )
     def twice(number: int) -> int:
-        return counted(number)
+        return recorder(number)
 
     assert [twice(1), twice(1)] == [1, 1]
-    for name in asked:
-        asked[name] = True
+    for name in conditions:
+        conditions[name] = True
         fresh = twice(1)
-        asked[name] = False
-        assert fresh == len(counted.calls)
+        conditions[name] = False
+        assert fresh == len(recorder.calls)
         assert twice(1) == (1 if name == "unless" else fresh), "bypassed once, or stored anew"
 
 
-def test_what_the_response_filter_refuses_is_not_stored(cache: Cache, counted: Counted) -> None:
-    """And its lease is given back, so that the next caller need not wait."""
+def test_result_that_response_filter_refuses_is_not_stored(cache: Cache, recorder: CallRecorder) -> None:
+    """Its lease is released, so the next caller does not wait."""
 
     @cache.memoize(response_filter=lambda value: value > 1)
     def number() -> int:
-        return counted()
+        return recorder()
 
     assert [number(), number(), number()] == [1, 2, 2]
 
 
 @pytest.mark.parametrize(("cache_none", "calls"), [(False, 2), (True, 1)])
-def test_none_is_stored_only_when_asked_for(cache: Cache, counted: Counted, cache_none: bool, calls: int) -> None:  # noqa: FBT001 - a parameter
-    """As in Flask-Caching, where None means that nothing is stored."""
+def test_none_is_stored_only_with_cache_none(
+    cache: Cache,
+    recorder: CallRecorder,
+    cache_none: bool,  # noqa: FBT001 - a parameter
+    calls: int,
+) -> None:
+    """As in Flask-Caching, whose `get` returns None for an absent key."""
 
     @cache.memoize(cache_none=cache_none)
     def nothing() -> None:
-        counted()
+        recorder()
 
     nothing()
     nothing()
-    assert len(counted.calls) == calls
+    assert len(recorder.calls) == calls
 
 
-def test_the_name_and_what_is_left_out_of_a_key(cache: Cache, counted: Counted) -> None:
-    """`make_name`, `args_to_ignore`, `hash_method` and `source_check` form the key."""
+def test_arguments_of_memoize_that_change_the_key(cache: Cache, recorder: CallRecorder) -> None:
+    """`make_name`, `args_to_ignore`, `hash_method` and `source_check`."""
 
     @cache.memoize(make_name=lambda name: f"{len(name)}:v2", args_to_ignore=["log", "trace"])
     def renamed(number: int, log: object = None, **rest: object) -> int:
-        return counted(number, log, rest)
+        return recorder(number, log, rest)
 
     assert renamed(1, object(), trace=object()) == renamed(1, object()) == 1
     assert ".v2:[1," in renamed.make_cache_key(1)
@@ -115,20 +120,20 @@ def test_the_name_and_what_is_left_out_of_a_key(cache: Cache, counted: Counted) 
 
     @cache.memoize(hash_method=hashlib.md5)
     def digested(number: int) -> int:
-        return counted(number)
+        return recorder(number)
 
     assert digested.make_cache_key(1).endswith(f"digested:{hashlib.md5(b'[1]').hexdigest()}")  # noqa: S324 - as chosen above
 
     @cache.memoize(source_check=True)
     def checked(number: int) -> int:
-        return counted(number)
+        return recorder(number)
 
     digest = hashlib.sha256(inspect.getsource(checked.uncached).encode()).hexdigest()
     assert checked.make_cache_key(1).endswith(f"checked@{digest[:16]}:[1]")
 
 
-def test_a_timeout_may_be_a_timedelta_and_change_before_the_first_call(cache: Cache, spy: Spy) -> None:
-    """Rounded up to seconds."""
+def test_timeout_may_be_a_timedelta_and_change_before_the_first_call(cache: Cache, spy: Spy) -> None:
+    """It is rounded up to whole seconds."""
 
     @cache.memoize(timeout=dt.timedelta(milliseconds=1))
     def one() -> int:
@@ -139,8 +144,8 @@ def test_a_timeout_may_be_a_timedelta_and_change_before_the_first_call(cache: Ca
     assert spy.redis.ttl(one.entry_name()) == 120
 
 
-def test_an_owed_invalidation_outlives_the_longest_result(cache: Cache, protocol: LeaseProtocol) -> None:
-    """A worker that only writes knows it too."""
+def test_owed_delete_outlives_the_longest_ttl(cache: Cache, protocol: LeaseProtocol) -> None:
+    """Also in a worker that has deleted an entry but never read one."""
 
     @cache.memoize(timeout=3600)
     def one() -> int:
@@ -158,10 +163,10 @@ def _nested() -> list[Any]:
 
 
 @pytest.mark.parametrize("value", [_nested, lambda: "x" * MAX_PAYLOAD_BYTES, object])
-def test_a_result_that_cannot_be_stored_is_returned_and_its_lease_given_back(
+def test_unserialisable_result_is_returned_and_its_lease_released(
     cache: Cache, spy: Spy, value: Callable[[], object]
 ) -> None:
-    """Nested too deeply, too long, or of a type that JSON lacks."""
+    """The value is nested too deeply, too long, or of a type that JSON does not have."""
 
     @cache.memoize()
     def result() -> object:
@@ -172,10 +177,8 @@ def test_a_result_that_cannot_be_stored_is_returned_and_its_lease_given_back(
     assert spy.raw(result.entry_name()) is None
 
 
-def test_a_function_whose_results_cannot_be_cached_is_named_once(
-    cache: Cache, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Else nobody would notice that it is computed in each call."""
+def test_function_with_unserialisable_results_is_logged_once(cache: Cache, caplog: pytest.LogCaptureFixture) -> None:
+    """Without the log line it would go unnoticed that every call computes."""
 
     @cache.memoize()
     def unfit() -> object:
@@ -187,11 +190,11 @@ def test_a_function_whose_results_cannot_be_cached_is_named_once(
     assert "unfit cannot be cached: a value of type object cannot be cached" in line
 
 
-def test_a_generator_is_joined(cache: Cache) -> None:
-    """As Flask-Caching does."""
+def test_generator_is_joined_to_a_string(cache: Cache) -> None:
+    """As in Flask-Caching."""
 
     @cache.memoize()
-    def letters() -> Any:  # noqa: ANN401 - a generator in, a text out
+    def letters() -> Any:  # noqa: ANN401 - a generator that callers receive as a string
         yield from ("a", "b")
 
     assert [letters(), letters()] == ["ab", "ab"]

@@ -1,4 +1,4 @@
-"""Memoized functions and the app they are used in: its settings, its context, and more than one app."""
+"""Tests of memoized functions and their app: its settings, its context, and several apps with one cache object."""
 
 from collections.abc import Callable
 
@@ -10,8 +10,8 @@ from app.caching.protocol import LeaseProtocol
 from tests.caching.applications import application
 
 
-def test_the_setting_source_check_is_the_default(protocol: LeaseProtocol) -> None:
-    """CACHE_SOURCE_CHECK."""
+def test_setting_source_check_is_the_default_of_memoize(protocol: LeaseProtocol) -> None:
+    """The key contains a digest of the source with CACHE_SOURCE_CHECK."""
     app, cache = application(options={"protocol": protocol}, source_check=True)
 
     @cache.memoize()
@@ -22,15 +22,15 @@ def test_the_setting_source_check_is_the_default(protocol: LeaseProtocol) -> Non
         assert "checked@" in checked.make_cache_key()
 
 
-def test_signals_are_sent_when_they_are_enabled(protocol: LeaseProtocol) -> None:
-    """CACHE_ENABLE_SIGNALS: a miss, then a hit."""
+def test_signals_are_sent_if_enabled(protocol: LeaseProtocol) -> None:
+    """With CACHE_ENABLE_SIGNALS, the first call sends a miss and the second a hit."""
     app, cache = application(options={"protocol": protocol}, enable_signals=True)
-    heard: list[tuple[str, str]] = []
+    received: list[tuple[str, str]] = []
 
-    def hear(name: str) -> Callable[..., None]:
-        return lambda _sender, **said: heard.append((name, said["cache_key"]))
+    def receiver(name: str) -> Callable[..., None]:
+        return lambda _sender, **details: received.append((name, details["cache_key"]))
 
-    hit, miss = hear("hit"), hear("miss")
+    hit, miss = receiver("hit"), receiver("miss")
     with cache_memoize_hit.connected_to(hit), cache_memoize_miss.connected_to(miss), app.app_context():
 
         @cache.memoize()
@@ -40,10 +40,10 @@ def test_signals_are_sent_when_they_are_enabled(protocol: LeaseProtocol) -> None
         one()
         one()
         key = one.make_cache_key()
-    assert heard == [("miss", f"test:{key}"), ("hit", f"test:{key}")]
+    assert received == [("miss", f"test:{key}"), ("hit", f"test:{key}")]
 
 
-def test_outside_of_a_context_the_last_app_is_used(protocol: LeaseProtocol) -> None:
+def test_last_app_is_used_outside_of_an_app_context(protocol: LeaseProtocol) -> None:
     """As in Flask-Caching."""
     _, cache = application(options={"protocol": protocol})
 
@@ -55,7 +55,7 @@ def test_outside_of_a_context_the_last_app_is_used(protocol: LeaseProtocol) -> N
 
 
 def test_two_apps_share_one_cache_object(protocol: LeaseProtocol) -> None:
-    """Each with a backend of its own."""
+    """Each app has its own backend."""
     cache = Cache(with_jinja2_ext=False)
     apps = [Flask(name) for name in ("one", "two")]
     for app in apps:

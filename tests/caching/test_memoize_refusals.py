@@ -1,4 +1,4 @@
-"""What `memoize` refuses: one clear error when it decorates, or at the first call."""
+"""Tests of invalid uses of `memoize`: each raises one clear error, when decorating or at the first call."""
 
 import datetime as dt
 from typing import Any
@@ -24,14 +24,12 @@ from tests.caching.applications import application
         ({"make_name": "x"}, "make_name must be a function"),
         ({"args_to_ignore": ["colour"]}, "does not take"),
         ({"args_to_ignore": "number"}, "must be a list"),
-        ({"key": str, "make_name": str}, "leaves nothing to make_name"),
-        ({"key": str, "args_to_ignore": ["number"]}, "leaves nothing to args_to_ignore"),
+        ({"key": str, "make_name": str}, "cannot be combined with make_name"),
+        ({"key": str, "args_to_ignore": ["number"]}, "cannot be combined with args_to_ignore"),
     ],
 )
-def test_an_argument_that_cannot_work_is_refused_when_it_decorates(
-    cache: Cache, arguments: dict[str, Any], words: str
-) -> None:
-    """With one clear error."""
+def test_invalid_argument_is_refused_when_decorating(cache: Cache, arguments: dict[str, Any], words: str) -> None:
+    """The error names the argument or the limit."""
 
     def double(number: int) -> int:
         return 2 * number
@@ -41,13 +39,13 @@ def test_an_argument_that_cannot_work_is_refused_when_it_decorates(
 
 
 def test_memoize_without_parentheses_is_refused(cache: Cache) -> None:
-    """A usual slip."""
+    """The error shows the correct form."""
     with pytest.raises(TypeError, match=r"@cache\.memoize\(\)"):
         cache.memoize(len)  # type: ignore[arg-type]
 
 
-def test_a_default_of_no_expiry_is_refused_at_the_first_call(protocol: LeaseProtocol) -> None:
-    """It is a fine default for `set`, but not for `memoize`."""
+def test_default_timeout_without_expiry_is_refused_at_the_first_call(protocol: LeaseProtocol) -> None:
+    """A default of no expiry is valid for `set`, but not for `memoize`."""
     app, cache = application(options={"protocol": protocol}, default_timeout=0)
 
     @cache.memoize()

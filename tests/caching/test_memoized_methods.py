@@ -1,44 +1,44 @@
-"""Memoized methods: each object, and each class, has results of its own."""
+"""Tests of memoized methods: each object and each class has its own entries."""
 
 import pytest
 
 from app.caching import Cache, Outcome
-from tests.caching.applications import Counted, NamedShop, Shop, with_price
+from tests.caching.applications import CallRecorder, Shop, ShopWithRepr, add_price_methods
 
 
-@pytest.mark.parametrize("base", [Shop, NamedShop])
-def test_a_memoized_method_is_bound_to_its_object(cache: Cache, counted: Counted, base: type) -> None:
-    """Each object has entries of its own; they can be dropped for one call, for one object, and for all."""
-    kind = with_price(cache, base, counted)
+@pytest.mark.parametrize("base", [Shop, ShopWithRepr])
+def test_memoized_method_has_separate_entries_for_each_object(cache: Cache, recorder: CallRecorder, base: type) -> None:
+    """They can be deleted for one call, for one object, or for all objects."""
+    kind = add_price_methods(cache, base, recorder)
     full, half = kind(10), kind(5)
     assert [full.price(30), full.price(30), half.price(30), kind.price(full, 30)] == [300, 300, 150, 300]
-    assert counted.calls == [(10, 30), (5, 30)]
+    assert recorder.calls == [(10, 30), (5, 30)]
 
     for delete, computed in (
         (lambda: cache.delete_memoized(full.price, 30), [(10, 30)]),
         (lambda: cache.delete_memoized(full.price, full, 30), [(10, 30)]),
         (lambda: cache.delete_memoized(kind.price, full, 30), [(10, 30)]),
         (lambda: cache.delete_memoized(full.price), [(10, 30)]),
-        (full.price.delete_memoized, [(10, 30), (5, 30)]),  # for all objects, as in Flask-Caching
+        (full.price.delete_memoized, [(10, 30), (5, 30)]),  # all objects, as in Flask-Caching
         (lambda: cache.delete_memoized(kind.price), [(10, 30), (5, 30)]),
     ):
-        counted.calls.clear()
+        recorder.calls.clear()
         delete()
         assert (full.price(30), half.price(30)) == (300, 150)
-        assert counted.calls == computed
+        assert recorder.calls == computed
     assert full.price.lookup(30).outcome is Outcome.HIT
 
 
-def test_a_new_object_never_gets_the_entries_of_one_that_is_gone(cache: Cache, counted: Counted) -> None:
-    """Though Python gives it the same address."""
-    kind = with_price(cache, Shop, counted)
+def test_new_object_never_gets_entries_of_a_deleted_one(cache: Cache, recorder: CallRecorder) -> None:
+    """Even if Python reuses the address of the deleted object."""
+    kind = add_price_methods(cache, Shop, recorder)
 
     assert [kind(rate).price(1) for rate in range(20)] == list(range(20))
 
 
-def test_objects_that_cannot_be_told_apart_are_refused(cache: Cache, counted: Counted) -> None:
-    """Rather than mixed up."""
-    kind = with_price(cache, Shop, counted)
+def test_object_without_a_stable_key_is_refused(cache: Cache, recorder: CallRecorder) -> None:
+    """Otherwise different objects could share entries."""
+    kind = add_price_methods(cache, Shop, recorder)
 
     class Bare:
         __slots__ = ()
@@ -48,9 +48,9 @@ def test_objects_that_cannot_be_told_apart_are_refused(cache: Cache, counted: Co
         Bare().price(1)
 
 
-def test_a_memoized_classmethod_is_bound_to_its_class(cache: Cache, counted: Counted) -> None:
-    """A subclass is another one."""
-    kind = with_price(cache, Shop, counted)
+def test_memoized_classmethod_has_separate_entries_for_each_class(cache: Cache, recorder: CallRecorder) -> None:
+    """A subclass has its own entries."""
+    kind = add_price_methods(cache, Shop, recorder)
 
     class Other(kind):  # type: ignore[misc, valid-type]
         pass
@@ -59,4 +59,4 @@ def test_a_memoized_classmethod_is_bound_to_its_class(cache: Cache, counted: Cou
     cache.delete_memoized(kind.name)
     kind.name("hi")
     Other.name("hi")
-    assert counted.calls == [("Priced", "hi"), ("Other", "hi"), ("Priced", "hi")]
+    assert recorder.calls == [("Priced", "hi"), ("Other", "hi"), ("Priced", "hi")]

@@ -1,4 +1,4 @@
-"""Redis refusing, hanging, dying and coming back: answers stay right, few are slow, caching resumes by itself."""
+"""Tests of Redis outages: answers stay correct, few are slow, and caching resumes without intervention."""
 
 import logging
 import threading
@@ -15,11 +15,11 @@ from app.caching.protocol import LeaseProtocol
 from app.caching.states import Outcome
 from local.processes import wait_until
 from local.valkey import ValkeyServer
-from tests.caching.engines import KEY, Computation, engine, fetch, recovered
+from tests.caching.engines import KEY, Computation, engine, fetch, has_recovered
 
 
-def test_a_dead_redis_is_bypassed_and_comes_back_by_itself(valkey: ValkeyServer) -> None:
-    """Closed, open, half-open, closed: without a restart and without an error."""
+def test_dead_redis_is_bypassed_and_used_again_after_its_restart(valkey: ValkeyServer) -> None:
+    """The breaker goes from closed to open, half-open and closed again; no read raises."""
     protocol = engine(valkey.url)
     valkey.kill()
 
@@ -27,13 +27,13 @@ def test_a_dead_redis_is_bypassed_and_comes_back_by_itself(valkey: ValkeyServer)
     assert protocol.breaker.state is BreakerState.OPEN
     valkey.restart()
 
-    assert wait_until(lambda: recovered(protocol), seconds=5)
+    assert wait_until(lambda: has_recovered(protocol), seconds=5)
     assert fetch(protocol, Computation()).outcome is Outcome.STORED
     assert fetch(protocol, Computation()).outcome is Outcome.HIT
 
 
-def test_an_open_breaker_sends_no_command(valkey: ValkeyServer) -> None:
-    """While open the engine is a null cache: nothing but the probe's pings reaches for the network."""
+def test_open_breaker_sends_no_command(valkey: ValkeyServer) -> None:
+    """Only the probe's pings use the network."""
     protocol = engine(valkey.url)
     valkey.kill()
     fetch(protocol, Computation())
@@ -49,8 +49,8 @@ def _errors(protocol: LeaseProtocol) -> int:
     return sum(number for name, number in protocol.region.counts().items() if name.startswith("error:"))
 
 
-def test_a_hung_redis_costs_each_thread_one_timeout(valkey: ValkeyServer) -> None:
-    """Only calls in flight when it hangs wait for the timeout; all later ones pay nothing."""
+def test_hung_redis_costs_each_thread_one_timeout(valkey: ValkeyServer) -> None:
+    """Only calls in flight when Redis hangs wait for the timeout; later calls do not."""
     protocol = engine(valkey.url, timeout=0.5)
     fetch(protocol, Computation())
     slow, stop = list[float](), time.monotonic() + 2.5
@@ -69,11 +69,11 @@ def test_a_hung_redis_costs_each_thread_one_timeout(valkey: ValkeyServer) -> Non
 
     assert 1 <= len(slow) <= 6, slow
     valkey.resume()
-    assert wait_until(lambda: recovered(protocol), seconds=1.5)
+    assert wait_until(lambda: has_recovered(protocol), seconds=1.5)
 
 
-def test_a_reader_does_not_wait_for_redis_as_long_as_a_writer(valkey: ValkeyServer) -> None:
-    """A reader can ask the database instead; a delete is worth waiting for."""
+def test_reader_times_out_earlier_than_a_writer(valkey: ValkeyServer) -> None:
+    """A reader can query the database instead; a delete must reach Redis."""
     protocol = engine(valkey.url, timeout=60, read_timeout=0.05)
     fetch(protocol, Computation())
     valkey.pause()
@@ -87,12 +87,12 @@ def test_a_reader_does_not_wait_for_redis_as_long_as_a_writer(valkey: ValkeyServ
         valkey.resume()
         ending.result(10)
     assert protocol.region.counts()["owed"] == 0
-    assert wait_until(lambda: recovered(protocol), seconds=5)
+    assert wait_until(lambda: has_recovered(protocol), seconds=5)
     assert fetch(protocol, Computation()).outcome is Outcome.STORED
 
 
-def test_a_lost_connection_is_mended_within_a_moment(valkey: ValkeyServer) -> None:
-    """CLIENT KILL costs nobody an error and at most a few milliseconds of bypassing."""
+def test_lost_connections_recover_within_a_second(valkey: ValkeyServer) -> None:
+    """CLIENT KILL causes no error, only reads that bypass the cache."""
     protocol = engine(valkey.url)
     fetch(protocol, Computation())
     admin = Redis.from_url(valkey.url)
@@ -100,12 +100,12 @@ def test_a_lost_connection_is_mended_within_a_moment(valkey: ValkeyServer) -> No
         admin.client_kill_filter(_type="normal", skipme=True)
         fetch(protocol, Computation())
 
-    assert wait_until(lambda: recovered(protocol), seconds=1)
+    assert wait_until(lambda: has_recovered(protocol), seconds=1)
     assert fetch(protocol, Computation()).outcome is Outcome.HIT
 
 
-def test_idle_connections_the_server_closed_are_mended_unnoticed(valkey: ValkeyServer) -> None:
-    """Nobody pays for what happened while nobody asked."""
+def test_idle_connections_closed_by_the_server_are_replaced_without_an_error(valkey: ValkeyServer) -> None:
+    """The next read is a hit."""
     protocol, moment = engine(valkey.url), time.monotonic() + 0.2
     fetch(protocol, Computation("db"))
     with Redis.from_url(valkey.url) as admin:
@@ -116,24 +116,24 @@ def test_idle_connections_the_server_closed_are_mended_unnoticed(valkey: ValkeyS
     assert _errors(protocol) == 0
 
 
-def test_one_broken_connection_makes_all_others_be_looked_at(
+def test_one_broken_connection_makes_the_engine_check_all_others(
     valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many were closed together, nobody is lent a second one unseen."""
-    monkeypatch.setattr(connection_stack, "TRUSTED_SECONDS", 60.0)
+    """If several connections were closed together, only one command fails."""
+    monkeypatch.setattr(connection_stack, "IDLE_CHECK_SECONDS", 60.0)
     protocol = engine(valkey.url)
     _use_at_once(protocol, connections=5)
     with Redis.from_url(valkey.url) as admin:
         admin.client_kill_filter(_type="normal", skipme=True)
 
     assert fetch(protocol, Computation("db")).detail == "redis-connection"
-    assert wait_until(lambda: recovered(protocol), seconds=5)
+    assert wait_until(lambda: has_recovered(protocol), seconds=5)
     _use_at_once(protocol, connections=5)
     assert _errors(protocol) == 1
 
 
 def _use_at_once(protocol: LeaseProtocol, *, connections: int) -> None:
-    """Use so many connections at the same time; each reader misses, and all compute until the last has come."""
+    """Use `connections` connections at the same time: all readers start together."""
     together = threading.Barrier(connections)
 
     def read(number: int) -> None:
@@ -145,20 +145,20 @@ def _use_at_once(protocol: LeaseProtocol, *, connections: int) -> None:
 
 
 def test_one_log_line_per_transition(valkey: ValkeyServer, caplog: pytest.LogCaptureFixture) -> None:
-    """An outage is two lines, not two per request."""
+    """An outage writes two lines, not two for each request."""
     caplog.set_level(logging.INFO, logger="app.caching")
     protocol = engine(valkey.url)
     valkey.kill()
     for _ in range(30):
         fetch(protocol, Computation())
     valkey.restart()
-    assert wait_until(lambda: recovered(protocol), seconds=5)
+    assert wait_until(lambda: has_recovered(protocol), seconds=5)
 
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"], caplog.text
 
 
-def test_the_probe_survives_a_fork_by_starting_again(valkey: ValkeyServer) -> None:
-    """A breaker that is open when gunicorn forks finds its way back in the child."""
+def test_forked_process_starts_its_own_probe(valkey: ValkeyServer) -> None:
+    """A breaker that is open when gunicorn forks can close again in the child."""
     protocol = engine(valkey.url)
     valkey.kill()
     fetch(protocol, Computation())
@@ -169,4 +169,4 @@ def test_the_probe_survives_a_fork_by_starting_again(valkey: ValkeyServer) -> No
 
     assert threading.active_count() > before
     valkey.restart()
-    assert wait_until(lambda: recovered(protocol), seconds=5)
+    assert wait_until(lambda: has_recovered(protocol), seconds=5)

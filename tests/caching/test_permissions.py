@@ -1,4 +1,4 @@
-"""A Redis user who lacks a permission that the scripts need: the trouble has its name on every server."""
+"""Tests of a Redis user without a permission that the scripts need: every server's error is recognised."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,22 +11,22 @@ from app.caching import LeaseCache
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import Outcome
 from local.valkey import ValkeyServer
+from tests.caching.deployments import Deployment, Redis62Server
 from tests.caching.engines import KEY, Computation, engine, fetch
-from tests.caching.places import Place, Redis62Server
 
 _COMMANDS: Final = ("+ping", "+info", "+evalsha", "+eval", "+get", "+set", "+unlink", "+time", "+pttl")
 
 
 @pytest.fixture(scope="module", params=[ValkeyServer, Redis62Server], ids=["Valkey 9", "Redis 6.2"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """Run one of the servers."""
+    """Run the newest or the oldest server."""
     with request.param(tmp_path_factory.mktemp("server")) as running:
         yield running
 
 
 @pytest.fixture
 def without(server: ValkeyServer) -> Iterator[Callable[[str], LeaseProtocol]]:
-    """Return a function that makes an engine whose user lacks one command."""
+    """Return a function that creates an engine whose Redis user lacks one command."""
     with Redis.from_url(server.url) as admin:
         admin.flushall()
 
@@ -40,19 +40,19 @@ def without(server: ValkeyServer) -> Iterator[Callable[[str], LeaseProtocol]]:
 
 
 @pytest.mark.parametrize("missing", ["+get", "+set"])
-def test_a_read_that_is_denied_inside_its_script_is_a_denial(
+def test_read_denied_inside_its_script_is_a_permission_error(
     without: Callable[[str], LeaseProtocol], missing: str
 ) -> None:
-    """Not an unexpected error, and not somebody else's data at the key."""
+    """It is not classified as an unexpected error or as foreign data at the key."""
     weak = without(missing)
     answer = fetch(weak, Computation(7))
     assert (answer.value, answer.outcome, answer.detail) == (7, Outcome.BYPASS, "redis-permission")
 
 
-def test_a_hit_that_is_denied_inside_its_script_is_a_denial(
+def test_hit_denied_inside_its_script_is_a_permission_error(
     without: Callable[[str], LeaseProtocol], server: ValkeyServer
 ) -> None:
-    """The script needs to know how long the value will live."""
+    """The script needs PTTL for the remaining lifetime of the value."""
     weak = without("+pttl")
     with Redis.from_url(server.url) as admin:
         admin.set(KEY, "7", px=9_000)
@@ -61,10 +61,10 @@ def test_a_hit_that_is_denied_inside_its_script_is_a_denial(
 
 
 @pytest.mark.parametrize("missing", ["+get", "+time"])
-def test_a_denied_writer_erases_no_other_writer(
+def test_denied_writer_does_not_remove_other_writers(
     without: Callable[[str], LeaseProtocol], server: ValkeyServer, missing: str
 ) -> None:
-    """Who may not read the tombstone leaves it alone, when beginning and when ending; the end is owed."""
+    """A writer that may not read the tombstone does not change it, neither in begin nor in end. The end is owed."""
     weak = without(missing)
     with Redis.from_url(server.url) as admin:
         admin.set(KEY, "dirty:other@99999999999999", px=9_000)
@@ -76,8 +76,10 @@ def test_a_denied_writer_erases_no_other_writer(
     assert counts["error:permission"] >= 2
 
 
-def test_deleting_one_key_takes_one_script(without: Callable[[str], LeaseProtocol], server: ValkeyServer) -> None:
-    """Without the right to load scripts, which only many keys at once need, and with the value gone."""
+def test_deleting_one_key_needs_no_permission_to_load_scripts(
+    without: Callable[[str], LeaseProtocol], server: ValkeyServer
+) -> None:
+    """Only deleting several keys at once loads a script."""
     weak = LeaseCache(protocol=without(""), key_prefix="asin_stats:")
     name = KEY.removeprefix("asin_stats:")
     with Redis.from_url(server.url) as admin:
@@ -85,15 +87,15 @@ def test_deleting_one_key_takes_one_script(without: Callable[[str], LeaseProtoco
         assert (weak.delete(name), weak.delete(name), admin.exists(KEY)) == (True, False, 0)
 
 
-@pytest.mark.parametrize("place", ["cluster"], indirect=True)
-def test_a_cluster_takes_the_permissions_the_documentation_adds(place: Place) -> None:
-    """Each node denies nothing while entries on all of them are stored, invalidated and dropped."""
-    nodes = [node.redis_connection for node in place.look().get_nodes()]
+@pytest.mark.parametrize("deployment", ["cluster"], indirect=True)
+def test_documented_permissions_for_a_cluster_suffice(deployment: Deployment) -> None:
+    """No node denies a command while entries on all nodes are stored, invalidated and deleted."""
+    nodes = [node.redis_connection for node in deployment.make_client().get_nodes()]
     rules = (*_COMMANDS, "+cluster|slots", "+command")
     for node in nodes:
         node.acl_setuser("weak", enabled=True, reset=True, passwords=["+weak"], keys=["*"], commands=rules)
         node.acl_log_reset()
-    weak = engine(replace(place.topology, url=place.topology.url.replace("//", "//weak:weak@")))
+    weak = engine(replace(deployment.topology, url=deployment.topology.url.replace("//", "//weak:weak@")))
     keys = [f"asin_stats:{number}" for number in range(9)]
     assert {fetch(weak, Computation(7), key=key).outcome for key in keys} == {Outcome.STORED}
     weak.end(keys[0], weak.begin(keys[0]))

@@ -1,4 +1,4 @@
-"""What somebody else put at our key: answered from the database, gone afterwards, never executed."""
+"""Tests of invalid payloads at a key of the cache: the read bypasses and deletes them, and never executes them."""
 
 import logging
 import pickle
@@ -19,7 +19,7 @@ from tests.caching.engines import KEY, Computation, Spy, engine, fetch
 
 
 class _Bomb:
-    """Writes a file when it is unpickled."""
+    """A class whose instances write a file when they are unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -42,14 +42,25 @@ class _Bomb:
         b"{",
         b"lease",
     ],
-    ids=["pickle", "bad UTF-8", "10 MB", "NaN", "Infinity", "deep", "huge int", "empty", "cut off", "half a lease"],
+    ids=[
+        "pickle",
+        "invalid UTF-8",
+        "10 MB",
+        "NaN",
+        "Infinity",
+        "deeply nested",
+        "huge int",
+        "empty",
+        "truncated",
+        "partial lease",
+    ],
 )
-def test_garbage_is_dropped_and_then_overwritten(
+def test_invalid_payload_is_deleted_and_replaced(
     payload: bytes, protocol: LeaseProtocol, spy: Spy, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The first reader computes, the second stores; the log has one line."""
+    """The first read computes, the second stores; the log has one line."""
     caplog.set_level(logging.INFO, logger="app.caching")
-    spy.plants(payload)
+    spy.stores(payload)
 
     first, second = (fetch(protocol, Computation("db")) for _ in range(2))
 
@@ -59,53 +70,53 @@ def test_garbage_is_dropped_and_then_overwritten(
     assert len([line for line in caplog.records if line.name == "app.caching.guard"]) == 1
 
 
-def test_a_planted_pickle_is_never_executed(protocol: LeaseProtocol, spy: Spy, tmp_path: Path) -> None:
-    """Bytes are parsed as JSON or not at all."""
+def test_injected_pickle_is_never_executed(protocol: LeaseProtocol, spy: Spy, tmp_path: Path) -> None:
+    """Payloads are only ever parsed as JSON."""
     bomb = tmp_path / "boom"
     for prefix in (b"", b"!"):
-        spy.plants(prefix + pickle.dumps(_Bomb(bomb)))
+        spy.stores(prefix + pickle.dumps(_Bomb(bomb)))
         fetch(protocol, Computation("db"))
 
     assert not bomb.exists()
-    pickle.loads(pickle.dumps(_Bomb(bomb)))  # noqa: S301 - ours: shows that the bomb works
+    pickle.loads(pickle.dumps(_Bomb(bomb)))  # noqa: S301 - our own pickle: proves that the bomb works
     assert bomb.exists()
 
 
 @pytest.mark.parametrize("kind", ["list", "hash", "set", "stream"])
-def test_another_data_type_is_dropped(kind: str, protocol: LeaseProtocol, spy: Spy) -> None:
-    """A key of another type breaks no command of the protocol."""
-    plants: dict[str, Callable[[], Any]] = {
+def test_other_data_type_is_deleted(kind: str, protocol: LeaseProtocol, spy: Spy) -> None:
+    """A key of another type makes no command of the protocol fail."""
+    injections: dict[str, Callable[[], Any]] = {
         "list": partial(spy.redis.rpush, KEY, "x"),
         "hash": partial(spy.redis.hset, KEY, "x", "y"),
         "set": partial(spy.redis.sadd, KEY, "x"),
         "stream": partial(spy.redis.xadd, KEY, {"x": "y"}),
     }
-    plant = plants[kind]
-    plant()
+    inject = injections[kind]
+    inject()
 
     first, second = (fetch(protocol, Computation("db")) for _ in range(2))
 
     assert (first.value, first.detail, second.outcome) == ("db", "wrong-type", Outcome.STORED)
     spy.redis.delete(KEY)
-    plant()
+    inject()
     protocol.end(KEY, protocol.begin(KEY))
     assert spy.redis.exists(KEY) == 0
 
 
 @pytest.mark.parametrize("seconds", [None, 3600])
-def test_a_value_that_would_outlive_its_ttl_is_dropped(seconds: int | None, protocol: LeaseProtocol, spy: Spy) -> None:
-    """What we store always has our TTL; anything longer-lived is somebody else's and would be stale for ever."""
-    spy.redis.set(KEY, '"planted"', ex=seconds)
+def test_value_with_a_longer_ttl_than_ours_is_deleted(seconds: int | None, protocol: LeaseProtocol, spy: Spy) -> None:
+    """The engine stores values only with its own TTL, so this value is foreign and might be stale forever."""
+    spy.redis.set(KEY, '"foreign"', ex=seconds)
 
     assert fetch(protocol, Computation("db")).detail == "poison"
     assert fetch(protocol, Computation("db")).outcome is Outcome.STORED
 
 
-def test_a_restored_snapshot_is_not_believed(tmp_path: Path) -> None:
-    """A server that restarts from its snapshot shows what was deleted since; nobody may see it."""
+def test_values_restored_from_a_snapshot_are_not_served(tmp_path: Path) -> None:
+    """A server that restarts from a snapshot may hold values that were deleted after the snapshot."""
     server = ValkeyServer(tmp_path)
     with server:
-        protocol = engine(server.url, meet=False)
+        protocol = engine(server.url, known_server=False)
         fetch(protocol, Computation("before"))
         admin = Redis.from_url(server.url)
         admin.save()
@@ -119,16 +130,16 @@ def test_a_restored_snapshot_is_not_believed(tmp_path: Path) -> None:
     assert {answer.value for answer in answers} == {"after"}
 
 
-def test_a_known_server_s_values_are_believed(valkey: ValkeyServer) -> None:
-    """New connections to the same server change nothing: what one engine stores, another that met it earlier serves."""
-    writer, reader = engine(valkey.url), engine(valkey.url, meet=False)
-    fetch(reader, Computation(), key=f"{KEY}:meeting")
-    met = time.monotonic()
-    assert wait_until(lambda: time.monotonic() > met + 0.01, seconds=1)  # ages are known to the millisecond
+def test_values_of_a_known_server_are_served_after_reconnecting(valkey: ValkeyServer) -> None:
+    """An engine serves what another engine stored after its own first contact, also over new connections."""
+    writer, reader = engine(valkey.url), engine(valkey.url, known_server=False)
+    fetch(reader, Computation(), key=f"{KEY}:other")
+    first_contact = time.monotonic()
+    assert wait_until(lambda: time.monotonic() > first_contact + 0.01, seconds=1)  # ages are in whole milliseconds
     fetch(writer, Computation("stored"))
     with Redis.from_url(valkey.url) as admin:
         admin.client_kill_filter(_type="normal", skipme=True)
-    assert wait_until(lambda: fetch(reader, Computation(), key=f"{KEY}:meeting").outcome is Outcome.HIT, seconds=5)
+    assert wait_until(lambda: fetch(reader, Computation(), key=f"{KEY}:other").outcome is Outcome.HIT, seconds=5)
 
     answer = fetch(reader, Computation("db"))
 

@@ -1,21 +1,22 @@
-"""The protocol's promises, one by one, on a real server."""
+"""Tests of each guarantee of the protocol, on real servers."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.caching.codec import JsonCodec, Policy
+from app.caching.codec import JsonCodec
+from app.caching.policy import Policy
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import Outcome
 from local.processes import wait_until
-from tests.caching.engines import KEY, QUICK, Computation, Spy, TroubleError, engine, fetch, fetching
-from tests.caching.places import Place, everywhere
+from tests.caching.deployments import Deployment, on_every_deployment
+from tests.caching.engines import KEY, SHORT_TIMING, Computation, SharedFailureError, Spy, engine, fetch, fetching
 
 
-@everywhere
-def test_a_value_is_stored_as_json_with_its_ttl(protocol: LeaseProtocol, spy: Spy) -> None:
-    """What a miss stores is readable by anybody and runs out."""
+@on_every_deployment
+def test_value_is_stored_as_json_with_its_ttl(protocol: LeaseProtocol, spy: Spy) -> None:
+    """After a miss, any client can read the entry, and it expires."""
     answer = fetch(protocol, Computation({"all": 3}))
 
     assert (answer.value, answer.outcome, answer.ttl) == ({"all": 3}, Outcome.STORED, 10)
@@ -23,10 +24,10 @@ def test_a_value_is_stored_as_json_with_its_ttl(protocol: LeaseProtocol, spy: Sp
     assert 9_000 < spy.redis.pttl(KEY) <= 10_000
 
 
-@everywhere
-def test_a_hit_computes_nothing_and_tells_the_remaining_life(protocol: LeaseProtocol, spy: Spy) -> None:
-    """A stored value is the answer."""
-    spy.plants({"all": 7}, seconds=5)
+@on_every_deployment
+def test_hit_computes_nothing_and_returns_the_remaining_ttl(protocol: LeaseProtocol, spy: Spy) -> None:
+    """The answer is the stored value."""
+    spy.stores({"all": 7}, seconds=5)
     compute = Computation()
 
     answer = fetch(protocol, compute)
@@ -36,8 +37,8 @@ def test_a_hit_computes_nothing_and_tells_the_remaining_life(protocol: LeaseProt
     assert 4 < answer.ttl <= 5
 
 
-@everywhere
-def test_a_late_fill_never_overwrites_a_newer_delete(protocol: LeaseProtocol, spy: Spy) -> None:
+@on_every_deployment
+def test_late_fill_never_overwrites_a_newer_delete(protocol: LeaseProtocol, spy: Spy) -> None:
     """A reader that computed before a change cannot store after it."""
     with fetching(protocol, Computation("old")) as late:
         protocol.end(KEY, protocol.begin(KEY))
@@ -46,9 +47,9 @@ def test_a_late_fill_never_overwrites_a_newer_delete(protocol: LeaseProtocol, sp
     assert spy.raw() is None
 
 
-@everywhere
-def test_a_late_fill_never_overwrites_a_newer_fill(protocol: LeaseProtocol, spy: Spy) -> None:
-    """Nor after the change was already read and stored by another."""
+@on_every_deployment
+def test_late_fill_never_overwrites_a_newer_fill(protocol: LeaseProtocol, spy: Spy) -> None:
+    """A reader that computed before a change cannot replace a value that another reader stored after it."""
     with fetching(protocol, Computation("old")) as late:
         protocol.end(KEY, protocol.begin(KEY))
         assert fetch(protocol, Computation("new")).outcome is Outcome.STORED
@@ -57,10 +58,10 @@ def test_a_late_fill_never_overwrites_a_newer_fill(protocol: LeaseProtocol, spy:
     assert spy.raw() == b'"new"'
 
 
-@everywhere
+@on_every_deployment
 def test_nothing_is_stored_while_a_writer_is_in_flight(protocol: LeaseProtocol, spy: Spy) -> None:
-    """Between begin and end readers compute for themselves: the database may be before or after the commit."""
-    spy.plants("before")
+    """Between begin and end, readers compute without storing: their result may be from before or after the commit."""
+    spy.stores("before")
     token = protocol.begin(KEY)
 
     answer = fetch(protocol, Computation("during"))
@@ -70,9 +71,9 @@ def test_nothing_is_stored_while_a_writer_is_in_flight(protocol: LeaseProtocol, 
     assert spy.raw() is None
 
 
-@everywhere
-def test_the_tombstone_stands_until_the_last_writer_is_done(protocol: LeaseProtocol, spy: Spy) -> None:
-    """One writer's end must not open the entry while another may still commit."""
+@on_every_deployment
+def test_tombstone_stays_until_the_last_writer_ends(protocol: LeaseProtocol, spy: Spy) -> None:
+    """A writer's end must not allow fills while another writer may still commit."""
     first, second = protocol.begin(KEY), protocol.begin(KEY)
 
     protocol.end(KEY, first)
@@ -83,9 +84,9 @@ def test_the_tombstone_stands_until_the_last_writer_is_done(protocol: LeaseProto
     assert fetch(protocol, Computation()).outcome is Outcome.STORED
 
 
-@everywhere
-def test_an_invalidation_without_a_writer_respects_writers_in_flight(protocol: LeaseProtocol) -> None:
-    """An operator's flush or a foreign delete_memoized must not take a tombstone away."""
+@on_every_deployment
+def test_end_without_begin_keeps_the_tombstone(protocol: LeaseProtocol) -> None:
+    """An operator's flush, or delete_memoized without `writing`, must not remove the tombstone of writers in flight."""
     protocol.begin(KEY)
 
     protocol.end(KEY)
@@ -93,19 +94,19 @@ def test_an_invalidation_without_a_writer_respects_writers_in_flight(protocol: L
     assert fetch(protocol, Computation()).detail == "writer-in-flight"
 
 
-@everywhere
-def test_a_writer_that_never_ends_blocks_only_until_its_deadline(protocol: LeaseProtocol) -> None:
-    """A killed worker, or an unknown outcome, costs the deadline and no more."""
+@on_every_deployment
+def test_writer_that_never_ends_blocks_only_until_its_deadline(protocol: LeaseProtocol) -> None:
+    """A killed worker or an unknown outcome prevents fills until then, but not longer."""
     protocol.begin(KEY)
 
-    assert wait_until(lambda: fetch(protocol, Computation()).outcome is Outcome.STORED, seconds=QUICK.writer + 2)
+    assert wait_until(lambda: fetch(protocol, Computation()).outcome is Outcome.STORED, seconds=SHORT_TIMING.writer + 2)
 
 
-@everywhere
-def test_an_expired_writer_does_not_outlive_a_younger_one(place: Place, spy: Spy) -> None:
-    """The younger writer's end opens the entry although the dead one never ended."""
-    short, long = engine(place.topology), engine(place.topology)
-    short.timing = QUICK.__class__(lease=1, wait=0.4, writer=0.05)
+@on_every_deployment
+def test_expired_writer_does_not_block_after_a_later_writer_ends(deployment: Deployment, spy: Spy) -> None:
+    """The end of the later writer deletes the tombstone although the expired writer never ended."""
+    short, long = engine(deployment.topology), engine(deployment.topology)
+    short.timing = SHORT_TIMING.__class__(lease=1, wait=0.4, writer=0.05)
     short.begin(KEY)
     token = long.begin(KEY)
     assert wait_until(lambda: _now(spy) > _first_deadline(spy), seconds=2)
@@ -124,58 +125,58 @@ def _first_deadline(spy: Spy) -> int:
     return min(int(writer.split(b"@")[1]) for writer in (spy.raw() or b"").removeprefix(b"dirty:").split(b","))
 
 
-@everywhere
-def test_a_reader_that_died_with_the_lease_blocks_only_until_it_runs_out(protocol: LeaseProtocol, spy: Spy) -> None:
-    """After the lease time somebody else computes and stores."""
-    spy.plants(b"lease:of-the-dead", seconds=QUICK.lease)
+@on_every_deployment
+def test_lease_of_a_killed_reader_blocks_only_until_it_expires(protocol: LeaseProtocol, spy: Spy) -> None:
+    """After the lease time another reader computes and stores."""
+    spy.stores(b"lease:killed", seconds=SHORT_TIMING.lease)
 
-    assert wait_until(lambda: fetch(protocol, Computation()).outcome is Outcome.STORED, seconds=QUICK.lease + 2)
+    assert wait_until(lambda: fetch(protocol, Computation()).outcome is Outcome.STORED, seconds=SHORT_TIMING.lease + 2)
 
 
-@everywhere
-def test_a_private_failure_gives_the_lease_back(protocol: LeaseProtocol, spy: Spy) -> None:
-    """An error that concerns only this caller must not keep others waiting."""
-    with pytest.raises(ValueError, match="mine"):
-        fetch(protocol, Computation(error=ValueError("mine")))
+@on_every_deployment
+def test_error_that_is_not_shared_releases_the_lease(protocol: LeaseProtocol, spy: Spy) -> None:
+    """An error that concerns only this caller must not make other readers wait."""
+    with pytest.raises(ValueError, match="own"):
+        fetch(protocol, Computation(error=ValueError("own")))
 
     assert spy.raw() is None
 
 
-@everywhere
-def test_a_shared_failure_is_shared_for_one_wait_time(protocol: LeaseProtocol) -> None:
-    """A dead database is asked once per wait time, whatever the herd; everybody else is told at once."""
-    failing = Computation(error=TroubleError())
-    with pytest.raises(TroubleError):
+@on_every_deployment
+def test_shared_failure_is_shared_for_one_wait_time(protocol: LeaseProtocol) -> None:
+    """A dead database is queried once per wait time, however many readers there are; all others fail at once."""
+    failing = Computation(error=SharedFailureError())
+    with pytest.raises(SharedFailureError):
         fetch(protocol, failing)
-    with pytest.raises(TroubleError):
+    with pytest.raises(SharedFailureError):
         fetch(protocol, failing)
 
     assert failing.calls == 1
     assert protocol.region.counts()["failed"] == 1
-    assert wait_until(lambda: _recovers(protocol), seconds=QUICK.wait + 2)
+    assert wait_until(lambda: _recovers(protocol), seconds=SHORT_TIMING.wait + 2)
 
 
 def _recovers(protocol: LeaseProtocol) -> bool:
     try:
         return fetch(protocol, Computation()).outcome is Outcome.STORED
-    except TroubleError:
+    except SharedFailureError:
         return False
 
 
-@everywhere
-def test_a_failure_yields_to_a_writer(protocol: LeaseProtocol) -> None:
-    """A change is news: whoever reads after it asks the database again."""
-    with pytest.raises(TroubleError):
-        fetch(protocol, Computation(error=TroubleError()))
+@on_every_deployment
+def test_write_removes_a_failure_mark(protocol: LeaseProtocol) -> None:
+    """A read after the write queries the database again."""
+    with pytest.raises(SharedFailureError):
+        fetch(protocol, Computation(error=SharedFailureError()))
 
     protocol.end(KEY, protocol.begin(KEY))
 
     assert fetch(protocol, Computation()).outcome is Outcome.STORED
 
 
-@everywhere
-def test_what_json_cannot_hold_is_answered_but_not_stored(protocol: LeaseProtocol, spy: Spy) -> None:
-    """The same shape comes back on hit and miss, or nothing is stored."""
+@on_every_deployment
+def test_unserialisable_value_is_returned_but_not_stored(protocol: LeaseProtocol, spy: Spy) -> None:
+    """A value that would be read back with another type is never stored, so hits and misses return the same."""
     for value in ((1, 2), {1: 2}, float("nan"), object()):
         answer = fetch(protocol, Computation(value))
         assert answer.value is value
@@ -183,28 +184,28 @@ def test_what_json_cannot_hold_is_answered_but_not_stored(protocol: LeaseProtoco
         assert spy.raw() is None
 
 
-@everywhere
-def test_the_ttl_is_kept(protocol: LeaseProtocol, spy: Spy) -> None:
-    """An entry runs out by itself."""
+@on_every_deployment
+def test_entry_expires_after_its_ttl(protocol: LeaseProtocol, spy: Spy) -> None:
+    """Redis deletes the entry; nothing else does."""
     brief = Policy(codec=JsonCodec(), ttl=0.05)
     protocol.fetch(KEY, Computation(), brief)
 
     assert wait_until(lambda: spy.raw() is None, seconds=2)
 
 
-@everywhere
-def test_threads_share_one_engine(patient: LeaseProtocol) -> None:
-    """As many threads as connections: nobody is turned away."""
-    outcomes = _together(patient, 10)
+@on_every_deployment
+def test_threads_share_one_engine(patient_protocol: LeaseProtocol) -> None:
+    """With as many threads as connections no read bypasses the cache."""
+    outcomes = _together(patient_protocol, 10)
 
     assert outcomes.count(Outcome.STORED) == 3
     assert Outcome.BYPASS not in outcomes
 
 
-@pytest.mark.parametrize("place", ["Valkey 9", "Unix socket", "TLS"], indirect=True)
-def test_more_threads_than_connections_queue(patient: LeaseProtocol) -> None:
-    """A pool that is empty for a moment makes a thread wait, not fail."""
-    assert Outcome.BYPASS not in _together(patient, 30)
+@pytest.mark.parametrize("deployment", ["Valkey 9", "Unix socket", "TLS"], indirect=True)
+def test_threads_queue_for_connections(patient_protocol: LeaseProtocol) -> None:
+    """A thread that finds no free connection waits for one instead of bypassing the cache."""
+    assert Outcome.BYPASS not in _together(patient_protocol, 30)
 
 
 def _together(protocol: LeaseProtocol, threads: int) -> list[Outcome]:

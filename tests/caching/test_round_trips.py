@@ -1,12 +1,12 @@
-"""What each operation costs, counted at the server."""
+"""Tests of the number of round trips of each operation, counted at the server."""
 
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import Outcome
 from tests.caching.engines import KEY, Computation, Spy, fetch
 
 
-def test_a_miss_costs_two_round_trips_and_a_hit_one(protocol: LeaseProtocol, spy: Spy) -> None:
-    """Read-or-lease and fill; then read."""
+def test_miss_costs_two_round_trips_and_a_hit_one(protocol: LeaseProtocol, spy: Spy) -> None:
+    """A miss runs the scripts `read` and `fill`, a hit only `read`."""
     _load_scripts(protocol)
     with spy.counting() as miss:
         assert fetch(protocol, Computation()).outcome is Outcome.STORED
@@ -16,8 +16,8 @@ def test_a_miss_costs_two_round_trips_and_a_hit_one(protocol: LeaseProtocol, spy
     assert (len(miss), len(hit)) == (2, 1), (miss, hit)
 
 
-def test_a_write_costs_two_round_trips(protocol: LeaseProtocol, spy: Spy) -> None:
-    """Begin and end."""
+def test_write_costs_two_round_trips(protocol: LeaseProtocol, spy: Spy) -> None:
+    """It runs the scripts `begin` and `end`."""
     _load_scripts(protocol)
     with spy.counting() as commands:
         protocol.end(KEY, protocol.begin(KEY))
@@ -25,8 +25,8 @@ def test_a_write_costs_two_round_trips(protocol: LeaseProtocol, spy: Spy) -> Non
     assert len(commands) == 2, commands
 
 
-def test_an_invalidation_alone_costs_one_round_trip(protocol: LeaseProtocol, spy: Spy) -> None:
-    """One script drops value, lease or spent tombstone."""
+def test_delete_costs_one_round_trip(protocol: LeaseProtocol, spy: Spy) -> None:
+    """The script `end` deletes a value, a lease or an expired tombstone."""
     _load_scripts(protocol)
     with spy.counting() as commands:
         protocol.end(KEY)
@@ -35,6 +35,6 @@ def test_an_invalidation_alone_costs_one_round_trip(protocol: LeaseProtocol, spy
 
 
 def _load_scripts(protocol: LeaseProtocol) -> None:
-    """Use each script once: a server that just started does not know them yet."""
+    """Use each script once, so that the server has it in its script cache."""
     fetch(protocol, Computation(), key="asin_stats:other")
     protocol.end("asin_stats:other", protocol.begin("asin_stats:other"))

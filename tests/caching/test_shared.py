@@ -1,4 +1,4 @@
-"""What processes share: marks and counts survive the process that made them, and nobody else's are taken back."""
+"""Tests of the memory that processes share: marks and counts outlive their process; only a mark's owner removes it."""
 
 import os
 import subprocess
@@ -20,15 +20,15 @@ B: Final = "asin_stats:b"
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Return the folder in which regions are kept; nothing is in it yet."""
+    """Return the folder of the shared files. It is empty."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     region_of.cache_clear()
     yield tmp_path
     region_of.cache_clear()
 
 
-def _in_a_fork(work: Callable[[], object]) -> None:
-    """Do `work` in a child that then dies without any clean-up."""
+def _in_fork(work: Callable[[], object]) -> None:
+    """Run `work` in a forked process that then exits without any cleanup."""
     child = os.fork()
     if child == 0:
         work()
@@ -36,7 +36,7 @@ def _in_a_fork(work: Callable[[], object]) -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
-_ELSEWHERE: Final = """
+_SCRIPT: Final = """
 import sys, tempfile
 tempfile.tempdir = sys.argv[1]
 from app.caching.shared import region_of
@@ -46,10 +46,10 @@ sys.stdin.read()
 """
 
 
-def _elsewhere(folder: Path, code: str) -> "subprocess.Popen[str]":
-    """Run `code` in another process, one that is not forked from this; it lives until it is killed."""
+def _start_process(folder: Path, code: str) -> "subprocess.Popen[str]":
+    """Run `code` in a new process that is not a fork of this one. It lives until it is killed."""
     process = subprocess.Popen(  # noqa: S603 - our own script
-        [sys.executable, "-c", _ELSEWHERE, str(folder), f"{code}\nprint('done', flush=True)"],
+        [sys.executable, "-c", _SCRIPT, str(folder), f"{code}\nprint('done', flush=True)"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
     )  # fmt: skip
     assert process.stdout
@@ -62,9 +62,9 @@ def _kill(process: "subprocess.Popen[str]") -> None:
     process.communicate()
 
 
-def test_a_mark_is_seen_in_all_processes_and_outlives_a_killed_one(folder: Path) -> None:
-    """A worker killed with an undelivered end still protects its key, in workers that never knew it."""
-    _kill(_elsewhere(folder, f"region.mark({A!r}, seconds=60)"))
+def test_mark_is_visible_to_all_processes_and_outlives_its_own(folder: Path) -> None:
+    """The mark of a worker that was killed with an owed delete still protects the key in other workers."""
+    _kill(_start_process(folder, f"region.mark({A!r}, seconds=60)"))
 
     assert region_of("redis").is_marked(A)
     assert not region_of("redis").is_marked(B)
@@ -72,11 +72,11 @@ def test_a_mark_is_seen_in_all_processes_and_outlives_a_killed_one(folder: Path)
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_forked_process_shares_and_owns_a_row_of_its_own() -> None:
-    """As gunicorn's workers do under --preload."""
+def test_forked_process_shares_marks_and_has_its_own_row() -> None:
+    """Gunicorn's workers are forked processes under --preload."""
     region = region_of("redis")
     region.mark(A, seconds=60)
-    _in_a_fork(lambda: _owes_both(region))
+    _in_fork(lambda: _mark_both(region))
 
     region.unmark()
 
@@ -84,31 +84,31 @@ def test_a_forked_process_shares_and_owns_a_row_of_its_own() -> None:
     assert region.is_marked(B)
 
 
-def test_no_process_takes_back_the_marks_of_a_living_one(folder: Path) -> None:
-    """However many have come and gone: a row has one owner at a time."""
+def test_process_never_removes_marks_of_a_living_one(folder: Path) -> None:
+    """A row has one owner at a time, however many processes have used it."""
     region = region_of("redis")
-    others = [_elsewhere(folder, f"region.mark({A!r}, seconds=60)") for _ in range(2)]
+    others = [_start_process(folder, f"region.mark({A!r}, seconds=60)") for _ in range(2)]
     for _ in range(ROWS + 5):
-        _in_a_fork(lambda: _owes_for_a_moment(region))
+        _in_fork(lambda: _mark_and_unmark(region))
 
     assert region.is_marked(A)
     for other in others:
         _kill(other)
 
 
-def _owes_both(region: SharedRegion) -> None:
+def _mark_both(region: SharedRegion) -> None:
     for key in (A, B):
         region.mark(key, seconds=60)
 
 
-def _owes_for_a_moment(region: SharedRegion) -> None:
+def _mark_and_unmark(region: SharedRegion) -> None:
     region.mark(A, seconds=60)
     region.unmark()
 
 
-def test_the_next_owner_of_a_row_does_not_take_back_the_marks_of_the_last(folder: Path) -> None:
-    """The debts of a killed worker are nobody's, so its marks stay until their time is over."""
-    _kill(_elsewhere(folder, f"region.mark({A!r}, seconds=60)"))
+def test_next_owner_of_a_row_does_not_remove_the_previous_owners_marks(folder: Path) -> None:
+    """No process delivers the owed deletes of a killed worker, so its marks stay until they expire."""
+    _kill(_start_process(folder, f"region.mark({A!r}, seconds=60)"))
     region = region_of("redis")
     region.mark(A, seconds=30)
 
@@ -118,8 +118,8 @@ def test_the_next_owner_of_a_row_does_not_take_back_the_marks_of_the_last(folder
 
 
 @pytest.mark.usefixtures("folder")
-def test_processes_beyond_the_last_row_still_share_their_marks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their marks are never taken back, as nobody knows whose they are; they lapse."""
+def test_process_without_a_row_still_shares_its_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its marks have no owner, so they are never removed; they expire."""
     monkeypatch.setattr(shared, "ROWS", 0)
     region = region_of("redis")
     region.mark(A, seconds=60)
@@ -129,8 +129,8 @@ def test_processes_beyond_the_last_row_still_share_their_marks(monkeypatch: pyte
     assert region.is_marked(A)
 
 
-def test_marks_lapse() -> None:
-    """After their time no mark stands, delivered or not."""
+def test_marks_expire() -> None:
+    """A mark disappears after its time even if the owed delete was not delivered."""
     now = 100.0
     region = SharedRegion(clock=lambda: now)
     region.mark(A, seconds=10)
@@ -142,26 +142,26 @@ def test_marks_lapse() -> None:
 
 
 def test_marks_from_before_the_machine_restarted_are_dropped(folder: Path) -> None:
-    """Its clock began anew, so they would stand for days."""
-    _kill(_elsewhere(folder, f"region._clock = lambda: 1e9; region.mark({A!r}, seconds=60)"))
+    """The monotonic clock restarted, so the marks would otherwise last for days."""
+    _kill(_start_process(folder, f"region._clock = lambda: 1e9; region.mark({A!r}, seconds=60)"))
 
     assert not region_of("redis").is_marked(A)
 
 
-def test_counts_are_summed_over_processes_dead_ones_included(folder: Path) -> None:
-    """Diagnostics speak for the whole server, not for the worker that happens to answer."""
+def test_counts_are_summed_over_all_processes(folder: Path) -> None:
+    """Processes that have ended are included, so diagnostics describe the whole server and not one worker."""
     region = region_of("redis")
     region.count("hit")
-    _kill(_elsewhere(folder, "region.count('hit')"))
-    _in_a_fork(lambda: region.count("hit"))
+    _kill(_start_process(folder, "region.count('hit')"))
+    _in_fork(lambda: region.count("hit"))
 
     assert region.counts()["hit"] == 3
     assert set(region.counts()) == set(COUNTERS)
 
 
-def test_counts_begin_anew_with_the_first_process(folder: Path) -> None:
-    """A server that starts counts from zero and says since when."""
-    _kill(_elsewhere(folder, "region.count('hit')"))
+def test_counts_restart_at_zero_with_the_first_process(folder: Path) -> None:
+    """`since` is the time at which it started."""
+    _kill(_start_process(folder, "region.count('hit')"))
 
     region = region_of("redis")
 
@@ -169,8 +169,8 @@ def test_counts_begin_anew_with_the_first_process(folder: Path) -> None:
     assert region.since > 1_700_000_000
 
 
-def test_a_file_that_others_can_change_is_refused(folder: Path) -> None:
-    """Whoever could write there could have old numbers served, or none at all."""
+def test_file_that_other_users_can_write_is_refused(folder: Path) -> None:
+    """Another user could remove marks, which makes reads stale, or set marks, which turns caching off."""
     region_of("redis")
     (path,) = folder.iterdir()
     region_of.cache_clear()
@@ -180,8 +180,8 @@ def test_a_file_that_others_can_change_is_refused(folder: Path) -> None:
         region_of("redis")
 
 
-def test_a_folder_that_cannot_be_written_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without shared marks the promise would not hold, so the application does not start."""
+def test_folder_that_is_not_writable_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without shared marks reads could be stale, so the application does not start."""
     (folder / "file").touch()
     monkeypatch.setattr("tempfile.tempdir", str(folder / "file"))
 

@@ -1,4 +1,4 @@
-"""The model of the scripts says what the scripts say, on the newest and the oldest server."""
+"""Tests that the model of the scripts does the same as the scripts, on the newest and the oldest server."""
 
 import itertools
 from pathlib import Path
@@ -10,26 +10,26 @@ from hypothesis import strategies as st
 from redis import Redis
 
 import app.caching
+from tests.caching.deployments import Deployment, on_newest_and_oldest
 from tests.caching.engines import KEY
-from tests.caching.places import Place
 from tests.caching.store_model import COMMANDS, LONGEST_MARK, LONGEST_VALUE, Entry, Reply, run, tombstone, writers
 
 _LUA: Final = {file.stem: file.read_text() for file in (Path(app.caching.__file__).parent / "lua").glob("*.lua")}
 _SLACK: Final = 500
-"""Milliseconds by which the server's clock may be ahead of what the model was told; lives differ by much more."""
+"""Milliseconds by which the server's clock may be ahead of the model's. The TTLs differ by much more."""
 
 _tokens = st.sampled_from([b"a", b"b", b"c"])
-_lives = st.sampled_from([30_000, 60_000, 90_000])
+_ttls = st.sampled_from([30_000, 60_000, 90_000])
 _payloads = st.sampled_from([b'{"all":1}', b"fail:"])
-_planted = _tokens | st.just(b"x" * LONGEST_MARK)
-_tombstones = st.lists(st.tuples(_planted, st.sampled_from([-9_000, -1, 45_000, 75_000])), min_size=1, max_size=3)
+_stored_tokens = _tokens | st.just(b"x" * LONGEST_MARK)
+_tombstones = st.lists(st.tuples(_stored_tokens, st.sampled_from([-9_000, -1, 45_000, 75_000])), min_size=1, max_size=3)
 _actions = st.one_of(
-    st.tuples(st.just("read"), _tokens, _lives, _lives, _lives),
-    st.tuples(st.just("fill"), _tokens, _payloads, _lives),
+    st.tuples(st.just("read"), _tokens, _ttls, _ttls, _ttls),
+    st.tuples(st.just("fill"), _tokens, _payloads, _ttls),
     st.tuples(st.just("abandon"), _tokens),
-    st.tuples(st.just("begin"), _tokens, _lives),
-    st.tuples(st.just("end"), _tokens | st.just(b""), _lives | st.just(0)),
-    st.tuples(st.just("plant"), _tombstones),
+    st.tuples(st.just("begin"), _tokens, _ttls),
+    st.tuples(st.just("end"), _tokens | st.just(b""), _ttls | st.just(0)),
+    st.tuples(st.just("store"), _tombstones),
     st.just(("lose",)),
 )
 _CONTENTS: Final = (
@@ -48,50 +48,47 @@ _COMMANDS: Final = (
 
 
 def test_every_script_has_a_model() -> None:
-    """A script that becomes a step of the protocol must be modelled as well; `add` is none."""
+    """The script `add` is not a step of the protocol and has no model."""
     assert set(_LUA) - {"add"} == set(COMMANDS)
 
 
-everywhere = pytest.mark.parametrize("place", ["Valkey 9", "Redis 6.2"], indirect=True)
-
-
-@everywhere
-@pytest.mark.parametrize("life", [None, 60_000], ids=["for good", "for a minute"])
-def test_the_model_does_what_the_scripts_do_in_every_state(place: Place, life: int | None) -> None:
-    """One command on each kind of content, somebody else's and garbage included."""
-    with place.look() as client:
+@on_newest_and_oldest
+@pytest.mark.parametrize("life", [None, 60_000], ids=["no TTL", "TTL 60 s"])
+def test_model_matches_the_scripts_in_every_state(deployment: Deployment, life: int | None) -> None:
+    """Each command on each kind of content, including foreign and invalid content."""
+    with deployment.make_client() as client:
         for content, command in itertools.product((None, *_CONTENTS), _COMMANDS):
-            _play(client, ("plant", content, life), command)
+            _play(client, ("store", content, life), command)
 
 
-@everywhere
+@on_newest_and_oldest
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(actions=st.lists(_actions, max_size=12))
-def test_the_model_does_what_the_scripts_do_in_every_order(place: Place, actions: list[tuple[Any, ...]]) -> None:
-    """Same replies, same content, same deadlines, one command after the other."""
-    with place.look() as client:
+def test_model_matches_the_scripts_in_random_sequences(deployment: Deployment, actions: list[tuple[Any, ...]]) -> None:
+    """Replies, content and deadlines are the same after each command."""
+    with deployment.make_client() as client:
         _play(client, ("lose",), *actions)
 
 
 def _play(client: Redis, *actions: tuple[Any, ...]) -> None:
-    """Do the same on a server and in the model, and compare after each step."""
+    """Run the actions on a server and in the model, and compare both after each action."""
     entry: Entry | None = None
     for name, *arguments in actions:
         if name not in COMMANDS:
             client.delete(KEY)
-            if name == "plant":
-                _plant(client, *arguments)
-            entry = _look(client)
+            if name == "store":
+                _store(client, *arguments)
+            entry = _read_entry(client)
             continue
         now, reply, found = _send(client, name, arguments)
         expected, entry = run(COMMANDS, name, entry, now, tuple(arguments))
         assert _same(_shape(reply), _shape(expected)), (name, arguments)
         assert _same(_shape(found), _shape(entry)), (name, arguments)
-        entry = found  # so that milliseconds do not add up
+        entry = found  # prevents differences of milliseconds from adding up
 
 
-def _plant(client: Redis, content: bytes | list[tuple[bytes, int]] | None, life: int | None = None) -> None:
-    """Store a string, a tombstone of writers with so many milliseconds left, or (None) a list."""
+def _store(client: Redis, content: bytes | list[tuple[bytes, int]] | None, life: int | None = None) -> None:
+    """Store a string, a tombstone (a list of tokens and the milliseconds until their deadlines), or for None a list."""
     if content is None:
         client.rpush(KEY, "x")
         if life:
@@ -104,7 +101,7 @@ def _plant(client: Redis, content: bytes | list[tuple[bytes, int]] | None, life:
 
 
 def _send(client: Redis, name: str, arguments: list[Any]) -> tuple[int, Reply, Entry | None]:
-    """Run a script; return the time before, its reply and what it left, all at one moment."""
+    """Run a script in a transaction. Return the server's time, the reply and the entry afterwards."""
     with client.pipeline(transaction=True) as pipeline:
         pipeline.time()
         pipeline.eval(_LUA[name], 1, KEY, *arguments)
@@ -115,7 +112,7 @@ def _send(client: Redis, name: str, arguments: list[Any]) -> tuple[int, Reply, E
     return now, tuple(reply) if isinstance(reply, list) else reply, _entry(now, content, left)
 
 
-def _look(client: Redis) -> Entry | None:
+def _read_entry(client: Redis) -> Entry | None:
     with client.pipeline(transaction=True) as pipeline:
         pipeline.time()
         pipeline.get(KEY)
@@ -135,7 +132,7 @@ def _now(time: tuple[int, int]) -> int:
 
 
 def _shape(result: Entry | Reply | None) -> tuple[tuple[object, ...], tuple[int, ...]]:
-    """Part what must be equal from the times, which may differ by a few milliseconds."""
+    """Separate the parts that must be equal from the times, which may differ by a few milliseconds."""
     if isinstance(result, Entry):
         found = writers(result)
         content = [token for token, _ in found] or result.content
@@ -156,16 +153,14 @@ _writers = st.lists(st.tuples(_tokens, st.integers(1, 3)), min_size=1, max_size=
 
 
 @given(waiting=_writers, now=st.integers(0, 2), name=st.sampled_from(sorted(COMMANDS)), token=_tokens)
-def test_a_writer_whose_deadline_has_passed_weighs_nothing(
-    waiting: list[tuple[bytes, int]], now: int, name: str, token: bytes
-) -> None:
-    """So the exploration may take it out of the tombstone at the deadline instead of letting the clock run."""
+def test_expired_writer_has_no_effect(waiting: list[tuple[bytes, int]], now: int, name: str, token: bytes) -> None:
+    """So the model checker may remove the writer at its deadline instead of advancing the clock."""
     arguments = {"read": (token, 5, 5, 5), "fill": (token, b"{}", 5), "abandon": (token,)}.get(name, (token, 5))
     alive = [writer for writer in waiting if writer[1] > now]
     reply, left = run(COMMANDS, name, tombstone(waiting), now, arguments)
     expected, rest = run(COMMANDS, name, tombstone(alive) if alive else None, now, arguments)
 
-    if name != "end" or alive:  # an end says whether there was anything to delete, and nobody listens
+    if name != "end" or alive:  # the reply of `end` says whether it deleted anything; no caller uses it
         assert reply == expected
     assert {writer for writer in writers(left) if writer[1] > now} == set(writers(rest))
     assert (left and left.expires) == (rest and rest.expires)

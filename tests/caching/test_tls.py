@@ -1,4 +1,4 @@
-"""Who stands between us and Redis on the network learns nothing: a server has to prove itself first."""
+"""Tests of TLS to Redis: the engine sends nothing to a server that it cannot verify."""
 
 from collections.abc import Callable
 from typing import Final
@@ -8,35 +8,33 @@ from redis import Redis
 
 from app.caching.connection import Topology
 from local.valkey import ValkeyServer
+from tests.caching.deployments import Deployment
 from tests.caching.engines import Computation, Spy, engine, fetch
-from tests.caching.places import Place
 
-_STRANGERS: Final[dict[str, Callable[[str], str]]] = {
-    "of an unknown authority": lambda url: url.partition("?")[0],
-    "for another host": lambda url: url.replace("127.0.0.1", "localhost"),
+_UNTRUSTED_URLS: Final[dict[str, Callable[[str], str]]] = {
+    "unknown authority": lambda url: url.partition("?")[0],
+    "another host name": lambda url: url.replace("127.0.0.1", "localhost"),
 }
 
 
-@pytest.mark.parametrize("place", ["TLS"], indirect=True)
-@pytest.mark.parametrize("stranger", _STRANGERS)
-def test_a_server_with_a_strange_certificate_is_told_and_believed_nothing(
-    place: Place, spy: Spy, stranger: str
-) -> None:
-    """No command is sent, no value is taken, and the answer comes from the database."""
-    assert place.topology.url is not None
-    assert _detail_of(_STRANGERS[stranger](place.topology.url), spy) == "redis-tls"
+@pytest.mark.parametrize("deployment", ["TLS"], indirect=True)
+@pytest.mark.parametrize("certificate", _UNTRUSTED_URLS)
+def test_server_with_an_untrusted_certificate_is_not_used(deployment: Deployment, spy: Spy, certificate: str) -> None:
+    """The engine sends no command and uses no value; the answer comes from the database."""
+    assert deployment.topology.url is not None
+    assert _detail_of(_UNTRUSTED_URLS[certificate](deployment.topology.url), spy) == "redis-tls"
 
 
-def test_a_server_without_tls_is_not_spoken_to_in_the_clear(valkey: ValkeyServer) -> None:
-    """There is no falling back: who strips TLS off the wire gets nothing. Such a server may just be silent."""
+def test_tls_never_falls_back_to_plain_text(valkey: ValkeyServer) -> None:
+    """An attacker who strips TLS receives no command. A server without TLS may also just not answer."""
     detail = _detail_of(valkey.url.replace("redis://", "rediss://"), Spy(lambda: Redis.from_url(valkey.url)))
     assert detail in {"redis-tls", "redis-timeout", "redis-connection"}
 
 
 def _detail_of(url: str, spy: Spy) -> str | None:
-    """Return why the cache was not used, having checked that it was not."""
-    spy.plants(1)
-    protocol = engine(Topology(url=url), timeout=0.5, meet=False)
+    """Check that the cache is not used, and return the reason."""
+    spy.stores(1)
+    protocol = engine(Topology(url=url), timeout=0.5, known_server=False)
     with spy.counting() as sent:
         answer = fetch(protocol, Computation(2))
     assert (answer.value, sent) == (2, [])

@@ -1,4 +1,4 @@
-"""What can be stored comes back as the same value of the same type; whatever else, is refused."""
+"""Tests of `ValueCodec`: a value is restored with its type, or refused."""
 
 import base64
 import datetime as dt
@@ -26,13 +26,13 @@ _CEST = dt.timezone(dt.timedelta(hours=2))
 
 
 class Color(IntEnum):
-    """A number with a name."""
+    """An enum of numbers."""
 
     RED = 1
 
 
 class Word(StrEnum):
-    """A text with a name."""
+    """An enum of strings."""
 
     A = "a"
 
@@ -65,14 +65,14 @@ def _exact(value: Any) -> Any:  # noqa: ANN401 - any value
 
 
 @given(_VALUES)
-def test_a_value_comes_back_as_it_was(value: object) -> None:
-    """The same value of the same type, to the innermost."""
+def test_decode_restores_value_and_type(value: object) -> None:
+    """Also of all nested values."""
     assert _exact(CODEC.decode(CODEC.encode(value))) == _exact(value)
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
 def test_plain_json_is_stored_as_plain_json(value: object) -> None:
-    """Readable for every other program."""
+    """Any other program can read it."""
     assert json.loads(CODEC.encode(value)) == value
 
 
@@ -84,8 +84,8 @@ REFUSED: list[Any] = [
 
 
 @pytest.mark.parametrize("value", REFUSED, ids=repr)
-def test_what_would_come_back_as_something_else_is_refused(value: object) -> None:
-    """TypeError or ValueError, which the callers of a codec expect."""
+def test_value_that_cannot_be_restored_is_refused(value: object) -> None:
+    """Both codecs raise TypeError or ValueError, which their callers catch."""
     with pytest.raises((TypeError, ValueError)):
         CODEC.encode(value)
     with pytest.raises((TypeError, ValueError)):
@@ -93,7 +93,7 @@ def test_what_would_come_back_as_something_else_is_refused(value: object) -> Non
 
 
 def test_endless_nesting_is_a_value_error() -> None:
-    """So that whoever holds a lease gives it back."""
+    """Callers catch ValueError and release their lease."""
     endless: list[Any] = []
     endless.append(endless)
     for value in (endless, (endless,)):
@@ -101,8 +101,8 @@ def test_endless_nesting_is_a_value_error() -> None:
             CODEC.encode(value)
 
 
-def test_a_response_comes_back_whole() -> None:
-    """Status, headers (repeated ones too) and body, of the application's own kind."""
+def test_response_is_restored_completely() -> None:
+    """Status, headers (also repeated ones), body and the application's response class."""
     app = Flask(__name__)
     response = app.response_class(
         b"\xff\0", status="218 This is fine", headers=[("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
@@ -119,8 +119,8 @@ def test_a_response_comes_back_whole() -> None:
     )
 
 
-def test_what_abort_raises_comes_back() -> None:
-    """A standard error with its description, or a response."""
+def test_http_exception_is_restored() -> None:
+    """A standard error with its description, or an exception with its own response, as `abort` raises them."""
     for error in (NotFound(), Gone("It was deleted."), Conflict(Markup("<b>"))):
         found = CODEC.decode(CODEC.encode(error))
         assert (type(found), vars(found)) == (type(error), vars(error))
@@ -133,8 +133,8 @@ _TAGS = ["tuple", "dict", "bytes", "datetime", "date", "decimal", "uuid", "marku
 
 @pytest.mark.parametrize("content", ["x", 5, None, [], {}, [[1]], ["x", [["a"]], "!"], [999, None]], ids=repr)
 @pytest.mark.parametrize("tag", _TAGS)
-def test_a_planted_tag_is_garbage_or_a_harmless_value(tag: str, content: object) -> None:
-    """Reading it makes a value of one of the types that can be stored, or raises ValueError; nothing else."""
+def test_injected_tag_is_invalid_or_a_harmless_value(tag: str, content: object) -> None:
+    """Decoding it returns a value of one of the supported types, or raises ValueError."""
     kinds = (tuple, dict, bytes, dt.date, Decimal, UUID, Markup, HTTPStatus, Response, HTTPException)
     try:
         found = CODEC.decode(b"tagged:" + json.dumps({f"${tag}": content}).encode())
@@ -143,8 +143,8 @@ def test_a_planted_tag_is_garbage_or_a_harmless_value(tag: str, content: object)
     assert isinstance(found, kinds)
 
 
-def test_more_than_a_mebibyte_is_neither_stored_nor_read() -> None:
-    """Text or bytes."""
+def test_more_than_one_mebibyte_is_neither_stored_nor_read() -> None:
+    """Holds for text and for bytes."""
     for value in ("x" * (1 << 20), b"x" * (1 << 20)):
         with pytest.raises(PayloadTooLongError):
             CODEC.encode(value)

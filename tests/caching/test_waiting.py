@@ -1,4 +1,4 @@
-"""Readers that wait for another's computation: how they ask, for how long, and what they get."""
+"""Tests of readers that wait for another reader's computation: polling, timeout and result."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -9,17 +9,17 @@ from app.caching.connection import connect
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import Outcome
 from local.processes import wait_until
-from tests.caching.engines import KEY, POLICY, QUICK, Computation, Spy, TroubleError, fetch, fetching
-from tests.caching.places import Place, everywhere
+from tests.caching.deployments import Deployment, on_every_deployment
+from tests.caching.engines import KEY, POLICY, SHORT_TIMING, Computation, SharedFailureError, Spy, fetch, fetching
 
 
-@everywhere
-def test_a_herd_computes_once(patient: LeaseProtocol) -> None:
-    """Readers that miss together wait for the one that holds the lease."""
+@on_every_deployment
+def test_concurrent_misses_compute_once(patient_protocol: LeaseProtocol) -> None:
+    """Readers that miss at the same time wait for the reader that holds the lease."""
     compute = Computation()
-    with fetching(patient, compute) as first, ThreadPoolExecutor(8) as threads:
-        others = [threads.submit(fetch, patient, compute) for _ in range(8)]
-        assert wait_until(lambda: patient.region.counts()["waits"] == 8, seconds=5)
+    with fetching(patient_protocol, compute) as first, ThreadPoolExecutor(8) as threads:
+        others = [threads.submit(fetch, patient_protocol, compute) for _ in range(8)]
+        assert wait_until(lambda: patient_protocol.region.counts()["waits"] == 8, seconds=5)
         compute.release.set()
         outcomes = {other.result().outcome for other in others}
 
@@ -28,27 +28,27 @@ def test_a_herd_computes_once(patient: LeaseProtocol) -> None:
     assert first[0].outcome is Outcome.STORED
 
 
-def test_a_waiting_reader_asks_less_and_less_often(place: Place, spy: Spy) -> None:
-    """Many may wait for one; together they must not keep the server busy."""
+def test_waiting_reader_polls_with_increasing_pauses(deployment: Deployment, spy: Spy) -> None:
+    """Many readers may wait for one computation; their polling must not overload the server."""
     now, pauses = [0.0], list[float]()
 
     def sleep(seconds: float) -> None:
         pauses.append(seconds)
         now[0] += seconds
 
-    spy.plants(b"lease:somebody", seconds=60)
-    timing = replace(QUICK, lease=60)
-    waiting = LeaseProtocol(connect(place.topology), timing=timing, sleep=sleep, clock=lambda: now[0])
+    spy.stores(b"lease:other", seconds=60)
+    timing = replace(SHORT_TIMING, lease=60)
+    waiting = LeaseProtocol(connect(deployment.topology), timing=timing, sleep=sleep, clock=lambda: now[0])
 
     assert fetch(waiting, Computation()).detail == "wait-timeout"
-    assert sum(pauses) == pytest.approx(QUICK.wait)
+    assert sum(pauses) == pytest.approx(SHORT_TIMING.wait)
     assert pauses[:-1] == sorted(pauses[:-1])
     assert (pauses[0], max(pauses)) == (0.002, 0.05)
 
 
-@everywhere
-def test_a_reader_that_waited_too_long_computes_and_stores_nothing(protocol: LeaseProtocol, spy: Spy) -> None:
-    """A stuck computation holds nobody up for longer than the wait time."""
+@on_every_deployment
+def test_reader_computes_without_storing_after_the_wait_time(protocol: LeaseProtocol, spy: Spy) -> None:
+    """A stuck computation delays other readers by at most the wait time."""
     stuck, own = Computation("stuck"), Computation("own")
     with fetching(protocol, stuck):
         answer = fetch(protocol, own)
@@ -57,15 +57,15 @@ def test_a_reader_that_waited_too_long_computes_and_stores_nothing(protocol: Lea
     assert (answer.value, answer.outcome, answer.detail) == ("own", Outcome.BYPASS, "wait-timeout")
 
 
-@everywhere
-def test_nobody_waits_for_what_cannot_come(patient: LeaseProtocol, spy: Spy) -> None:
-    """A waiting reader finds out for itself as soon as waiting is in vain, and a failure then is told to nobody."""
-    looks = iter([True, True, False, False])
-    hopeless = replace(POLICY, worth_waiting=lambda: next(looks))
-    spy.plants(b"lease:somebody", seconds=60)
+@on_every_deployment
+def test_reader_stops_waiting_when_worth_waiting_is_false(patient_protocol: LeaseProtocol, spy: Spy) -> None:
+    """It then computes at once, and its failure is not shared with other readers."""
+    results = iter([True, True, False, False])
+    policy = replace(POLICY, worth_waiting=lambda: next(results))
+    spy.stores(b"lease:other", seconds=60)
 
-    assert patient.fetch(KEY, Computation("own"), hopeless).detail == "wait-timeout"
+    assert patient_protocol.fetch(KEY, Computation("own"), policy).detail == "wait-timeout"
     spy.redis.delete(KEY)
-    with pytest.raises(TroubleError):
-        patient.fetch(KEY, Computation(error=TroubleError()), hopeless)
+    with pytest.raises(SharedFailureError):
+        patient_protocol.fetch(KEY, Computation(error=SharedFailureError()), policy)
     assert spy.raw() is None

@@ -1,4 +1,4 @@
-"""Workers made of stepped threads, and all that one of them can do: a graph that is found out by running it."""
+"""Workers made of stepped threads, and the graph of everything a worker can do, discovered by running it."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -6,7 +6,7 @@ from typing import Final, cast
 from uuid import UUID
 
 from flask import Flask
-from greenlet import getcurrent  # type: ignore[import-untyped]  # ships none
+from greenlet import getcurrent  # type: ignore[import-untyped]  # ships no types
 
 from app.caching import LeaseCache
 from app.caching.engine import LeaseEngine
@@ -16,19 +16,19 @@ from app.caching.protocol import LeaseProtocol
 from app.database import Database, DatabaseRefusalError, DatabaseUnavailableError
 from app.extensions import cache
 from app.products.stats import asin_status_stats, changing_stats
-from tests.caching.stepped import LOOKING, Effect, Region, SteppedBreaker, Thread, Wire, clock, sleep
+from tests.caching.stepped import BEFORE_ANSWER, Effect, Region, SteppedBreaker, SteppedRedis, Thread, clock, sleep
 
 _USER: Final = str(UUID(int=1))
 _flask: Final = Flask(__name__)
-# Nothing calls it: the one call of these programs is a step. That it answers is all they ask of it.
-_flask.extensions["database"] = Database("http://127.0.0.1:1", "", timeout=1.0, most_calls=1)
+# Never called: the programs' only database call is a step. `changing_stats` only checks that the database is available.
+_flask.extensions["database"] = Database("http://127.0.0.1:1", "", timeout=1.0, max_calls=1)
 
 Program = Callable[[Thread], None]
 Event = tuple[str, object]
 
 
 class Worker:
-    """A gunicorn worker with an engine of its own; `programs` says what its threads do, by name."""
+    """A gunicorn worker with its own engine. `programs` maps the names of its threads to what they run."""
 
     def __init__(self, programs: Mapping[str, Program], engine: type[LeaseProtocol]) -> None:
         """Run every thread up to its first step."""
@@ -37,7 +37,7 @@ class Worker:
         self.tokens: dict[str, bytes] = {}
         self.threads: dict[str, Thread] = {}
         self._starting: list[Thread] = []
-        self._engine = engine(Wire().link, region=Region(), sleep=sleep, clock=clock)
+        self._engine = engine(SteppedRedis().link, region=Region(), sleep=sleep, clock=clock)
         backend = LeaseCache(protocol=self._engine, default_timeout=10, key_prefix="asin_stats:")
         self._extensions = {"cache": {cache: backend}, EXTENSION: {cache: LeaseEngine(_flask, backend)}}
         for name, program in programs.items():
@@ -46,21 +46,21 @@ class Worker:
 
     @property
     def breaker(self) -> "SteppedBreaker":
-        """Its circuit breaker."""
+        """The circuit breaker of the worker's engine."""
         return cast("SteppedBreaker", self._engine.breaker)
 
     @property
     def key(self) -> tuple[object, ...]:
-        """All that this worker's future depends on."""
+        """Everything that this worker's future depends on."""
         return (*(thread.key for thread in self.threads.values()), self.breaker.snapshot(self.tokens))
 
     def spawn(self, name: str, program: Program) -> None:
-        """Add a thread; it starts when the running one stops."""
+        """Add a thread. It starts when the running thread stops."""
         thread = self.threads[name] = Thread(self, name, lambda: program(thread))
         self._starting.append(thread)
 
     def resume(self, name: str, answer: object) -> tuple[Effect, ...]:
-        """Let thread `name` take its step with this answer and go on to the next; return what it did meanwhile."""
+        """Resume thread `name` with the answer to its step and run it up to its next step. Return its effects."""
         self.effects = []
         self._run(lambda: self.threads[name].switch(answer))
         return tuple(self.effects)
@@ -74,7 +74,7 @@ class Worker:
 
 
 def reader(times: int) -> Program:
-    """Make the program of a reader who asks for the breakdown so many times, one after the other, as the view does."""
+    """Return a program that reads the breakdown `times` times, one after the other, as the view does."""
 
     def read(thread: Thread) -> None:
         with _flask.app_context():
@@ -88,13 +88,13 @@ def reader(times: int) -> Program:
 
 
 def writer(number: int, *, changing: Callable[[str], AbstractContextManager[None]] = changing_stats) -> Program:
-    """Make the program of a writer, the bit of whose change is `1 << number - 1`, as the views make changes."""
+    """Return a program that makes one change as the views do. The bit of the change is `1 << number - 1`."""
 
     def write(thread: Thread) -> None:
         with _flask.app_context():
             try:
                 with changing(_USER):
-                    thread.ask("commit", 1 << number - 1)
+                    thread.take("commit", 1 << number - 1)
             except (DatabaseUnavailableError, DatabaseRefusalError):
                 thread.completed("fail")
             else:
@@ -104,19 +104,24 @@ def writer(number: int, *, changing: Callable[[str], AbstractContextManager[None
 
 
 class Node:
-    """A point in a worker's life.
+    """A state that a worker can reach.
 
-    `pending`: thread, its next step, and whether an operation starts with it. `reading`: some reader is not through.
-    `looking`: readers that have started and not yet found an answer or asked the database. `leases`: those it computes
-    under. `quiet`: it owes nothing, and will not as long as nothing fails. `events`: one way to come here.
+    Attributes:
+        pending: for each thread its name, its next step, and whether that step starts an operation.
+        reading: whether a reader has not finished yet.
+        looking: readers that have started, and have neither an answer nor queried the database.
+        leases: the leases that the worker's readers hold.
+        quiet: whether the worker owes no delete, and will owe none unless a fault happens.
+        events: one sequence of events that leads to this state.
+
     """
 
     def __init__(self, worker: Worker, events: tuple[Event, ...]) -> None:
-        """Remember where `worker` is."""
+        """Record the state of `worker`."""
         threads = worker.threads.values()
         self.pending = tuple((thread.name, thread.pending, thread.starts) for thread in threads)
         self.reading = any(name.startswith("R") for name, _, _ in self.pending)
-        self.looking = {name for name, step, starts in self.pending if step.name in LOOKING and not starts}
+        self.looking = {name for name, step, starts in self.pending if step.name in BEFORE_ANSWER and not starts}
         self.leases = {seen.arguments[0] for thread in threads for seen in thread.memory if seen.name == "read"}
         self.quiet = worker.breaker.state is BreakerState.CLOSED and all(
             step.name != "owe" for _, step, _ in self.pending
@@ -125,23 +130,23 @@ class Node:
         self.events, self.next = events, dict[Event, tuple["Node", tuple[Effect, ...]]]()
 
 
-class Life:
-    """Where a worker can come, from its start."""
+class WorkerGraph:
+    """The graph of the states that a worker can reach from its start."""
 
     def __init__(self, programs: Mapping[str, Program], engine: type[LeaseProtocol], *, merging: bool) -> None:
         """Start a worker that runs `programs` on an `engine` of its own.
 
-        With `merging` two pasts that leave the same future are one point, else each past is a point of its own.
+        With `merging` all histories that have the same future share one node; otherwise each history has its own node.
         """
         self._programs, self._engine, self._merging = programs, engine, merging
         self._nodes = dict[object, Node]()
         self.start = self._node(Worker(programs, engine), ())
 
-    def after(self, node: Node, thread: str, answer: object) -> tuple[Node, tuple[Effect, ...]]:
-        """Return where the worker is when `thread` has got this answer and stops again, and what it did on the way."""
+    def step(self, node: Node, thread: str, answer: object) -> tuple[Node, tuple[Effect, ...]]:
+        """Give `thread` the answer to its step. Return the worker's next state and the effects of the thread."""
         event = thread, answer
         if event not in node.next:
-            worker, node.worker = node.worker or self._relived(node), None
+            worker, node.worker = node.worker or self._replayed(node), None
             effects = worker.resume(thread, answer)
             node.next[event] = self._node(worker, (*node.events, event)), effects
         return node.next[event]
@@ -152,7 +157,7 @@ class Life:
             self._nodes[key] = Node(worker, events)
         return self._nodes[key]
 
-    def _relived(self, node: Node) -> Worker:
+    def _replayed(self, node: Node) -> Worker:
         worker = Worker(self._programs, self._engine)
         for thread, answer in node.events:
             worker.resume(thread, answer)

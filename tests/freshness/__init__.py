@@ -1,1 +1,1 @@
-"""Is a read ever older than a change its reader could know of? Measured on the whole product, under load and faults."""
+"""Freshness tests: under load and faults, no read of the whole product may be older than an acknowledged change."""

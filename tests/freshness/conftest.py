@@ -1,4 +1,4 @@
-"""The stage of the freshness tests, and the dice."""
+"""Fixtures of the freshness tests: the system under test and a seeded random number generator."""
 
 import os
 import random
@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 from local.stack import Stack
-from tests.freshness.scene import Stage, scene
+from tests.freshness.system import StartSystem, run_system
 
 
 @pytest.fixture
-def stage(stack: Stack, tmp_path: Path) -> Stage:
-    """Return what starts a scene."""
-    return partial(scene, stack, tmp_path)
+def start_system(stack: Stack, tmp_path: Path) -> StartSystem:
+    """Return a function that starts the system under test."""
+    return partial(run_system, stack, tmp_path)
 
 
 @pytest.fixture
-def dice() -> random.Random:
-    """Return what decides about everything random; its seed is printed, and FRESHNESS_SEED sets it."""
+def rng() -> random.Random:
+    """Return the source of all random choices. Its seed is printed; set FRESHNESS_SEED to repeat a run."""
     seed = int(os.environ.get("FRESHNESS_SEED") or secrets.randbelow(10**6))
     print(f"FRESHNESS_SEED={seed}")  # noqa: T201 - shown when the test fails
     return random.Random(seed)  # noqa: S311 - repeatable choices

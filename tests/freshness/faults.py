@@ -1,4 +1,4 @@
-"""What goes wrong, at moments and for times that a seed decides."""
+"""Faults, injected at times and for durations that a seed decides."""
 
 import random
 import time
@@ -10,14 +10,14 @@ from typing import Final
 from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
-from tests.caching.planted import PLANTS
+from tests.caching.tampering import TAMPERINGS
 from tests.freshness.load import Load
-from tests.freshness.scene import Scene
+from tests.freshness.system import System
 from tests.proxy import Fault
 
-DATABASE: Final = {"slow database", "answers lost"}
-"""Faults that may turn an answer into a 503; no other may."""
-DEATH: Final = "worker killed"
+DATABASE_FAULTS: Final = {"slow database", "lost responses"}
+"""The only faults that may cause a 503."""
+WORKER_KILLED: Final = "worker killed"
 
 _LONGEST_PAUSE: Final = 3.0
 _FILLERS: Final = 300
@@ -25,8 +25,8 @@ _FILLER_BYTES: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Struck:
-    """One fault: what, from when to when (monotonic seconds)."""
+class InjectedFault:
+    """A fault that was injected: its name, start and end in seconds of the monotonic clock."""
 
     name: str
     started: float
@@ -34,59 +34,59 @@ class Struck:
 
 
 @dataclass(frozen=True, slots=True)
-class Weather:
-    """What faults fall upon: the scene and those at work in it. `dice` decides all there is to decide."""
+class FaultContext:
+    """What a fault needs: the running system, its load, and the source of all random choices."""
 
-    scene: Scene
+    system: System
     load: Load
-    dice: random.Random
+    rng: random.Random
 
     @property
     def admin(self) -> Redis:
-        """A client of the scene's Valkey."""
-        return Redis.from_url(self.scene.valkey.url)
+        """A client of the system's Valkey."""
+        return Redis.from_url(self.system.valkey.url)
 
-    def lasts(self, longest: float = 0.5) -> None:
-        """Let time pass, at least 0.05 s; short times are likelier."""
-        self.load.pause(0.05 + (longest - 0.05) * self.dice.random() ** 2)
+    def wait(self, longest: float = 0.5) -> None:
+        """Wait for a random time from 0.05 s to `longest` seconds. Short times are more likely."""
+        self.load.pause(0.05 + (longest - 0.05) * self.rng.random() ** 2)
 
 
-def _hang(weather: Weather) -> None:
-    weather.scene.valkey.pause()
+def _hang(context: FaultContext) -> None:
+    context.system.valkey.pause()
     try:
-        weather.lasts(_LONGEST_PAUSE)
+        context.wait(_LONGEST_PAUSE)
     finally:
-        weather.scene.valkey.resume()
+        context.system.valkey.resume()
 
 
-def _crash(weather: Weather) -> None:
-    weather.scene.valkey.kill()
-    weather.lasts()
-    weather.scene.valkey.start()
+def _crash(context: FaultContext) -> None:
+    context.system.valkey.kill()
+    context.wait()
+    context.system.valkey.start()
 
 
-def _flush(weather: Weather) -> None:
-    weather.admin.flushall()
+def _flush(context: FaultContext) -> None:
+    context.admin.flushall()
 
 
-def _kill_connections(weather: Weather) -> None:
-    weather.admin.client_kill_filter(_type="normal", skipme=True)
+def _kill_connections(context: FaultContext) -> None:
+    context.admin.client_kill_filter(_type="normal", skipme=True)
 
 
-def _pause_clients(weather: Weather) -> None:
-    milliseconds = weather.dice.randrange(50, 1000)
-    weather.admin.client_pause(milliseconds, all=weather.dice.random() < 0.5)
-    weather.load.pause(milliseconds / 1000)
+def _pause_clients(context: FaultContext) -> None:
+    milliseconds = context.rng.randrange(50, 1000)
+    context.admin.client_pause(milliseconds, all=context.rng.random() < 0.5)
+    context.load.pause(milliseconds / 1000)
 
 
-def _kill_a_worker(weather: Weather) -> None:
-    weather.load.doom()
-    weather.lasts()
+def _kill_a_worker(context: FaultContext) -> None:
+    context.load.kill_next_writer()
+    context.wait()
 
 
-def _evict(weather: Weather) -> None:
-    """Make room for little more than there is, then fill it with something else."""
-    admin = weather.admin
+def _evict(context: FaultContext) -> None:
+    """Set maxmemory slightly above the used memory, then store other keys until the server evicts."""
+    admin = context.admin
     used = int(admin.info("memory")["used_memory"])
     with _limited(admin, used + _FILLERS * _FILLER_BYTES // 3):
         for number in range(_FILLERS):
@@ -94,18 +94,18 @@ def _evict(weather: Weather) -> None:
                 admin.set(f"filler:{number}", b"x" * _FILLER_BYTES, px=1000)
             except OutOfMemoryError:
                 break
-        weather.lasts()
+        context.wait()
 
 
-def _fill_up(weather: Weather) -> None:
-    """Refuse every write that needs memory."""
-    with _limited(weather.admin, 1):
-        weather.lasts()
+def _fill_up(context: FaultContext) -> None:
+    """Set maxmemory so low that Redis refuses every write that needs memory."""
+    with _limited(context.admin, 1):
+        context.wait()
 
 
 @contextmanager
 def _limited(admin: Redis, maximum: int) -> Iterator[None]:
-    """Let the server have `maximum` bytes and evict any key at random."""
+    """Limit the server to `maximum` bytes of memory and let it evict random keys."""
     before = admin.config_get("maxmemory", "maxmemory-policy")
     admin.config_set("maxmemory-policy", "allkeys-random", "maxmemory", maximum)
     try:
@@ -115,39 +115,39 @@ def _limited(admin: Redis, maximum: int) -> Iterator[None]:
             admin.config_set(name, str(before[name]))
 
 
-def _plant(weather: Weather) -> None:
-    """Put at the keys that are there whatever is no value of ours."""
-    admin = weather.admin
+def _tamper(context: FaultContext) -> None:
+    """Tamper with every existing entry."""
+    admin = context.admin
     for key in admin.scan_iter("asin_stats:*"):
-        weather.dice.choice(list(PLANTS.values()))(admin, key.decode())
-    weather.lasts()
+        context.rng.choice(list(TAMPERINGS.values()))(admin, key.decode())
+    context.wait()
 
 
-def _slow_database(weather: Weather) -> None:
-    seconds = weather.dice.uniform(0.02, 0.3)
+def _slow_database(context: FaultContext) -> None:
+    seconds = context.rng.uniform(0.02, 0.3)
 
-    def late(answer: bytes) -> bytes:
+    def delayed(answer: bytes) -> bytes:
         time.sleep(seconds)
         return answer
 
-    _with_database(weather, late)
+    _with_database(context, delayed)
 
 
-def _lose_answers(weather: Weather) -> None:
-    """Lose a few only: the seller of each lost change then lives without the cache for the writer's 30 seconds."""
-    left = [b""] * weather.dice.randint(1, 3)
-    _with_database(weather, lambda answer: left.pop() if left else answer)
+def _lose_responses(context: FaultContext) -> None:
+    """Lose only a few responses: after each lost one, its seller's entry is not cached for the writer's 30 s."""
+    left = [b""] * context.rng.randint(1, 3)
+    _with_database(context, lambda answer: left.pop() if left else answer)
 
 
-def _with_database(weather: Weather, answer: Callable[[bytes], bytes]) -> None:
-    proxy = weather.scene.proxy
+def _with_database(context: FaultContext, answer: Callable[[bytes], bytes]) -> None:
+    proxy = context.system.proxy
     assert proxy
     proxy.fault = Fault(answer)
-    weather.lasts()
+    context.wait()
     proxy.fault = None
 
 
-FAULTS: Final[dict[str, Callable[[Weather], None]]] = {
+FAULTS: Final[dict[str, Callable[[FaultContext], None]]] = {
     "Redis hangs": _hang,
     "Redis is killed": _crash,
     "FLUSHALL": _flush,
@@ -155,21 +155,23 @@ FAULTS: Final[dict[str, Callable[[Weather], None]]] = {
     "CLIENT PAUSE": _pause_clients,
     "eviction": _evict,
     "out of memory": _fill_up,
-    "planted marks": _plant,
+    "tampering": _tamper,
     "slow database": _slow_database,
-    "answers lost": _lose_answers,
-    DEATH: _kill_a_worker,
+    "lost responses": _lose_responses,
+    WORKER_KILLED: _kill_a_worker,
 }
 
 
-def storm(weather: Weather, *, seconds: float, without: frozenset[str] = frozenset()) -> Iterator[Struck]:
-    """Let one fault after the other happen: first each once, then any, until the time is over."""
+def inject_faults(
+    context: FaultContext, *, seconds: float, without: frozenset[str] = frozenset()
+) -> Iterator[InjectedFault]:
+    """Inject one fault after the other for `seconds`: first each of them once, then random ones."""
     names = sorted(FAULTS.keys() - without)
     deadline = time.monotonic() + seconds
-    turns = weather.dice.sample(names, len(names))
+    pending = context.rng.sample(names, len(names))
     while time.monotonic() < deadline:
-        weather.lasts(1.0)
-        name = turns.pop() if turns else weather.dice.choice(names)
+        context.wait(1.0)
+        name = pending.pop() if pending else context.rng.choice(names)
         started = time.monotonic()
-        FAULTS[name](weather)
-        yield Struck(name, started, time.monotonic())
+        FAULTS[name](context)
+        yield InjectedFault(name, started, time.monotonic())

@@ -1,6 +1,6 @@
-"""What clients saw, as a history of operations, and the checker: a pure function from a history to its violations.
+"""The history of the clients' operations, and the checker: a pure function that returns a history's violations.
 
-All times are seconds of the clients' one monotonic clock, so "before" means before for everybody.
+All times are seconds of one monotonic clock that all clients share, so they can be compared.
 """
 
 import math
@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a client did."""
+    """The kind of an operation."""
 
     CREATE = "create"
     DELETE = "delete"
@@ -23,17 +23,16 @@ class Kind(StrEnum):
 class Operation:
     """One request of one client.
 
-    A product is created, then perhaps deleted, and never created again. Several attempts at the same are several
-    operations.
+    A product is created, may then be deleted, and is never created again. Each attempt is an operation of its own.
 
     Attributes:
-        kind: what was asked for.
-        user: whose products or numbers.
-        started: before the request was sent.
-        ended: after the answer had come; infinite while there is none.
-        done: the answer said that it was done. Otherwise it may have happened, or may still happen, at any time.
-        product: which one was created or deleted.
-        seen: the count a read showed; None when it showed none.
+        kind: what the client requested.
+        user: id of the owner of the products or counts.
+        started: time before the request was sent.
+        ended: time after the answer arrived; infinite while there is none.
+        done: whether the answer confirmed the change. Otherwise it may have happened, or may happen at any later time.
+        product: the product that was created or deleted.
+        seen: the count that a read returned; None if it returned none.
         status: HTTP status; 0 when the connection was lost.
         note: the Cache-Status of the answer and the worker it came from.
 
@@ -51,18 +50,18 @@ class Operation:
 
     @property
     def worker(self) -> str:
-        """Process id of the worker that answered; empty when none did."""
+        """The process id of the worker that answered; empty if there was no answer."""
         return self.note.rpartition("worker ")[2]
 
     def __str__(self) -> str:
-        """Return one line for a report."""
-        what = f"saw {self.seen}" if self.kind is Kind.READ else self.product
-        return f"{self.started:.6f} … {self.ended:.6f}  {self.kind:6} {what}  {self.status} {self.note} [{self.user}]"
+        """Return the operation as one line of a report."""
+        result = f"saw {self.seen}" if self.kind is Kind.READ else self.product
+        return f"{self.started:.6f} … {self.ended:.6f}  {self.kind:6} {result}  {self.status} {self.note} [{self.user}]"
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A read outside its bounds, and the acknowledged change it does not show, where one can be named."""
+    """A read outside its bounds, and an acknowledged change that it does not show, if one can be named."""
 
     read: Operation
     low: int
@@ -72,45 +71,46 @@ class Violation:
     def __str__(self) -> str:
         """Return both operations with their times."""
         expected = str(self.low) if self.low == self.high else f"{self.low} to {self.high}"
-        return f"expected {expected}:\n  {self.read}\n  does not show\n  {self.missed or 'no one change in particular'}"
+        return f"expected {expected}:\n  {self.read}\n  does not show\n  {self.missed or 'unknown'}"
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
-    """When a product may have come and gone.
+class Lifetime:
+    """The times between which a product may have existed.
 
     Attributes:
-        conceived: the first attempt to create it began.
-        born: its creation was first acknowledged.
-        dying: the first attempt to delete it began.
-        dead: its deletion was first acknowledged, and no attempt to create it is still at large.
+        create_started: start of the first attempt to create it.
+        created: first acknowledgement of its creation.
+        delete_started: start of the first attempt to delete it.
+        deleted: first acknowledgement of its deletion; infinite if an attempt to create it has an unknown outcome.
 
     """
 
-    conceived: float
-    born: float
-    dying: float
-    dead: float
+    create_started: float
+    created: float
+    delete_started: float
+    deleted: float
 
 
-def life(attempts: Iterable[Operation]) -> Life:
-    """Return the life of the product that all `attempts` are about; infinity stands for what has not happened."""
+def lifetime(attempts: Iterable[Operation]) -> Lifetime:
+    """Return the lifetime of the product of all `attempts`. A time is infinite if the event has not happened."""
     creates, deletes = list[Operation](), list[Operation]()
     for attempt in attempts:
         (creates if attempt.kind is Kind.CREATE else deletes).append(attempt)
     certain = all(create.done for create in creates)
-    return Life(
-        conceived=min((create.started for create in creates), default=math.inf),
-        born=min((create.ended for create in creates if create.done), default=math.inf),
-        dying=min((delete.started for delete in deletes), default=math.inf),
-        dead=min((delete.ended for delete in deletes if delete.done and certain), default=math.inf),
+    return Lifetime(
+        create_started=min((create.started for create in creates), default=math.inf),
+        created=min((create.ended for create in creates if create.done), default=math.inf),
+        delete_started=min((delete.started for delete in deletes), default=math.inf),
+        deleted=min((delete.ended for delete in deletes if delete.done and certain), default=math.inf),
     )
 
 
 def violations(history: Iterable[Operation]) -> list[Violation]:
-    """Return the reads that show less than was acknowledged before they began, or more than was begun when they ended.
+    """Return the reads whose count is too low or too high.
 
-    Deletions likewise. A change of unknown outcome counts for nobody's certainty: it widens the bounds.
+    A read must show every creation acknowledged before it started, and no creation that started after it ended. The
+    same holds for deletions. A change of unknown outcome widens the bounds.
     """
     by_user = defaultdict[str, list[Operation]](list)
     for operation in history:
@@ -119,12 +119,12 @@ def violations(history: Iterable[Operation]) -> list[Violation]:
 
 
 def hits(history: Iterable[Operation]) -> int:
-    """Count the reads that the cache answered."""
+    """Return the number of reads that were hits."""
     return sum("; hit" in operation.note for operation in history)
 
 
 def all_served_hits(history: Iterable[Operation], *, workers: int, since: float) -> float:
-    """Return when the last of so many workers had served its first hit since then; infinity when one has not yet."""
+    """Return when each of `workers` workers had served a hit after `since`; infinity if one has not yet."""
     first = dict[str, float]()
     for read in history:
         if read.started > since and "; hit" in read.note:
@@ -132,30 +132,38 @@ def all_served_hits(history: Iterable[Operation], *, workers: int, since: float)
     return max(first.values()) if len(first) >= workers else math.inf
 
 
-def outcome(history: Iterable[Operation], user: str) -> tuple[set[str], set[str]]:
-    """Return the products that `user` certainly has when all is over, and those they certainly have not."""
-    lives = _lives([operation for operation in history if operation.user == user])
-    present = {product for product, its in lives.items() if its.born < math.inf and its.dying == math.inf}
-    return present, {product for product, its in lives.items() if its.dead < math.inf}
+def certain_products(history: Iterable[Operation], user: str) -> tuple[set[str], set[str]]:
+    """Return the products that certainly exist after the history, and those that certainly do not, for `user`."""
+    lifetimes = _lifetimes([operation for operation in history if operation.user == user])
+    present = {
+        product for product, its in lifetimes.items() if its.created < math.inf and its.delete_started == math.inf
+    }
+    return present, {product for product, its in lifetimes.items() if its.deleted < math.inf}
 
 
-def _lives(operations: Sequence[Operation]) -> dict[str, Life]:
+def _lifetimes(operations: Sequence[Operation]) -> dict[str, Lifetime]:
     attempts = defaultdict[str, list[Operation]](list)
     for operation in operations:
         if operation.kind is not Kind.READ:
             attempts[operation.product].append(operation)
-    return {product: life(its) for product, its in attempts.items()}
+    return {product: lifetime(operations) for product, operations in attempts.items()}
 
 
 def _of_one_user(operations: Sequence[Operation]) -> Iterator[Violation]:
-    lives = list(_lives(operations).values())
-    conceived, born = sorted(each.conceived for each in lives), sorted(each.born for each in lives)
-    dying, dead = sorted(each.dying for each in lives), sorted(each.dead for each in lives)
+    lifetimes = list(_lifetimes(operations).values())
+    create_started, created = (
+        sorted(each.create_started for each in lifetimes),
+        sorted(each.created for each in lifetimes),
+    )
+    delete_started, deleted = (
+        sorted(each.delete_started for each in lifetimes),
+        sorted(each.deleted for each in lifetimes),
+    )
     for read in operations:
         if read.seen is None:
             continue
-        low = bisect_left(born, read.started) - bisect_right(dying, read.ended)
-        high = bisect_right(conceived, read.ended) - bisect_left(dead, read.started)
+        low = bisect_left(created, read.started) - bisect_right(delete_started, read.ended)
+        high = bisect_right(create_started, read.ended) - bisect_left(deleted, read.started)
         if not low <= read.seen <= high:
             kind = Kind.CREATE if read.seen < low else Kind.DELETE
             yield Violation(read, low, high, _last(operations, kind, before=read.started))

@@ -1,6 +1,6 @@
-"""The whole product under load and faults: no read is stale, no 5xx comes from Redis, no acknowledged change is lost.
+"""Tests of the whole product under load and faults: no stale read, no 5xx caused by Redis, no acknowledged change lost.
 
-`make soak MINUTES=` runs the same for longer, a minute at a time, and watches the workers' memory.
+`make soak MINUTES=` runs the same test in rounds of one minute, and checks that the workers' memory does not grow.
 """
 
 import os
@@ -15,15 +15,15 @@ import pytest
 
 from local.processes import wait_until
 from local.supabase import SupabaseServer
-from tests.freshness.faults import DATABASE, DEATH, Struck, Weather, storm
-from tests.freshness.history import Kind, Operation, hits, outcome, violations
+from tests.freshness.faults import DATABASE_FAULTS, WORKER_KILLED, FaultContext, InjectedFault, inject_faults
+from tests.freshness.history import Kind, Operation, certain_products, hits, violations
 from tests.freshness.load import Load
-from tests.freshness.scene import Scene, Stage
+from tests.freshness.system import StartSystem, System
 
 pytestmark = pytest.mark.proof
 MINUTES: Final = float(os.environ.get("SOAK_MINUTES", "0"))
 _ROUND: Final = 60.0 if MINUTES else 12.0  # seconds
-_AFTERMATH: Final = 3.0  # seconds a failed computation may be remembered, and a request be under way
+_AFTERMATH: Final = 3.0  # seconds that a fault may still affect requests: a failure mark and requests in flight
 
 _PRESENT: Final = """
     select asin from public.products p
@@ -33,17 +33,17 @@ _PRESENT: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What happened in one stretch of load under faults."""
+    """The results of one round of load with faults."""
 
     history: list[Operation]
-    struck: list[Struck]
+    injected: list[InjectedFault]
     memory: dict[int, int]
 
     def __str__(self) -> str:
-        """Return a short report: rates, faults, memory of the workers."""
+        """Return a short report: operations, answers, faults and the workers' memory."""
         kinds = Counter(operation.kind for operation in self.history)
         answers = Counter(operation.status for operation in self.history)
-        faults = Counter(each.name for each in self.struck)
+        faults = Counter(each.name for each in self.injected)
         memory = ", ".join(f"{pid}: {kilobytes / 1024:.1f} MB" for pid, kilobytes in sorted(self.memory.items()))
         return (
             f"{kinds[Kind.READ]} reads ({hits(self.history)} hits), "
@@ -52,64 +52,65 @@ class Round:
         )
 
 
-def test_nothing_that_goes_wrong_makes_a_read_stale(stage: Stage, dice: random.Random) -> None:
-    """Everything a machine room has to offer, at random moments."""
+def test_no_fault_makes_a_read_stale(start_system: StartSystem, rng: random.Random) -> None:
+    """All kinds of faults, at random times."""
     rounds = max(1, round(MINUTES))
-    hurried = {"REDIS_READ_TIMEOUT": "0.03"}  # as deployed, so that reads time out in many a fault
-    with stage("ours", proxied=True, fill_delay=0.01, **hurried) as scene:
+    settings = {"REDIS_READ_TIMEOUT": "0.03"}  # the default in production, so reads time out during many faults
+    with start_system("ours", proxied=True, fill_delay=0.01, **settings) as system:
         memory = []
         for number in range(1, rounds + 1):
-            done = _round(scene, dice, kills=number == rounds)
+            done = _round(system, rng, kills=number == rounds)
             print(f"round {number}: {done}")  # noqa: T201 - the soak's report
             memory.append(done.memory)
-        assert scene.server.is_running()
-    _does_not_grow(memory[1:-1])
+        assert system.server.is_running()
+    _check_memory(memory[1:-1])
 
 
-def _round(scene: Scene, dice: random.Random, *, kills: bool) -> Round:
-    """Run one stretch with new sellers. Workers are killed in the last one only, so that memory can be watched."""
-    with scene.sellers(6) as sellers:
-        load = Load(scene.server.port, sellers, seed=dice.random(), readers=1, think=0.4)
+def _round(system: System, rng: random.Random, *, kills: bool) -> Round:
+    """Run one round with new sellers. Workers are killed only in the last round, so their memory can be compared."""
+    with system.sellers(6) as sellers:
+        load = Load(system.server.port, sellers, seed=rng.random(), readers=1, think_time=0.4)
         with load:
-            weather = Weather(scene, load, dice)
-            struck = list(storm(weather, seconds=_ROUND, without=frozenset() if kills else frozenset({DEATH})))
+            context = FaultContext(system, load, rng)
+            without = frozenset[str]() if kills else frozenset({WORKER_KILLED})
+            injected = list(inject_faults(context, seconds=_ROUND, without=without))
             assert wait_until(lambda: hits(load.history) > 100, seconds=30), "the cache was hardly used"
         history = load.history
-        done = Round(history, struck, _memory(history))
-        _judge(history, struck)
+        done = Round(history, injected, _memory(history))
+        _check_answers(history, injected)
         for seller in sellers:
-            _all_kept(scene.supabase, history, seller.id)
+            _check_database(system.supabase, history, seller.id)
     return done
 
 
-def _judge(history: Sequence[Operation], struck: Sequence[Struck]) -> None:
+def _check_answers(history: Sequence[Operation], injected: Sequence[InjectedFault]) -> None:
     stale = violations(history)
     assert not stale, "\n".join(map(str, stale[:5]))
-    unexplained = [each for each in history if not _is_explained(each, struck)]
+    unexplained = [each for each in history if not _is_explained(each, injected)]
     assert not unexplained, "\n".join(map(str, unexplained[:5]))
 
 
-def _is_explained(operation: Operation, struck: Iterable[Struck]) -> bool:
-    """Say whether an answer is as it should be, given what was wrong at the time."""
+def _is_explained(operation: Operation, injected: Iterable[InjectedFault]) -> bool:
+    """Return whether the answer is a success, or an error that a fault at that time explains."""
     if operation.status in {200, 201, 204}:
         return True
-    causes = DATABASE if operation.status == 503 else {DEATH} if operation.status == 0 else set()
+    causes = DATABASE_FAULTS if operation.status == 503 else {WORKER_KILLED} if operation.status == 0 else set()
     return any(
         each.name in causes and each.started < operation.ended and operation.started < each.ended + _AFTERMATH
-        for each in struck
+        for each in injected
     )
 
 
-def _all_kept(supabase: SupabaseServer, history: Iterable[Operation], user: str) -> None:
-    """Compare the database with what its owner was told."""
+def _check_database(supabase: SupabaseServer, history: Iterable[Operation], user: str) -> None:
+    """Compare the user's products in the database with the answers that the user received."""
     stored = {row["asin"] for row in supabase.sql(_PRESENT, user)}
-    present, absent = outcome(history, user)
-    assert present <= stored, f"acknowledged, but not there: {present - stored}"
-    assert not absent & stored, f"deleted, but there: {absent & stored}"
+    present, absent = certain_products(history, user)
+    assert present <= stored, f"creation acknowledged, but missing: {present - stored}"
+    assert not absent & stored, f"deletion acknowledged, but present: {absent & stored}"
 
 
 def _memory(history: Iterable[Operation]) -> dict[int, int]:
-    """Return the resident memory, in kB, of the workers that still live; nothing where there is no /proc."""
+    """Return the resident memory in kB of the workers that are still running; empty without /proc."""
     found = {}
     for pid in {int(each.worker) for each in history if each.worker}:
         try:
@@ -120,8 +121,8 @@ def _memory(history: Iterable[Operation]) -> dict[int, int]:
     return found
 
 
-def _does_not_grow(memory: Sequence[dict[int, int]]) -> None:
-    """Compare the first and the last of several rounds."""
+def _check_memory(memory: Sequence[dict[int, int]]) -> None:
+    """Check that the workers' memory did not grow between the first and the last round."""
     if memory:
         first, last = sum(memory[0].values()), sum(memory[-1].values())
-        assert last < 1.1 * first + 10_000, f"{first} kB have become {last} kB"
+        assert last < 1.1 * first + 10_000, f"memory grew from {first} kB to {last} kB"

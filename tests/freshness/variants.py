@@ -1,4 +1,4 @@
-"""The real app with its cache engine replaced or maimed: what the checker must catch, or what ours is compared to."""
+"""Variants of the app whose cache engine is replaced or lacks a part, and the WSGI app that gunicorn serves."""
 
 import hashlib
 import os
@@ -12,24 +12,25 @@ from flask import Flask, Response, request
 from redis import Redis
 
 from app.caching import Answer, LeaseCache, Outcome, scripts
-from app.caching.codec import Policy
+from app.caching.policy import Policy
 from app.extensions import cache
 from app.factory import create_app
 from app.products.stats import AsinStats, asin_status_stats
+from app.startup import announce
 
-DIE: Final = "X-Test-Die"
-"""The header of a change whose worker is to be killed between the commit and the invalidation."""
-WORKER: Final = "X-Test-Worker"
-"""The header of every answer that names the worker's process id."""
+KILL_HEADER: Final = "X-Test-Die"
+"""Request header of a change. It kills the worker between the commit and the invalidation."""
+WORKER_HEADER: Final = "X-Test-Worker"
+"""Response header with the process id of the worker."""
 
 _TTL: Final = 10
 
 
 class StockMemoize:
-    """Flask-Caching as it comes: `memoize` on its own RedisCache."""
+    """Stock Flask-Caching: `memoize` with its own RedisCache."""
 
     def __init__(self, app: Flask, redis: Redis, key_prefix: str) -> None:
-        """Use the server that `redis` speaks to."""
+        """Use the server of the client `redis`."""
         stock = flask_caching.Cache(with_jinja2_ext=False)
         host = Redis(connection_pool=redis.connection_pool)
         stock.init_app(app, config={"CACHE_TYPE": "RedisCache", "CACHE_REDIS_HOST": host, "CACHE_KEY_PREFIX": "stock:"})
@@ -39,28 +40,28 @@ class StockMemoize:
 
         self._stock, self._prefix, self._numbers = stock, key_prefix, stock.memoize(timeout=_TTL)(numbers)
 
-    def fetch(self, key: str, compute: Callable[[], Any], policy: Policy[Any]) -> Answer[Any]:  # noqa: ARG002 - same face
+    def fetch(self, key: str, compute: Callable[[], Any], policy: Policy[Any]) -> Answer[Any]:  # noqa: ARG002 - same signature
         """Call the memoized function."""
         return Answer(self._numbers(key.removeprefix(self._prefix)), Outcome.HIT)
 
-    def begin(self, key: str) -> str:  # noqa: ARG002 - same face
+    def begin(self, key: str) -> str:  # noqa: ARG002 - same signature
         """Do nothing."""
         return ""
 
-    def end(self, key: str, token: str = "") -> None:  # noqa: ARG002 - same face
-        """Delete what was memoized."""
+    def end(self, key: str, token: str = "") -> None:  # noqa: ARG002 - same signature
+        """Delete the memoized entry."""
         self._stock.delete_memoized(self._numbers, key.removeprefix(self._prefix))
 
 
 class GetSetDelete:
-    """What everybody writes first: get, or compute and setex; delete after the change."""
+    """Plain cache-aside: GET, or compute and SETEX; DEL after a change."""
 
     def __init__(self, redis: Redis) -> None:
-        """Use that server."""
+        """Use the server of the client `redis`."""
         self._redis = redis
 
     def fetch(self, key: str, compute: Callable[[], Any], policy: Policy[Any]) -> Answer[Any]:
-        """Return what is stored, or compute and store it."""
+        """Return the stored value, or compute and store it."""
         stored = self._redis.get(key)
         if isinstance(stored, bytes):
             return Answer(policy.codec.decode(stored), Outcome.HIT)
@@ -68,12 +69,12 @@ class GetSetDelete:
         self._redis.setex(key, _TTL, policy.codec.encode(value))
         return Answer(value, Outcome.STORED)
 
-    def begin(self, key: str) -> str:  # noqa: ARG002 - same face
+    def begin(self, key: str) -> str:  # noqa: ARG002 - same signature
         """Do nothing."""
         return ""
 
-    def end(self, key: str, token: str = "") -> None:  # noqa: ARG002 - same face
-        """Delete what is stored."""
+    def end(self, key: str, token: str = "") -> None:  # noqa: ARG002 - same signature
+        """Delete the entry."""
         self._redis.delete(key)
 
 
@@ -86,21 +87,21 @@ def _get_set_delete(_: Flask, backend: LeaseCache) -> None:
 
 
 def _replace(backend: LeaseCache, engine: StockMemoize | GetSetDelete) -> None:
-    """Let `engine` do the work; diagnostics still see the rest of ours."""
+    """Replace the protocol's operations by those of `engine`. Diagnostics keep using our backend."""
     protocol: Any = backend.protocol
     protocol.fetch, protocol.begin, protocol.end = engine.fetch, engine.begin, engine.end
 
 
 def _without_lease_check(_: Flask, __: LeaseCache) -> None:
-    _swap("fill", b"redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) return 1")
+    _replace_script("fill", b"redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) return 1")
 
 
 def _without_tombstone(_: Flask, __: LeaseCache) -> None:
-    _swap("begin", b"return 1")
+    _replace_script("begin", b"return 1")
 
 
-def _swap(name: str, text: bytes) -> None:
-    scripts._TEXTS[name] = text  # noqa: SLF001 - the very part that is to be missing
+def _replace_script(name: str, text: bytes) -> None:
+    scripts._TEXTS[name] = text  # noqa: SLF001 - the part that the variant lacks
     scripts._DIGESTS[name] = hashlib.sha1(text, usedforsecurity=False).hexdigest()  # noqa: SLF001 - same
 
 
@@ -109,12 +110,12 @@ def _without_owed_deletes(_: Flask, backend: LeaseCache) -> None:
 
 
 def _without_shared_marks(_: Flask, backend: LeaseCache) -> None:
-    backend.protocol.region.is_marked = lambda key: False  # type: ignore[method-assign]  # noqa: ARG005 - same face
+    backend.protocol.region.is_marked = lambda key: False  # type: ignore[method-assign]  # noqa: ARG005 - same signature
 
 
 def _without_breaker(_: Flask, backend: LeaseCache) -> None:
     backend.protocol.breaker.admits = lambda: True  # type: ignore[method-assign]
-    _without_owed_deletes(_, backend)  # a debt bypasses Redis too
+    _without_owed_deletes(_, backend)  # an owed delete makes reads bypass Redis too
 
 
 VARIANTS: Final[dict[str, Callable[[Flask, LeaseCache], None]]] = {
@@ -129,11 +130,18 @@ VARIANTS: Final[dict[str, Callable[[Flask, LeaseCache], None]]] = {
 }
 
 
-def build(variant: str, *, fill_delay: float) -> Flask:
-    """Return the app of the environment's settings with that engine.
+def served_app() -> Flask:
+    """Return the app that gunicorn serves in these tests, as TEST_VARIANT and TEST_FILL_DELAY (seconds) say."""
+    app = build(os.environ["TEST_VARIANT"], fill_delay=float(os.environ["TEST_FILL_DELAY"]))
+    announce(app)
+    return app
 
-    Between the database's answer and what the engine does with it there are `fill_delay` seconds, for every engine
-    alike: the moment in which others may change what was read.
+
+def build(variant: str, *, fill_delay: float) -> Flask:
+    """Return the app with the environment's settings and the engine of `variant`.
+
+    Every engine waits `fill_delay` seconds between the database's answer and the fill, so that a change can happen in
+    between.
     """
     app = create_app()
     backend = app.extensions["cache"].get(cache)
@@ -147,25 +155,25 @@ def build(variant: str, *, fill_delay: float) -> Flask:
         return stats
 
     asin_status_stats.uncached = delayed
-    _let_die(app)
-    app.after_request(_named)
+    _kill_on_request(app)
+    app.after_request(_add_worker_header)
     return app
 
 
-def _let_die(app: Flask) -> None:
-    """Kill the worker, where the client asks for it, after the database's answer to a change."""
+def _kill_on_request(app: Flask) -> None:
+    """Kill the worker after the database's answer to a change if the request has the header KILL_HEADER."""
     database = app.extensions["database"]
     change = database.change
 
-    def deadly(*arguments: object) -> object:
+    def change_and_die(*arguments: object) -> object:
         answer = change(*arguments)
-        if DIE in request.headers:
+        if KILL_HEADER in request.headers:
             os.kill(os.getpid(), signal.SIGKILL)
         return answer
 
-    database.change = deadly
+    database.change = change_and_die
 
 
-def _named(response: Response) -> Response:
-    response.headers[WORKER] = str(os.getpid())
+def _add_worker_header(response: Response) -> Response:
+    response.headers[WORKER_HEADER] = str(os.getpid())
     return response

@@ -1,1 +1,1 @@
-"""Hostile requests: a seeded generator of them, and what must hold for every answer (`make test`, `make proof`)."""
+"""Fuzz tests with hostile requests: a seeded generator, and an oracle that checks every answer and the log."""

@@ -1,19 +1,19 @@
-"""What a hostile request is, and how its bytes are put together."""
+"""Hostile requests and their bytes on the wire."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from tests.hostile.cast import Actor
+from tests.hostile.actors import Actor
 
-EVIL: Final = "evil.example"
-"""The host that every attempt to send somebody elsewhere names."""
+EVIL_HOST: Final = "evil.example"
+"""The host of every attempted redirect to another site."""
 
-PROBE: Final = "<xss-probe>"
-"""Markup that no page may contain unescaped."""
+XSS_PROBE: Final = "<xss-probe>"
+"""Markup that no page may contain without escaping."""
 
-INJECTED: Final = "x-injected"
-"""The header that every attempt to smuggle one into an answer names."""
+INJECTED_HEADER: Final = "x-injected"
+"""The response header that every attempted header injection tries to add."""
 
 Headers = list[tuple[str, str]]
 
@@ -23,13 +23,13 @@ class Attempt:
     """One hostile request.
 
     Attributes:
-        kind: what made it, for the report.
-        raw: the bytes that are sent.
-        method: decides how the answer is read (an answer to HEAD has no body).
-        author: whose identity it carries; None: nobody's.
-        complete: whether an answer is due. Nothing need come back for a request that was cut off.
-        loose: the bytes may be several requests, or none: everything that comes back is read.
-        refused: an answer that reports success is a mistake.
+        kind: name of the kind of request, for the report.
+        raw: the bytes to send.
+        method: the request method. It decides how the answer is read: an answer to HEAD has no body.
+        author: the actor whose identity the request carries; None for an anonymous request.
+        complete: whether an answer is required. A truncated request may stay unanswered.
+        ambiguous: whether the bytes may be any number of requests. All answers are then read.
+        must_fail: whether an answer that reports success is a violation.
 
     """
 
@@ -38,14 +38,14 @@ class Attempt:
     method: str = "GET"
     author: Actor | None = None
     complete: bool = True
-    loose: bool = False
-    refused: bool = False
+    ambiguous: bool = False
+    must_fail: bool = False
 
 
-def rendered(method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes = b"") -> bytes:
-    """Return a request; `Content-Length` is added where a body has no framing of its own.
+def render_request(method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes = b"") -> bytes:
+    """Return the bytes of a request. `Content-Length` is added if the headers do not frame the body.
 
-    Text that Latin-1 lacks is sent as UTF-8; lone surrogates too, as the three bytes no decoder takes.
+    Text outside Latin-1 is sent as UTF-8. A lone surrogate is sent as three bytes that no UTF-8 decoder accepts.
     """
     given = list(headers)
     names = {name.lower() for name, _ in given}
@@ -54,11 +54,11 @@ def rendered(method: str, target: str, headers: Iterable[tuple[str, str]], body:
     if "host" not in names:
         given.insert(0, ("Host", "desk.example"))
     lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in given), "", ""]
-    return as_bytes("\r\n".join(lines)) + body
+    return encode_header_text("\r\n".join(lines)) + body
 
 
-def as_bytes(text: str) -> bytes:
-    """Return Latin-1 where that suffices, else UTF-8 with surrogates let through."""
+def encode_header_text(text: str) -> bytes:
+    """Return `text` as Latin-1 if possible, otherwise as UTF-8 including surrogates."""
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
@@ -66,7 +66,7 @@ def as_bytes(text: str) -> bytes:
 
 
 def chunked(body: bytes, *sizes: int) -> bytes:
-    """Return `body` in chunks of these sizes, and the rest in one, with the final chunk."""
+    """Return `body` in chunks of `sizes`, with the rest in one more chunk, and the terminating chunk."""
     rest, parts = body, list[bytes]()
     for size in sizes:
         parts, rest = [*parts, rest[:size]], rest[size:]

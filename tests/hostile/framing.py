@@ -1,22 +1,22 @@
-"""Requests that are no HTTP, or two kinds of it at once: where one ends, two readers may disagree."""
+"""Malformed requests, and requests with contradictory framing, whose end two parsers may see at different places."""
 
-from tests.hostile.attempts import EVIL, INJECTED, Attempt, Headers, chunked, rendered
-from tests.hostile.cast import Scene
-from tests.hostile.values import Dice
+from tests.hostile.actors import System
+from tests.hostile.attempts import EVIL_HOST, INJECTED_HEADER, Attempt, Headers, chunked, render_request
+from tests.hostile.values import Rng
 
 _VICTIM = b"GET /products/stats/asin-status HTTP/1.1\r\nHost: desk.example\r\n\r\n"
 
 
-def smuggled(dice: Dice, scene: Scene) -> Attempt:
-    """Hide a request in the body of another, by every pair of framings that contradict each other."""
-    me = dice.choice(scene.attackers)
+def smuggled(rng: Rng, system: System) -> Attempt:
+    """Return a request smuggled into the body of another, with one of several contradictory framings."""
+    me = rng.choice(system.attackers)
     headers: Headers = [("Authorization", f"Bearer {me.seller.token}"), ("Content-Type", "application/json")]
-    headers += dice.choice(_FRAMINGS)(len(_VICTIM))
-    dice.shuffle(headers)
-    body = dice.choice((chunked(b"", 0) + _VICTIM, chunked(_VICTIM, 5) + _VICTIM, _VICTIM, chunked(b"{}") + _VICTIM))
-    method = dice.choice(("POST", "POST", "GET", "DELETE"))
-    target = dice.choice(("/products", "/products/import", "/sign-in", "/healthz", "/products/stats/asin-status"))
-    return Attempt("smuggling", rendered(method, target, headers, body), method, me, loose=True)
+    headers += rng.choice(_FRAMINGS)(len(_VICTIM))
+    rng.shuffle(headers)
+    body = rng.choice((chunked(b"", 0) + _VICTIM, chunked(_VICTIM, 5) + _VICTIM, _VICTIM, chunked(b"{}") + _VICTIM))
+    method = rng.choice(("POST", "POST", "GET", "DELETE"))
+    target = rng.choice(("/products", "/products/import", "/sign-in", "/healthz", "/products/stats/asin-status"))
+    return Attempt("smuggling", render_request(method, target, headers, body), method, me, ambiguous=True)
 
 
 _FRAMINGS = (
@@ -42,21 +42,21 @@ _FRAMINGS = (
     lambda _: [("Transfer-Encoding ", "chunked"), ("Content-Length", "3")],
     lambda _: [(" Transfer-Encoding", "chunked"), ("Content-Length", "3")],
     lambda _: [("Transfer-Encoding", "\r\n chunked"), ("Content-Length", "3")],
-    lambda _: [("X", f"1\nTransfer-Encoding: chunked\n{INJECTED}: 1"), ("Content-Length", "3")],
+    lambda _: [("X", f"1\nTransfer-Encoding: chunked\n{INJECTED_HEADER}: 1"), ("Content-Length", "3")],
 )
 
 
-def malformed(dice: Dice, scene: Scene) -> Attempt:
-    """Send what is no request, or a cut off one."""
-    me = dice.choice(scene.attackers)
-    good = rendered("POST", "/products", [("Authorization", f"Bearer {me.seller.token}")], b'{"title": "x"}')
-    raw = dice.choice(_MALFORMED)(dice, good)
-    return Attempt("malformed", raw, "GET", me, complete=False, loose=True)
+def malformed(rng: Rng, system: System) -> Attempt:
+    """Return a malformed or truncated request."""
+    me = rng.choice(system.attackers)
+    good = render_request("POST", "/products", [("Authorization", f"Bearer {me.seller.token}")], b'{"title": "x"}')
+    raw = rng.choice(_MALFORMED)(rng, good)
+    return Attempt("malformed", raw, "GET", me, complete=False, ambiguous=True)
 
 
-def _with_byte(dice: Dice, good: bytes) -> bytes:
-    place = dice.randrange(len(good))
-    return good[:place] + dice.choice((b"\0", b"\r", b"\n", b"\x7f", b"\xff", b" ", b":")) + good[place:]
+def _with_byte(rng: Rng, good: bytes) -> bytes:
+    index = rng.randrange(len(good))
+    return good[:index] + rng.choice((b"\0", b"\r", b"\n", b"\x7f", b"\xff", b" ", b":")) + good[index:]
 
 
 _CHUNKED: Headers = [("Transfer-Encoding", "chunked"), ("Content-Type", "text/csv")]
@@ -70,8 +70,8 @@ _BROKEN_CHUNKS = (
 )
 
 _MALFORMED = (
-    lambda dice, good: good[: dice.randrange(1, len(good))],
-    lambda dice, _: dice.randbytes(dice.randrange(1, 600)),
+    lambda rng, good: good[: rng.randrange(1, len(good))],
+    lambda rng, _: rng.randbytes(rng.randrange(1, 600)),
     _with_byte,
     lambda _, good: good.replace(b"\r\n", b"\n"),
     lambda _, good: good.replace(b"\r\n", b"\r"),
@@ -80,54 +80,55 @@ _MALFORMED = (
     lambda _, good: good.replace(b"Authorization", b"Author ization"),
     lambda _, good: good.replace(b"Authorization: ", b"Authorization:\r\n "),
     lambda _, good: good.replace(b"Bearer ", b"Bearer\0"),
-    lambda dice, good: good.replace(b"HTTP/1.1", dice.choice((b"HTTP/9.9", b"HTTP/2.0", b"HTTP/1", b""))),
+    lambda rng, good: good.replace(b"HTTP/1.1", rng.choice((b"HTTP/9.9", b"HTTP/2.0", b"HTTP/1", b""))),
     lambda _, good: good.replace(b"HTTP/1.1", b"HTTP/1.0"),
     lambda _, good: good.replace(b"Host: desk.example\r\n", b""),
     lambda _, good: good.replace(b"Host: ", b"Host: a\r\nHost: "),
     lambda _, good: good.replace(b"/products", b"/pro ducts"),
     lambda _, good: good.replace(b"POST", b"P\xd6ST"),
-    lambda dice, _: b"GET /" + b"a" * dice.choice((8000, 9000, 70_000)) + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-    lambda dice, good: good.replace(b"\r\n\r\n", b"\r\nX: " + b"y" * dice.choice((9000, 70_000)) + b"\r\n\r\n"),
+    lambda rng, _: b"GET /" + b"a" * rng.choice((8000, 9000, 70_000)) + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    lambda rng, good: good.replace(b"\r\n\r\n", b"\r\nX: " + b"y" * rng.choice((9000, 70_000)) + b"\r\n\r\n"),
     lambda _, good: good.replace(b"\r\n\r\n", b"\r\n" + b"X: y\r\n" * 150 + b"\r\n"),
     lambda _, good: good.replace(b"Content-Length: 14", b"Content-Length: 9999"),
     lambda _, good: b"\r\n" * 5 + good,
     lambda _, __: b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     lambda _, __: b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 200,
     lambda _, __: b"PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
-    lambda dice, _: rendered("POST", "/products/import", _CHUNKED, dice.choice(_BROKEN_CHUNKS)),
-    lambda _, __: rendered("CONNECT", f"{EVIL}:443", []),
+    lambda rng, _: render_request("POST", "/products/import", _CHUNKED, rng.choice(_BROKEN_CHUNKS)),
+    lambda _, __: render_request("CONNECT", f"{EVIL_HOST}:443", []),
     lambda _, good: good * 20,
 )  # fmt: skip
 
 
-def pipelined(dice: Dice, scene: Scene) -> Attempt:
-    """Send several good requests in one breath, of the same seller or of nobody."""
-    me = dice.choice((None, *scene.attackers))
+def pipelined(rng: Rng, system: System) -> Attempt:
+    """Return several valid requests, sent at once, of the same seller or without an identity."""
+    me = rng.choice((None, *system.attackers))
     headers: Headers = [("Authorization", f"Bearer {me.seller.token}")] if me else []
     paths = ("/products/stats/asin-status", "/products?limit=1", "/healthz", "/nothing")
-    raw = b"".join(rendered("GET", dice.choice(paths), headers) for _ in range(dice.randrange(2, 8)))
-    return Attempt("pipelined", raw, "GET", me, loose=True)
+    raw = b"".join(render_request("GET", rng.choice(paths), headers) for _ in range(rng.randrange(2, 8)))
+    return Attempt("pipelined", raw, "GET", me, ambiguous=True)
 
 
-def with_odd_headers(dice: Dice, scene: Scene) -> Attempt:
-    """Send headers that proxies and frameworks listen to, huge ones, and the same one twice."""
-    me = dice.choice((None, *scene.attackers))
+def with_odd_headers(rng: Rng, system: System) -> Attempt:
+    """Return a request with headers that proxies and frameworks interpret, huge headers, or repeated headers."""
+    me = rng.choice((None, *system.attackers))
     headers: Headers = [("Authorization", f"Bearer {me.seller.token}")] if me else []
-    headers += [dice.choice(_ODD) for _ in range(dice.randrange(1, 5))]
-    if dice.random() < 0.1:
-        headers += [(f"X-{number}", "y") for number in range(dice.choice((50, 99, 120)))]
-    dice.shuffle(headers)
-    target = dice.choice(
+    headers += [rng.choice(_ODD) for _ in range(rng.randrange(1, 5))]
+    if rng.random() < 0.1:
+        headers += [(f"X-{number}", "y") for number in range(rng.choice((50, 99, 120)))]
+    rng.shuffle(headers)
+    target = rng.choice(
         ("/products", "/products/stats/asin-status", "/", "/sign-in", "/healthz", "/nothing", "/readyz")
     )
-    # The same Host or Expect twice, or no length for a body, is for the server to judge: read whatever comes.
-    return Attempt("headers", rendered("GET", target, headers), "GET", me, loose=True)
+    # The server decides about repeated Host or Expect headers and a body without a length: read all answers.
+    return Attempt("headers", render_request("GET", target, headers), "GET", me, ambiguous=True)
 
 
 _ODD: Headers = [
-    ("Host", EVIL), ("Host", ""), ("Host", "a b"), ("Host", f"desk.example@{EVIL}"), ("Host", "[::1"),
-    ("X-Forwarded-Host", EVIL), ("X-Forwarded-For", "127.0.0.1"), ("X-Forwarded-Proto", "https"), ("X-Real-IP", "::1"),
-    ("Forwarded", f"for=1;host={EVIL};proto=https"), ("X-Original-URL", "/diagnostics/redis"),
+    ("Host", EVIL_HOST), ("Host", ""), ("Host", "a b"), ("Host", f"desk.example@{EVIL_HOST}"), ("Host", "[::1"),
+    ("X-Forwarded-Host", EVIL_HOST), ("X-Forwarded-For", "127.0.0.1"), ("X-Forwarded-Proto", "https"),
+    ("X-Real-IP", "::1"),
+    ("Forwarded", f"for=1;host={EVIL_HOST};proto=https"), ("X-Original-URL", "/diagnostics/redis"),
     ("X-Rewrite-URL", "/metrics"), ("Host", "x" * 500),
     ("X-HTTP-Method-Override", "DELETE"), ("SCRIPT_NAME", "/x"), ("PATH_INFO", "/metrics"), ("REMOTE_USER", "admin"),
     ("X-User-ID", "1"), ("X-Request-ID", "a" * 65), ("X-Request-ID", 'x", "level": "ERROR'), ("X-Request-ID", "\xff"),
@@ -139,7 +140,7 @@ _ODD: Headers = [
     ("Expect", "x"), ("Connection", "close, X-Request-ID"), ("Connection", "Upgrade"), ("Upgrade", "h2c"),
     ("HTTP2-Settings", "AAA"), ("TE", "trailers"), ("Trailer", "Authorization"), ("Cookie", "a=" + "b" * 7000),
     ("Cookie", "asin_desk"), ("Cookie", "=; ; a=b;;"), ("Authorization", "Bearer x"), ("Authorization", "Basic YTpi"),
-    ("Authorization", "Bearer"), ("authorization", 'Digest username="x"'), ("Origin", f"https://{EVIL}"),
-    ("Referer", f"https://{EVIL}/"), ("User-Agent", ""), ("User-Agent", "() { :; }; echo x"), ("", "no name"),
+    ("Authorization", "Bearer"), ("authorization", 'Digest username="x"'), ("Origin", f"https://{EVIL_HOST}"),
+    ("Referer", f"https://{EVIL_HOST}/"), ("User-Agent", ""), ("User-Agent", "() { :; }; echo x"), ("", "no name"),
     ("X-Long", "y" * 8000), ("Sec-WebSocket-Key", "x"), ("Early-Data", "1"), ("Max-Forwards", "0"), ("Date", "x"),
 ]  # fmt: skip

@@ -1,1 +1,1 @@
-"""Files on their way in and out, from bytes to rows of the database."""
+"""Tests of import and export, from the bytes of a file to rows of the database."""

@@ -1,4 +1,4 @@
-"""Files that are made to cost whoever reads them more than an ordinary file does, and what reading one costs."""
+"""Difficult cell texts, files designed to be expensive to read, and a measurement of the cost of reading a file."""
 
 import io
 import time
@@ -10,6 +10,16 @@ from hypothesis import strategies as st
 
 from app.products.importing import MAX_ROWS, TooManyRowsError, UnreadableFileError, open_sheet
 
+_SPECIAL: Final = "=+-@'\"\t\r\n,;\\ ＝éß€漢😀'a0."  # noqa: RUF001 - on purpose
+CELL_TEXTS: Final = st.one_of(
+    st.text(alphabet=_SPECIAL, max_size=12),
+    st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20),
+    st.sampled_from(
+        ["=1+1", "'=1+1", "''", "@SUM(A1)", "-5", '="x"', "sep=;", '"', "'", "a\r\nb", "a;=1", "\u2028", "null"]
+    ),
+)
+"""Any text that the database can store, with special characters of spreadsheets, CSV and databases preferred."""
+
 HEADER: Final = b"ASIN,UPC,Title,Supplier,Cost,MOQ,Stage,Favorite,Notes\n"
 _WIDE_HEADER: Final = ("\ufeff" + HEADER.decode()).encode("utf-16-le")
 _EVERY_FIELD_WRONG: Final = b"a,b,,,c,d,e,f,\n"
@@ -19,7 +29,7 @@ SHAPES: Final[dict[str, Callable[[int], bytes]]] = {
     "carriage returns": lambda size: HEADER + b"\r" * size,
     "blank lines before the header": lambda size: b"\r\n" * (size // 2) + HEADER,
     "lines of delimiters": lambda size: HEADER + b",,,,\n" * (size // 5),
-    "delimiters without an end": lambda size: HEADER + b"," * size,
+    "one line of delimiters": lambda size: HEADER + b"," * size,
     "lines of empty quotes": lambda size: HEADER + b'""\n' * (size // 3),
     "one cell": lambda size: HEADER + b"x" * size,
     "one quoted cell": lambda size: HEADER + b'"' + b"x" * size,
@@ -33,9 +43,9 @@ SHAPES: Final[dict[str, Callable[[int], bytes]]] = {
     "long numbers": lambda size: HEADER + (b"1," + b"1." * 40_000 + b",,," + b"1 " * 9000 + b"\n") * (size // 98_000),
     "long codes": lambda size: HEADER + (b"," + b"1 .0" * 24_000 + b",x\n") * (size // 96_000),
     "every field wrong": lambda size: HEADER + _EVERY_FIELD_WRONG * min(size // len(_EVERY_FIELD_WRONG), MAX_ROWS),
-    "bytes that are no text": lambda size: HEADER + b"\x81" * size,
-    "bytes that are no text on lines": lambda size: HEADER + b"\x81\n" * min(size // 2, MAX_ROWS),
-    "UTF-16 of halves of pairs": lambda size: _WIDE_HEADER + b"\x00\xd8" * (size // 2),
+    "bytes that are not text": lambda size: HEADER + b"\x81" * size,
+    "bytes that are not text on lines": lambda size: HEADER + b"\x81\n" * min(size // 2, MAX_ROWS),
+    "UTF-16 of lone surrogates": lambda size: _WIDE_HEADER + b"\x00\xd8" * (size // 2),
     "UTF-16 of line ends": lambda size: _WIDE_HEADER + b"\r\0" * (size // 2),
     "NULs": lambda size: HEADER + b"\0" * size,
     "byte order marks": lambda size: HEADER + b"\xef\xbb\xbf" * (size // 3),
@@ -51,7 +61,7 @@ _TOKENS: Final = [
 
 
 def structures(size: int) -> st.SearchStrategy[bytes]:
-    """Return files of about `size` bytes: a few tokens, each many times over, and all of that again and again."""
+    """Return files of about `size` bytes: a few tokens, each repeated, and the whole sequence repeated."""
     run = st.tuples(st.sampled_from(_TOKENS), st.sampled_from([1, 1, 2, 3, 30, 1000, 50_000]))
     start = st.sampled_from([b"", HEADER, HEADER, b"Title\n", b"sep=|\nTitle|Cost\n", b"\xff\xfe"])
     return st.builds(
@@ -66,7 +76,7 @@ def _filled(pattern: bytes, size: int) -> bytes:
 
 
 def ordinary(size: int) -> bytes:
-    """Return a file as sellers have it, of about `size` bytes."""
+    """Return an ordinary seller's file of about `size` bytes."""
     row = "B{0:09},{0:012},Stainless steel lamp number {0},Acme {1},{1}.50,12,new,yes,Usually in stock\n"
     count = size // len(row.format(10**5, 10))
     return HEADER + "".join(row.format(number, number % 90) for number in range(count)).encode()
@@ -74,35 +84,35 @@ def ordinary(size: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a file cost: processor seconds for its bytes and rows, and the characters of mistakes it leaves to tell."""
+    """The cost of a file: CPU seconds, its size in bytes, its rows, and the characters of its report."""
 
     seconds: float
     size: int
     rows: int
-    told: int
+    reported: int
 
 
 def cost_of(content: bytes) -> Cost:
-    """Read and check a file as an import does, up to the first write."""
+    """Read and validate a file as an import does before the first write."""
     file = io.BytesIO(content)
-    rows = told = 0
+    rows = reported = 0
     started = time.thread_time()
     try:
         sheet = open_sheet(file)
     except TooManyRowsError:
         rows = MAX_ROWS
     except UnreadableFileError as error:
-        told = len(str(error))
+        reported = len(str(error))
     else:
         for _ in sheet.check():
             pass
         rows = sheet.total
-        told = sum(len(mistake.column) + len(mistake.reason) for mistake in sheet.mistakes())
-        told += sum(map(len, sheet.columns.names))
+        reported = sum(len(mistake.column) + len(mistake.reason) for mistake in sheet.mistakes())
+        reported += sum(map(len, sheet.columns.names))
         sheet.close()
-    return Cost(time.thread_time() - started, len(content), rows, told)
+    return Cost(time.thread_time() - started, len(content), rows, reported)
 
 
 def times_of_ordinary(cost: Cost, usual: Cost) -> float:
-    """Return how many times as much `cost` is as an ordinary file with as many bytes, or as many rows, costs."""
+    """Return the ratio of `cost` to that of an ordinary file with the same number of bytes or rows."""
     return cost.seconds / (usual.seconds * max(cost.size / usual.size, cost.rows / usual.rows))

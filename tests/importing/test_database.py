@@ -1,34 +1,23 @@
-"""`import_deals`: which product and deal a row is for, what it changes, and what it is refused for."""
+"""`import_deals`: how a row finds its product and deal, what it changes, and why it is refused."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import jwt
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.stack import Stack
-from tests.callers import Caller, caller_with
+from tests.callers import Caller
 
-_NOBODY = "00000000-0000-0000-0000-000000000000"
+_UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
 _A, _B = "B00000000A", "B00000000B"
 
 Row = dict[str, Any]
 Outcome = dict[str, Any]
 
 
-@pytest.fixture
-def service(stack: Stack) -> Iterator[Caller]:
-    """Return a server-side job: whoever holds the service_role key."""
-    token = jwt.encode({"role": "service_role", "aud": "authenticated"}, stack.supabase.jwt_secret, "HS256")
-    caller = caller_with(stack.supabase, token)
-    with caller.http:
-        yield caller
-
-
 def _imports(caller: Caller, *rows: Row, **arguments: object) -> Outcome:
-    """Import rows, numbered from 2 on as in a file."""
+    """Import rows with line numbers from 2 on, as in a file."""
     numbered = [{"line": line, **row} for line, row in enumerate(rows, start=2)]
     outcome: Outcome = caller.gets("import_deals", p_rows=numbered, **arguments)
     assert sum(outcome[name] for name in ("created", "updated", "unchanged", "repeated")) == (
@@ -48,7 +37,7 @@ def _everything(caller: Caller) -> list[Row]:
 
 
 def test_a_row_becomes_a_product_and_its_deal(alice: Caller) -> None:
-    """With every field it gives, and the defaults for the others."""
+    """It has every given field, and the defaults for the others."""
     full = {
         "asin": _A, "upc": "12345678", "title": "Lamp", "brand": "Lux", "multiple_asins": True, "supplier": "Acme",
         "buy_cost": "12.50", "moq": 6, "stage": "ordered", "favorite": True, "notes": "n",
@@ -60,8 +49,8 @@ def test_a_row_becomes_a_product_and_its_deal(alice: Caller) -> None:
     assert (bare["stage"], bare["supplier"], bare["buy_cost"], bare["favorite"]) == ("new", "", None, False)
 
 
-def test_a_product_is_found_by_asin_then_by_upc_then_by_title_and_brand(alice: Caller) -> None:
-    """In any letter case; and only a product without ASIN and UPC by its title."""
+def test_a_product_is_found_by_asin_then_upc_then_title_and_brand(alice: Caller) -> None:
+    """Letter case is ignored. Only products without ASIN and UPC are found by title."""
     first = [{"asin": _A, "title": "One"}, {"upc": "12345678", "title": "Two"}, {"title": "Three", "brand": "B"}]
     _imports(alice, *first)
     again = [
@@ -75,22 +64,21 @@ def test_a_product_is_found_by_asin_then_by_upc_then_by_title_and_brand(alice: C
     assert sorted(item["product"]["title"] for item in alice.lists()) == ["One", "One", "Three", "Three", "Two"]
 
 
-def test_products_of_one_title_are_told_apart_by_their_id(stack: Stack, alice: Caller) -> None:
-    """An export has it; on a row with an ASIN or UPC, or of a product that is not the caller's, it means nothing."""
+def test_products_with_the_same_title_are_distinguished_by_their_id(stack: Stack, alice: Caller) -> None:
+    """Exports contain the id. It is ignored in rows with an ASIN or UPC, and for products of other users."""
     twins = [alice.creates(title=title)["product_id"] for title in ("Twin", "Other")]
     stack.supabase.sql("update products set title = 'Twin' where user_id = $1", alice.id)
     rows = [{"product_id": twin, "title": "Twin", "brand": "B", "notes": twin} for twin in twins]
     assert _counts(_imports(alice, *rows)) == (0, 2, 0, 0, 0)
     assert {item["product_id"]: item["notes"] for item in alice.lists()} == {twin: twin for twin in twins}
-    # The brand is part of what such a product is known by, so it is not filled in.
+    # The brand is part of the identity of such a product, so it is not filled in.
     assert {item["product"]["brand"] for item in alice.lists()} == {""}
-    assert _counts(_imports(alice, {"product_id": _NOBODY, "title": "New"}, {"product_id": twins[0], "asin": _A})) == (
-        1, 0, 0, 0, 1,
-    )  # fmt: skip
+    ignored = [{"product_id": _UNKNOWN_ID, "title": "New"}, {"product_id": twins[0], "asin": _A}]
+    assert _counts(_imports(alice, *ignored)) == (1, 0, 0, 0, 1)
 
 
-def test_a_product_is_filled_in_and_never_overwritten(alice: Caller) -> None:
-    """What it lacks comes from the first row that has it; what the user wrote stays."""
+def test_a_product_is_completed_and_never_overwritten(alice: Caller) -> None:
+    """Empty fields are filled from the first row with a value. The user's values are kept."""
     _imports(alice, {"upc": "12345678", "title": "Mine"})
     rows = [{"upc": "12345678", "asin": _A, "title": "Theirs"}, {"asin": _A, "brand": "B", "upc": "87654321"}]
     assert _counts(_imports(alice, *rows)) == (0, 1, 0, 1, 0)
@@ -98,8 +86,8 @@ def test_a_product_is_filled_in_and_never_overwritten(alice: Caller) -> None:
     assert (product["asin"], product["upc"], product["title"], product["brand"]) == (_A, "12345678", "Mine", "B")
 
 
-def test_a_deal_is_told_by_its_supplier_and_empty_cells_leave_it_alone(alice: Caller) -> None:
-    """A row changes what it gives, and brings a deleted deal back."""
+def test_a_deal_is_identified_by_its_supplier_and_empty_cells_change_nothing(alice: Caller) -> None:
+    """A row changes only its non-empty fields, and restores a deleted deal."""
     _imports(alice, {"asin": _A, "title": "x", "supplier": "Acme", "buy_cost": "1.00", "notes": "keep"})
     deal = alice.lists()[0]["id"]
     alice.gets("delete_deal", p_deal_id=deal)
@@ -111,8 +99,8 @@ def test_a_deal_is_told_by_its_supplier_and_empty_cells_leave_it_alone(alice: Ca
     assert (acme["id"], acme["buy_cost"], acme["moq"], acme["notes"]) == (deal, "1.00", 3, "keep")
 
 
-def test_of_several_rows_for_one_deal_the_last_counts(alice: Caller) -> None:
-    """However the product is named in each."""
+def test_the_last_of_several_rows_for_one_deal_applies(alice: Caller) -> None:
+    """Also if the rows identify the product in different ways."""
     rows = [
         {"asin": _A, "upc": "12345678", "title": "x", "buy_cost": "1.00"},
         {"upc": "12345678", "buy_cost": "2.00"},
@@ -123,16 +111,18 @@ def test_of_several_rows_for_one_deal_the_last_counts(alice: Caller) -> None:
 
 
 @pytest.mark.parametrize(
-    ("there", "row", "words"),
+    ("existing", "row", "words"),
     [
         ([{"asin": _A}, {"upc": "12345678"}], {"asin": _A, "upc": "12345678"}, "two different products"),
         ([{"asin": _A, "upc": "12345678"}], {"asin": _B, "upc": "12345678"}, f"another ASIN, {_A}"),
         ([], {"asin": _B, "supplier": "x"}, "needs a title"),
     ],
 )
-def test_a_row_that_cannot_be_taken_is_refused_alone(alice: Caller, there: list[Row], row: Row, words: str) -> None:
-    """With its line, the column and a reason; the rows around it are taken."""
-    for product in there:
+def test_an_invalid_row_is_refused_and_the_others_are_imported(
+    alice: Caller, existing: list[Row], row: Row, words: str
+) -> None:
+    """The refusal has the line, the column and a reason. The other rows are imported."""
+    for product in existing:
         alice.creates(**product)
     outcome = _imports(alice, {"title": "Before"}, row, {"title": "After"})
     assert _counts(outcome) == (2, 0, 0, 0, 1)
@@ -140,7 +130,7 @@ def test_a_row_that_cannot_be_taken_is_refused_alone(alice: Caller, there: list[
     assert words in outcome["refused"][0]["reason"]
 
 
-def test_rows_that_contradict_each_other_are_refused_from_the_second_on(alice: Caller) -> None:
+def test_a_row_that_contradicts_an_earlier_row_is_refused(alice: Caller) -> None:
     """One UPC cannot belong to two ASINs."""
     outcome = _imports(
         alice, {"asin": _A, "upc": "12345678", "title": "x"}, {"asin": _B, "upc": "12345678", "title": "y"}
@@ -167,13 +157,13 @@ _rows = st.lists(
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(there=_rows, rows=_rows)
-def test_a_trial_tells_the_truth_and_a_second_import_changes_nothing(
-    stack: Stack, alice: Caller, there: list[Row], rows: list[Row]
+@given(existing=_rows, rows=_rows)
+def test_a_dry_run_predicts_the_import_and_a_second_import_changes_nothing(
+    stack: Stack, alice: Caller, existing: list[Row], rows: list[Row]
 ) -> None:
-    """Whatever is there and whatever the rows say of each other: no batch fails, and nothing is touched twice."""
+    """For any existing data and any combination of rows, no batch fails, and repeating the import changes nothing."""
     stack.supabase.sql("delete from products where user_id = $1", alice.id)
-    _imports(alice, *there)
+    _imports(alice, *existing)
     before = _everything(alice)
     trial = _imports(alice, *rows, p_dry_run=True)
     assert _everything(alice) == before
@@ -189,24 +179,24 @@ def test_a_trial_tells_the_truth_and_a_second_import_changes_nothing(
              [{"line": 2, "title": "x", "moq": 0}], [{"line": 2, "title": "x", "buy_cost": "many"}],
              [{"line": line, "title": "x"} for line in range(5001)]],
 )  # fmt: skip
-def test_rows_that_no_reader_of_files_makes_are_refused_whole(alice: Caller, rows: object) -> None:
-    """A 422, nothing changed."""
+def test_malformed_rows_refuse_the_whole_call(alice: Caller, rows: object) -> None:
+    """422, and nothing is changed."""
     assert alice.rpc("import_deals", p_rows=rows).status_code == 422
     assert _everything(alice) == []
 
 
-def test_only_a_server_side_job_imports_for_somebody_else(alice: Caller, bob: Caller, service: Caller) -> None:
-    """A user is refused; the service role must name a user who exists."""
+def test_only_the_service_role_can_import_for_another_user(alice: Caller, bob: Caller, service: Caller) -> None:
+    """A user is refused. The service role must name an existing user."""
     assert alice.rpc("import_deals", p_rows=[], p_user_id=bob.id).json()["code"] == "PT403"
     assert _counts(_imports(alice, {"title": "x"}, p_user_id=alice.id)) == (1, 0, 0, 0, 0)
     assert _counts(_imports(service, {"title": "x"}, p_user_id=bob.id)) == (1, 0, 0, 0, 0)
-    assert service.rpc("import_deals", p_rows=[], p_user_id=_NOBODY).json()["code"] == "PT404"
+    assert service.rpc("import_deals", p_rows=[], p_user_id=_UNKNOWN_ID).json()["code"] == "PT404"
     assert service.rpc("import_deals", p_rows=[]).json()["code"] == "PT401"
     assert len(bob.lists()) == 1
 
 
 def test_an_import_finds_no_product_of_another_user(alice: Caller, bob: Caller) -> None:
-    """Beyond row level security the function filters by itself, in every look-up."""
+    """The function bypasses row level security, so every lookup has its own filter."""
     theirs = [{"asin": _A, "title": "a"}, {"upc": "12345678", "title": "b"}, {"title": "c"}]
     _imports(bob, *theirs)
     ids = [{"product_id": item["product_id"], "title": "d"} for item in bob.lists()]
@@ -215,8 +205,8 @@ def test_an_import_finds_no_product_of_another_user(alice: Caller, bob: Caller) 
     assert _everything(bob) == before
 
 
-def test_each_row_is_looked_up_by_index_in_tables_nobody_has_analyzed(stack: Stack, alice: Caller) -> None:
-    """What a planner without statistics would rather do is read the catalogue, once or once per row."""
+def test_rows_are_looked_up_by_index_in_tables_without_statistics(stack: Stack, alice: Caller) -> None:
+    """Without statistics, the planner would prefer to read the whole table, once or for each row."""
     stack.supabase.sql(
         "insert into products (user_id, asin, title) select $1, 'B' || lpad(n::text, 9, '0'), 't' || n"
         " from generate_series(1, 30000) n",
@@ -224,7 +214,7 @@ def test_each_row_is_looked_up_by_index_in_tables_nobody_has_analyzed(stack: Sta
     )
     rows = [{"line": n, "asin": f"B{n:09}", "upc": f"{n:08}", "title": "t"} for n in range(30_001, 30_051)]
     rows += [{"line": n, "title": f"t{n}"} for n in range(30_051, 30_101)]
-    # What was counted and what is still to be; the server moves the one to the other when it likes.
+    # Counts that are already published and counts that are pending; the server publishes them at any time.
     tables = "(select seq_tup_read + idx_tup_fetch as read from {} where schemaname = 'public')"
     both = " union all ".join(map(tables.format, ("pg_stat_user_tables", "pg_stat_xact_user_tables")))
     reads = f"select sum(read)::int as n from ({both}) _"  # noqa: S608 - our own names

@@ -1,4 +1,4 @@
-"""`GET /products/export`: what it selects, what spreadsheets make of it, and that an import takes it back unchanged."""
+"""`GET /products/export`: selection, spreadsheet compatibility, and a round trip through the import."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.stack import Stack
-from tests.importing import texts
+from tests.importing.hostile import CELL_TEXTS
 from tests.problems import pointers, problem
 from tests.sellers import Seller
 
@@ -19,8 +19,8 @@ def _table(exported: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(exported.decode("utf-8-sig"), newline="")))
 
 
-def test_an_export_is_a_file_of_today_that_excel_reads_rightly(seller: Seller) -> None:
-    """UTF-8 with the mark Excel needs, a name with the date, and kept by no cache."""
+def test_an_export_is_a_dated_file_that_excel_can_read(seller: Seller) -> None:
+    """UTF-8 with a byte order mark for Excel, a file name with the date, and no caching."""
     seller.creates(title="Café", asin="B000000001", buy_cost="12.50", favorite=True)
     answer = seller.http.get("/products/export")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
@@ -31,8 +31,8 @@ def test_an_export_is_a_file_of_today_that_excel_reads_rightly(seller: Seller) -
     assert (row["ASIN"], row["Title"], row["Buy cost"], row["Favorite"]) == ("B000000001", "Café", "12.50", "yes")
 
 
-def test_an_export_holds_what_the_filters_select_in_the_order_of_the_list(seller: Seller) -> None:
-    """Deleted deals are in none; what it does not know it refuses."""
+def test_an_export_has_the_filtered_deals_in_list_order(seller: Seller) -> None:
+    """Deleted deals are never exported. Unknown parameters are refused."""
     for title, asin in (("Beta", None), ("Alpha", "B000000001"), ("Gamma", None)):
         seller.creates(title=title, **({"asin": asin} if asin else {}))
     gone = seller.creates(title="Gone")
@@ -45,15 +45,15 @@ def test_an_export_holds_what_the_filters_select_in_the_order_of_the_list(seller
     problem(httpx.get(f"{seller.http.base_url}/products/export"), 401)
 
 
-def test_an_export_is_longer_than_a_page(seller: Seller) -> None:
-    """All of it, each deal once."""
+def test_an_export_is_not_limited_to_a_page(seller: Seller) -> None:
+    """All deals are exported, each once."""
     seller.imports("Title\n" + "".join(f"T{number}\n" for number in range(2500)))
     rows = _table(seller.exports())
     assert len(rows) == len({row["Product ID"] for row in rows}) == 2500
 
 
-def test_placeholders_are_exported_as_no_asin(seller: Seller, stack: Stack) -> None:
-    """They are none, and an import would refuse them."""
+def test_placeholders_are_exported_as_empty_asins(seller: Seller, stack: Stack) -> None:
+    """Placeholders are not ASINs, and an import would refuse them."""
     seller.creates(title="x")
     stack.supabase.sql("update products set asin = 'PENDING_1' where user_id = $1", seller.id)
     exported = seller.exports()
@@ -61,7 +61,7 @@ def test_placeholders_are_exported_as_no_asin(seller: Seller, stack: Stack) -> N
     assert seller.imports(exported)[-1]["unchanged"] == 1
 
 
-_text = texts.cells.map(str.strip)
+_text = CELL_TEXTS.map(str.strip)
 _deals = st.lists(
     st.fixed_dictionaries(
         {"title": _text.map(lambda text: text or "x"), "brand": _text, "supplier": _text, "notes": _text},
@@ -80,10 +80,10 @@ _deals = st.lists(
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(deals=_deals)
-def test_an_export_comes_back_as_all_unchanged_and_holds_no_formula(
+def test_importing_an_export_changes_nothing_and_it_contains_no_formula(
     stack: Stack, seller: Seller, deals: list[dict[str, object]]
 ) -> None:
-    """Whatever the cells hold: quotes, formulas, line ends, the marks of every spreadsheet; twins by title too."""
+    """For any cells: quotes, formulas, line ends, spreadsheet prefixes, and products with the same title."""
     stack.supabase.sql("delete from products where user_id = $1", seller.id)
     for deal in deals:
         seller.creates(**deal)
@@ -97,8 +97,8 @@ def test_an_export_comes_back_as_all_unchanged_and_holds_no_formula(
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_an_export_fills_an_empty_account_as_it_was(seller: Seller, other_seller: Seller, delimiter: str) -> None:
-    """Also after a spreadsheet saved it with another delimiter; ids of another account mean nothing."""
+def test_an_export_can_be_imported_into_an_empty_account(seller: Seller, other_seller: Seller, delimiter: str) -> None:
+    """Also after a spreadsheet saved it with another delimiter. Product ids of another account are ignored."""
     seller.creates(title="A", asin="B000000001", supplier="S", buy_cost="1.10", moq=2, stage="ordered", favorite=True)
     seller.creates(title="=B", upc="12345678", brand="'b", notes="two\nlines; or, three")
     seller.creates(title="C", multiple_asins=True)

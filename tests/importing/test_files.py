@@ -1,4 +1,4 @@
-"""From the bytes of a file to checked rows: encodings, delimiters, headers, lines, and what is wrong with each row."""
+"""From the bytes of a file to validated rows: encodings, delimiters, headers, line numbers and mistakes."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.products.importing import UnreadableFileError, open_sheet
 from app.products.importing.columns import NAMES
 from app.products.importing.sheet import BATCH, Sheet
-from tests.importing import texts
+from tests.importing.hostile import CELL_TEXTS
 
 _SHEET = "Title,Supplier\nCafé crème,Müller\n"
 
@@ -25,21 +25,21 @@ def _check(text: str | bytes) -> Sheet:
 
 
 def _rows(text: str | bytes) -> list[dict[str, Any]]:
-    """Return the good rows of a file without bad ones, in the order of the file."""
+    """Return the rows of a valid file in the order of the file."""
     sheet = _check(text)
     assert list(sheet.mistakes()) == []
     return sorted((row for batch in sheet.batches() for row in batch), key=lambda row: row["line"])
 
 
 def _mistakes(text: str | bytes) -> list[tuple[int, str]]:
-    """Return line and column of each mistake."""
+    """Return the line and column of each mistake."""
     return [(mistake.line, mistake.column) for mistake in _check(text).mistakes()]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
-def test_a_file_is_read_whatever_program_wrote_it(encoding: str, delimiter: str, ending: str) -> None:
+def test_a_file_is_read_in_every_encoding_and_format(encoding: str, delimiter: str, ending: str) -> None:
     """Every encoding with every delimiter and line end."""
     bom = "\ufeff" if encoding in {"utf-16-le", "utf-16-be"} else ""
     written = (bom + _SHEET.replace(",", delimiter).replace("\n", ending)).encode(encoding)
@@ -49,43 +49,43 @@ def test_a_file_is_read_whatever_program_wrote_it(encoding: str, delimiter: str,
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "empty"), (b"\n\n", "no rows"), (b"PK\x03\x04rest", "workbook"), (b"\xd0\xcf\x11\xe0rest", "workbook"),
+        (b"", "empty"), (b"\n\n", "no rows"), (b"PK\x03\x04rest", "Excel"), (b"\xd0\xcf\x11\xe0rest", "Excel"),
         (b"\xff\xfea\0b", "UTF-16"), (b"Colour,Price\nred,1\n", "“Colour”, “Price”"),
         (b"Supplier,Cost\nA,1", "Title, ASIN or UPC"),
         (b"Title,Cost,Unit price\nx,1,2", "“Cost” and “Unit price” mean the same"), (b'"Title\nx,1', "cannot be read"),
     ],
 )  # fmt: skip
-def test_a_file_that_cannot_be_used_says_why(content: bytes, words: str) -> None:
-    """And is refused as a whole."""
+def test_an_unusable_file_is_refused_with_the_reason(content: bytes, words: str) -> None:
+    """It is refused as a whole."""
     with pytest.raises(UnreadableFileError, match=words):
         _check(content)
 
 
-def test_columns_are_known_by_every_usual_name() -> None:
-    """Case, spaces and punctuation do not count; other columns are named as ignored."""
+def test_columns_are_recognized_by_every_usual_name() -> None:
+    """Case, spaces and punctuation are ignored. Other columns are listed as ignored."""
     for field, names in NAMES.items():
         for name in names:
             header = [f" {name.upper().replace(' ', '_')} ", "Colour"] + (["Title"] if field != "title" else [])
             columns = _check(",".join(header) + "\nx,y,z\n").columns
-            assert columns.places[field] == 0, name
+            assert columns.indexes[field] == 0, name
             assert columns.ignored == ["Colour"]
 
 
-def test_the_delimiter_is_the_one_that_makes_sense_of_the_header() -> None:
-    """Not the commonest character; and a `sep=` line of Excel decides."""
+def test_the_delimiter_is_the_one_that_fits_the_header() -> None:
+    """It is not the most frequent character. Excel's `sep=` line takes precedence."""
     assert _rows("Title;Notes, internal;Cost\nLamp;a, b, c;1,50\n")[0]["buy_cost"] == "1.5"
     assert _rows("sep=|\nTitle|Cost\nLamp|2\n") == [{"line": 3, "title": "Lamp", "buy_cost": "2.0"}]
 
 
-def test_lines_are_those_of_the_file_also_behind_quoted_line_ends_and_blank_rows() -> None:
-    """The line a row starts in is the one a person looks for."""
+def test_line_numbers_are_those_of_the_file() -> None:
+    """The line number of a row is that of its first line."""
     text = 'Title,Notes,Cost\n"A","two\nlines",1\n\n ,,\nB,,x\n"C ""c""",,2\n'
     assert _mistakes(text) == [(6, "Cost")]
     assert [row["line"] for batch in _check(text).batches() for row in batch] == [2, 7]
 
 
-def test_each_bad_row_is_reported_with_every_mistake_and_the_others_are_taken() -> None:
-    """Line, the column's own name, and a reason; a row that names no product too."""
+def test_every_mistake_of_a_row_is_reported_and_the_other_rows_are_imported() -> None:
+    """Each mistake has the line, the column's name in the file, and a reason."""
     text = (
         "Item Name,UPC,Wholesale Price,MOQ,Stage,Favourite\n"
         "Good,,$1.00,2,Ordered,yes\n"
@@ -112,8 +112,8 @@ def test_each_bad_row_is_reported_with_every_mistake_and_the_others_are_taken() 
     ]
 
 
-def test_bytes_that_are_no_text_cost_only_their_own_row() -> None:
-    """A stray byte in UTF-8, a lone surrogate in UTF-16, a hole in Windows-1252."""
+def test_invalid_bytes_reject_only_their_own_row() -> None:
+    """An invalid byte in UTF-8, a lone surrogate in UTF-16, and an undefined byte in Windows-1252."""
     good = "Title\nCafé\nÉté\n"
     for written in (
         good.encode() + b"caf\xe9\n",
@@ -126,23 +126,23 @@ def test_bytes_that_are_no_text_cost_only_their_own_row() -> None:
         assert [row["title"] for batch in _check(written).batches() for row in batch] == ["Café", "Été"]
 
 
-def test_a_header_that_is_no_text_can_still_be_named() -> None:
-    """In the answer, which is UTF-8."""
+def test_a_column_with_invalid_bytes_in_its_name_is_listed() -> None:
+    """The name must be valid in the answer, which is UTF-8."""
     assert _check(b"Title,x\x81\nLamp,1\n").columns.ignored == ["x?"]
 
 
-def test_a_quotation_mark_that_is_never_closed_costs_what_it_swallows_and_says_so() -> None:
-    """In a long file reading goes on; the reason names the lines that were passed over."""
+def test_an_unclosed_quotation_mark_skips_lines_and_is_reported() -> None:
+    """In a long file reading continues. The reason names the skipped lines."""
     swallowed = 'Title\nA\n"B\n' + "C\n" * 60_000
     (mistake,) = _check(swallowed).mistakes()
     assert mistake.line == 3
-    assert "lines 3 to 50002 were passed over" in mistake.reason
+    assert "lines 3 to 50002 were skipped" in mistake.reason
     assert sum(len(batch) for batch in _check(swallowed).batches()) == 1 + 60_000 - 49_999
-    assert list(_check('Title\nA\n"B\nC').mistakes())[0].line == 3  # noqa: RUF015 - all of them are wanted
+    assert list(_check('Title\nA\n"B\nC').mistakes())[0].line == 3  # noqa: RUF015 - reads all of them
 
 
-def test_a_file_of_one_endless_line_is_read_in_flat_memory() -> None:
-    """Nothing in a file decides how much memory a row costs."""
+def test_a_file_with_one_very_long_line_is_read_in_constant_memory() -> None:
+    """No file can increase the memory for a row."""
     content = b"Title\n" + b"x," * 5_000_000 + b"\nA\n"
     tracemalloc.start()
     sheet = _check(content)
@@ -152,25 +152,25 @@ def test_a_file_of_one_endless_line_is_read_in_flat_memory() -> None:
 
 
 @given(st.binary(max_size=300) | st.binary(max_size=200).map(b"Title,UPC;Cost\n".__add__))
-def test_any_bytes_are_refused_or_read_with_every_row_accounted_for(content: bytes) -> None:
-    """Never another error, and never a row that is neither taken nor reported."""
+def test_any_bytes_are_refused_or_read_with_every_row_counted(content: bytes) -> None:
+    """There is no other error, and every row is either imported or reported."""
     try:
         sheet = _check(content)
     except UnreadableFileError as error:
-        said = str(error)
+        text = str(error)
         sheet = _check("Title\n")
     else:
-        said = "".join(sheet.columns.names)
-    assert said.encode()
+        text = "".join(sheet.columns.names)
+    assert text.encode()
     wrong = {mistake.line for mistake in sheet.mistakes()}
-    taken = [row["line"] for batch in sheet.batches() for row in batch]
-    assert (len(wrong), len(taken)) == (sheet.rejected, sheet.total - sheet.rejected)
-    assert not wrong & set(taken)
+    accepted = [row["line"] for batch in sheet.batches() for row in batch]
+    assert (len(wrong), len(accepted)) == (sheet.rejected, sheet.total - sheet.rejected)
+    assert not wrong & set(accepted)
 
 
-@given(st.lists(st.tuples(texts.cells, texts.cells), max_size=8), st.sampled_from(",;\t"))
-def test_texts_come_in_as_python_s_own_writer_wrote_them(pairs: list[tuple[str, str]], delimiter: str) -> None:
-    """Quotes, delimiters and line ends inside cells; only space around a text is dropped."""
+@given(st.lists(st.tuples(CELL_TEXTS, CELL_TEXTS), max_size=8), st.sampled_from(",;\t"))
+def test_texts_are_read_as_written_by_the_csv_module(pairs: list[tuple[str, str]], delimiter: str) -> None:
+    """With quotes, delimiters and line ends inside cells. Only surrounding space is removed."""
     written = io.StringIO(newline="")
     csv.writer(written, delimiter=delimiter).writerows(
         [("Title", "Notes"), *((f"t{title}", f"n{note}") for title, note in pairs)]
@@ -190,9 +190,9 @@ _identified = st.fixed_dictionaries(
 
 @settings(deadline=None, max_examples=15)
 @given(st.lists(_identified, max_size=30), st.integers(0, 3))
-def test_rows_that_can_touch_one_product_are_written_together(rows: list[dict[str, str]], far: int) -> None:
-    """However far apart they stand: what has one ASIN, or a UPC that an earlier row ties to it, shares a batch."""
-    filler = "".join(f",9{number:07},f\n" for number in range(far * BATCH // 2))
+def test_rows_of_one_product_share_a_batch(rows: list[dict[str, str]], distance: int) -> None:
+    """At any distance: rows with the same ASIN, or with a UPC that an earlier row links to it, share a batch."""
+    filler = "".join(f",9{number:07},f\n" for number in range(distance * BATCH // 2))
     text = "ASIN,UPC,Title\n" + filler.join(f"{row['asin']},{row['upc']},t\n" for row in rows)
     tied = {row["upc"]: row["asin"] for row in reversed(rows) if row["asin"] and row["upc"]}
     batches: dict[str, set[int]] = {}

@@ -1,4 +1,4 @@
-"""`POST /products/import` as programs and browsers call it: progress, refusals, sizes, whoever goes away."""
+"""`POST /products/import` from programs and browsers: progress, refusals, limits and disconnects."""
 
 import itertools
 import json
@@ -34,8 +34,8 @@ def _counts(line: dict[str, Any]) -> tuple[int, ...]:
     return tuple(line[name] for name in ("rows", "created", "updated", "unchanged", "repeated", "rejected"))
 
 
-def test_an_import_tells_what_it_understood_what_was_wrong_and_what_it_did(seller: Seller) -> None:
-    """One JSON document per line: the header, each mistake, the totals after each batch, and a summary."""
+def test_an_import_reports_columns_mistakes_and_totals(seller: Seller) -> None:
+    """The answer has one JSON document per line: the header, each mistake, totals after each batch, and a summary."""
     header, mistake, progress, summary = seller.imports(_FILE.encode("cp1252"))
     assert header == {
         "columns": {"asin": "ASIN", "title": "Product Name", "supplier": "Vendor", "buy_cost": "Cost"},
@@ -52,8 +52,8 @@ def test_an_import_tells_what_it_understood_what_was_wrong_and_what_it_did(selle
     )
 
 
-def test_a_trial_changes_nothing_and_tells_what_the_import_then_does(seller: Seller, redis: Redis) -> None:
-    """And it leaves the cache entry alone."""
+def test_a_dry_run_changes_nothing_and_predicts_the_import(seller: Seller, redis: Redis) -> None:
+    """It does not invalidate the cache entry."""
     seller.creates(asin="B000000001", supplier="Müller")
     before = seller.sees()
     seller.reads_stats()
@@ -64,8 +64,8 @@ def test_a_trial_changes_nothing_and_tells_what_the_import_then_does(seller: Sel
     assert _counts(seller.imports(_FILE)[-1]) == _counts(trial[-1]) == (3, 1, 1, 0, 0, 1)
 
 
-def test_the_same_file_twice_changes_nothing(seller: Seller) -> None:
-    """Not even a timestamp; also over several batches, with a deal that is named at both ends."""
+def test_importing_the_same_file_again_changes_nothing(seller: Seller) -> None:
+    """Timestamps stay the same. The file has several batches, and one deal is in the first and the last."""
     text = _long_file(2100) + "B000000000,P,last\n"
     assert _counts(seller.imports(text)[-1]) == (2101, 2100, 0, 0, 1, 0)
     (first,) = seller.lists(search="B000000000")
@@ -77,8 +77,8 @@ def test_the_same_file_twice_changes_nothing(seller: Seller) -> None:
     assert seller.sees() == before
 
 
-def test_the_numbers_are_fresh_after_each_batch(seller: Seller) -> None:
-    """A client that reads the totals reads the breakdown that goes with them."""
+def test_the_stats_are_fresh_after_each_batch(seller: Seller) -> None:
+    """After it has received the totals, a client reads stats that include them."""
     with seller.http.stream("POST", "/products/import", content=_long_file(3000), headers=_CSV) as answer:
         lines = answer.iter_lines()
         next(lines)
@@ -88,8 +88,8 @@ def test_the_numbers_are_fresh_after_each_batch(seller: Seller) -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_form_with_one_file_does_as_well(seller: Seller, *, chunked: bool) -> None:
-    """What a browser sends; also without a declared length."""
+def test_a_multipart_form_with_one_file_is_accepted(seller: Seller, *, chunked: bool) -> None:
+    """As a browser sends it, also without a declared length."""
     form = httpx.Request("POST", "http://x", files={"file": ("list.csv", _FILE.encode(), "application/vnd.ms-excel")})
     body = form.read()
     content = iter([body[:100], body[100:]]) if chunked else body
@@ -99,8 +99,8 @@ def test_a_form_with_one_file_does_as_well(seller: Seller, *, chunked: bool) -> 
     assert _counts(json.loads(answer.text.splitlines()[-1])) == (3, 2, 0, 0, 0, 1)
 
 
-def test_what_is_no_file_of_ours_is_a_problem_and_changes_nothing(seller: Seller) -> None:
-    """Another media type, another field, another query, no file, and files without sense."""
+def test_an_unusable_upload_is_a_problem_and_changes_nothing(seller: Seller) -> None:
+    """Another media type, another field, an unknown parameter, no file, and unusable files."""
     post = seller.http.post
     refused = post("/products/import", json={"title": "x"})
     assert "text/csv" in problem(refused, 415)["detail"]
@@ -118,8 +118,8 @@ def test_what_is_no_file_of_ours_is_a_problem_and_changes_nothing(seller: Seller
 
 
 @pytest.mark.parametrize("how", ["declared", "chunked", "form", "chunked form"])
-def test_a_file_over_fifty_megabytes_is_refused_before_anything_changed(seller: Seller, how: str) -> None:
-    """Whatever way it is sent, and the client hears of it."""
+def test_a_file_over_50_megabytes_is_refused_before_any_change(seller: Seller, how: str) -> None:
+    """For every way of sending it, and the client can read the answer."""
     content = b"Title\n" + b"x" * 4094 + b"\n"
     content += content * (_LIMIT // len(content))
     headers = dict(_CSV)
@@ -132,8 +132,8 @@ def test_a_file_over_fifty_megabytes_is_refused_before_anything_changed(seller: 
     assert seller.stats()["all"] == 0
 
 
-def test_a_file_of_more_than_two_hundred_thousand_rows_is_refused_before_anything_changed(seller: Seller) -> None:
-    """As too large, not cut."""
+def test_a_file_over_200_000_rows_is_refused_before_any_change(seller: Seller) -> None:
+    """413; the file is not truncated."""
     answer = seller.http.post("/products/import", content="Title\n" + "x\n" * 200_001, headers=_CSV)
     assert "200,000 rows" in problem(answer, 413)["detail"]
     assert seller.stats()["all"] == 0
@@ -144,8 +144,8 @@ def test_a_file_of_more_than_two_hundred_thousand_rows_is_refused_before_anythin
     [("Content-Length: 500", b"Title\nx\n"), ("Transfer-Encoding: chunked", b"100\r\nTitle\nx\n"),
      ("Transfer-Encoding: chunked", b"8\r\nTitle\nx\n\r\n")],
 )  # fmt: skip
-def test_half_a_file_is_none(seller: Seller, server: AppServer, head: str, body: bytes) -> None:
-    """An upload that breaks off is not taken for a short one."""
+def test_an_interrupted_upload_is_refused(seller: Seller, server: AppServer, head: str, body: bytes) -> None:
+    """An interrupted upload is not treated as a shorter file."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         lines = f"POST /products/import HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n{head}\r\n"
         connection.sendall(f"{lines}Authorization: Bearer {seller.token}\r\n\r\n".encode() + body)
@@ -155,37 +155,24 @@ def test_half_a_file_is_none(seller: Seller, server: AppServer, head: str, body:
 
 
 @pytest.fixture(scope="module")
-def proxy(stack: Stack) -> Iterator[SupabaseProxy]:
-    """Stand between the app and Supabase."""
-    with SupabaseProxy(stack.supabase.url) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def troubled_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the file that app logs to."""
-    return tmp_path_factory.mktemp("troubled") / "gunicorn.log"
-
-
-@pytest.fixture(scope="module")
-def troubled_server(stack: Stack, proxy: SupabaseProxy, troubled_log: Path) -> Iterator[AppServer]:
-    """Run an app whose database can be taken away."""
-    with AppServer(app_environment(stack, SUPABASE_URL=proxy.url), workers=1, log=troubled_log) as running:
+def faulty_app(stack: Stack, proxy: SupabaseProxy, log: Path) -> Iterator[AppServer]:
+    """Run the app behind the proxy."""
+    with AppServer(app_environment(stack, SUPABASE_URL=proxy.url), workers=1, log=log) as running:
         yield running
 
 
 @pytest.fixture
-def troubled(stack: Stack, proxy: SupabaseProxy, troubled_server: AppServer) -> Iterator[Seller]:
-    """Return a user of that app, whose database is there to begin with."""
+def importer(stack: Stack, proxy: SupabaseProxy, faulty_app: AppServer) -> Iterator[Seller]:
+    """Return a new user of `faulty_app`, which starts without a fault."""
     proxy.fault = None
-    with new_seller(stack.supabase, troubled_server.url) as someone:
+    with new_seller(stack.supabase, faulty_app.url) as someone:
         yield someone
 
 
-def test_a_client_that_goes_away_stops_the_import_after_the_batch_in_progress(
-    troubled: Seller, proxy: SupabaseProxy, troubled_log: Path, stack: Stack
+def test_a_client_that_disconnects_stops_the_import_after_the_current_batch(
+    importer: Seller, proxy: SupabaseProxy, log: Path, stack: Stack
 ) -> None:
-    """And the log has one line with what was committed."""
+    """The log has one line with the committed totals."""
     calls = itertools.count(1)
     second_batch, gone = threading.Event(), threading.Event()
 
@@ -196,51 +183,51 @@ def test_a_client_that_goes_away_stops_the_import_after_the_batch_in_progress(
         return answer
 
     proxy.fault = Fault(hold)
-    with troubled.http.stream("POST", "/products/import", content=_long_file(5000), headers=_CSV) as answer:
+    with importer.http.stream("POST", "/products/import", content=_long_file(5000), headers=_CSV) as answer:
         lines = answer.iter_lines()
-        # All there is to read, so that closing is no more than closing; an unread byte would make it a reset at once.
+        # Read everything that was sent: an unread byte would turn the close of the connection into a reset.
         assert [json.loads(next(lines)).get("rows") for _ in range(2)] == [None, 1000]
         assert second_batch.wait(30)
     gone.set()
 
     def logged() -> list[str]:
-        return re.findall(rf"import for {troubled.id} (.*?)\"", troubled_log.read_text())
+        return re.findall(rf"import for {importer.id} (.*?)\"", log.read_text())
 
     assert wait_until(lambda: bool(logged()), seconds=30)
     counts = "rows=2000 created=2000 updated=0 unchanged=0 repeated=0 rejected=0"
-    assert logged() == [f"stopped: whoever asked for it went away; dry_run=False {counts}"]
-    assert stack.supabase.sql("select count(*)::int as n from deals where user_id = $1", troubled.id) == [{"n": 2000}]
+    assert logged() == [f"stopped: the client disconnected; dry_run=False {counts}"]
+    assert stack.supabase.sql("select count(*)::int as n from deals where user_id = $1", importer.id) == [{"n": 2000}]
 
 
-def test_trouble_in_the_middle_ends_with_a_problem_and_what_was_committed(
-    troubled: Seller, proxy: SupabaseProxy, stack: Stack
+def test_a_failure_during_the_import_is_reported_with_the_committed_totals(
+    importer: Seller, proxy: SupabaseProxy, stack: Stack
 ) -> None:
-    """And the same file can simply be sent again. Before the start it is a plain 503."""
+    """The same file can be sent again. A failure before the start is a plain 503."""
     proxy.fault = Fault(lambda _: b"", arrives=False)
-    refused = troubled.http.post("/products/import", content=_FILE, headers=_CSV)
+    refused = importer.http.post("/products/import", content=_FILE, headers=_CSV)
     assert (problem(refused, 503)["status"], "Retry-After" in refused.headers) == (503, True)
     proxy.fault = None
     lines: list[dict[str, Any]] = []
-    with troubled.http.stream("POST", "/products/import", content=_long_file(8000), headers=_CSV) as answer:
+    with importer.http.stream("POST", "/products/import", content=_long_file(8000), headers=_CSV) as answer:
         for line in answer.iter_lines():
             lines.append(json.loads(line))
             if len(lines) == 2:
                 proxy.fault = Fault(lambda _: b"", arrives=False)
     last = lines[-1]
     assert (last["error"]["status"], last["error"]["instance"]) == (503, "/products/import")
-    in_database = stack.supabase.sql("select count(*)::int as n from deals where user_id = $1", troubled.id)[0]["n"]
+    in_database = stack.supabase.sql("select count(*)::int as n from deals where user_id = $1", importer.id)[0]["n"]
     assert last["created"] == in_database < 8000
     proxy.fault = None
-    assert _counts(troubled.imports(_long_file(8000))[-1]) == (8000, 8000 - in_database, 0, in_database, 0, 0)
+    assert _counts(importer.imports(_long_file(8000))[-1]) == (8000, 8000 - in_database, 0, in_database, 0, 0)
 
 
-def test_half_an_export_is_never_taken_for_the_whole(troubled: Seller, proxy: SupabaseProxy) -> None:
-    """The connection breaks without the mark of an end; trouble before the start is a plain 503."""
-    troubled.imports(_long_file(4000, notes="n" * 3000))
+def test_an_interrupted_export_is_detectable(importer: Seller, proxy: SupabaseProxy) -> None:
+    """The connection is closed without the last chunk. A failure before the start is a plain 503."""
+    importer.imports(_long_file(4000, notes="n" * 3000))
     proxy.fault = Fault(lambda _: b"", arrives=False)
-    problem(troubled.http.get("/products/export"), 503)
+    problem(importer.http.get("/products/export"), 503)
     proxy.fault = None
-    with troubled.http.stream("GET", "/products/export") as answer:
+    with importer.http.stream("GET", "/products/export") as answer:
         assert answer.status_code == 200
         pieces = answer.iter_raw(1000)
         next(pieces)

@@ -1,1 +1,1 @@
-"""Tests of the worker: real gunicorn, raw sockets."""
+"""Tests of the gunicorn worker with raw sockets."""

@@ -1,4 +1,4 @@
-"""One app for the tests of the worker, and a seller whose list is long."""
+"""An app for the tests of the worker, and a seller with a long list."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,14 +13,8 @@ _ROWS = 600
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return what `served` logs to."""
-    return tmp_path_factory.mktemp("serving") / "gunicorn.log"
-
-
-@pytest.fixture(scope="module")
 def served(stack: Stack, log: Path) -> Iterator[AppServer]:
-    """Run the app under gunicorn as deployed, with two workers."""
+    """Run the app under gunicorn with two workers, as deployed."""
     with AppServer(app_environment(stack, LOG_LEVEL="INFO"), workers=2, log=log) as running:
         assert all_workers_serve(log, workers=2)
         yield running
@@ -28,7 +22,7 @@ def served(stack: Stack, log: Path) -> Iterator[AppServer]:
 
 @pytest.fixture(scope="module")
 def collector(stack: Stack, served: AppServer) -> Iterator[Seller]:
-    """Return a seller whose list of 200 deals is larger than what the system takes of an answer that is not read."""
+    """Return a seller whose list of 200 deals is larger than the socket buffers for an unread answer."""
     with new_seller(stack.supabase, served.url) as someone:
         rows = "".join(f"Item {number},{'n' * 1500}\n" for number in range(_ROWS))
         assert someone.imports(f"Title,Notes\n{rows}")[-1]["done"]

@@ -1,4 +1,4 @@
-"""Clients that take their time: many connections that send, or read, one byte at a time."""
+"""Crowds of slow clients: many connections that send or read one byte at a time."""
 
 import contextlib
 import socket
@@ -17,12 +17,12 @@ _SEGMENT_BYTES: Final = 1400
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
-    """How the clients of a crowd behave.
+class Behaviour:
+    """The behaviour of the clients of a crowd.
 
     Attributes:
-        opening: what each sends at once.
-        byte: what each sends next, again and again; empty for a client that reads a byte at a time instead.
+        opening: the bytes that each client sends at once.
+        byte: the byte that each client then sends repeatedly; empty for a client that reads one byte at a time.
 
     """
 
@@ -31,46 +31,46 @@ class Manner:
 
 
 def head(line: str, *fields: str) -> bytes:
-    """Return the head of a request, without its end."""
+    """Return the head of a request without the empty line at its end."""
     return "\r\n".join([f"{line} HTTP/1.1", "Host: app", *fields, ""]).encode()
 
 
-def asking(line: str, token: str) -> Manner:
-    """Return clients that ask for something and read the answer a byte at a time."""
-    return Manner(head(line, f"Authorization: Bearer {token}") + b"\r\n")
+def slow_reader(line: str, token: str) -> Behaviour:
+    """Return the behaviour of clients that send a request and read the answer one byte at a time."""
+    return Behaviour(head(line, f"Authorization: Bearer {token}") + b"\r\n")
 
 
 class Crowd:
-    """Always `NUMBER` connections to `port`, inside the block; those the server closes are opened anew.
+    """Keeps `number` connections to `port` open inside the block. Connections that the server closes are replaced.
 
     Attributes:
-        closed: how many the server closed.
-        statuses: what it said in doing so.
-        longest: seconds the longest-lived of them was open.
+        closed: the number of connections that the server closed.
+        statuses: the HTTP statuses that it sent before.
+        longest: the longest time in seconds that one of them was open.
 
     """
 
-    def __init__(self, port: int, manner: Manner, number: int = NUMBER) -> None:
-        """Describe it."""
+    def __init__(self, port: int, behaviour: Behaviour, number: int = NUMBER) -> None:
+        """Prepare the crowd."""
         self.closed, self.longest = 0, 0.0
         self.statuses: Counter[str] = Counter()
-        self._port, self._manner, self._number = port, manner, number
+        self._port, self._behaviour, self._number = port, behaviour, number
         self._open: dict[socket.socket, float] = {}
         self._reading: set[socket.socket] = set()
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._stay)
+        self._thread = threading.Thread(target=self._run)
 
     @property
     def sends(self) -> bool:
-        """Whether they send, rather than read."""
-        return bool(self._manner.byte)
+        """Whether the clients send slowly, rather than read slowly."""
+        return bool(self._behaviour.byte)
 
     def is_served(self, *, at_least: int | None = None) -> bool:
-        """Say whether all, or `at_least` so many, have begun to get what they read slowly."""
+        """Return whether all clients, or `at_least` this number, have received a first byte of their answer."""
         return self.sends or len(self._reading) >= (at_least or self._number)
 
     def __enter__(self) -> Self:
-        """Let all of them connect, then go on in a thread."""
+        """Connect all clients, then continue in a thread."""
         self._fill()
         self._thread.start()
         return self
@@ -78,42 +78,42 @@ class Crowd:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let all of them go."""
+        """Close all clients."""
         self._over.set()
         self._thread.join()
         for client in self._open:
             client.close()
 
-    def _stay(self) -> None:
+    def _run(self) -> None:
         while not self._over.wait(_PAUSE_SECONDS):
             for client in list(self._open):
-                if not self._goes_on(client):
-                    self._leave(client)
+                if not self._step(client):
+                    self._record_close(client)
             self._fill()
 
     def _fill(self) -> None:
         while len(self._open) < self._number and not self._over.is_set():
-            client = self._connected()
+            client = self._connect()
             self._open[client] = time.monotonic()
 
-    def _connected(self) -> socket.socket:
-        """Return a new client that has sent what it sends at once, unless the server closed it already."""
+    def _connect(self) -> socket.socket:
+        """Return a new client that has sent its opening bytes, unless the server has already closed the connection."""
         client = socket.socket()
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        # On loopback a segment is 64 KB, and the system sizes its buffers by that: megabytes would fit into them.
+        # On loopback a segment has 64 KB and the buffers are sized accordingly, so megabytes would fit into them.
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _SEGMENT_BYTES)
         client.connect((LOOPBACK, self._port))
         with contextlib.suppress(OSError):
-            client.sendall(self._manner.opening)
+            client.sendall(self._behaviour.opening)
         client.settimeout(0)
         return client
 
-    def _goes_on(self, client: socket.socket) -> bool:
-        """Send or read one byte; say whether the connection still stands."""
+    def _step(self, client: socket.socket) -> bool:
+        """Send or read one byte; return whether the connection is still open."""
         try:
-            if self._manner.byte:
-                client.send(self._manner.byte)
-                client.recv(1, socket.MSG_PEEK)  # an answer now is a refusal; without one this would block
+            if self._behaviour.byte:
+                client.send(self._behaviour.byte)
+                client.recv(1, socket.MSG_PEEK)  # an answer now is a refusal; otherwise BlockingIOError is raised
                 return False
             read = client.recv(1)
             self._reading.add(client)
@@ -123,7 +123,7 @@ class Crowd:
         except OSError:
             return False
 
-    def _leave(self, client: socket.socket) -> None:
+    def _record_close(self, client: socket.socket) -> None:
         self.closed += 1
         self.longest = max(self.longest, time.monotonic() - self._open.pop(client))
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""How connections are shared, kept and ended."""
+"""Connections: pipelining, keep-alive, limits and shutdown."""
 
 import os
 import re
@@ -23,7 +23,7 @@ _STOP_SECONDS = 10.0
 
 
 def test_pipelined_requests_are_answered_in_order(served: AppServer) -> None:
-    """A part of the last one too, once its rest has come."""
+    """The last request arrives in two parts."""
     lines = [b"GET /healthz", b"GET /nowhere", b"POST /sign-in", b"GET /healthz"]
     body = b"Content-Length: 3\r\n\r\nabc"
     requests = [line + b" HTTP/1.1\r\nHost: app\r\n" + (body if line[0] == 80 else b"\r\n") for line in lines]
@@ -39,7 +39,7 @@ def test_pipelined_requests_are_answered_in_order(served: AppServer) -> None:
 
 
 def test_a_connection_is_kept_and_closed_when_idle(served: AppServer) -> None:
-    """After the keep-alive time, without a word."""
+    """It is closed after the keep-alive time without an answer."""
     with wire(served) as connection:
         for _ in range(3):
             connection.send(_ASK)
@@ -50,7 +50,7 @@ def test_a_connection_is_kept_and_closed_when_idle(served: AppServer) -> None:
 
 
 def test_a_request_in_small_pieces_is_answered(served: AppServer) -> None:
-    """Head and body split anywhere, with the empty line that RFC 9112 §2.2 allows before it."""
+    """One byte at a time, with the empty line that RFC 9112 §2.2 allows before the request."""
     request = b"\r\nPOST /products HTTP/1.1\r\nHost: app\r\nContent-Length: 4\r\n\r\nabcd"
     with wire(served) as connection:
         for place in range(len(request)):
@@ -58,8 +58,8 @@ def test_a_request_in_small_pieces_is_answered(served: AppServer) -> None:
         assert connection.reply().status == 401
 
 
-def test_clients_that_do_not_close_after_their_last_answer_stop_nobody(served: AppServer) -> None:
-    """The server waits for their end without waiting."""
+def test_clients_that_do_not_close_their_connection_block_no_other(served: AppServer) -> None:
+    """The server does not block while it waits for them to close."""
     with ExitStack() as connections:
         for _ in range(20):
             connection = connections.enter_context(wire(served))
@@ -73,7 +73,7 @@ def test_clients_that_do_not_close_after_their_last_answer_stop_nobody(served: A
 
 
 def test_the_health_check_is_answered_while_every_thread_waits_for_the_database(stack: Stack, tmp_path: Path) -> None:
-    """As quickly as before: it has a thread of its own."""
+    """It stays fast, because it has its own thread."""
     environment = app_environment(stack, REDIS_URL="", SUPABASE_TIMEOUT="8")
     with (
         AppServer(environment, workers=1, threads=2, log=tmp_path / "log") as app,
@@ -99,8 +99,8 @@ def _health_seconds(get, *, number: int) -> float:  # type: ignore[no-untyped-de
     return (time.monotonic() - started) / number
 
 
-def test_a_stopping_server_answers_what_has_begun_to_arrive(stack: Stack, tmp_path: Path) -> None:
-    """A request of which half has come is no idle connection; one that is idle does not hold it up."""
+def test_a_stopping_server_answers_partially_received_requests(stack: Stack, tmp_path: Path) -> None:
+    """A connection with a partial request is not idle. Idle connections do not delay the stop."""
     log = tmp_path / "log"
     with AppServer(app_environment(stack), workers=1, log=log) as app, ExitStack() as connections:
         connections.enter_context(wire(app))
@@ -120,8 +120,8 @@ def test_a_stopping_server_answers_what_has_begun_to_arrive(stack: Stack, tmp_pa
     assert "Traceback" not in log.read_text()
 
 
-def test_clients_that_leave_cost_nothing(served: AppServer, log: Path) -> None:
-    """In the middle of a head, a body, or an answer."""
+def test_clients_that_disconnect_cause_no_error(served: AppServer, log: Path) -> None:
+    """During a head, a body, or an answer."""
     openings = [head("GET /healthz"), head("POST /sign-in", "Content-Length: 90") + b"\r\n123", b"", _ASK, _ASK * 50]
     for opening in openings * 20:
         with wire(served) as connection:
@@ -131,8 +131,8 @@ def test_clients_that_leave_cost_nothing(served: AppServer, log: Path) -> None:
     assert "Traceback" not in log.read_text()
 
 
-def test_more_connections_than_a_worker_takes_push_the_oldest_out(stack: Stack, tmp_path: Path) -> None:
-    """So that whoever comes with a request is served."""
+def test_connections_above_the_limit_close_the_oldest(stack: Stack, tmp_path: Path) -> None:
+    """A new client with a request is served."""
     environment = app_environment(stack, GUNICORN_CMD_ARGS="--worker-connections=20")
     with AppServer(environment, workers=1, log=tmp_path / "log") as app, ExitStack() as connections:
         for _ in range(60):
@@ -143,10 +143,8 @@ def test_more_connections_than_a_worker_takes_push_the_oldest_out(stack: Stack, 
 
 
 @pytest.mark.parametrize("argument", ["--certfile=x.pem", "--proxy-protocol=v2", "--http2-cleartext=both"])
-def test_a_setting_that_the_gate_cannot_see_through_stops_the_start(
-    stack: Stack, tmp_path: Path, argument: str
-) -> None:
-    """With a line that says whose affair it is."""
+def test_an_unsupported_gunicorn_setting_stops_the_start(stack: Stack, tmp_path: Path, argument: str) -> None:
+    """The log names the setting, or the component that should handle it."""
     app = AppServer(app_environment(stack, GUNICORN_CMD_ARGS=argument), workers=1, log=tmp_path / "log")
     with pytest.raises(Exception, match="ended while starting"):
         app.start()

@@ -1,4 +1,4 @@
-"""A client whose request is refused before its body was read can read the refusal, and go on."""
+"""A client whose request is refused before its body was read can read the refusal and send more requests."""
 
 from collections.abc import Iterator
 from itertools import cycle, islice
@@ -19,8 +19,8 @@ def _chunks(size: int) -> Iterator[bytes]:
     yield from islice(cycle([b"x" * 1000]), size // 1000)
 
 
-def _goes_on(served: AppServer, *, times: int) -> None:
-    """Refuse and ask, again and again, over whatever connection the client chooses to use."""
+def _refuse_and_continue(served: AppServer, *, times: int) -> None:
+    """Alternate refused and valid requests. The client decides which connections it reuses."""
     with client(served.url) as http:
         for size, _ in zip(cycle(_SIZES), range(times), strict=False):
             refused = http.post("/products", content=b"x" * size)
@@ -31,21 +31,21 @@ def _goes_on(served: AppServer, *, times: int) -> None:
             assert http.get("/healthz").status_code == 200
 
 
-def test_no_request_after_an_early_refusal_fails(served: AppServer) -> None:
-    """Whatever was unread, declared or chunked."""
-    _goes_on(served, times=50)
+def test_requests_after_an_early_refusal_succeed(served: AppServer) -> None:
+    """For unread bodies with a declared length and in chunks."""
+    _refuse_and_continue(served, times=50)
 
 
 @pytest.mark.proof
 @pytest.mark.timeout(600)
-def test_no_request_of_a_thousand_after_early_refusals_fails(served: AppServer) -> None:
-    """The same for long."""
-    _goes_on(served, times=500)
+def test_a_thousand_requests_after_early_refusals_succeed(served: AppServer) -> None:
+    """The long version."""
+    _refuse_and_continue(served, times=500)
 
 
 @pytest.mark.parametrize("size", _SIZES)
-def test_the_answer_says_whether_the_connection_stays(served: AppServer, size: int) -> None:
-    """And it does what the answer says."""
+def test_the_connection_header_matches_the_behaviour(served: AppServer, size: int) -> None:
+    """The server keeps or closes the connection as stated."""
     with wire(served) as connection:
         connection.send(f"POST /products HTTP/1.1\r\nHost: app\r\nContent-Length: {size}\r\n\r\n".encode())
         connection.send(b"x" * size)
@@ -58,15 +58,15 @@ def test_the_answer_says_whether_the_connection_stays(served: AppServer, size: i
             assert connection.reply().status == 200
 
 
-def test_a_client_that_sends_everything_first_reads_the_refusal(served: AppServer) -> None:
-    """More than the application takes, and nothing of it read."""
+def test_a_client_that_sends_the_whole_body_can_read_the_refusal(served: AppServer) -> None:
+    """The body is above the limit, and none of it was read."""
     with client(served.url) as http:
         answer = http.post("/products/import", content=b"x" * _TOO_LARGE, headers={"Content-Type": "text/csv"})
     assert answer.status_code == 401
 
 
-def test_a_client_that_waits_for_100_uploads_fifty_megabytes(served: AppServer, collector: Seller) -> None:
-    """As curl does: it sends `Expect: 100-continue`, and a body of that size only after `100 Continue`."""
+def test_a_client_that_waits_for_100_continue_can_upload_50_megabytes(served: AppServer, collector: Seller) -> None:
+    """As curl does with `Expect: 100-continue`: it sends the body only after `100 Continue`."""
     line = b"Item 1," + b"n" * 5000 + b"\n"
     file = b"Title,Of no use\n" + line * (49_999_980 // len(line))
     head = f"POST /products/import?dry_run=true HTTP/1.1\r\nHost: app\r\nAuthorization: Bearer {collector.token}\r\n"
@@ -80,9 +80,9 @@ def test_a_client_that_waits_for_100_uploads_fifty_megabytes(served: AppServer, 
     assert b'"done": true' in answer.body
 
 
-def test_a_megabyte_of_json_arrives(served: AppServer, collector: Seller) -> None:
-    """As large as the application takes: the gate does not wait for all of it."""
+def test_a_megabyte_of_json_is_read(served: AppServer, collector: Seller) -> None:
+    """The largest body that the application accepts. The gate does not wait for all of it."""
     body = '{"title": "x", "notes": "' + "n" * ((1 << 20) - 100) + '"}'
     with httpx.Client(base_url=served.url, headers=collector.http.headers) as http:
         answer = http.post("/products", content=body, headers={"Content-Type": "application/json"})
-    assert answer.status_code == 422  # notes are shorter, but it was read
+    assert answer.status_code == 422  # the notes are too long, so the body was read

@@ -1,4 +1,4 @@
-"""What the gate makes of the first bytes of a connection."""
+"""The gate's classification of the first bytes of a request."""
 
 import pytest
 from hypothesis import given
@@ -33,8 +33,8 @@ def _post(*fields: str, body: bytes = b"") -> bytes:
         (b"a" * (HEAD_BYTES + 1), Arrived(Kind.ORDINARY, HEAD_BYTES, broken=True)),
     ],
 )
-def test_a_request_goes_to_a_thread_when_it_is_whole(received: bytes, expected: Arrived | None) -> None:
-    """Not before, and without what follows it."""
+def test_a_request_is_passed_to_a_thread_when_it_is_complete(received: bytes, expected: Arrived | None) -> None:
+    """A complete request is recognized, without the bytes after it. A partial one is not."""
     assert arrived(received) == expected
 
 
@@ -50,28 +50,28 @@ def test_a_request_goes_to_a_thread_when_it_is_whole(received: bytes, expected: 
         ("Content-Length: 9999999999999999999999999",),
     ],
 )
-def test_a_body_whose_length_is_not_plain_is_read_by_a_thread(fields: tuple[str, ...]) -> None:
-    """So that gunicorn's parser alone decides what it is, and the connection ends with it."""
+def test_a_body_without_a_plain_length_is_read_by_a_thread(fields: tuple[str, ...]) -> None:
+    """Only gunicorn's parser interprets such a body, and the connection is closed after it."""
     received = _post(*fields, body=b"ab")
     assert arrived(received) == Arrived(Kind.BODY, len(received), follows=True)
 
 
-def test_the_first_part_of_a_large_body_is_waited_for() -> None:
-    """A client that sends it byte by byte gets no thread."""
+def test_the_gate_waits_for_the_first_part_of_a_large_body() -> None:
+    """A client that sends it byte by byte occupies no thread."""
     large = _post(f"Content-Length: {BODY_BYTES + 10}", body=b"a" * BODY_BYTES)
     assert arrived(large[:-1]) is None
     assert arrived(large) == Arrived(Kind.BODY, len(large), follows=True)
 
 
 @given(st.lists(st.binary(max_size=40), max_size=6), st.integers(0, 300))
-def test_what_has_arrived_never_depends_on_what_follows(parts: list[bytes], more: int) -> None:
-    """Once a request is whole, later bytes change nothing."""
+def test_the_classification_does_not_depend_on_later_bytes(parts: list[bytes], more: int) -> None:
+    """After a complete request, later bytes change nothing."""
     received = _post(*(f"X: {part.hex()}" for part in parts), f"Content-Length: {len(parts)}", body=b"x" * len(parts))
     assert arrived(received) == arrived(received + b"y" * more) == Arrived(Kind.ORDINARY, len(received))
 
 
-def test_the_addresses_that_are_served_differently_exist(settings: Settings) -> None:
-    """A renamed route would silently lose its treatment."""
+def test_paths_with_special_handling_exist(settings: Settings) -> None:
+    """After a rename, a route would silently be handled like any other."""
     served = {
         f"{method} {rule.rule}" for rule in create_app(settings).url_map.iter_rules() for method in rule.methods or ()
     }

@@ -1,4 +1,4 @@
-"""Ordinary requests, and how long they take."""
+"""Ordinary requests and their durations."""
 
 import statistics
 import time
@@ -6,36 +6,36 @@ from dataclasses import dataclass, field
 
 from tests.sellers import Seller
 
-_SLACK = 0.02  # seconds; what the slow clients themselves cost a machine of two cores
+_SLACK = 0.02  # seconds; the load of the slow clients themselves on a machine with two cores
 
 
 @dataclass(slots=True)
 class Times:
-    """Seconds that answers took."""
+    """Durations of answers in seconds."""
 
     seconds: list[float] = field(default_factory=list)
 
     @property
     def median(self) -> float:
-        """Half of them took less."""
+        """The median."""
         return statistics.median(self.seconds)
 
     @property
     def high(self) -> float:
-        """All but one in twenty took less."""
+        """The 95th percentile."""
         return sorted(self.seconds)[int(len(self.seconds) * 0.95)]
 
     def is_as_quick_as(self, quiet: "Times") -> bool:
-        """Say whether these answers took at most twice as long as those when nobody was slow."""
+        """Return whether these answers took at most twice as long as those without slow clients."""
         return self.median <= 2 * quiet.median + _SLACK and self.high <= 2 * quiet.high + 2 * _SLACK
 
     def __str__(self) -> str:
-        """Show the figures."""
+        """Format the figures."""
         return f"{len(self.seconds)} answers: half within {self.median:.4f} s, 95 % within {self.high:.4f} s"
 
 
 def visit(seller: Seller, *, seconds: float) -> Times:
-    """Let a seller use the app for `seconds`: read the numbers, the list, one's own health, change something."""
+    """Use the app as a seller for `seconds`: read the stats, the health check and the list, and change a deal."""
     deal = seller.creates()
     times, over = Times(), time.monotonic() + seconds
     while time.monotonic() < over:

@@ -1,4 +1,4 @@
-"""Raw bytes over a connection, and what comes back."""
+"""A raw connection to the server: sends bytes and reads answers."""
 
 import email
 import json
@@ -24,13 +24,13 @@ class Reply:
     body: bytes
 
     def document(self) -> dict[str, Any]:
-        """Return the JSON it holds."""
+        """Return the body as JSON."""
         found: dict[str, Any] = json.loads(self.body)
         return found
 
 
 class Wire:
-    """A connection that sends what it is told to and reads answers one by one."""
+    """A connection that sends raw bytes and reads one answer at a time."""
 
     def __init__(self, connection: socket.socket) -> None:
         """Use `connection`."""
@@ -38,15 +38,15 @@ class Wire:
         self._file = connection.makefile("rb")
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the file of the connection."""
         self._file.close()
 
     def send(self, data: bytes) -> None:
-        """Send."""
+        """Send all bytes."""
         self.socket.sendall(data)
 
     def reply(self) -> Reply:
-        """Read one answer, whose length must be declared, or which must end the connection."""
+        """Read one answer. Its length must be declared, or it must end the connection."""
         line = self._file.readline()
         assert line.startswith(b"HTTP/1."), line
         head = b""
@@ -54,12 +54,12 @@ class Wire:
             head += field
         fields = email.message_from_bytes(head)
         status, length = int(line.split()[1]), fields["Content-Length"]
-        if status == 100:  # it has no body, and the answer proper follows
+        if status == 100:  # it has no body, and the final answer follows
             return Reply(status, fields, b"")
         return Reply(status, fields, self._file.read(int(length)) if length else self._file.read())
 
     def ended(self) -> bool:
-        """Say whether the server has ended its side, with nothing more sent."""
+        """Return whether the server has closed its side without sending more bytes."""
         return self._file.read() == b""
 
 

@@ -6,7 +6,7 @@
 -- returns  number of writers now in flight; or the error that prevented reading the entry
 --
 -- One script, because two writers that begin at the same time must not remove each other. Deadlines use the clock of
--- the server, because all writers share it. Only plausible writers are kept: the engine never sets a deadline later than
+-- the server, which all writers share. Only plausible writers are kept: the engine never sets a deadline later than
 -- that of this writer, and a tombstone above 64 KiB would hold more than a thousand writers of one entry. A writer that
 -- is not kept still deletes the entry when it ends.
 local time = redis.call('TIME')

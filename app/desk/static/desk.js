@@ -1,19 +1,19 @@
-// Comfort only: tick a whole page at once, and see how many deals are ticked. Everything works without it.
-const everything = document.querySelector("[data-all]");
-if (everything) {
-  const ticks = [...document.querySelectorAll("input[name=deal_ids]")];
+// Adds a checkbox that selects all deals of the page, and a count of the selected deals. The page works without it.
+const selectAll = document.querySelector("[data-all]");
+if (selectAll) {
+  const boxes = [...document.querySelectorAll("input[name=deal_ids]")];
   const count = document.querySelector("[data-count]");
   const show = () => {
-    const ticked = ticks.filter((tick) => tick.checked).length;
-    everything.checked = ticked === ticks.length;
-    everything.indeterminate = ticked > 0 && ticked < ticks.length;
-    count.textContent = ticked ? `${ticked} ticked:` : "With the ticked deals:";
+    const selected = boxes.filter((box) => box.checked).length;
+    selectAll.checked = selected === boxes.length;
+    selectAll.indeterminate = selected > 0 && selected < boxes.length;
+    count.textContent = `${selected} selected`;
   };
-  everything.closest("label").hidden = false;
-  everything.addEventListener("change", () => {
-    for (const tick of ticks) tick.checked = everything.checked;
+  selectAll.closest("label").hidden = false;
+  selectAll.addEventListener("change", () => {
+    for (const box of boxes) box.checked = selectAll.checked;
     show();
   });
-  for (const tick of ticks) tick.addEventListener("change", show);
+  for (const box of boxes) box.addEventListener("change", show);
   show();
 }

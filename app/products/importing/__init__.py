@@ -1,19 +1,19 @@
-"""Files of sellers on their way into the tables.
+"""The import of sellers' CSV files.
 
-`encoding` finds the text in the bytes, `columns` the meaning of the header, `reading` the rows, `cells` and `checking`
-what each row says and what is wrong with it; `sheet` keeps what was checked on disk, in the order it is to be written;
-`running` writes it. `pacing` keeps all this from holding other requests up. Only `running` knows the database, and
-nothing here knows HTTP.
+`encoding` decodes the bytes, `columns` interprets the header, `reading` splits the text into rows, and `cells` and
+`checking` parse and validate each row. `sheet` stores the checked rows on disk in the order in which they are written,
+and `running` writes them. `pacing` makes the CPU-bound work yield to other requests. Only `running` uses the database.
+Nothing here knows HTTP.
 """
 
+from app.products.errors import TooManyRowsError, UnreadableFileError
 from app.products.importing.checking import MAX_ROWS, open_sheet
-from app.products.importing.encoding import TooManyRowsError, UnreadableFileError
 from app.products.importing.running import Checked, Import, Totals
-from app.products.importing.sheet import MOST_MISTAKES, Mistake, Sheet
+from app.products.importing.sheet import MAX_MISTAKES, Mistake, Sheet
 
 __all__ = [
+    "MAX_MISTAKES",
     "MAX_ROWS",
-    "MOST_MISTAKES",
     "Checked",
     "Import",
     "Mistake",

@@ -1,4 +1,4 @@
-"""What a cell means. Each reader takes a text that is not empty and raises ValueError saying what is wrong with it."""
+"""Parse single cells. Each parser takes a text that is not empty; its ValueError says what is wrong with it."""
 
 import re
 from collections.abc import Callable
@@ -15,51 +15,51 @@ _GROUPED: Final = re.compile(
 )
 _PLAIN: Final = re.compile(r"(?P<whole>[0-9]*)(?:[.,](?P<cents>[0-9]*))?")
 _AMBIGUOUS: Final = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
-_SHORTENED: Final = re.compile(r"[0-9]([.,][0-9]+)?[eE]\+?[0-9]+")
-_LONGEST_NUMBER: Final = 100  # characters, with currency and spaces
-_NO_ASIN: Final = re.compile(r"(PENDING_|Unknown).*")
+_SCIENTIFIC: Final = re.compile(r"[0-9]([.,][0-9]+)?[eE]\+?[0-9]+")
+_MAX_NUMBER_LENGTH: Final = 100  # characters, including currency and spaces
+_PLACEHOLDER: Final = re.compile(r"(PENDING_|Unknown).*")
 _YES: Final = frozenset({"yes", "y", "true", "t", "1", "x", "on", "✓", "✔", "★"})
 _NO: Final = frozenset({"no", "n", "false", "f", "0", "off", "-", "☆"})
 
 
-def bare(cell: str) -> str:
-    """Return a cell without what spreadsheets add: the apostrophe of a text, `="…"`, and space around it."""
+def plain(cell: str) -> str:
+    """Return a cell without what spreadsheets add: a leading apostrophe, `="…"`, and surrounding white space."""
     if cell.startswith('="') and cell.endswith('"') and len(cell) > 2:
         return cell[2:-1].strip()
     return restore(cell).strip()
 
 
 def text(cell: str) -> str:
-    """Return the text itself."""
+    """Return the text unchanged."""
     return cell
 
 
 def asin(cell: str) -> str | None:
-    """Return an ASIN as it is written; None for a placeholder, which is no ASIN."""
-    return None if _NO_ASIN.fullmatch(cell) else cell.removeprefix("'")
+    """Return the ASIN as written, or None for a placeholder, which is not an ASIN."""
+    return None if _PLACEHOLDER.fullmatch(cell) else cell.removeprefix("'")
 
 
 def upc(cell: str) -> str:
-    """Return the digits of a UPC or EAN that may be grouped by spaces or dashes, or be a number with `.0`.
+    """Return the digits of a UPC or EAN. They may be grouped by spaces or dashes, or be a number with `.0`.
 
-    What is far too long is returned as it is, for the rules of the API to refuse.
+    A text that is far too long is returned unchanged; the rules of the API refuse it later.
     """
-    if len(cell) > _LONGEST_NUMBER:
+    if len(cell) > _MAX_NUMBER_LENGTH:
         return cell
     digits = re.sub(r"[\s\u2010-\u2015-]", "", cell.removeprefix("'"))
-    if _SHORTENED.fullmatch(digits):
+    if _SCIENTIFIC.fullmatch(digits):
         raise ValueError("A spreadsheet has shortened this number; format the column as text and enter it again")
     return re.sub(r"(?<=[0-9]{8})\.0+$", "", digits)
 
 
 def amount(cell: str) -> Decimal:
-    """Return an amount of money, whatever the customs of the place it comes from.
+    """Return an amount of money, written in the format of any country.
 
-    The last of `.` and `,` is the decimal mark when both occur, the other one groups thousands, as spaces and
-    apostrophes do. A lone comma before exactly three digits groups thousands: `1,234` is 1234. A lone point there could
-    be either, and is refused.
+    When both `.` and `,` occur, the last one is the decimal mark and the other one groups thousands. Spaces and
+    apostrophes also group thousands. A single comma before exactly three digits groups thousands: `1,234` is 1234. A
+    single point before exactly three digits is ambiguous and is refused.
     """
-    if len(cell) > _LONGEST_NUMBER:
+    if len(cell) > _MAX_NUMBER_LENGTH:
         raise ValueError("This is not an amount such as 12.50")
     number = re.sub(r"\s", " ", cell.removeprefix("'")).replace("’", "'").strip()  # noqa: RUF001 - Swiss thousands
     sign = "-" if number.startswith("-") else ""
@@ -75,7 +75,7 @@ def amount(cell: str) -> Decimal:
 
 
 def quantity(cell: str) -> int:
-    """Return a whole number; thousands may be grouped, and decimals be noughts."""
+    """Return a whole number. Thousands may be grouped, and decimals may be zeros."""
     try:
         number = amount(cell)
     except ValueError as error:
@@ -86,7 +86,7 @@ def quantity(cell: str) -> int:
 
 
 def flag(cell: str) -> bool:
-    """Return a yes or no."""
+    """Return True for a yes, False for a no."""
     if cell.casefold() in _YES:
         return True
     if cell.casefold() in _NO:
@@ -95,14 +95,14 @@ def flag(cell: str) -> bool:
 
 
 def identifier(cell: str) -> UUID:
-    """Return the id of a product, as an export has it."""
+    """Return the id of a product, as an export writes it."""
     try:
         return UUID(cell)
     except ValueError:
-        raise ValueError("This is not an ID that an export wrote; leave it empty") from None
+        raise ValueError("This is not an ID from an export; leave it empty") from None
 
 
-READERS: Final[dict[str, Callable[[str], object]]] = {
+PARSERS: Final[dict[str, Callable[[str], object]]] = {
     "asin": asin,
     "upc": upc,
     "title": text,

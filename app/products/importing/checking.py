@@ -1,4 +1,4 @@
-"""Check a whole file before anything is written: each row becomes the fields it gives, or what is wrong with it."""
+"""Check a whole file before anything is written. Each row becomes fields, or a list of mistakes."""
 
 import io
 import re
@@ -9,45 +9,44 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from app.problems import field_errors
+from app.products.errors import TooManyRowsError
 from app.products.importing import cells, encoding, reading
 from app.products.importing.columns import Columns
-from app.products.importing.encoding import TooManyRowsError
-from app.products.importing.pacing import taking_turns
+from app.products.importing.pacing import one_at_a_time
 from app.products.importing.reading import RawRow
 from app.products.importing.sheet import CheckedRow, Sheet
 from app.products.schemas import DealFields, ProductFields
 
 MAX_ROWS: Final = 200_000
 
-_SHORT: Final = 64  # characters; longer cells are not worth remembering
-_LONGEST_CELL: Final = 10_000  # characters, space around a text included; the longest text that we take has 5 000
+_CACHED_LENGTH: Final = 64  # characters; longer cells rarely repeat, so their values are not cached
+_MAX_CELL_LENGTH: Final = 10_000  # characters with surrounding white space; the longest valid text has 5 000
 _UNDECODED: Final = re.compile("[\ud800-\udfff]")
 _IDENTIFYING: Final = ("asin", "upc", "title", "product_id")
 
 
 class ImportedRow(ProductFields, DealFields):
-    """The fields that a row gives, under the rules of the API; an empty cell gives none."""
+    """The fields of a row, validated by the rules of the API. An empty cell sets no field."""
 
     product_id: UUID | None = None
 
 
 def open_sheet(file: IO[bytes]) -> Sheet:
-    """Return the sheet of a seekable CSV file of at most `MAX_ROWS` rows, which are counted and not yet checked.
+    """Return the sheet of a seekable CSV file. Its rows are counted and not yet checked.
 
-    The sheet closes the file in the end.
+    Closing the sheet closes the file.
 
     Raises:
-        UnreadableFileError: it cannot be read, or its header is of no use.
-        TooManyRowsError: it is longer than that.
+        UnreadableFileError: the file cannot be read, or its header cannot be used.
+        TooManyRowsError: the file has more than `MAX_ROWS` rows.
 
     """
-    with taking_turns():
+    with one_at_a_time():
         text = encoding.open_text(file)
         try:
             return _sheet(text)
         except BaseException:
-            text.detach()  # the file stays open: it is the caller's
+            text.detach()  # keeps the file open: the caller closes it
             raise
 
 
@@ -67,41 +66,42 @@ def _checked(row: RawRow, columns: Columns) -> CheckedRow:
 
 
 def check_row(row: RawRow, columns: Columns) -> CheckedRow:
-    """Return what a row gives, or what is wrong with it."""
+    """Return the fields of a row, or the mistakes in it."""
     given: dict[str, object] = {}
     faults: list[tuple[str, str]] = []
-    for field, place in columns.places.items():
-        cell = row.cells[place] if place < len(row.cells) else ""
+    for field, index in columns.indexes.items():
+        cell = row.cells[index] if index < len(row.cells) else ""
         try:
-            value = _value(field, cell) if len(cell) > _SHORT else _remembered_value(field, cell)
+            value = _value(field, cell) if len(cell) > _CACHED_LENGTH else _cached_value(field, cell)
         except ValueError as error:
             faults.append((field, str(error)))
         else:
             if value is not None:
                 given[field] = value
     if len(row.cells) > len(columns.names) and "".join(row.cells[len(columns.names) :]).strip():
-        faults.append(("", "It has more cells than the header; is a text with the delimiter not in quotation marks?"))
+        faults.append(("", "The row has more cells than the header; a text with the delimiter needs quotation marks"))
     if not faults and given.keys().isdisjoint(_IDENTIFYING):
-        faults.append(("", "It names no product: it has no title, ASIN or UPC"))
+        faults.append(("", "The row has no title, ASIN or UPC"))
     return _validated(row.line, given, faults)
 
 
 def _value(field: str, cell: str) -> object:
-    """Return what a cell means; None when it is empty. Raises ValueError."""
-    if len(cell) > _LONGEST_CELL:
-        raise ValueError(f"It has more than {_LONGEST_CELL:,} characters")
+    """Return the value of a cell, None when it is empty. Raises ValueError."""
+    if len(cell) > _MAX_CELL_LENGTH:
+        raise ValueError(f"The cell has more than {_MAX_CELL_LENGTH:,} characters")
     if not cell.isascii() and _UNDECODED.search(cell):
-        raise ValueError("It holds bytes that are not text in the encoding of this file")
-    bare = cells.bare(cell)
-    return cells.READERS[field](bare) if bare else None
+        raise ValueError("The cell contains bytes that are not text in the encoding of this file")
+    content = cells.plain(cell)
+    return cells.PARSERS[field](content) if content else None
 
 
-_remembered_value = lru_cache(maxsize=4096)(_value)  # suppliers, brands, stages and prices come again and again
+_cached_value = lru_cache(maxsize=4096)(_value)  # suppliers, brands, stages and prices repeat often
 
 
 def _validated(line: int, given: dict[str, object], faults: list[tuple[str, str]]) -> CheckedRow:
     try:
         fields = ImportedRow.model_validate(given).given()
     except ValidationError as error:
-        faults += [(found.pointer.removeprefix("/"), found.detail) for found in field_errors(error)]
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        faults += [(str(mistake["loc"][0]), mistake["msg"]) for mistake in found]
     return CheckedRow(line, {}, tuple(faults)) if faults else CheckedRow(line, fields)

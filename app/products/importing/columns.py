@@ -1,4 +1,4 @@
-"""What the columns of a seller's file mean, told by their names."""
+"""Recognize the columns of a seller's file by their names."""
 
 import re
 import unicodedata
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from app.products.importing.encoding import UnreadableFileError
+from app.products.errors import UnreadableFileError
 
-# The first name of each is ours, and that of the export. Case, spaces and punctuation do not count.
+# The first name of each field is ours; the export uses it. Case, spaces and punctuation are ignored.
 NAMES: Final[dict[str, tuple[str, ...]]] = {
     "asin": ("ASIN", "Amazon ASIN", "ASIN 1", "Child ASIN"),
     "upc": ("UPC", "EAN", "GTIN", "Barcode", "Bar code", "UPC code", "UPC/EAN", "UPC EAN", "EAN/UPC", "UPC number",
@@ -29,15 +29,15 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "product_id": ("Product ID",),
 }  # fmt: skip
 _IDENTIFYING: Final = ("title", "asin", "upc")
-_MOST: Final = 1000  # columns
-_LONGEST: Final = 100  # characters of a name that are looked at and told: names are part of every answer
+_MAX_COLUMNS: Final = 1000
+_MAX_NAME_LENGTH: Final = 100  # characters; longer names are cut, because every response contains the names
 
 
-def _bare(name: str) -> str:
+def _normalized(name: str) -> str:
     return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", name).casefold())
 
 
-_FIELDS: Final = {_bare(name): field for field, names in NAMES.items() for name in names}
+_FIELDS: Final = {_normalized(name): field for field, names in NAMES.items() for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,60 +45,60 @@ class Columns:
     """The header of a file.
 
     Attributes:
-        names: as the file has them.
-        places: where the file has each field that it has.
+        names: the names in the file.
+        indexes: the index of the column of each field. Fields without a column are missing.
 
     """
 
     names: tuple[str, ...]
-    places: dict[str, int]
+    indexes: dict[str, int]
 
     @property
-    def found(self) -> dict[str, str]:
-        """What the file calls each field that it has."""
-        return {field: self.names[place] for field, place in self.places.items()}
+    def recognized(self) -> dict[str, str]:
+        """The column name in the file of each field that has a column."""
+        return {field: self.names[index] for field, index in self.indexes.items()}
 
     @property
     def ignored(self) -> list[str]:
-        """The columns that mean nothing to us."""
-        used = set(self.places.values())
-        return [name for place, name in enumerate(self.names) if place not in used and name]
+        """The names of the columns that are not imported."""
+        used = set(self.indexes.values())
+        return [name for index, name in enumerate(self.names) if index not in used and name]
 
     def name(self, field: str) -> str:
-        """Return what the file calls a field; our own name where it has none."""
-        return self.names[self.places[field]] if field in self.places else NAMES[field][0]
+        """Return the column name of a field in the file, or our own name if the file has no such column."""
+        return self.names[self.indexes[field]] if field in self.indexes else NAMES[field][0]
 
 
-def known(header: Sequence[str]) -> int:
-    """Return how many of these columns mean something to us."""
-    return sum(_bare(name.strip()[:_LONGEST]) in _FIELDS for name in header[:_MOST])
+def count_recognized(header: Sequence[str]) -> int:
+    """Return how many of these columns would be imported."""
+    return sum(_normalized(name.strip()[:_MAX_NAME_LENGTH]) in _FIELDS for name in header[:_MAX_COLUMNS])
 
 
-def understand(header: Sequence[str]) -> Columns:
-    """Return what the columns mean.
+def parse_header(header: Sequence[str]) -> Columns:
+    """Assign a field to each column.
 
     Raises:
-        UnreadableFileError: none identifies a product, two mean the same, or there are too many.
+        UnreadableFileError: no column identifies a product, two columns have the same field, or there are too many.
 
     """
-    if len(header) > _MOST:
-        raise UnreadableFileError(f"The first row names {len(header):,} columns; at most {_MOST:,} can be read.")
-    # What cannot be decoded is shown as a question mark: names go into answers, which are UTF-8.
-    names = tuple(name.strip()[:_LONGEST].encode("utf-8", "replace").decode() for name in header)
-    places: dict[str, int] = {}
-    for place, name in enumerate(names):
-        field = _FIELDS.get(_bare(name))
-        if field in places:
+    if len(header) > _MAX_COLUMNS:
+        raise UnreadableFileError(f"The first row has {len(header):,} columns; at most {_MAX_COLUMNS:,} can be read.")
+    # The names go into UTF-8 responses, so characters that cannot be encoded become question marks.
+    names = tuple(name.strip()[:_MAX_NAME_LENGTH].encode("utf-8", "replace").decode() for name in header)
+    indexes: dict[str, int] = {}
+    for index, name in enumerate(names):
+        field = _FIELDS.get(_normalized(name))
+        if field in indexes:
             raise UnreadableFileError(
-                f"The columns {_quoted(names[places[field]])} and {_quoted(name)} mean the same; rename or remove one."
+                f"The columns {_quoted(names[indexes[field]])} and {_quoted(name)} mean the same; rename or remove one."
             )
         if field:
-            places[field] = place
-    if not places.keys() & set(_IDENTIFYING):
+            indexes[field] = index
+    if not indexes.keys() & set(_IDENTIFYING):
         found = ", ".join(_quoted(name) for name in names[:20] if name)
-        wanted = "The first row must name the columns, and one of them be Title, ASIN or UPC"
-        raise UnreadableFileError(f"{wanted}; it has {found}.")
-    return Columns(names, places)
+        wanted = "The first row must contain the column names, and one of them must be Title, ASIN or UPC"
+        raise UnreadableFileError(f"{wanted}. It contains {found}.")
+    return Columns(names, indexes)
 
 
 def _quoted(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Checking a file computes for seconds, in a process whose other requests take a millisecond: let them through."""
+"""Let other requests run while a file is checked: that takes seconds of CPU time, other requests take milliseconds."""
 
 import threading
 import time
@@ -6,39 +6,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-_STRETCH: Final = 0.0005  # seconds of computing between two pauses; a request waits for about five of them
-_PAUSE: Final = 0.00005  # seconds; it becomes about twice that, and what waits has the interpreter and the processor
+_COMPUTE_SECONDS: Final = 0.0005  # between two pauses; a request waits for about five of these periods
+_PAUSE_SECONDS: Final = 0.00005  # the system makes it about twice as long; meanwhile other threads run
 
-_turn: Final = threading.Lock()
+_computing: Final = threading.Lock()
 
 
 @contextmanager
-def taking_turns() -> Iterator[None]:
-    """Compute inside the block while no other file of this process is worked on; call `breathe` often.
+def one_at_a_time() -> Iterator[None]:
+    """Run the block while no other file of this process is inside such a block. Call `pause_if_due` often inside.
 
-    So many files take as long as one after the other, and requests wait for one computing thread at most. Keep blocks
-    short, and wait for nobody inside.
+    Several files together then take as long as one after the other, and requests compete with at most one computing
+    thread. Keep the block short, and do not wait for anything inside.
     """
-    with _turn:
+    with _computing:
         yield
 
 
 class _Pace:
-    """When the thread whose turn it is has to pause next.
+    """The time at which the computing thread has to pause next.
 
-    Sleeping, because a thread that only offers the interpreter takes it back before anybody has woken up; and because
-    Python's own switching, however often it is asked for, leaves the others to wait for a thread that never sleeps.
+    The pause is a sleep. A thread that only releases the interpreter lock takes it again before another thread wakes
+    up. Python's own thread switching lets the others wait for a thread that never sleeps, even with a short interval.
     """
 
     def __init__(self) -> None:
         self._due = 0.0
 
-    def breathe(self) -> None:
-        """Pause if it is time to."""
+    def pause_if_due(self) -> None:
+        """Pause if the last pause ended long enough ago."""
         if time.perf_counter() >= self._due:
-            time.sleep(_PAUSE)
-            self._due = time.perf_counter() + _STRETCH
+            time.sleep(_PAUSE_SECONDS)
+            self._due = time.perf_counter() + _COMPUTE_SECONDS
 
 
-breathe: Final = _Pace().breathe
-"""Pause for a moment if the last one was a while ago: call it after a row, or a block of a file."""
+pause_if_due: Final = _Pace().pause_if_due
+"""Pause for a moment if the last pause was long enough ago. Call it after each row or block of a file."""

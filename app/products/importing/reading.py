@@ -1,6 +1,6 @@
-"""The rows of a CSV text, each with the line it starts in.
+"""Split a CSV text into rows. Each row has the number of the line in which it starts.
 
-However a file is made, little of it is held in memory, and what it costs grows with its characters and its rows alone.
+For any file, only a small part is in memory at a time, and the CPU time is linear in its characters and rows.
 """
 
 import csv
@@ -10,20 +10,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Self
 
+from app.products.errors import UnreadableFileError
 from app.products.importing import columns
-from app.products.importing.encoding import UnreadableFileError
-from app.products.importing.pacing import breathe
+from app.products.importing.pacing import pause_if_due
 
-LONGEST_ROW: Final = 100_000
-"""Characters; the longest row that holds only what we take has about 6 000."""
+MAX_ROW_LENGTH: Final = 100_000
+"""Characters. The longest valid row has about 6 000."""
 
 _DELIMITERS: Final = ",;\t"
-_BLOCK: Final = 1 << 14  # characters; what one call of the regular expression engine looks at holds other threads up
+_BLOCK: Final = 1 << 14  # characters; small, because one call of the regular expression engine blocks other threads
 
 
 @dataclass(frozen=True, slots=True)
 class RawRow:
-    """The cells of a row and the line it starts in; `fault` says why there are none."""
+    """The cells of a row, and the line in which it starts. A row that cannot be read has no cells and a `fault`."""
 
     line: int
     cells: list[str]
@@ -31,33 +31,33 @@ class RawRow:
 
 
 class _Lines:
-    """The lines of a text as `csv.reader` asks for them; too many characters for one row are an error of that row.
+    """The iterator of lines that `csv.reader` reads. A row with too many characters raises an error for that row.
 
-    Blank lines between rows are passed over many at a time: they cost a file nothing, so they must not cost us much. A
-    class, because the reader goes on asking after an error, and a generator that raised has ended.
+    Blank lines between rows are skipped many at a time, because a small upload can contain very many of them. This is a
+    class and not a generator, because the reader continues after an error, and a generator cannot.
 
     Attributes:
-        start: the line in which the last row starts.
-        number: the line up to which the text was read.
+        start: the number of the line in which the last row starts.
+        number: the number of the last line that was read.
 
     """
 
     def __init__(self, text: io.TextIOBase, delimiter: str) -> None:
-        self._pieces = _pieces(text, delimiter)
-        self._left, self._between = LONGEST_ROW, True
+        self._segments = _segments(text, delimiter)
+        self._left, self._between = MAX_ROW_LENGTH, True
         self.start = self.number = 0
 
     def start_row(self) -> None:
-        """Begin to count characters; blank lines that come next belong to no row."""
-        self._left, self._between = LONGEST_ROW, True
+        """Reset the character count. Blank lines before the next row belong to no row."""
+        self._left, self._between = MAX_ROW_LENGTH, True
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> str:
-        for piece in self._pieces:
-            line = piece[0]
-            if piece.lastindex is None:
+        for segment in self._segments:
+            line = segment[0]
+            if segment.lastindex is None:
                 ends = int(line[-1] in "\r\n")
             else:
                 ends = _line_ends(line)
@@ -75,28 +75,28 @@ class _Lines:
         raise StopIteration
 
     def _skip_rest(self, line: str) -> None:
-        while line[-1] not in "\r\n" and (piece := next(self._pieces, None)):
-            line = piece[0]
+        while line[-1] not in "\r\n" and (segment := next(self._segments, None)):
+            line = segment[0]
             self.number += line[-1] in "\r\n"
 
 
-def _pieces(text: io.TextIOBase, delimiter: str) -> Iterator[re.Match[str]]:
-    """Yield a text piece by piece: a line, or (its only group) a run of blank ones, or a part of an endless line.
+def _segments(text: io.TextIOBase, delimiter: str) -> Iterator[re.Match[str]]:
+    """Split a text into lines, runs of blank lines (the only group), and parts of lines that are too long.
 
-    A run may be part of a quoted cell: that is for the reader to decide. It goes on with it as with a line.
+    A run of blank lines may be inside a quoted cell. The caller decides that, and then handles the run like a line.
     """
-    piece = re.compile(rf"([\s{re.escape(delimiter)}]*[\r\n])|[^\r\n]+(?:\r\n?|\n)?")
+    segment = re.compile(rf"([\s{re.escape(delimiter)}]*[\r\n])|[^\r\n]+(?:\r\n?|\n)?")
     rest = ""
     while block := text.read(_BLOCK):
-        breathe()
+        pause_if_due()
         block = rest + block
-        # A carriage return that comes last may be the first half of a line end.
+        # A carriage return at the end of the block may be the first half of a line end.
         end = max(block.rfind("\n"), block.rfind("\r", 0, -1)) + 1
-        if not end and len(block) > LONGEST_ROW + 1:
+        if not end and len(block) > MAX_ROW_LENGTH + 1:
             end = len(block) - 1
-        yield from piece.finditer(block, 0, end)
+        yield from segment.finditer(block, 0, end)
         rest = block[end:]
-    yield from piece.finditer(rest)
+    yield from segment.finditer(rest)
 
 
 def _line_ends(run: str) -> int:
@@ -104,34 +104,34 @@ def _line_ends(run: str) -> int:
 
 
 def delimiter_of(text: io.TextIOWrapper) -> str:
-    """Return the delimiter that makes most sense of the header: a `sep=` line's, else that with most known columns."""
+    """Return the delimiter of a `sep=` line, otherwise the one with which the header has most recognized columns."""
     text.seek(0)
-    head = text.read(2 * LONGEST_ROW)
+    head = text.read(2 * MAX_ROW_LENGTH)
     first = re.split("[\r\n]", head, maxsplit=1)[0].strip()
     if first.lower().startswith("sep=") and len(first) == 5 and first[4] != '"':
         return first[4]
 
-    def sense(delimiter: str) -> tuple[int, int]:
+    def recognized(delimiter: str) -> tuple[int, int]:
         header = next((row.cells for row in _rows(io.StringIO(head, newline=""), delimiter)), [])
-        return columns.known(header), len(header)
+        return columns.count_recognized(header), len(header)
 
-    return max(_DELIMITERS, key=sense)
+    return max(_DELIMITERS, key=recognized)
 
 
 def raw_rows(text: io.TextIOWrapper, delimiter: str) -> Iterator[RawRow]:
-    """Yield each row that is not blank, the header first."""
+    """Return an iterator of the rows that are not blank. The first one is the header."""
     text.seek(0)
     return _rows(text, delimiter)
 
 
 def header_of(rows: Iterator[RawRow]) -> columns.Columns:
-    """Take the header off `rows`. Raises UnreadableFileError."""
+    """Consume the header from `rows` and return its columns. Raises UnreadableFileError."""
     first = next(rows, None)
     if first is None:
         raise UnreadableFileError("The file has no rows.")
     if first.fault:
         raise UnreadableFileError(f"The first row cannot be read: {first.fault}.")
-    return columns.understand(first.cells)
+    return columns.parse_header(first.cells)
 
 
 def _rows(text: io.TextIOBase, delimiter: str) -> Iterator[RawRow]:
@@ -146,14 +146,14 @@ def _rows(text: io.TextIOBase, delimiter: str) -> Iterator[RawRow]:
         except csv.Error:
             yield RawRow(lines.start, [], _fault(lines.start, lines.number))
         else:
-            if "".join(cells).strip() and not (lines.start == 1 and _names_separator(cells, delimiter)):
+            if "".join(cells).strip() and not (lines.start == 1 and _is_sep_line(cells, delimiter)):
                 yield RawRow(lines.start, cells)
 
 
-def _names_separator(cells: list[str], delimiter: str) -> bool:
+def _is_sep_line(cells: list[str], delimiter: str) -> bool:
     return delimiter.join(cells).strip().lower() == f"sep={delimiter}".strip()
 
 
 def _fault(start: int, end: int) -> str:
-    passed = f"; lines {start} to {end} were passed over" if end > start else ""
-    return f"Its quotation marks do not match, or it has more than {LONGEST_ROW:,} characters{passed}"
+    skipped = f"; lines {start} to {end} were skipped" if end > start else ""
+    return f"The quotation marks do not match, or the row has more than {MAX_ROW_LENGTH:,} characters{skipped}"

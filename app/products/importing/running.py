@@ -1,4 +1,4 @@
-"""Check a file, then write it batch by batch: each is one transaction, and the numbers are fresh after each."""
+"""Check a file, then write it in batches. Each batch is one transaction, followed by an invalidation of the cache."""
 
 import logging
 from collections.abc import Generator, Iterable, Iterator
@@ -9,10 +9,9 @@ from typing import TypeVar
 
 from app import audit
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
-from app.products import repository
 from app.products.importing.columns import NAMES
-from app.products.importing.sheet import MOST_MISTAKES, Mistake, Sheet
-from app.products.repository import Authority
+from app.products.importing.sheet import MAX_MISTAKES, Mistake, Sheet
+from app.products.repository import Document, Repository
 from app.products.stats import changing_stats
 
 logger = logging.getLogger(__name__)
@@ -22,15 +21,15 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Totals:
-    """What became of the rows so far.
+    """The numbers of rows so far, by result.
 
     Attributes:
-        rows: all that were looked at; the other numbers sum to it.
-        created: made a new deal.
-        updated: changed a deal, brought a deleted one back, or filled something in that its product lacked.
-        unchanged: said nothing new.
-        repeated: were for a deal that a later row of the file is for; that one counts.
-        rejected: could not be taken; each has at least one `Mistake`.
+        rows: all rows that were processed; the sum of the other numbers.
+        created: rows that created a deal.
+        updated: rows that changed a deal, restored a deleted one, or filled empty fields of its product.
+        unchanged: rows that contained nothing new.
+        repeated: rows that were ignored because a later row of the file is for the same deal.
+        rejected: rows that could not be imported. Each has at least one `Mistake`.
 
     """
 
@@ -44,7 +43,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """How many rows of the file have been checked; nothing is written before all are."""
+    """How many rows of the file have been checked. Nothing is written until all are checked."""
 
     rows: int
 
@@ -54,93 +53,93 @@ class Import:
     """The import of one sheet for one user.
 
     Attributes:
-        sheet: what to write.
-        by: whose rows they become.
-        dry_run: find out what would happen, and change nothing.
-        totals: what has happened so far. After an exception they tell what was committed.
-        unlisted: how many mistakes were found beyond the `MOST_MISTAKES` that are yielded.
+        sheet: the rows to import.
+        repository: the products and deals of the user for whom the rows are imported.
+        dry_run: report what would happen, and change nothing.
+        totals: the results so far. After an exception they count what was committed.
+        unlisted: how many mistakes were found in addition to the `MAX_MISTAKES` that are yielded.
 
     """
 
     sheet: Sheet
-    by: Authority
+    repository: Repository
     dry_run: bool
     totals: Totals = field(default_factory=Totals)
     unlisted: int = 0
     _listed: int = 0
-    _outcome: str = "stopped: whoever asked for it went away"
+    _outcome: str = "stopped: the client disconnected"
 
     @contextmanager
     def logged(self) -> Iterator[None]:
-        """Log one line on the way out, however that comes about: how it ended, and what was committed."""
+        """Log one line when the block ends, even by an exception: the outcome, and what was committed."""
         try:
             yield
         finally:
             counts = " ".join(f"{name}={number}" for name, number in self.document().items())
-            logger.info("import for %s %s; dry_run=%s %s", self.by.user_id, self._outcome, self.dry_run, counts)
+            logger.info("import for %s %s; dry_run=%s %s", self.repository.user_id, self._outcome, self.dry_run, counts)
             outcome = "ok" if self._outcome == "finished" else "failed"
-            audit.record("import", outcome, user=self.by.user_id, dry_run=self.dry_run, rows=self.totals.rows)
+            audit.record("import", outcome, user=self.repository.user_id, dry_run=self.dry_run, rows=self.totals.rows)
 
     def events(self) -> Iterator[Checked | Mistake | Totals]:
-        """Check the file and write it; yield how far that is, the mistakes found, and the totals after each batch.
+        """Check the file and write it. Yields the progress, the mistakes, and the totals after each batch.
 
         Raises:
-            DatabaseUnavailableError: before a batch, or (OutcomeUnknownError) not knowing whether it was committed.
-            DatabaseRefusalError: the database would not take a batch.
+            DatabaseUnavailableError: a batch was not sent; or, as OutcomeUnknownError, it may have been committed.
+            DatabaseRefusalError: the database refused a batch.
 
         """
         for rows in self.sheet.check():
             yield Checked(rows)
         self.totals.rows = self.totals.rejected = self.sheet.rejected
         self.unlisted = self.sheet.unlisted
-        yield from self._few(self.sheet.mistakes())
-        with closing(_ahead(self.sheet.batches())) as batches:
+        yield from self._first_mistakes(self.sheet.mistakes())
+        with closing(_prefetched(self.sheet.batches())) as batches:
             for batch in batches:
                 try:
                     refused = self._write(batch)
                 except (DatabaseUnavailableError, DatabaseRefusalError) as error:
                     self._outcome = f"stopped: {error}"
                     raise
-                yield from self._few(refused)
+                yield from self._first_mistakes(refused)
                 yield self.totals
         self._outcome = "finished"
 
-    def _few(self, mistakes: Iterable[Mistake]) -> Iterator[Mistake]:
-        """Yield mistakes until there have been `MOST_MISTAKES` of them in all; count the others."""
+    def _first_mistakes(self, mistakes: Iterable[Mistake]) -> Iterator[Mistake]:
+        """Yield mistakes until `MAX_MISTAKES` have been yielded in total, and count the others."""
         for mistake in mistakes:
-            if self._listed < MOST_MISTAKES:
+            if self._listed < MAX_MISTAKES:
                 self._listed += 1
                 yield mistake
             else:
                 self.unlisted += 1
 
-    def _write(self, batch: list[repository.Document]) -> list[Mistake]:
-        """Write one batch, count it, and return what was refused of it."""
+    def _write(self, batch: list[Document]) -> list[Mistake]:
+        """Write one batch, add its results to the totals, and return the mistakes that the database found."""
         if self.dry_run:
-            done = repository.import_deals(batch, by=self.by, dry_run=True)
+            imported = self.repository.import_deals(batch, dry_run=True)
         else:
-            with changing_stats(self.by.user_id):
-                done = repository.import_deals(batch, by=self.by, dry_run=False)
+            with changing_stats(self.repository.user_id):
+                imported = self.repository.import_deals(batch, dry_run=False)
         self.totals.rows += len(batch)
-        self.totals.created += done.created
-        self.totals.updated += done.updated
-        self.totals.unchanged += done.unchanged
-        self.totals.repeated += done.repeated
-        self.totals.rejected += len(done.refused)
-        return [Mistake(line, self._column(column), reason) for line, column, reason in done.refused]
+        self.totals.created += imported.created
+        self.totals.updated += imported.updated
+        self.totals.unchanged += imported.unchanged
+        self.totals.repeated += imported.repeated
+        self.totals.rejected += len(imported.refused)
+        return [Mistake(line, self._column(column), reason) for line, column, reason in imported.refused]
 
     def _column(self, name: str) -> str:
         return self.sheet.columns.name(name) if name in NAMES else ""
 
     def document(self) -> dict[str, int]:
-        """Return the totals for JSON."""
+        """Return the totals as a dictionary for JSON."""
         return asdict(self.totals)
 
 
-def _ahead(items: Iterator[T]) -> Generator[T, None, None]:
-    """Yield what `items` yields, the next being made in a thread while the one before is dealt with."""
+def _prefetched(items: Iterator[T]) -> Generator[T, None, None]:
+    """Yield the items of `items`. A thread computes the next one while the caller processes the current one."""
     with ThreadPoolExecutor(1, thread_name_prefix="import") as thread:
-        coming = thread.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = thread.submit(next, items, None)
+        following = thread.submit(next, items, None)
+        while (item := following.result()) is not None:
+            following = thread.submit(next, items, None)
             yield item

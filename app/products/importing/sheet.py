@@ -1,4 +1,4 @@
-"""The checked rows of a file on disk until they are written: SQLite, so that neither number nor order costs memory."""
+"""Store the checked rows of a file on disk, in SQLite, so that storing and sorting them does not cost memory."""
 
 import io
 import json
@@ -9,32 +9,33 @@ from itertools import islice
 from typing import Any, Final
 
 from app.products.importing.columns import Columns
-from app.products.importing.pacing import breathe, taking_turns
+from app.products.importing.pacing import one_at_a_time, pause_if_due
 
 BATCH: Final = 1000
-"""Rows that are written in one transaction, a few more when they belong together, fewer when they are long."""
-MOST_MISTAKES: Final = 1000
-"""As many are listed, of 200 000 rows with a dozen fields: more would help nobody, and fill an answer without bound."""
+"""Rows of one transaction. A batch has a few more when its last rows belong together, fewer when its rows are long."""
+MAX_MISTAKES: Final = 1000
+"""The number of listed mistakes. 200 000 rows of 12 fields could have millions, and the response must be bounded."""
 
-_MOST_TOGETHER: Final = 4  # times that
-_BATCH_CHARACTERS: Final = 1 << 19  # the same for texts: parsing them is one step, which holds other threads up
-_SLICE: Final = 10_000  # rows, about half a second: so soon it is noticed that whoever asked has gone
+_MAX_OVERSIZE: Final = 4  # rows that belong together may make a batch this many times longer
+_BATCH_CHARACTERS: Final = 1 << 19  # the same limit for its text, which is parsed in one step that blocks other threads
+_PROGRESS_ROWS: Final = 10_000  # about 0.5 s between two reports; only then is a disconnected client noticed
 _SCHEMA: Final = """
     pragma journal_mode = off;
     pragma synchronous = off;
-    create table row (place integer primary key, asin text, upc text, otherwise text, fields text not null);
+    create table row (position integer primary key, asin text, upc text, fallback text, fields text not null);
     create table mistake (line integer, field text, reason text not null);
 """
-# Rows that can touch the same product come together, in the order of the file; whatever one changes for another is then
-# decided in one transaction. A UPC ties its rows to the first ASIN that is named beside it.
-_TOGETHER: Final = """
-    with tied as (select upc, asin, min(place) from row where upc <> '' and asin <> '' group by upc),
-    placed as (
-        select row.place, coalesce(tied.asin, nullif(row.asin, ''), nullif(row.upc, ''), row.otherwise) as product
-        from row left join tied using (upc)
+# Rows that may belong to the same product come together, in the order of the file, so that one transaction decides how
+# they affect each other. A UPC assigns its rows to the first ASIN that occurs together with it.
+_GROUPED: Final = """
+    with linked as (select upc, asin, min(position) from row where upc <> '' and asin <> '' group by upc),
+    identified as (
+        select row.position, coalesce(linked.asin, nullif(row.asin, ''), nullif(row.upc, ''), row.fallback) as product
+        from row left join linked using (upc)
     ),
-    ordered as (select place, min(place) over (partition by product) as first from placed)
-    select ordered.first, (select fields from row where row.place = ordered.place) from ordered order by first, place
+    ordered as (select position, min(position) over (partition by product) as first from identified)
+    select ordered.first, (select fields from row where row.position = ordered.position)
+    from ordered order by first, position
 """
 
 Fields = dict[str, Any]
@@ -42,7 +43,7 @@ Fields = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """What is wrong with one cell, or (`column` empty) with a whole row. `line` is where the row starts."""
+    """A mistake in one cell, or in the whole row if `column` is empty. `line` is the line in which the row starts."""
 
     line: int
     column: str
@@ -51,7 +52,7 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class CheckedRow:
-    """A row as it was read: its fields, or what is wrong with it by field."""
+    """A checked row: its fields, or its `faults` as pairs of field and reason."""
 
     line: int
     fields: Fields
@@ -59,46 +60,46 @@ class CheckedRow:
 
 
 class Sheet:
-    """The rows of one file: checked slice by slice, then read in the order they are to be written. Close it.
+    """The rows of one file. First exhaust `check`, then read `mistakes` and `batches`, then `close` it.
 
     Attributes:
         columns: the header.
-        encoding: of the file.
-        total: how many rows it has, the rejected ones included.
-        checked: how many of them have been checked.
-        rejected: how many of these cannot be taken.
-        unlisted: how many mistakes in them are counted but not among `mistakes()`.
+        encoding: the encoding of the file.
+        total: the number of rows, including rejected ones.
+        checked: how many rows have been checked.
+        rejected: how many checked rows cannot be imported.
+        unlisted: how many mistakes are counted but not returned by `mistakes`.
 
     """
 
     def __init__(self, columns: Columns, rows: Iterator[CheckedRow], *, source: io.TextIOWrapper, total: int) -> None:
-        """Begin with no row checked; `rows` checks the `total` rows of `source` as it is iterated."""
+        """Start with no row checked. Iterating over `rows` checks the `total` rows of `source`."""
         self.columns, self.encoding, self.total = columns, source.encoding, total
         self.checked = self.rejected = self.unlisted = self._listed = 0
         self._rows, self._source = rows, source
-        # Used by one thread after the other: batches are made ahead, and whoever ends the response closes.
+        # Used by several threads, but never at the same time: one prefetches batches, another one closes the sheet.
         self._disk = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._disk.executescript(_SCHEMA)
 
     def close(self) -> None:
-        """Give the disk back, and close the file."""
+        """Free the disk space and close the file."""
         self._disk.close()
         self._source.close()
 
     def check(self) -> Iterator[int]:
-        """Check all rows; yield, between slices of them, how many have been checked. Exhaust it before reading them."""
+        """Check all rows. Yields the number of checked rows from time to time."""
         before = -1
         while before < self.checked < self.total:
             before = self.checked
-            with taking_turns():
-                self._add(islice(self._rows, _SLICE))
+            with one_at_a_time():
+                self._add(islice(self._rows, _PROGRESS_ROWS))
             if self.checked < self.total:
                 yield self.checked
 
     def _add(self, rows: Iterable[CheckedRow]) -> None:
         self._disk.execute("begin")
         for row in rows:
-            breathe()
+            pause_if_due()
             self.checked += 1
             if row.faults:
                 self._reject(row)
@@ -108,25 +109,25 @@ class Sheet:
 
     def _reject(self, row: CheckedRow) -> None:
         self.rejected += 1
-        room = MOST_MISTAKES - self._listed
-        listed = row.faults[:room]
+        free = MAX_MISTAKES - self._listed
+        listed = row.faults[:free]
         self._listed += len(listed)
         self.unlisted += len(row.faults) - len(listed)
         entries = [(row.line, self.columns.name(field) if field else "", why) for field, why in listed]
         self._disk.executemany("insert into mistake values (?, ?, ?)", entries)
 
     def mistakes(self) -> Iterator[Mistake]:
-        """Yield what is wrong with the rejected rows, from top to bottom; the first `MOST_MISTAKES`."""
+        """Yield the first `MAX_MISTAKES` mistakes in the rejected rows, in the order of the file."""
         for line, column, reason in self._disk.execute("select line, field, reason from mistake order by rowid"):
             yield Mistake(line, column, reason)
 
     def batches(self) -> Iterator[list[Fields]]:
-        """Yield the good rows, about `BATCH` at a time; each says its line."""
+        """Yield the accepted rows, about `BATCH` at a time. Each row contains its line number."""
         batch: list[str] = []
         previous, size = None, 0
-        for first, fields in self._disk.execute(_TOGETHER):
+        for first, fields in self._disk.execute(_GROUPED):
             full = max(len(batch) / BATCH, size / _BATCH_CHARACTERS)
-            if full >= 1 and (first != previous or full >= _MOST_TOGETHER):
+            if full >= 1 and (first != previous or full >= _MAX_OVERSIZE):
                 yield _parsed(batch)
                 batch, size = [], 0
             batch.append(fields)
@@ -136,15 +137,15 @@ class Sheet:
 
     def _entry(self, row: CheckedRow) -> tuple[int, str, str, str, str]:
         fields = row.fields
-        otherwise = fields.get("product_id") or f"{fields.get('title', '')}\n{fields.get('brand', '')}".casefold()
+        fallback = fields.get("product_id") or f"{fields.get('title', '')}\n{fields.get('brand', '')}".casefold()
         document = _encode({"line": row.line, **fields})
-        return self.checked, fields.get("asin", ""), fields.get("upc", ""), otherwise, document
+        return self.checked, fields.get("asin", ""), fields.get("upc", ""), fallback, document
 
 
-_encode: Final = json.JSONEncoder(separators=(",", ":")).encode  # `json.dumps` with an option makes one for each row
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode  # `json.dumps` with options creates an encoder per call
 
 
 def _parsed(documents: list[str]) -> list[Fields]:
-    """Parse them all in one go, in half the time."""
+    """Parse all documents in one call, which takes half the time."""
     parsed: list[Fields] = json.loads(f"[{','.join(documents)}]")
     return parsed

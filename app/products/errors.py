@@ -1,0 +1,72 @@
+"""The errors of this package. They do not know HTTP: `app.products.problems` turns them into problem documents."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+from uuid import UUID
+
+
+class ProductsError(Exception):
+    """Base of the errors that a caller can cause. The message is written for the user; nothing was changed."""
+
+
+class NotFoundError(ProductsError):
+    """The user has no product or deal with this id."""
+
+
+class ConflictError(ProductsError):
+    """The change contradicts another product of the user, for example one with the same ASIN."""
+
+
+class DeletedError(ProductsError):
+    """The deal has been deleted. It must be restored before it can be changed."""
+
+
+class InvalidCursorError(ProductsError):
+    """The cursor was not made by this list, or it was made for another order."""
+
+
+class DealsRefusedError(ProductsError):
+    """An action on many deals is not possible for some of them, so it was not applied to any.
+
+    Attributes:
+        deals: the ids of these deals, by their position in the request.
+        reason: what is wrong with each of them, as a format string for the id.
+
+    """
+
+    reason: ClassVar[str]
+
+    def __init__(self, message: str, deals: Mapping[int, UUID]) -> None:
+        """Store the deals; see the attributes."""
+        super().__init__(message)
+        self.deals = dict(deals)
+
+
+class DealsNotFoundError(DealsRefusedError):
+    """The user has no deals with these ids."""
+
+    reason = "There is no deal {}"
+
+
+class DealsDeletedError(DealsRefusedError):
+    """These deals have been deleted, so they cannot be moved or marked."""
+
+    reason = "Deal {} has been deleted"
+
+
+class RestoreTooLateError(DealsRefusedError):
+    """These deals were deleted too long ago to be restored."""
+
+    reason = "It is too late to restore deal {}"
+
+
+class UnreadableFileError(ProductsError):
+    """The whole file cannot be used; the message says why."""
+
+
+class TooManyRowsError(UnreadableFileError):
+    """The file has more rows than one import may have."""
+
+
+class UnannouncedChangeError(RuntimeError):
+    """A programming error: rows were about to change outside of `changing_stats`, so the cache would become stale."""

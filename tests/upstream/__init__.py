@@ -1,0 +1,1 @@
+"""The upstream test suites of Flask-Caching and cachelib, run against this engine. See `test_suites`."""
