@@ -4,19 +4,20 @@
 
 FROM python:3.11-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+WORKDIR /build
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
 COPY requirements.txt .
 RUN pip install --require-hashes -r requirements.txt
 
 FROM python:3.11-slim
-RUN useradd --system --user-group --uid 10001 --no-create-home app
+RUN groupadd --system --gid 10001 app && useradd --system --uid 10001 --gid app --no-create-home app
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /srv/asin-desk
 COPY app/ app/
 COPY config.py gunicorn.conf.py wsgi.py ./
 # The files belong to root, so that the process cannot change its own code.
-USER app
+USER 10001:10001
 # /dev/shm is in memory: gunicorn's heartbeat must not wait for a disk.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

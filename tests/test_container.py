@@ -109,7 +109,7 @@ def health_check(port: int) -> int:
 def test_the_process_is_not_root_and_owns_no_code() -> None:
     """USER comes after the last COPY, and no COPY changes the owner."""
     names = [name for name, _ in INSTRUCTIONS]
-    assert arguments("USER") == ["app"]
+    assert arguments("USER") == ["10001:10001"]
     assert names.index("USER") > max(place for place, name in enumerate(names) if name == "COPY")
     assert "--chown" not in DOCKERFILE
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import tracemalloc
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ _SHEET = "Title,Supplier\nCafé crème,Müller\n"
 
 
 def _check(text: str | bytes) -> Sheet:
+    """Return the sheet of a file, with all rows checked. The caller closes it."""
     sheet = open_sheet(io.BytesIO(text.encode() if isinstance(text, str) else text))
     for _ in sheet.check():
         pass
@@ -26,14 +28,20 @@ def _check(text: str | bytes) -> Sheet:
 
 def _rows(text: str | bytes) -> list[dict[str, Any]]:
     """Return the rows of a valid file in the order of the file."""
-    sheet = _check(text)
-    assert list(sheet.mistakes()) == []
-    return sorted((row for batch in sheet.batches() for row in batch), key=lambda row: row["line"])
+    with closing(_check(text)) as sheet:
+        assert list(sheet.mistakes()) == []
+        return sorted(_accepted(sheet), key=lambda row: row["line"])
+
+
+def _accepted(sheet: Sheet) -> list[dict[str, Any]]:
+    """Return the rows that can be imported, in the order of the batches."""
+    return [row for batch in sheet.batches() for row in batch]
 
 
 def _mistakes(text: str | bytes) -> list[tuple[int, str]]:
     """Return the line and column of each mistake."""
-    return [(mistake.line, mistake.column) for mistake in _check(text).mistakes()]
+    with closing(_check(text)) as sheet:
+        return [(mistake.line, mistake.column) for mistake in sheet.mistakes()]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
@@ -66,9 +74,9 @@ def test_columns_are_recognized_by_every_usual_name() -> None:
     for field, names in NAMES.items():
         for name in names:
             header = [f" {name.upper().replace(' ', '_')} ", "Colour"] + (["Title"] if field != "title" else [])
-            columns = _check(",".join(header) + "\nx,y,z\n").columns
-            assert columns.indexes[field] == 0, name
-            assert columns.ignored == ["Colour"]
+            with closing(_check(",".join(header) + "\nx,y,z\n")) as sheet:
+                assert sheet.columns.indexes[field] == 0, name
+                assert sheet.columns.ignored == ["Colour"]
 
 
 def test_the_delimiter_is_the_one_that_fits_the_header() -> None:
@@ -81,7 +89,8 @@ def test_line_numbers_are_those_of_the_file() -> None:
     """The line number of a row is that of its first line."""
     text = 'Title,Notes,Cost\n"A","two\nlines",1\n\n ,,\nB,,x\n"C ""c""",,2\n'
     assert _mistakes(text) == [(6, "Cost")]
-    assert [row["line"] for batch in _check(text).batches() for row in batch] == [2, 7]
+    with closing(_check(text)) as sheet:
+        assert [row["line"] for row in _accepted(sheet)] == [2, 7]
 
 
 def test_every_mistake_of_a_row_is_reported_and_the_other_rows_are_imported() -> None:
@@ -98,18 +107,17 @@ def test_every_mistake_of_a_row_is_reported_and_the_other_rows_are_imported() ->
         "Cheap,,1.005,,,\n"
         "Dear,,1000000.01,,,\n"
     )
-    sheet = _check(text)
-    found = [(mistake.line, mistake.column) for mistake in sheet.mistakes()]
+    with closing(_check(text)) as sheet:
+        mistakes, accepted = list(sheet.mistakes()), _accepted(sheet)
+    found = [(mistake.line, mistake.column) for mistake in mistakes]
     assert found == [
         (3, "Favourite"), (3, "Wholesale Price"), (3, "MOQ"), (3, "Stage"), (3, "UPC"), (4, ""),
         (5, "Wholesale Price"), (5, "Item Name"), (6, ""), (7, ""), (8, "Item Name"), (9, "Wholesale Price"),
         (10, "Wholesale Price"),
     ]  # fmt: skip
-    assert all(mistake.reason for mistake in sheet.mistakes())
+    assert all(mistake.reason for mistake in mistakes)
     assert (sheet.total, sheet.rejected) == (9, 8)
-    assert next(sheet.batches()) == [
-        {"line": 2, "title": "Good", "buy_cost": "1.0", "moq": 2, "stage": "ordered", "favorite": True}
-    ]
+    assert accepted == [{"line": 2, "title": "Good", "buy_cost": "1.0", "moq": 2, "stage": "ordered", "favorite": True}]
 
 
 def test_invalid_bytes_reject_only_their_own_row() -> None:
@@ -120,33 +128,37 @@ def test_invalid_bytes_reject_only_their_own_row() -> None:
         good.encode("utf-16") + "x\ud800\n".encode("utf-16-le", "surrogatepass"),
         good.encode("cp1252") + b"x\x81\n",
     ):
-        (mistake,) = _check(written).mistakes()
+        with closing(_check(written)) as sheet:
+            (mistake,) = sheet.mistakes()
+            titles = [row["title"] for row in _accepted(sheet)]
         assert (mistake.line, mistake.column) == (4, "Title")
         assert "bytes that are not text" in mistake.reason
-        assert [row["title"] for batch in _check(written).batches() for row in batch] == ["Café", "Été"]
+        assert titles == ["Café", "Été"]
 
 
 def test_a_column_with_invalid_bytes_in_its_name_is_listed() -> None:
     """The name must be valid in the answer, which is UTF-8."""
-    assert _check(b"Title,x\x81\nLamp,1\n").columns.ignored == ["x?"]
+    with closing(_check(b"Title,x\x81\nLamp,1\n")) as sheet:
+        assert sheet.columns.ignored == ["x?"]
 
 
 def test_an_unclosed_quotation_mark_skips_lines_and_is_reported() -> None:
     """In a long file reading continues. The reason names the skipped lines."""
     swallowed = 'Title\nA\n"B\n' + "C\n" * 60_000
-    (mistake,) = _check(swallowed).mistakes()
+    with closing(_check(swallowed)) as sheet:
+        (mistake,) = sheet.mistakes()
+        assert len(_accepted(sheet)) == 1 + 60_000 - 49_999
     assert mistake.line == 3
     assert "lines 3 to 50002 were skipped" in mistake.reason
-    assert sum(len(batch) for batch in _check(swallowed).batches()) == 1 + 60_000 - 49_999
-    assert list(_check('Title\nA\n"B\nC').mistakes())[0].line == 3  # noqa: RUF015 - reads all of them
+    assert _mistakes('Title\nA\n"B\nC')[0][0] == 3
 
 
 def test_a_file_with_one_very_long_line_is_read_in_constant_memory() -> None:
     """No file can increase the memory for a row."""
     content = b"Title\n" + b"x," * 5_000_000 + b"\nA\n"
     tracemalloc.start()
-    sheet = _check(content)
-    peak = tracemalloc.get_traced_memory()[1]
+    with closing(_check(content)) as sheet:
+        peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (sheet.total, sheet.rejected, peak < 8 << 20) == (2, 1, True)
 
@@ -162,8 +174,9 @@ def test_any_bytes_are_refused_or_read_with_every_row_counted(content: bytes) ->
     else:
         text = "".join(sheet.columns.names)
     assert text.encode()
-    wrong = {mistake.line for mistake in sheet.mistakes()}
-    accepted = [row["line"] for batch in sheet.batches() for row in batch]
+    with closing(sheet):
+        wrong = {mistake.line for mistake in sheet.mistakes()}
+        accepted = [row["line"] for row in _accepted(sheet)]
     assert (len(wrong), len(accepted)) == (sheet.rejected, sheet.total - sheet.rejected)
     assert not wrong & set(accepted)
 
@@ -197,7 +210,9 @@ def test_rows_of_one_product_share_a_batch(rows: list[dict[str, str]], distance:
     tied = {row["upc"]: row["asin"] for row in reversed(rows) if row["asin"] and row["upc"]}
     batches: dict[str, set[int]] = {}
     lines: list[int] = []
-    for number, batch in enumerate(_check(text).batches()):
+    with closing(_check(text)) as sheet:
+        found = list(sheet.batches())
+    for number, batch in enumerate(found):
         assert len(batch) <= BATCH + len(rows)
         lines += [row["line"] for row in batch]
         for row in batch:
