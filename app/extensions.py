@@ -1,4 +1,4 @@
-"""The Flask extensions, unbound: the factory binds them to an application."""
+"""The Flask extensions. They are not bound here; the factory binds them to an application."""
 
 from flask import request
 from flask_wtf import CSRFProtect
@@ -8,14 +8,14 @@ from app.caching import Cache
 
 
 class FormProtect(CSRFProtect):  # type: ignore[misc] # ships no types
-    """Flask-WTF's protection, but a form with a field that has no name is a bad request: Flask-WTF fails on it."""
+    """Flask-WTF's CSRF protection. It also rejects forms with an unnamed field, on which Flask-WTF itself fails."""
 
     def protect(self) -> None:
         """Check the CSRF token of the current request.
 
         Raises:
-            CSRFError: it is missing or wrong.
-            BadRequest: a field of the form has no name (RFC 7578, section 4.2, wants one).
+            CSRFError: the token is missing or invalid.
+            BadRequest: a field of the form has no name (RFC 7578, section 4.2, requires one).
 
         """
         if request.method not in {"GET", "HEAD", "OPTIONS", "TRACE"} and None in request.form:

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from app.caching.codec import JsonCodec, Policy
+from app.caching.codec import JsonCodec
 from app.caching.connection import Topology, connect
+from app.caching.policy import Policy
 from app.caching.protocol import LeaseProtocol
 from benchmarks.report import spread, table, write_results
 from local.valkey import ValkeyServer

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from app.caching.codec import JsonCodec, Policy
+from app.caching.codec import JsonCodec
+from app.caching.policy import Policy
 from app.extensions import cache
 from config import ConfigurationError, Settings, load_settings
 from local import ROOT

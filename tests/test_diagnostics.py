@@ -10,7 +10,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from app.caching.inspect import INFO_FIELDS
+from app.caching.reports import INFO_FIELDS
 from config import Settings
 from local.application import AppServer
 from local.processes import wait_until

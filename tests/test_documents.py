@@ -16,7 +16,7 @@ DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / ".g
 LOG_LINES: Final = (
     "Redis connection failed",
     "Redis circuit breaker",
-    "Redis trouble, answering without the cache",
+    "Redis error, answering without the cache",
     "No REDIS_URL is set",
     "CACHE_TYPE is",
     "Database circuit breaker open",

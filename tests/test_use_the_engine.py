@@ -106,7 +106,7 @@ def test_the_page_documents_every_option_and_method() -> None:
     import inspect  # noqa: PLC0415 - only here
 
     from app.caching import Cache  # noqa: PLC0415 - the test above checks which modules this import loads
-    from app.caching.opening import open_protocol  # noqa: PLC0415 - same
+    from app.caching.configuration import open_protocol  # noqa: PLC0415 - same
 
     options = set(inspect.signature(open_protocol).parameters) - {"topology", "longest_ttl", "client"}
     calls = {name for name in vars(Cache) if not name.startswith("_")} - {"init_app", "engine", "protocol", "stores"}

@@ -1,17 +1,17 @@
-"""A Flask-Caching backend that never shows a result older than an acknowledged change, whatever Redis does.
+"""A Flask-Caching backend that never returns a result older than an acknowledged change, even when Redis fails.
 
-`from app.caching import Cache`, and `CACHE_TYPE = "app.caching.LeaseCache"`: docs/use-the-engine.md. The protocol is
-argued in docs/cache-protocol.md; its states live in `states`, its transitions in `protocol` and `lua/`; `guard` and
-`breaker` say what is done when Redis misbehaves. Knows nothing of the application around it.
+Usage (docs/use-the-engine.md): `from app.caching import Cache` and `CACHE_TYPE = "app.caching.LeaseCache"`. The cache
+protocol is explained in docs/cache-protocol.md: `states` defines the states of an entry, `protocol` and `lua/` define
+the transitions, and `guard` and `breaker` handle Redis errors. This package imports nothing of the application.
 """
 
 from app.caching.backend import LeaseCache
 from app.caching.codec import Codec, JsonCodec
+from app.caching.errors import CacheUnavailableError
 from app.caching.extension import Cache
-from app.caching.inspect import Counters, EntryReport, Report, ServerReport, rate
 from app.caching.memoize import BoundMemoized, Memoized
+from app.caching.reports import Counters, EntryReport, Report, ServerReport, rate
 from app.caching.states import Answer, Outcome
-from app.caching.trouble import CacheUnavailableError
 
 __all__ = [
     "Answer",

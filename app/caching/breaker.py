@@ -1,6 +1,6 @@
-"""The circuit breaker: one process's opinion of whether Redis is worth a call, and the ends it owes.
+"""The circuit breaker of one process: decides whether Redis is called, and keeps the owed deletes of the process.
 
-Pattern: M. Nygard, *Release It!*, 2nd ed., ch. 5. State lives in the process, never in the Redis it guards.
+Pattern: M. Nygard, *Release It!*, 2nd ed., ch. 5. The state is kept in the process, not in the Redis that it guards.
 """
 
 import logging
@@ -14,16 +14,17 @@ from app.caching.shared import SharedRegion
 
 logger = logging.getLogger(__name__)
 
-MOST_OVERDUE = 1000
-"""How many debts are kept that can no longer show an old value; see `CircuitBreaker.owe`."""
+MAX_EXPIRED_OWED = 1000
+"""How many owed deletes are kept after their lifetime; see `CircuitBreaker.owe`."""
 
 
 class CircuitBreaker:
-    """Stops calling a Redis that does not answer, finds out by itself when it does again, and settles debts first.
+    """Stops calls to a Redis that does not answer, probes it, and delivers all owed deletes before calls resume.
 
-    Promise: **closed implies that this process owes no end**, so whoever is admitted reads nothing that this process
-    knows to be outdated. What other processes owe is marked in the shared region. Only the state is under the lock,
-    never a network call; the hot path reads one attribute, `state`, which only the breaker writes.
+    Invariant: **while the breaker is closed, this process has no owed deletes.** A read that the breaker admits
+    therefore never returns a value that this process knows to be outdated. The owed deletes of other processes are
+    marked in the shared region. The lock protects only the state and is never held during a network call. The hot path
+    reads one attribute, `state`, which only the breaker writes.
     """
 
     def __init__(
@@ -38,11 +39,11 @@ class CircuitBreaker:
         """Start closed.
 
         Args:
-            ping: asks the server once and says whether it answered; never raises.
-            deliver: sends the owed end (key, token) and says whether it arrived; never raises.
-            region: where other processes learn which keys this one owes an end, and where transitions are counted.
-            interval: seconds between probes while open.
-            clock: monotonic seconds.
+            ping: pings the server once and returns whether it answered; never raises.
+            deliver: sends an owed delete (key, token) and returns whether it succeeded; never raises.
+            region: where this process marks the keys with owed deletes for other processes, and counts transitions.
+            interval: seconds between two probes while the breaker is open.
+            clock: returns monotonic seconds.
 
         """
         self._ping, self._deliver, self._region = ping, deliver, region
@@ -54,22 +55,22 @@ class CircuitBreaker:
 
     @property
     def owed(self) -> int:
-        """How many ends are still to be delivered."""
+        """The number of owed deletes."""
         return len(self._owed)
 
     def admits(self) -> bool:
-        """Say whether a call may go to Redis now; costs no lock while closed."""
+        """Return whether a call may go to Redis now. Takes no lock while the breaker is closed."""
         if self.state is BreakerState.CLOSED:
             return True
-        if self._probe_pid != os.getpid():  # the probing thread did not survive a fork
+        if self._probe_pid != os.getpid():  # the probe thread does not survive a fork
             with self._lock:
                 self._start_probe()
         return False
 
-    def failure(self, reason: str) -> None:
-        """Note a connection failure or timeout, and open: with a probe in the background a single one is enough.
+    def record_failure(self, reason: str) -> None:
+        """Record a connection failure or timeout, and open. One failure is enough, because a probe runs at once.
 
-        A lost connection then costs a few milliseconds of bypassing, a hung server one timeout per thread.
+        A lost connection then costs a bypass of a few milliseconds, and a hung server costs one timeout per thread.
         """
         with self._lock:
             if self.state is BreakerState.CLOSED:
@@ -77,31 +78,31 @@ class CircuitBreaker:
                 self._start_probe()
 
     def owe(self, key: str, token: str, *, lifetime: float) -> None:
-        """Remember an undelivered end, and stay open until it is delivered.
+        """Keep a delete that could not be delivered, and stay open until it is delivered.
 
-        After `lifetime` seconds no value that it should have dropped can be left in Redis. It is still worth
-        delivering: a command that timed out runs when a hung server goes on, and the end takes back the lease or the
-        tombstone that this leaves behind. Of debts that old only the latest `MOST_OVERDUE` are kept.
+        After `lifetime` seconds Redis cannot hold a value any more that this delete should have removed. The delete is
+        still kept: a command that timed out runs when a hung server resumes, and it then leaves a lease or a tombstone
+        behind, which the owed delete removes. At most `MAX_EXPIRED_OWED` deletes are kept after their lifetime.
         """
         with self._lock:
             self._owed[key, token] = self._clock() + lifetime
-            self._forget_oldest()
+            self._discard_oldest()
             self._region.mark(key, seconds=lifetime)
             if self.state is BreakerState.CLOSED:
-                self._move(BreakerState.OPEN, "an invalidation could not be delivered")
+                self._move(BreakerState.OPEN, "a delete could not be delivered")
                 self._start_probe()
 
-    def _forget_oldest(self) -> None:
-        if len(self._owed) > MOST_OVERDUE:
+    def _discard_oldest(self) -> None:
+        if len(self._owed) > MAX_EXPIRED_OWED:
             now = self._clock()
-            overdue = [debt for debt, until in self._owed.items() if until <= now]
-            for debt in overdue[:-MOST_OVERDUE]:
-                del self._owed[debt]
+            expired = [owed for owed, until in self._owed.items() if until <= now]
+            for owed in expired[:-MAX_EXPIRED_OWED]:
+                del self._owed[owed]
 
     def _move(self, state: BreakerState, reason: str) -> None:
-        # A server that answers but takes no deletes bounces between open and half-open: that is not news.
-        bounce = BreakerState.HALF_OPEN in (state, self.state) and state is not BreakerState.CLOSED
-        level = logging.DEBUG if bounce else logging.INFO if state is BreakerState.CLOSED else logging.WARNING
+        # A server that answers pings but fails deletes alternates between open and half-open: log that at DEBUG only.
+        alternates = BreakerState.HALF_OPEN in (state, self.state) and state is not BreakerState.CLOSED
+        level = logging.DEBUG if alternates else logging.INFO if state is BreakerState.CLOSED else logging.WARNING
         self.state = state
         self._region.count(state.counter)
         logger.log(level, "Redis circuit breaker %s: %s", state, reason)
@@ -114,25 +115,25 @@ class CircuitBreaker:
 
     def _probe(self) -> None:
         pause = threading.Event()
-        while not (self._ping() and self._settle()):
+        while not (self._ping() and self._deliver_all()):
             pause.wait(self._interval)
 
-    def _settle(self) -> bool:
-        """Deliver what is owed, then close; False when a debt stays undelivered."""
+    def _deliver_all(self) -> bool:
+        """Deliver all owed deletes, then close. Return False when a delivery failed."""
         with self._lock:
             self._move(BreakerState.HALF_OPEN, "Redis answers again")
         while True:
             with self._lock:
-                debts = list(self._owed)
-                if not debts:
+                batch = list(self._owed)
+                if not batch:
                     self._probe_pid = None
                     self._region.unmark()
-                    self._move(BreakerState.CLOSED, "nothing is owed, caching resumes")
+                    self._move(BreakerState.CLOSED, "all owed deletes are delivered, caching resumes")
                     return True
-            for debt in debts:
-                if not self._deliver(*debt):
+            for owed in batch:
+                if not self._deliver(*owed):
                     with self._lock:
-                        self._move(BreakerState.OPEN, "an owed invalidation could not be delivered")
+                        self._move(BreakerState.OPEN, "an owed delete could not be delivered")
                     return False
                 with self._lock:
-                    self._owed.pop(debt, None)
+                    self._owed.pop(owed, None)

@@ -1,99 +1,76 @@
-"""JSON in and out of the store: the only serialisation there is, so that a planted value can never execute anything."""
+"""Conversion of results to JSON and back. No other format is used, so a planted value cannot execute code."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 MAX_PAYLOAD_BYTES: Final = 1 << 20
-"""Longer payloads are neither stored nor parsed: megabytes of somebody's garbage would stall the reader."""
+"""Longer payloads are neither stored nor parsed: parsing megabytes of planted data would delay the reader."""
 SCALARS: Final = frozenset({str, int, float, bool, type(None)})
-"""The types that JSON gives back exactly; a subclass, such as an IntEnum, comes back as something else."""
+"""The types that JSON restores exactly. Subclasses, such as an IntEnum, are not restored exactly."""
 
 R = TypeVar("R")
 
 
 class Codec(Protocol[R]):
-    """Turns a memoized result into bytes and back."""
+    """Converts a memoized result to bytes and back."""
 
     def encode(self, value: R) -> bytes:
         """Return the payload.
 
         Raises:
-            ValueError, TypeError: `value` cannot be represented; it is then answered but not stored.
+            ValueError, TypeError: `value` cannot be encoded. The engine then returns it without storing it.
 
         """
 
     def decode(self, payload: bytes) -> R:
-        """Return the value of a payload that `encode` made.
+        """Return the value of a payload that `encode` returned.
 
         Raises:
-            ValueError: the payload is nothing `encode` would have made; it counts as a miss.
+            ValueError: `encode` cannot have returned this payload. The engine treats it as a miss.
 
         """
 
 
-def always() -> bool:
-    """Say yes."""
-    return True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy(Generic[R]):
-    """How the results of one function are kept.
-
-    `ttl` in seconds. `failing_with`: the exception that means nobody could compute it now; it is then raised, made
-    without arguments, for everybody who asks within one wait time, so that a herd does not beat a dead database. Other
-    exceptions concern only the caller they are raised for. `worth_waiting`: False while a computation would fail at
-    once. Then nobody waits for another caller's, and a failure is not told to anybody else.
-    """
-
-    codec: Codec[R]
-    ttl: float
-    failing_with: type[Exception] | None = None
-    worth_waiting: Callable[[], bool] = always
-
-
 class PayloadTooLongError(ValueError):
-    """The value is longer than `MAX_PAYLOAD_BYTES`."""
+    """The payload is longer than `MAX_PAYLOAD_BYTES`."""
 
 
 class JsonCodec:
-    """Any JSON value; the same value of the same type comes back, or it is refused."""
+    """Encodes any JSON value. `decode` returns an equal value of the same type; other values are rejected."""
 
     def encode(self, value: Any) -> bytes:  # noqa: ANN401 - JSON has no narrower static type
         """Return compact JSON in UTF-8.
 
         Raises:
-            TypeError: JSON would give back something else (a tuple, an enumeration member, a key that is no text).
-            ValueError: not a number (NaN), nested too deeply, or too long.
+            TypeError: JSON would not restore the type (a tuple, an enumeration member, a key that is not a str).
+            ValueError: the value contains NaN or an infinity, is nested too deeply, or is too long.
 
         """
         try:
             if not _is_plain(value):
-                raise TypeError(f"JSON cannot give back exactly this {type(value).__name__}")
-            return written(value)
+                raise TypeError(f"JSON cannot restore this {type(value).__name__} exactly")
+            return dump_json(value)
         except RecursionError:
             raise ValueError("nested too deeply") from None
 
     def decode(self, payload: bytes) -> Any:  # noqa: ANN401 - JSON has no narrower static type
-        """Parse JSON. Raises ValueError for anything else, including NaN, bad UTF-8 and endless nesting."""
-        return parsed(payload, _DECODER)
+        """Parse JSON. Raises ValueError for anything else, including NaN, invalid UTF-8 and too deep nesting."""
+        return load_json(payload, _DECODER)
 
 
-def written(value: object) -> bytes:
+def dump_json(value: object) -> bytes:
     """Return `value` as compact JSON. Raises ValueError for NaN and for more than `MAX_PAYLOAD_BYTES`."""
-    return short_enough(json.dumps(value, separators=(",", ":"), allow_nan=False).encode())
+    return check_length(json.dumps(value, separators=(",", ":"), allow_nan=False).encode())
 
 
-def short_enough(payload: bytes) -> bytes:
-    """Return `payload`. Raises ValueError for more than `MAX_PAYLOAD_BYTES`."""
+def check_length(payload: bytes) -> bytes:
+    """Return `payload`. Raises PayloadTooLongError for more than `MAX_PAYLOAD_BYTES`."""
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise PayloadTooLongError(f"longer than {MAX_PAYLOAD_BYTES} bytes")
     return payload
 
 
-def parsed(payload: bytes, decoder: json.JSONDecoder) -> Any:  # noqa: ANN401 - JSON has no narrower static type
+def load_json(payload: bytes, decoder: json.JSONDecoder) -> Any:  # noqa: ANN401 - JSON has no narrower static type
     """Parse JSON with `decoder`. Raises ValueError for anything that is not exactly one JSON value."""
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise PayloadTooLongError("payload too long")
@@ -103,12 +80,12 @@ def parsed(payload: bytes, decoder: json.JSONDecoder) -> Any:  # noqa: ANN401 - 
     except RecursionError:
         raise ValueError("payload nested too deeply") from None
     if end != len(text):
-        raise ValueError("something follows the value")
+        raise ValueError("extra data after the value")
     return value
 
 
-def refuse_constant(constant: str) -> None:
-    """Refuse NaN and the infinities, which Python would read though they are not JSON."""
+def reject_constant(constant: str) -> None:
+    """Raise ValueError for NaN and the infinities: Python's parser accepts them, but they are not JSON."""
     raise ValueError(f"{constant} is not JSON")
 
 
@@ -121,5 +98,5 @@ def _is_plain(value: object) -> bool:
     return kind in SCALARS
 
 
-# Made once: `json.loads` with an option makes one for each call.
-_DECODER = json.JSONDecoder(parse_constant=refuse_constant)
+# Made once: `json.loads` with an option makes a new decoder in each call.
+_DECODER = json.JSONDecoder(parse_constant=reject_constant)

@@ -1,19 +1,35 @@
-"""Where Redis is, read from Flask-Caching's settings; everything wrong with them is one clear error at the start."""
+"""From Flask-Caching's settings to a ready protocol. Each wrong setting raises one clear error at startup."""
 
+import datetime as dt
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
-from app.caching.connection import Topology
-from app.caching.opening import open_protocol
+from flask_caching.utils import normalize_timeout
+
+from app.caching.connection import Topology, connect
+from app.caching.policy import Timing
 from app.caching.protocol import LeaseProtocol
+from app.caching.shared import region_of
+
+Timeout = int | dt.timedelta | None
+"""A timeout as Flask-Caching accepts it: seconds, or None for the default."""
+
+
+def seconds_of(timeout: Timeout, default: int) -> int:
+    """Return a timeout in whole seconds, rounded up. Raises ValueError for a negative one."""
+    seconds = default if timeout is None else math.ceil(normalize_timeout(timeout) or 0)
+    if seconds < 0:
+        raise ValueError(f"a timeout must not be negative: {timeout}")
+    return seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where Redis is, as Flask-Caching's settings say it: the CACHE_REDIS_… of the same names."""
+class RedisSettings:
+    """The address of Redis as given by the settings CACHE_REDIS_…; each field has the name of its setting."""
 
     url: str | None = None
     host: Any = "localhost"
@@ -25,49 +41,82 @@ class Place:
     sentinel_password: str | None = None
     cluster: str | bool = ""
 
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Read the settings CACHE_REDIS_…. A setting that is missing or None has Flask-Caching's default."""
+        settings = {name: config.get(f"CACHE_REDIS_{name.upper()}") for name in inspect.signature(cls).parameters}
+        return cls(**{name: value for name, value in settings.items() if value is not None})
 
-def place_of(config: Mapping[str, Any]) -> Place:
-    """Read the settings CACHE_REDIS_…; those that are not set, or None, have Flask-Caching's defaults."""
-    settings = {name: config.get(f"CACHE_REDIS_{name.upper()}") for name in inspect.signature(Place).parameters}
-    return Place(**{name: value for name, value in settings.items() if value is not None})
 
-
-def open_place(place: Place, *, longest_ttl: float, options: Mapping[str, Any]) -> LeaseProtocol:
-    """Return an engine on the Redis at `place`, with the `options` of `open_protocol`.
+def configured_protocol(settings: RedisSettings, *, longest_ttl: float, options: Mapping[str, Any]) -> LeaseProtocol:
+    """Return the protocol for the Redis of `settings`, with the `options` of `open_protocol` (CACHE_OPTIONS).
 
     Raises:
-        ValueError: the place cannot be used.
+        ValueError: a setting is invalid.
         TypeError: an option does not exist.
 
     """
     known = set(inspect.signature(open_protocol).parameters) - {"topology", "longest_ttl"}
     if unknown := set(options) - known:
         raise TypeError(f"CACHE_OPTIONS has no {sorted(unknown)}; there are {sorted(known)}")
-    return open_protocol(topology_of(place), longest_ttl=longest_ttl, **options)
+    return open_protocol(topology_of(settings), longest_ttl=longest_ttl, **options)
 
 
-def topology_of(place: Place) -> Topology:
-    """Return the place as the engine knows places. Raises ValueError for one that cannot be used."""
-    if place.url:
-        return Topology(url=_completed(place.url, place), cluster=bool(place.cluster))
-    if place.sentinels:
+def open_protocol(  # noqa: PLR0913 - the options of CACHE_OPTIONS, each with its default
+    topology: Topology,
+    *,
+    longest_ttl: float,
+    max_connections: int = 10,
+    timeout: float = 2.0,
+    read_timeout: float = 0.03,
+    lease: float = 5.0,
+    wait: float = 2.0,
+    writer: float = 30.0,
+) -> LeaseProtocol:
+    """Return the protocol for the Redis at `topology`. Nothing is sent before the first command.
+
+    Args:
+        topology: the address of Redis.
+        longest_ttl: the longest lifetime of an entry, in seconds.
+        max_connections: limit for this process, at least 3; see `connection.connect`.
+        timeout: seconds for connecting and for the reply to a writer.
+        read_timeout: seconds that a reader waits for Redis before it computes the value.
+        lease: seconds that a reader may compute before another reader may.
+        wait: seconds that a reader waits for the result of another reader.
+        writer: seconds that a change may be in flight.
+
+    Raises:
+        ValueError: the connections cannot be configured like this.
+        RuntimeError: the shared memory of the processes cannot be created.
+
+    """
+    link = connect(topology, max_connections=max_connections, timeout=timeout, read_timeout=read_timeout)
+    timing = Timing(lease=lease, wait=wait, writer=writer, owed=max(30.0, lease + longest_ttl))
+    return LeaseProtocol(link, region=region_of(_server_name(topology)), timing=timing)
+
+
+def topology_of(settings: RedisSettings) -> Topology:
+    """Convert the settings to a topology. Raises ValueError for an invalid setting."""
+    if settings.url:
+        return Topology(url=_completed(settings.url, settings), cluster=bool(settings.cluster))
+    if settings.sentinels:
         return Topology(
-            sentinels=[(host, int(port)) for host, port in place.sentinels],
-            master=place.sentinel_master,
-            password=place.password,
-            db=place.db,
-            sentinel_password=place.sentinel_password,
+            sentinels=[(host, int(port)) for host, port in settings.sentinels],
+            master=settings.sentinel_master,
+            password=settings.password,
+            db=settings.db,
+            sentinel_password=settings.sentinel_password,
         )
-    if place.cluster:
-        nodes = _nodes(place.cluster)
-        return Topology(url=_url(*nodes[0], password=place.password, db=0), cluster=True, nodes=nodes[1:])
-    if isinstance(place.host, str):
-        return Topology(url=_url(place.host, place.port, password=place.password, db=place.db))
-    return Topology(client=place.host)
+    if settings.cluster:
+        nodes = _nodes(settings.cluster)
+        return Topology(url=_url(*nodes[0], password=settings.password, db=0), cluster=True, nodes=nodes[1:])
+    if isinstance(settings.host, str):
+        return Topology(url=_url(settings.host, settings.port, password=settings.password, db=settings.db))
+    return Topology(client=settings.host)
 
 
-def _completed(url: str, place: Place) -> str:
-    """Put the password and the database of the other settings into a URL that names none."""
+def _completed(url: str, settings: RedisSettings) -> str:
+    """Add the password and the database of the other settings to a URL that has none."""
     parts = urlsplit(url)
     query = parse_qs(parts.query)
     if parts.scheme not in {"redis", "rediss", "unix"}:
@@ -75,11 +124,11 @@ def _completed(url: str, place: Place) -> str:
     if "decode_responses" in query:
         raise ValueError("CACHE_REDIS_URL must not say decode_responses: entries are bytes")
     if parts.scheme == "unix":
-        wanted = {"db": str(place.db or ""), "password": quote(place.password or "", safe="")}
+        wanted = {"db": str(settings.db or ""), "password": quote(settings.password or "", safe="")}
         added = [f"{name}={value}" for name, value in wanted.items() if value and name not in query]
         return "&".join([url if parts.query or not added else f"{url}?{added.pop()}", *added])
-    login = f":{quote(place.password, safe='')}@" if place.password and "@" not in parts.netloc else ""
-    path = f"/{place.db}" if place.db and not parts.path.strip("/") and "db" not in query else parts.path
+    login = f":{quote(settings.password, safe='')}@" if settings.password and "@" not in parts.netloc else ""
+    path = f"/{settings.db}" if settings.db and not parts.path.strip("/") and "db" not in query else parts.path
     return urlunsplit(parts._replace(netloc=login + parts.netloc, path=path))
 
 
@@ -94,3 +143,14 @@ def _nodes(addresses: object) -> list[tuple[str, int]]:
 def _url(host: str, port: int, *, password: str | None, db: int) -> str:
     login = f":{quote(password, safe='')}@" if password else ""
     return f"redis://{login}{f'[{host}]' if ':' in host else host}:{port}/{db}"
+
+
+def _server_name(topology: Topology) -> str:
+    """Name the server, without credentials. Processes with the same server name share their marks."""
+    if topology.sentinels:
+        return f"{topology.master} {topology.db} {sorted(topology.sentinels)}"
+    if topology.client is not None:
+        known = topology.client.get_connection_kwargs()
+        return " ".join(str(known.get(name)) for name in ("host", "port", "path", "db"))
+    parts = urlsplit(topology.url)
+    return f"{parts.hostname} {parts.port} {parts.path}"

@@ -1,8 +1,8 @@
-"""Ways to one Redis, with every timeout bounded and no surprise at the start.
+"""Connections to one Redis. Every wait has a timeout, and nothing is sent before the first command.
 
-No command is retried: with retries and health checks nested, a hung server costs minutes, (N+1)² timeouts. RESP2 and
-neither client info nor maintenance notifications: older servers answer those with errors. The master is always asked:
-a replica may not have seen a delete yet.
+No command is retried: redis-py nests retries and health checks, so N retries on a hung server cost (N+1)² timeouts. The
+connections use RESP2 and send neither client info nor maintenance notifications, because older servers answer these
+with errors. All commands go to the master, because a replica may not have received a delete yet.
 """
 
 import threading
@@ -22,20 +22,20 @@ from app.caching.connection_stack import Command, ConnectionStack
 from app.caching.incarnation import Incarnation
 
 Send = Callable[[Command], Any]
-"""Sends a command and returns its reply, not decoded. Raises what redis-py raises."""
+"""Sends a command and returns the raw reply (bytes are not decoded). Raises the exceptions of redis-py."""
 
 RESERVED_CONNECTIONS = 2
-"""Connections kept apart for the breaker's probe, for diagnostics and for explicit calls."""
+"""Connections reserved for the breaker's probe, for diagnostics and for explicit calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topology:
-    """Where Redis is: exactly one of `url` (with `cluster`, any node of one), `sentinels` with `master`, and `client`.
+    """The address of Redis, given by exactly one of `url`, `sentinels` (with `master`) and `client`.
 
-    `url`: redis://, rediss:// (the certificate is verified) or unix://. `nodes`: further nodes of the cluster, (host,
-    port) each. `sentinels`: (host, port) each. `password` and `db`: of the master that the sentinels name;
-    `sentinel_password`: of the sentinels themselves. `client`: a redis-py client whose server, credentials and
-    encryption are taken over.
+    `url`: redis://, rediss:// (the certificate is verified) or unix://; with `cluster`, the URL of any node. `nodes`:
+    more nodes of the cluster, each as (host, port). `sentinels`: each as (host, port). `password` and `db`: of the
+    master that the sentinels report. `sentinel_password`: of the sentinels themselves. `client`: a redis-py client; the
+    engine uses its server, credentials and encryption.
     """
 
     url: str = ""
@@ -51,32 +51,33 @@ class Topology:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A way to one Redis; nothing is sent until the first command.
+    """The connections to one Redis.
 
-    `ask` waits as long as a reader may, `send` as long as a writer; `client` is redis-py's (for a cluster it only
-    behaves like a Redis), for everything that happens rarely. `incarnation` is told of the server behind each new
-    connection. `max_connections` is the setting.
+    `send_as_reader` uses the timeout of a reader, `send_as_writer` the timeout of a writer. `client` is a redis-py
+    client for all rare commands; for a cluster it is an object with the same methods. `incarnation` checks the server
+    behind each new connection. `max_connections` is the configured limit.
     """
 
     client: Redis
     max_connections: int
-    ask: Send
-    send: Send
+    send_as_reader: Send
+    send_as_writer: Send
     incarnation: Incarnation
 
 
 def connect(topology: Topology, *, max_connections: int = 10, timeout: float = 2.0, read_timeout: float = 2.0) -> Link:
-    """Return a link.
+    """Return the link to a Redis. Nothing is sent before the first command.
 
     Args:
-        topology: where Redis is.
-        max_connections: of this process; at least 3. Behind sentinels up to twice as many, as redis-py's pool for them
-            cannot wait; in a cluster as many to each node, for readers and for writers.
-        timeout: seconds for connecting and for each reply; also how long a writer waits for a free connection.
-        read_timeout: the same for a reader, who can compute instead.
+        topology: the address of Redis.
+        max_connections: limit for this process; at least 3. With sentinels the process may open twice as many, because
+            redis-py's sentinel pool cannot wait for a free connection. In a cluster the limit applies to each node,
+            separately for readers and for writers.
+        timeout: seconds for connecting, for each reply, and for the wait of a writer for a free connection.
+        read_timeout: the same limit for a reader; after it the reader computes the value.
 
     Raises:
-        ValueError: too few connections, or a client that cannot be taken over.
+        ValueError: `max_connections` is too small, or `client` cannot be used.
 
     """
     if max_connections <= RESERVED_CONNECTIONS:
@@ -84,31 +85,37 @@ def connect(topology: Topology, *, max_connections: int = 10, timeout: float = 2
     incarnation, read_timeout = Incarnation(), min(read_timeout, timeout)
     if topology.cluster:
         readers, writers = (_cluster(topology, incarnation, max_connections, each) for each in (read_timeout, timeout))
-        client, ask, send = cast("Redis", writers), readers.exchange, writers.exchange
+        client, as_reader, as_writer = cast("Redis", writers), readers.exchange, writers.exchange
     else:
         client = _client(topology, incarnation, max_connections, timeout, read_timeout)
         exchange = _stack(client.connection_pool, max_connections - RESERVED_CONNECTIONS).exchange
-        ask, send = partial(exchange, seconds=read_timeout), partial(exchange, seconds=timeout)
-    return Link(client=client, max_connections=max_connections, ask=ask, send=send, incarnation=incarnation)
+        as_reader, as_writer = partial(exchange, seconds=read_timeout), partial(exchange, seconds=timeout)
+    return Link(
+        client=client,
+        max_connections=max_connections,
+        send_as_reader=as_reader,
+        send_as_writer=as_writer,
+        incarnation=incarnation,
+    )
 
 
 def is_cluster(client: Redis) -> bool:
-    """Say whether `client`, as `connect` made it, speaks to a cluster."""
+    """Return whether `client`, made by `connect`, is a cluster client."""
     return isinstance(cast("object", client), _LazyCluster)
 
 
 def _client(
     topology: Topology, incarnation: Incarnation, max_connections: int, timeout: float, read_timeout: float
 ) -> Redis:
-    options = {"redis_connect_func": incarnation.meet, "retry": Retry(NoBackoff(), 0), **_options(timeout)}
+    options = {"redis_connect_func": incarnation.set_up, "retry": Retry(NoBackoff(), 0), **_options(timeout)}
     if topology.sentinels:
-        return _by_sentinel(topology, options, max_connections=2 * max_connections, asking=read_timeout)
-    waiting = {"max_connections": RESERVED_CONNECTIONS, "timeout": timeout}
+        return _by_sentinel(topology, options, max_connections=2 * max_connections, query_timeout=read_timeout)
+    pool_options = {"max_connections": RESERVED_CONNECTIONS, "timeout": timeout}
     if topology.client is not None:
-        return Redis(connection_pool=_taken_over(topology.client, {**options, **waiting}))
+        return Redis(connection_pool=_pool_like(topology.client, {**options, **pool_options}))
     if not topology.url.startswith("unix://"):
         options["socket_keepalive"] = True
-    return Redis(connection_pool=BlockingConnectionPool.from_url(topology.url, **waiting, **options))
+    return Redis(connection_pool=BlockingConnectionPool.from_url(topology.url, **pool_options, **options))
 
 
 def _options(timeout: float) -> dict[str, Any]:
@@ -122,20 +129,20 @@ def _options(timeout: float) -> dict[str, Any]:
     }
 
 
-def _taken_over(client: Redis, options: dict[str, Any]) -> BlockingConnectionPool:
-    """Return a pool of ours to the server of somebody else's client."""
+def _pool_like(client: Redis, options: dict[str, Any]) -> BlockingConnectionPool:
+    """Return a new pool that connects to the server of `client`."""
     pool = getattr(client, "connection_pool", None)
     if not isinstance(pool, ConnectionPool) or hasattr(pool, "service_name"):
-        raise ValueError("only a redis.Redis client of a single server can be taken over")
+        raise ValueError("only a redis.Redis client of a single server can be used")
     return BlockingConnectionPool(  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
         connection_class=pool.connection_class, **{**pool.connection_kwargs, "decode_responses": False, **options}
     )
 
 
-def _by_sentinel(topology: Topology, options: dict[str, Any], *, max_connections: int, asking: float) -> Redis:
-    ask = {"socket_timeout": asking, "socket_connect_timeout": asking, "retry": options["retry"]}
+def _by_sentinel(topology: Topology, options: dict[str, Any], *, max_connections: int, query_timeout: float) -> Redis:
+    query = {"socket_timeout": query_timeout, "socket_connect_timeout": query_timeout, "retry": options["retry"]}
     sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-        list(topology.sentinels), sentinel_kwargs={**ask, "password": topology.sentinel_password}
+        list(topology.sentinels), sentinel_kwargs={**query, "password": topology.sentinel_password}
     )
     client: Redis = sentinel.master_for(  # type: ignore[no-untyped-call]
         topology.master,
@@ -149,15 +156,15 @@ def _by_sentinel(topology: Topology, options: dict[str, Any], *, max_connections
 
 
 def _stack(pool: ConnectionPool, at_most: int) -> ConnectionStack:
-    """Return a stack of connections as `pool` makes them."""
-    by_sentinel = hasattr(pool, "service_name")  # its master may change, and it knows which connections lead there
+    """Return a stack of connections made by `pool`."""
+    by_sentinel = hasattr(pool, "service_name")  # the master may change; the pool knows which connections go to it
     make: Callable[[], Any] = pool.make_connection
     return ConnectionStack(make, at_most=at_most, owns=pool.owns_connection if by_sentinel else None)
 
 
 def _cluster(topology: Topology, incarnation: Incarnation, max_connections: int, timeout: float) -> "_LazyCluster":
     options = {
-        "redis_connect_func": incarnation.ask,  # the cluster client has set the connection up already
+        "redis_connect_func": incarnation.check,  # the cluster client sets the connection up itself
         "socket_keepalive": True,
         "max_connections": max_connections,
         "startup_nodes": [ClusterNode(host, port) for host, port in topology.nodes],  # type: ignore[no-untyped-call]  # same
@@ -167,21 +174,21 @@ def _cluster(topology: Topology, incarnation: Incarnation, max_connections: int,
 
 
 class _LazyCluster:
-    """A cluster client that looks for its nodes with the first command, where failing is provided for."""
+    """A cluster client that discovers the nodes on the first command, where the caller handles errors."""
 
     def __init__(self, make: Callable[[], RedisCluster]) -> None:
         self._make, self._lock, self._client = make, threading.Lock(), cast("RedisCluster | None", None)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the client has there
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of the client
         return getattr(self._client or self._connected(), name)
 
     def exchange(self, command: Command) -> Any:  # noqa: ANN401 - a Redis reply
         return (self._client or self._connected()).execute_command(*command)  # type: ignore[no-untyped-call]  # same
 
     def _connected(self) -> RedisCluster:
-        # Who comes while another is looking is turned away: queueing here would add up the timeouts.
+        # While one thread discovers the nodes, others fail at once. If they waited, their timeouts would add up.
         if not self._lock.acquire(blocking=False):
-            raise RedisConnectionError("the cluster's nodes are still being looked for")
+            raise RedisConnectionError("another thread is still discovering the nodes of the cluster")
         try:
             self._client = self._client or self._make()
         finally:

@@ -1,7 +1,7 @@
-"""A bounded stack of redis-py connections to one server: the one used last is used next.
+"""A bounded stack of redis-py connections to one server. The most recently used connection is used next.
 
-It does for single commands what redis-py's pools do, and looks at a connection only when there is a reason to: looking
-is a system call that gives up the interpreter, which costs a cached read more than everything else Redis costs it.
+It replaces redis-py's connection pool for single commands. It checks a connection only when there is a reason. A check
+is a system call that releases the interpreter lock. On a cached read it would cost more than all other Redis work.
 """
 
 import os
@@ -19,52 +19,54 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MaxConnectionsError, ResponseError
 
 Command = tuple[Any, ...]
-"""Text, bytes and numbers."""
+"""The parts of a command: strings, bytes and numbers."""
 
-TRUSTED_SECONDS = 0.1
-"""How long after its last reply a connection is used without looking whether it still stands."""
+IDLE_CHECK_SECONDS = 0.1
+"""A connection that was idle for longer is checked for a closed socket before use."""
 HEALTH_CHECK_SECONDS = 30.0
-"""How long after its last reply a connection is tried with a PING: a peer that vanished shows only when asked."""
+"""A connection that was idle for longer is checked with a PING: the socket of a vanished peer still looks open."""
 
 
 class ConnectionStack:
-    """Sends commands over at most so many connections, each used by one thread at a time.
+    """Sends commands over a limited number of connections. Each connection serves one thread at a time.
 
-    A connection's own timeout is the one of whoever opened it. A caller with a shorter one opens it anew, so in the end
-    all have the shortest; a longer one is set for the one reply (two system calls, which readers are thus spared).
+    A connection keeps the timeout of the caller that opened it. A caller with a shorter timeout reopens the connection,
+    so all connections end up with the shortest timeout. A caller with a longer timeout sets it for one reply, which
+    takes two system calls. Readers have the shortest timeout and therefore avoid these calls.
     """
 
     def __init__(
         self, make: Callable[[], Connection], *, at_most: int, owns: Callable[[Connection], object] | None = None
     ) -> None:
-        """Open connections when they are needed.
+        """Create the stack. Connections are opened when they are needed.
 
         Args:
             make: returns a new connection that is not open yet.
-            at_most: how many connections there may be.
-            owns: says whether a connection still leads to the right server; by default it always does.
+            at_most: the largest number of connections.
+            owns: returns whether a connection still goes to the right server. By default every connection does.
 
         """
         self._make, self._at_most, self._owns = make, at_most, owns
-        self.forget()
+        self.reset()
         _stacks.add(self)
 
-    def forget(self) -> None:
-        """Start anew without any connection: after a fork those of the parent are not ours."""
+    def reset(self) -> None:
+        """Discard all connections. A forked process must not use the connections of its parent."""
         self._idle = deque[tuple[Connection | None, float]]([(None, 0.0)] * self._at_most)
-        # One permit for each: a queue written in C makes a thread wait without a lock of Python's.
+        # One permit per connection. SimpleQueue is written in C: waiting needs no Python lock.
         self._permits = SimpleQueue[None]()
         for _ in range(self._at_most):
             self._permits.put(None)
         self._broken_at = 0.0
 
     def exchange(self, command: Command, *, seconds: float) -> Any:  # noqa: ANN401 - a Redis reply
-        """Send a command and return its reply, not decoded. Bytes stay bytes.
+        """Send a command and return the raw reply (bytes are not decoded).
 
-        Waiting for a free connection, each step of opening it, and the reply may each take up to `seconds`.
+        `seconds` limits each wait separately: for a free connection, for each step of opening it, and for the reply.
 
         Raises:
-            redis.RedisError, OSError: as redis-py does; MaxConnectionsError when no connection became free in time.
+            redis.RedisError, OSError: as redis-py does.
+            MaxConnectionsError: no connection became free in time.
 
         """
         try:
@@ -77,16 +79,16 @@ class ConnectionStack:
                 connection = self._make()
             timeout = connection.socket_timeout
             slower = timeout is None or timeout > seconds
-            if slower or self._owns or used_at < time.monotonic() - TRUSTED_SECONDS or used_at <= self._broken_at:
+            if slower or self._owns or used_at < time.monotonic() - IDLE_CHECK_SECONDS or used_at <= self._broken_at:
                 self._prepare(connection, seconds, used_at=used_at, slower=slower)
-            # What redis-py's `send_command` does, in fewer calls: this is the path of every hit.
+            # Same as redis-py's `send_command`, in fewer calls: every hit runs this code.
             connection.send_packed_command([pack_command(command)], check_health=False)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
             reply = connection.read_response() if timeout == seconds else connection.read_response(timeout=seconds)
             used_at = time.monotonic()
         except ResponseError:
-            raise  # a reply like any other: the connection is as good as before
+            raise  # an error reply: the connection is still usable
         except BaseException:
-            used_at = self._broken(connection)
+            used_at = self._discard(connection)
             raise
         finally:
             self._idle.append((connection, used_at))
@@ -94,16 +96,16 @@ class ConnectionStack:
         return reply
 
     def _prepare(self, connection: Connection, seconds: float, *, used_at: float, slower: bool) -> None:
-        """Open a connection that is closed, no longer fit, or slower to give up than `seconds`; try an idle one."""
-        if slower or not connection.is_connected or not self._is_fit(connection):
+        """Reopen a connection that is closed, unusable, or has a longer timeout than `seconds`. PING an idle one."""
+        if slower or not connection.is_connected or not self._is_usable(connection):
             _open(connection, seconds)
         elif used_at < time.monotonic() - HEALTH_CHECK_SECONDS:
             connection.send_command("PING", check_health=False)  # type: ignore[no-untyped-call]  # same
-            with suppress(ResponseError):  # any reply will do
+            with suppress(ResponseError):  # any reply shows that the server is there
                 connection.read_response(timeout=seconds)
 
-    def _is_fit(self, connection: Connection) -> bool:
-        """Say whether the connection leads to the right server and holds no reply that nobody waited for."""
+    def _is_usable(self, connection: Connection) -> bool:
+        """Return whether the connection is open, goes to the right server and has no unread reply buffered."""
         if self._owns and not self._owns(connection):
             return False
         try:
@@ -111,8 +113,11 @@ class ConnectionStack:
         except RedisConnectionError:  # the server has closed it
             return False
 
-    def _broken(self, connection: Connection | None) -> float:
-        """Close a connection, or its reply would be taken for that to another command; have all others looked at."""
+    def _discard(self, connection: Connection | None) -> float:
+        """Close a connection, so that a late reply is not read as the reply to another command.
+
+        All other connections are checked before their next use. Return the new `used_at` of this connection.
+        """
         if connection is not None:
             connection.disconnect()  # type: ignore[no-untyped-call]  # same
         self._broken_at = time.monotonic()
@@ -128,9 +133,9 @@ def _open(connection: Connection, seconds: float) -> None:
 _stacks = weakref.WeakSet[ConnectionStack]()
 
 
-def _forget_all() -> None:
+def _reset_all() -> None:
     for stack in _stacks:
-        stack.forget()
+        stack.reset()
 
 
-os.register_at_fork(after_in_child=_forget_all)
+os.register_at_fork(after_in_child=_reset_all)

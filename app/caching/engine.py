@@ -1,4 +1,4 @@
-"""What `Cache` asks of a backend, whatever its kind: one face for ours, for Flask-Caching's own, and for none."""
+"""The interface between `Cache` and a backend, and its implementation for `LeaseCache`; see `stock` for the others."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -8,160 +8,163 @@ from typing import Any, Protocol, TypeVar
 from flask import Flask
 from flask_caching.backends.base import BaseCache
 
-from app.caching import inspect
+from app.caching import reports
 from app.caching.backend import LeaseCache
-from app.caching.codec import Policy
+from app.caching.errors import REDIS_ERRORS, CacheUnavailableError, classify
+from app.caching.policy import Policy
 from app.caching.protocol import LeaseProtocol
-from app.caching.scripts import run_text
+from app.caching.scripts import run_source
 from app.caching.states import Answer
-from app.caching.trouble import REDIS_ERRORS, CacheUnavailableError, classify
 
 R = TypeVar("R")
 
 
-class Reading(Protocol):
-    """The three steps of the protocol, as a memoized function takes them."""
+class CacheProtocol(Protocol):
+    """The operations that memoized functions use."""
 
     def fetch(self, key: str, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:
-        """Return what is stored under `key`, or compute it."""
+        """Return the value stored under `key`, or compute it."""
 
     def begin(self, key: str) -> str:
-        """Announce a write; return its token."""
+        """Announce a write and return its token."""
 
     def end(self, key: str, token: str = "") -> None:
-        """Drop what is stored under `key`; end the write of that token."""
+        """Delete the entry under `key`, and end the write `token`."""
 
 
 class Engine(ABC):
-    """One backend, as one application uses it. Keys are without the prefix; `key_prefix` completes them."""
+    """One backend, used by one application. Methods take keys without the prefix `key_prefix`."""
 
-    protocol: Reading
+    protocol: CacheProtocol
     key_prefix: str = ""
     stores: bool = True
-    """Whether anything is ever stored."""
+    """False if the backend stores nothing (NullCache)."""
 
     def __init__(self, app: Flask, backend: BaseCache) -> None:
-        """Serve `backend` to `app`."""
+        """Use `backend` for `app`."""
         self.app, self.backend = app, backend
         self.policies: dict[object, Policy[Any]] = {}
-        """Policies of the memoized functions that were used, by function."""
+        """The policies of the memoized functions used so far, by function."""
 
     def full_key(self, key: str) -> str:
-        """Return a key as it is in the store."""
+        """Return the key as the backend stores it, with the prefix."""
         return f"{getattr(self.backend, 'key_prefix', '')}{key}"
 
-    def admit(self, function: object, policy: Policy[R]) -> Policy[R]:
-        """Remember the policy of a memoized function before its first use."""
+    def register(self, function: object, policy: Policy[R]) -> Policy[R]:
+        """Store the policy of a memoized function before its first use."""
         return self.policies.setdefault(function, policy)
 
     def evaluate(self, script: bytes, key: str, *arguments: int) -> Any:  # noqa: ANN401, ARG002 - a Redis reply
-        """Run a Lua script on the server; None where a backend runs none. Raises CacheUnavailableError."""
+        """Run a Lua script on the server. None if the backend cannot run scripts. Raises CacheUnavailableError."""
         return None
 
     @abstractmethod
-    def forget(self, start: str) -> None:
-        """Drop all memoized results whose keys start so. Raises CacheUnavailableError when that is impossible."""
+    def delete_prefix(self, prefix: str) -> None:
+        """Delete all memoized results whose keys start with `prefix`. Raises CacheUnavailableError."""
 
     @abstractmethod
-    def report(self) -> inspect.Report:
-        """Ask the server how it is."""
+    def report(self) -> reports.Report:
+        """Report the health of the cache. Never raises for Redis errors."""
 
     @abstractmethod
     def ping(self) -> None:
-        """Ask whether the server answers; log nothing. Raises CacheUnavailableError when it does not."""
+        """Check that the server answers, without logging. Raises CacheUnavailableError if it does not."""
 
     @abstractmethod
-    def counters(self) -> inspect.Counters | None:
-        """Return what was counted; None where nobody counts. Asks no server."""
+    def counters(self) -> reports.Counters | None:
+        """Return the counters; None if the backend has none. Sends nothing to the server."""
 
     @abstractmethod
-    def entry(self, key: str) -> inspect.EntryReport | None:
-        """Return the state of one entry, or None when the server does not say."""
+    def entry(self, key: str) -> reports.EntryReport | None:
+        """Return the state of one entry; None if it is unknown."""
 
     @abstractmethod
-    def sample(self, most: int) -> list[tuple[str, inspect.EntryReport]]:
-        """Return up to `most` entries by their full keys; none where a backend cannot list them."""
+    def sample(self, limit: int) -> list[tuple[str, reports.EntryReport]]:
+        """Return up to `limit` entries with their full keys. Empty if the backend cannot list its keys."""
 
     @abstractmethod
     def size(self) -> int | None:
-        """Count our entries; None where a backend cannot. Raises CacheUnavailableError."""
+        """Return the number of entries; None if the backend cannot count them. Raises CacheUnavailableError."""
 
     @abstractmethod
     def drop(self, key: str, *, force: bool = False) -> int:
-        """Drop one entry (with `force`, whatever it is); return how many went. Raises CacheUnavailableError."""
+        """Delete one entry; return how many were deleted. Raises CacheUnavailableError.
+
+        A tombstone of writers in flight is deleted only with `force`.
+        """
 
     @abstractmethod
     def flush(self, *, force: bool = False) -> int | None:
-        """Drop all entries, as `drop`; return how many went, None when unknown. Raises CacheUnavailableError."""
+        """Delete all entries like `drop`; return how many were deleted, None if unknown. Raises as `drop` does."""
 
 
 class LeaseEngine(Engine):
-    """Our own backend."""
+    """The engine for `LeaseCache`."""
 
     protocol: LeaseProtocol
 
     def __init__(self, app: Flask, backend: LeaseCache) -> None:
-        """Serve `backend`."""
+        """Use `backend` for `app`."""
         super().__init__(app, backend)
         self._backend, self.protocol, self.key_prefix = backend, backend.protocol, backend.prefix
 
-    def admit(self, function: object, policy: Policy[R]) -> Policy[R]:
-        """Remember the policy; an invalidation that is owed has to outlive whatever it is to remove."""
+    def register(self, function: object, policy: Policy[R]) -> Policy[R]:
+        """Store the policy, and make owed deletes live longer than any value that they must remove."""
         timing = self.protocol.timing
         if timing.owed < timing.lease + policy.ttl:
             self.protocol.timing = replace(timing, owed=timing.lease + policy.ttl)
-        return super().admit(function, policy)
+        return super().register(function, policy)
 
     def evaluate(self, script: bytes, key: str, *arguments: int) -> Any:  # noqa: ANN401 - a Redis reply
-        """Run a script on one key, in one round trip, with the protocol's connections and its breaker."""
-        return self.protocol.guard.call(run_text, self.protocol.ask, script, key, *arguments)
+        """Run a script on one key in one round trip, with the protocol's connections and circuit breaker."""
+        return self.protocol.guard.call(run_source, self.protocol.send_as_reader, script, key, *arguments)
 
-    def forget(self, start: str) -> None:
-        """Drop them one batch after the other; a reader that began before drops out of its lease."""
-        self.protocol.guard.call(self._backend.drop, start)
+    def delete_prefix(self, prefix: str) -> None:
+        """Delete the results in batches. Leases are deleted too, so readers in flight cannot store their results."""
+        self.protocol.guard.call(self._backend.drop, prefix)
 
-    def report(self) -> inspect.Report:
-        """Ping the server and read its INFO; trouble is reported, not raised."""
-        return inspect.Report(
+    def report(self) -> reports.Report:
+        """Ping the server and read its INFO. Redis errors are part of the report and are not raised."""
+        return reports.Report(
             backend=type(self._backend).__name__,
             enabled=True,
             never_stale=True,
-            server=inspect.server_report(self.protocol),
+            server=reports.server_report(self.protocol),
             counters=self.counters(),
-            pool=inspect.pool_report(self.protocol),
+            pool=reports.pool_report(self.protocol),
         )
 
     def ping(self) -> None:
-        """Ask past the guard, which would log what the caller says in words of its own."""
-        plainly(self.protocol.client.ping)
+        """Ping without the guard, which would log the error: the caller reports it itself."""
+        without_guard(self.protocol.client.ping)
 
-    def counters(self) -> inspect.Counters:
-        """Return the counts of all workers."""
-        return inspect.counters(self.protocol)
+    def counters(self) -> reports.Counters:
+        """Return the counters of all workers."""
+        return reports.counters(self.protocol)
 
-    def entry(self, key: str) -> inspect.EntryReport | None:
-        """Return the state of one entry, leases and tombstones included."""
-        return inspect.entry_report(self.protocol, self.key_prefix + key)
+    def entry(self, key: str) -> reports.EntryReport | None:
+        """Return the state of one entry, including leases and tombstones."""
+        return reports.entry_report(self.protocol, self.key_prefix + key)
 
-    def sample(self, most: int) -> list[tuple[str, inspect.EntryReport]]:
-        """Return entries with their state, ordered by key."""
-        return inspect.sample_entries(self.protocol, self._backend.keys(), most)
+    def sample(self, limit: int) -> list[tuple[str, reports.EntryReport]]:
+        """Return up to `limit` entries with their states, ordered by key."""
+        return reports.sample_entries(self.protocol, self._backend.keys(), limit)
 
     def size(self) -> int:
-        """Count our entries, in steps that never block the server."""
-        return plainly(lambda: sum(1 for _ in self._backend.keys()))  # noqa: SIM118 - not a dict
+        """Count the entries with SCAN, which does not block the server."""
+        return without_guard(lambda: sum(1 for _ in self._backend.keys()))  # noqa: SIM118 - not a dict
 
     def drop(self, key: str, *, force: bool = False) -> int:
-        """Drop one entry; if a writer is in flight, only with `force`."""
-        return plainly(lambda: self.protocol.drop([(self.key_prefix + key).encode()], force=force))
+        """Delete one entry; while a writer is in flight, only with `force`."""
+        return without_guard(lambda: self.protocol.drop([(self.key_prefix + key).encode()], force=force))
 
     def flush(self, *, force: bool = False) -> int:
-        """Drop all our entries; those of writers in flight only with `force`."""
-        return plainly(lambda: self._backend.drop(force=force))
+        """Delete all entries; those of writers in flight only with `force`."""
+        return without_guard(lambda: self._backend.drop(force=force))
 
 
-def plainly(command: Callable[[], R]) -> R:
-    """Run a command of an operator: not through the breaker, and nothing is logged."""
+def without_guard(command: Callable[[], R]) -> R:
+    """Run an operator's command without the circuit breaker and without logging. Raises CacheUnavailableError."""
     try:
         return command()
     except REDIS_ERRORS as error:

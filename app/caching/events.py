@@ -1,13 +1,13 @@
-"""What the engine counts and reports, by name: each name is written once, here or in the enum it belongs to."""
+"""The names of everything that the engine counts and reports. Each name is defined once, here or in its own enum."""
 
 from enum import StrEnum
 
+from app.caching.errors import ErrorKind
 from app.caching.states import Outcome
-from app.caching.trouble import Trouble
 
 
 class BreakerState(StrEnum):
-    """Closed: calls go through. Open: none does. Half-open: the probe was answered, owed ends go out first."""
+    """Closed: calls go to Redis. Open: no call does. Half-open: the probe succeeded; owed deletes are delivered."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -15,48 +15,48 @@ class BreakerState(StrEnum):
 
     @property
     def counter(self) -> str:
-        """The name that transitions into this state are counted under."""
+        """The name of the counter of transitions into this state."""
         return f"breaker-{self}"
 
 
 class Event(StrEnum):
-    """What happened, besides the outcomes of reads, the breaker's transitions and Redis trouble."""
+    """Events that are counted in addition to read outcomes, breaker transitions and Redis errors."""
 
     FAILED = "failed"
-    """A reader was told that the computation had just failed for another one."""
+    """A reader found a failure mark and raised the policy's exception."""
     WAITS = "waits"
     """A reader waited for the reader that held the lease."""
     POISON = "poison"
-    """An entry held something that was not to be used; it was dropped."""
+    """An entry had unusable content, and it was deleted."""
     SKIPPED = "skipped"
-    """The breaker was open, so a call was not made."""
+    """A call was not made, because the breaker was open."""
     BEGIN_FAILED = "begin-failed"
-    """A writer could not be announced."""
+    """A writer could not be added to the tombstone."""
     INVALIDATED = "invalidated"
-    """An end was delivered at once."""
+    """A delete was delivered at the first attempt."""
     OWED = "owed"
-    """An end could not be delivered at once."""
+    """A delete could not be delivered at the first attempt, so it is owed."""
     DELIVERED = "delivered"
-    """An owed end was delivered."""
+    """An owed delete was delivered."""
 
 
 class Reason(StrEnum):
-    """Why a read did not use the cache, besides Redis trouble (`Trouble.reason`): a token for `Answer.detail`."""
+    """Why a read did not use the cache, apart from Redis errors (`ErrorKind.reason`). Used as `Answer.detail`."""
 
     OWED = "owed"
-    """A process of this machine owes the entry an end."""
+    """A process of this machine has an owed delete for the entry."""
     WRITER = "writer-in-flight"
-    """A writer has announced itself and has not ended yet."""
+    """The entry is a tombstone: a writer has begun and has not ended."""
     WRONG_TYPE = "wrong-type"
-    """The key holds another data type than a string."""
+    """The key holds a data type other than a string."""
     POISON = "poison"
-    """The entry holds nothing this engine stores."""
+    """This engine cannot have stored the content of the entry."""
     OUTLIVED = "outlived"
-    """The entry is older than our first contact with this server, which may have missed an end."""
+    """The value is older than the first contact with this incarnation of the server, which may lack a delete."""
     WAIT_TIMEOUT = "wait-timeout"
-    """The reader that holds the lease took longer than the wait time."""
+    """The reader that holds the lease did not finish within the wait time."""
     UNSERIALISABLE = "unserialisable"
-    """The result cannot be stored as it is."""
+    """The codec cannot encode the result."""
     LEASE_EXPIRED = "lease-expired"
     """The computation took longer than the lease time."""
 
@@ -65,6 +65,6 @@ COUNTERS = (
     *Outcome,
     *Event,
     *(state.counter for state in BreakerState),
-    *(trouble.counter for trouble in Trouble),
+    *(kind.counter for kind in ErrorKind),
 )
 """The names of all counters."""

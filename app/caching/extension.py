@@ -1,4 +1,4 @@
-"""Flask-Caching's `Cache`, whose memoized functions go through the lease protocol."""
+"""A subclass of Flask-Caching's `Cache` whose memoized functions use the lease protocol."""
 
 import types
 from collections.abc import Callable, Iterator, Sequence
@@ -12,44 +12,45 @@ from flask_caching.backends.base import BaseCache
 from flask_caching.backends.nullcache import NullCache
 
 from app.caching.backend import LeaseCache
-from app.caching.codec import Codec, always
-from app.caching.engine import Engine, LeaseEngine, Reading
-from app.caching.inspect import Counters, EntryReport, Report
+from app.caching.codec import Codec
+from app.caching.configuration import Timeout, seconds_of
+from app.caching.engine import CacheProtocol, Engine, LeaseEngine
 from app.caching.keys import HashMethod, NamedKeys
 from app.caching.memoize import EXTENSION, NEVER_EXPIRES, BoundMemoized, Conditions, Memoized
+from app.caching.policy import always
+from app.caching.reports import Counters, EntryReport, Report
 from app.caching.stock import NullEngine, StockEngine
-from app.caching.timeouts import Timeout, seconds_of
 from app.caching.values import ValueCodec
 
 P = ParamSpec("P")
 R = TypeVar("R")
 AnyMemoized = Memoized[P, Any] | BoundMemoized[Any]
 
-# Token of each write this context has begun, by full key, so that `delete_memoized` ends the right writer.
+# The tokens of the writes begun in this context, by full key. `delete_memoized` uses them to end the right writer.
 _writers: ContextVar[dict[str, str]] = ContextVar("writers")
 
 
 class Cache(flask_caching.Cache):
-    """Flask-Caching's `Cache`: readable keys, no result older than an acknowledged change, and a report.
+    """Flask-Caching's `Cache` with readable keys, no result older than an acknowledged change, and reports.
 
-    With `CACHE_TYPE = "app.caching.LeaseCache"` the promise holds. With any other backend everything works as well,
-    without the promise.
+    The guarantee about acknowledged changes holds with `CACHE_TYPE = "app.caching.LeaseCache"`. All methods work with
+    any other backend too, but without this guarantee.
     """
 
     def init_app(self, app: Flask, config: dict[str, Any] | None = None) -> None:
-        """Set the cache up for `app`. Raises ValueError or TypeError for settings that cannot be used."""
+        """Set up the cache for `app`. Raises ValueError or TypeError for invalid settings."""
         super().init_app(app, config)
         app.extensions.setdefault(EXTENSION, {})[self] = _engine_for(app, app.extensions["cache"][self])
 
     @property
     def engine(self) -> Engine:
-        """The engine of the current application, or of the one this was set up for last."""
+        """The engine of the current application or, without one, of the last application that was set up."""
         engine: Engine = (current_app or self.app).extensions[EXTENSION][self]
         return engine
 
     @property
-    def protocol(self) -> Reading:
-        """The protocol behind the memoized functions of the current application."""
+    def protocol(self) -> CacheProtocol:
+        """The protocol that the memoized functions of the current application use."""
         return self.engine.protocol
 
     def memoize(  # type: ignore[override]  # noqa: PLR0913, PLR0917 - Flask-Caching's arguments, and four of ours
@@ -72,38 +73,38 @@ class Cache(flask_caching.Cache):
     ) -> Callable[[Callable[P, R]], Memoized[P, R]]:
         """Memoize the decorated function for `timeout` seconds.
 
-        The arguments must be the whole key: a function that reads anything else of the request would show one user
-        another's result.
+        The result must depend only on the arguments, because they are the key. If the function also read, for example,
+        the current user from the request, one user could receive the result of another.
 
         Args:
-            timeout: seconds; None takes CACHE_DEFAULT_TIMEOUT. There is no "for ever".
-            make_name: makes the name in the key from `module.function`.
-            unless: True leaves the cache out of a call. Gets the function and the arguments, if it takes any.
-            forced_update: True computes anew. Gets the arguments, if it takes any.
-            is_stale: True, given a stored result, computes anew. Gets the arguments too, if it takes them.
-            response_filter: says, given a result, whether to store it.
-            hash_method: puts a digest of the arguments into the key in place of the arguments.
-            cache_none: whether a result of None is stored.
-            source_check: whether the key depends on the function's source; None takes CACHE_SOURCE_CHECK.
-            args_to_ignore: names of arguments that are not part of the key.
-            key: makes the whole key (without CACHE_KEY_PREFIX) from the call's arguments, for the fewest cycles.
-            codec: how results become bytes; by default JSON with the types of `app.caching.values`.
-            failing_with: the exception, made without arguments, that means nobody could compute it now; see `Policy`.
-            worth_waiting: says whether another caller's computation may still come to an end; see `Policy`.
+            timeout: seconds; None means CACHE_DEFAULT_TIMEOUT. Results cannot be stored without a time limit.
+            make_name: converts `module.function` to the name in the key.
+            unless: returns True to bypass the cache. Receives the function and the arguments, if it takes any.
+            forced_update: returns True to compute a new result. Receives the arguments, if it takes any.
+            is_stale: receives a stored result, and the arguments if it takes them; returns True to compute a new one.
+            response_filter: receives a result and returns whether to store it.
+            hash_method: replaces the arguments in the key by a digest.
+            cache_none: whether to store a result of None.
+            source_check: whether the key depends on the source of the function; None means CACHE_SOURCE_CHECK.
+            args_to_ignore: the names of arguments that are not part of the key.
+            key: makes the whole key (without CACHE_KEY_PREFIX) from the arguments. Faster than the default keys.
+            codec: converts results to bytes; the default is JSON with the types of `app.caching.values`.
+            failing_with: the exception that means that no caller can compute the value now; see `Policy`.
+            worth_waiting: returns whether the computation of another caller may still succeed; see `Policy`.
 
         Raises:
-            TypeError, ValueError: an argument cannot be used, or not with another; the message says which.
+            TypeError, ValueError: an argument is invalid, or conflicts with another; the message names it.
 
         """
         if callable(timeout):
-            raise TypeError("memoize is called with its arguments before it decorates: @cache.memoize()")
+            raise TypeError("memoize must be called with parentheses: @cache.memoize()")
         if timeout is not None and seconds_of(timeout, 0) == 0:
             raise ValueError(NEVER_EXPIRES)
         options = {"make_name": make_name, "hash_method": hash_method, "source_check": source_check,
                    "args_to_ignore": args_to_ignore}  # fmt: skip
         given = [name for name, value in options.items() if value is not None]
         if key is not None and given:
-            raise TypeError(f"`key` makes the whole key: it leaves nothing to {', '.join(given)}")
+            raise TypeError(f"`key` makes the whole key, so it cannot be combined with {', '.join(given)}")
         conditions = Conditions(
             unless=unless, forced_update=forced_update, is_stale=is_stale, response_filter=response_filter,
             cache_none=cache_none,
@@ -125,43 +126,45 @@ class Cache(flask_caching.Cache):
         return decorate
 
     def delete_memoized(self, f: AnyMemoized[P], *args: Any, **kwargs: Any) -> None:  # type: ignore[override]  # noqa: ANN401 - the call's arguments
-        """Drop what is memoized for exactly these arguments, or (no arguments) all results of `f`.
+        """Delete the result of `f` for exactly these arguments or, without arguments, all results of `f`.
 
-        For exactly these arguments it takes one round trip and never raises for Redis trouble: what cannot be delivered
-        is owed. Inside `writing` it also ends that write. All results of a method of one object: `f` is that method.
+        With arguments, this takes one round trip and never raises for Redis errors: a delete that cannot be delivered
+        is owed. Inside `writing` it also ends the write. To delete all results of a method for one object, pass the
+        bound method as `f`.
 
         Raises:
-            TypeError: `f` is not memoized, or has a `key` of its own and the arguments are missing.
-            CacheUnavailableError: all results were to be dropped, and Redis could not be asked which there are.
+            TypeError: `f` is not memoized, or it has a `key` function and the arguments are missing.
+            CacheUnavailableError: Redis could not list or delete all results of `f`.
 
         """
-        memoized, instance = _resolved(f)
+        memoized, instance = _unbound(f)
         if instance and args and args[0] is instance[0]:
             args = args[1:]
-        start = None if args or kwargs else memoized.start_of_keys(*instance)
-        engine = self._used(memoized)
-        if start is None:
+        prefix = None if args or kwargs else memoized.common_prefix(*instance)
+        engine = self._engine_with_policy(memoized)
+        if prefix is None:
             key = engine.key_prefix + memoized.make_cache_key(*instance, *args, **kwargs)
             engine.protocol.end(key, _writers.get({}).get(key, ""))
             return
         for key, token in _writers.get({}).items():
-            if key.startswith(engine.key_prefix + start):
+            if key.startswith(engine.key_prefix + prefix):
                 engine.protocol.end(key, token)
-        engine.forget(start)
+        engine.delete_prefix(prefix)
 
     def delete_memoized_verhash(self, f: AnyMemoized[P], *args: Any) -> None:  # type: ignore[override]  # noqa: ANN401, ARG002 - Flask-Caching's signature
-        """Drop all results of `f`: there are no version hashes, so this is `delete_memoized(f)`."""
+        """Delete all results of `f`, like `delete_memoized(f)`: this class uses no version hashes."""
         self.delete_memoized(f)
 
     @contextmanager
     def writing(self, f: AnyMemoized[P], *args: Any, **kwargs: Any) -> Iterator[None]:  # noqa: ANN401 - same
-        """Announce that what `f(*args)` is computed from is about to change; inside, nothing is stored for it.
+        """Announce a change to the data that `f(*args)` is computed from. Inside the block no result is stored for it.
 
-        Call `delete_memoized` inside when the outcome is known, whatever it is. Leave without it when the outcome is
-        unknown: the announcement then stands until its deadline, because the change may still happen.
+        Call `delete_memoized` inside the block once the outcome of the change is known, success or failure. If the
+        outcome is unknown, leave the block without this call: the change may still happen, so the tombstone stays
+        until its deadline.
         """
-        memoized, instance = _resolved(f)
-        engine = self._used(memoized)
+        memoized, instance = _unbound(f)
+        engine = self._engine_with_policy(memoized)
         key = engine.key_prefix + memoized.make_cache_key(*instance, *args, **kwargs)
         reset = _writers.set({**_writers.get({}), key: engine.protocol.begin(key)})
         try:
@@ -170,55 +173,55 @@ class Cache(flask_caching.Cache):
             _writers.reset(reset)
 
     def evaluate(self, script: bytes, key: str, *arguments: int) -> Any:  # noqa: ANN401 - a Redis reply
-        """Run a Lua script on the cache's Redis: one key, in full, and one round trip. None where nothing runs scripts.
+        """Run a Lua script on one key (with the prefix) in one round trip. None if the backend cannot run scripts.
 
-        It waits as long as a reader may and shares the connections and the breaker, so it costs nothing while Redis is
-        known to be away. Raises CacheUnavailableError.
+        The script uses the cache's connections, the timeout of a reader and the circuit breaker. While the breaker is
+        open, the call fails at once. Raises CacheUnavailableError.
         """
         return self.engine.evaluate(script, key, *arguments)
 
     @property
     def stores(self) -> bool:
-        """Whether anything is stored: not with NullCache."""
+        """False if the backend stores nothing (NullCache)."""
         return self.engine.stores
 
     def report(self) -> Report:
-        """Ask the server how it is; trouble is reported, not raised. See `Report`."""
+        """Report the health of the cache. Redis errors are part of the report and are not raised. See `Report`."""
         return self.engine.report()
 
     def ping(self) -> None:
-        """Ask whether the server answers. Raises CacheUnavailableError, which says why not."""
+        """Check that the server answers. Raises CacheUnavailableError with the reason if it does not."""
         self.engine.ping()
 
     def counters(self) -> Counters | None:
-        """Return what the cache did so far, in all workers; None where nobody counts. Asks no server."""
+        """Return the event counters of all workers; None if the backend has none. Sends nothing to the server."""
         return self.engine.counters()
 
     def entry(self, key: str) -> EntryReport | None:
-        """Return the state of the entry under `key` (without the prefix), or None when nobody says."""
+        """Return the state of the entry under `key` (without the prefix); None if it is unknown."""
         return self.engine.entry(key)
 
-    def sample(self, most: int) -> list[tuple[str, EntryReport]]:
-        """Return up to `most` entries by their full keys."""
-        return self.engine.sample(most)
+    def sample(self, limit: int) -> list[tuple[str, EntryReport]]:
+        """Return up to `limit` entries with their full keys."""
+        return self.engine.sample(limit)
 
     def size(self) -> int | None:
-        """Count our entries; None where a backend cannot. Raises CacheUnavailableError."""
+        """Return the number of entries; None if the backend cannot count them. Raises CacheUnavailableError."""
         return self.engine.size()
 
     def drop(self, key: str, *, force: bool = False) -> int:
-        """Drop the entry under `key`; return how many went. Raises CacheUnavailableError, where `delete` says False.
+        """Delete the entry under `key`; return how many were deleted. Unlike `delete`, raises CacheUnavailableError.
 
-        While a change is under way the mark of its writer stays, unless `force`; see `LeaseProtocol.drop`.
+        A tombstone of writers in flight is deleted only with `force`; see `LeaseProtocol.drop`.
         """
         return self.engine.drop(key, force=force)
 
     def flush(self, *, force: bool = False) -> int | None:
-        """Drop all our entries as `drop` does; return how many, if known. Raises CacheUnavailableError."""
+        """Delete all entries like `drop`; return how many were deleted, None if unknown. Raises as `drop` does."""
         return self.engine.flush(force=force)
 
-    def _used(self, memoized: Memoized[..., Any]) -> Engine:
-        """Return the engine once it knows how long the results of `memoized` live."""
+    def _engine_with_policy(self, memoized: Memoized[..., Any]) -> Engine:
+        """Return the engine, with the policy of `memoized` registered."""
         engine = self.engine
         if memoized not in engine.policies:
             memoized.policy(engine)
@@ -231,12 +234,12 @@ def _engine_for(app: Flask, backend: BaseCache) -> Engine:
     return NullEngine(app, backend) if isinstance(backend, NullCache) else StockEngine(app, backend)
 
 
-def _resolved(f: object) -> tuple[Memoized[..., Any], tuple[object, ...]]:
-    """Return the memoized function behind `f`, and what it is bound to, if anything."""
+def _unbound(f: object) -> tuple[Memoized[..., Any], tuple[object, ...]]:
+    """Return the memoized function of `f`, and the object that it is bound to, if any."""
     if isinstance(f, types.MethodType):  # a classmethod, from Python 3.13
         f = BoundMemoized(f.__func__, f.__self__) if isinstance(f.__func__, Memoized) else f
     if isinstance(f, BoundMemoized):
         return f.memoized, (f.__self__,)
     if isinstance(f, Memoized):
         return f, ()
-    raise TypeError("not a function that `Cache.memoize` of app.caching decorated")
+    raise TypeError("not a function that was decorated with `Cache.memoize` of app.caching")

@@ -1,4 +1,4 @@
-"""The one place where Redis trouble is caught: classified, counted, logged in our own words, never passed on raw."""
+"""The only place that catches Redis errors. It classifies, counts and logs them without the server's own message."""
 
 import logging
 import time
@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from app.caching.breaker import CircuitBreaker
+from app.caching.errors import REDIS_ERRORS, CacheUnavailableError, ErrorKind, classify
 from app.caching.events import BreakerState, Event
 from app.caching.shared import SharedRegion
-from app.caching.trouble import REDIS_ERRORS, CacheUnavailableError, Trouble, classify
 
 logger = logging.getLogger(__name__)
 
@@ -19,12 +19,12 @@ _REPEAT_AFTER_SECONDS = 60.0
 
 
 class Guard:
-    """Runs Redis calls for the engine: through the breaker, with every failure classified and counted."""
+    """Runs the engine's Redis calls through the circuit breaker. Every failure is classified and counted."""
 
     def __init__(
         self, breaker: CircuitBreaker, region: SharedRegion, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Guard calls with `breaker`, count in `region`; `clock` (monotonic seconds) spaces repeated log lines."""
+        """Guard calls with `breaker` and count in `region`. `clock`: monotonic seconds, limits repeated log lines."""
         self.breaker, self._region, self._clock = breaker, region, clock
         self._logged: dict[str, float] = {}
 
@@ -32,30 +32,30 @@ class Guard:
         """Run `command` with these arguments and return its reply.
 
         Raises:
-            CacheUnavailableError: the breaker is open, or Redis could not do it.
+            CacheUnavailableError: the breaker is open, or the command failed.
 
         """
         # Read the attribute first; this saves one call per hit.
         if self.breaker.state is not BreakerState.CLOSED and not self.breaker.admits():
             self._region.count(Event.SKIPPED)
-            raise CacheUnavailableError(Trouble.OPEN)
+            raise CacheUnavailableError(ErrorKind.OPEN)
         try:
             return command(*args, **kwargs)
         except REDIS_ERRORS as error:
-            raise CacheUnavailableError(self.note(error)) from None
+            raise CacheUnavailableError(self.record(error)) from None
 
-    def note(self, error: BaseException) -> Trouble:
-        """Classify and count a failure, tell the breaker or the log, and return its kind."""
-        trouble = classify(error)
-        self._region.count(trouble.counter)
-        if trouble.trips:
-            self.breaker.failure(trouble.words)  # its transition is the log line
+    def record(self, error: BaseException) -> ErrorKind:
+        """Classify and count an error, then open the breaker or write a log line. Return the kind of the error."""
+        kind = classify(error)
+        self._region.count(kind.counter)
+        if kind.opens_breaker:
+            self.breaker.record_failure(kind.description)  # the breaker logs its transition
         else:
-            self.warn(f"Redis trouble, answering without the cache: {trouble.words}")
-        return trouble
+            self.warn(f"Redis error, answering without the cache: {kind.description}")
+        return kind
 
     def warn(self, line: str) -> None:
-        """Log a line, each at most once a minute."""
+        """Log a warning, but the same line at most once a minute."""
         now = self._clock()
         if now - self._logged.get(line, -_REPEAT_AFTER_SECONDS) >= _REPEAT_AFTER_SECONDS:
             self._logged[line] = now

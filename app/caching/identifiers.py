@@ -1,4 +1,4 @@
-"""Identifiers that no two requests, threads or workers share, without asking the kernel for each."""
+"""Identifiers that are unique among all requests, threads and processes. Only the first one needs a system call."""
 
 import itertools
 import os
@@ -8,19 +8,19 @@ from collections.abc import Callable
 _next: Callable[[], str]
 
 
-def _draw() -> None:
-    """Start a series of this process's own: a random half that names it, and a half that counts."""
+def _start_series() -> None:
+    """Start the series of this process: 16 random digits that name the process, then 8 digits of a counter."""
     global _next  # noqa: PLW0603 - one for each process
     _next = map((secrets.token_hex(8) + "{:08x}").format, itertools.count()).__next__
 
 
-_draw()
-os.register_at_fork(after_in_child=_draw)  # a forked worker would go on counting where its brother does
+_start_series()
+os.register_at_fork(after_in_child=_start_series)  # otherwise parent and child would return the same identifiers
 
 
 def new_identifier() -> str:
-    """Return 24 hexadecimal digits that were never returned before, here or in any other process.
+    """Return 24 hexadecimal digits that no other call has returned, in this or in any other process.
 
-    Unique, not secret: who knows one can guess the next.
+    The identifiers are unique but not secret: the next one can be guessed from the last one.
     """
     return _next()

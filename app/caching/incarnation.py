@@ -1,8 +1,9 @@
-"""Which server we are talking to: a promoted replica or a restored snapshot may hold values that were deleted since.
+"""Detection of a new incarnation of the Redis server: a promoted replica, or a server that restored a snapshot.
 
-Replication is asynchronous and snapshots are old, so a delete that was acknowledged by one server can be missing from
-its successor. Every new connection therefore asks the server for its run id. Values older than our first contact with a
-run id are not used. After one TTL there are none left, and the check never fires again.
+Replication is asynchronous and snapshots are old. The new server may therefore still hold a value whose deletion the
+old server acknowledged. For this reason every new connection asks the server for its run id. The engine does not use
+values that are older than its first contact with the current run id. One TTL after this contact all such values have
+expired.
 """
 
 import threading
@@ -17,30 +18,30 @@ _RUN_ID = b"run_id:"
 
 
 class Incarnation:
-    """When this process first met the server it talks to. One object for each server, cluster or sentinel group."""
+    """Time at which this process first saw the current run id. One object per server, cluster or sentinel group."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Know no server yet; `clock` gives monotonic seconds."""
+        """Start without any known server. `clock` returns monotonic seconds."""
         self._clock, self._lock = clock, threading.Lock()
         self._known: set[bytes] = set()
-        self.first_met = 0.0
-        """Monotonic seconds of the last time an unknown server answered; values stored before are not used."""
+        self.first_seen = 0.0
+        """Monotonic seconds at which the last unknown run id was seen. Values stored before are not used."""
 
-    def meet(self, connection: Connection) -> None:
-        """Set up a new connection (redis-py's `redis_connect_func`) and ask whose it is."""
+    def set_up(self, connection: Connection) -> None:
+        """Set up a new connection (redis-py's `redis_connect_func`) and check the server's run id."""
         connection.on_connect()  # type: ignore[no-untyped-call]  # redis-py leaves these two untyped
-        self.ask(connection)
+        self.check(connection)
 
-    def ask(self, connection: Connection) -> None:
-        """Ask the server behind a connection that is set up who it is, and note it."""
-        with suppress(ResponseError):  # a Redis user without the right to INFO: nothing can be told apart
+    def check(self, connection: Connection) -> None:
+        """Ask for the run id of the server behind a connection that is already set up, and record it."""
+        with suppress(ResponseError):  # the Redis user lacks the INFO permission: new incarnations go undetected
             connection.send_command("INFO", "server", check_health=False)  # type: ignore[no-untyped-call]
             reply = connection.read_response(disable_decoding=True)
-            self.note(next((line for line in bytes(reply).split() if line.startswith(_RUN_ID)), b""))
+            self.record(next((line for line in bytes(reply).split() if line.startswith(_RUN_ID)), b""))
 
-    def note(self, run_id: bytes) -> None:
-        """Remember a server by its run id; a new one starts the clock anew."""
+    def record(self, run_id: bytes) -> None:
+        """Record a run id. If it is new, set `first_seen` to the current time."""
         with self._lock:
             if run_id not in self._known:
                 self._known.add(run_id)
-                self.first_met = self._clock()
+                self.first_seen = self._clock()

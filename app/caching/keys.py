@@ -1,4 +1,4 @@
-"""Keys made of a function's name and a call's arguments: readable, one for each call, and the same in every process."""
+"""Keys made of a function's name and a call's arguments. They are readable and the same in every process."""
 
 import datetime as dt
 import hashlib
@@ -24,10 +24,10 @@ _SOURCE_DIGITS: Final = 16
 
 
 class NamedKeys:
-    """Makes `module.function:[arguments]` for the calls of one function.
+    """Makes keys of the form `module.function:[arguments]` for the calls of one function.
 
-    `f(1)` and `f(a=1)` are one key, `f("1")` is another. A method's key holds its instance before the arguments:
-    `module.Class.method:"instance":[arguments]`.
+    `f(1)` and `f(a=1)` have the same key, `f("1")` has another. The key of a method contains the instance before the
+    arguments: `module.Class.method:"instance":[arguments]`.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class NamedKeys:
         source_check: Callable[[], bool] = bool,
         args_to_ignore: Sequence[str] = (),
     ) -> None:
-        """Make keys for `function`; the options are those of `Cache.memoize`. Raises TypeError for wrong ones."""
+        """Make keys for `function`; the options are those of `Cache.memoize`. Raises TypeError for a wrong option."""
         self._function, self._make_name, self._hash, self._source_check = function, make_name, hash_method, source_check
         _check(make_name, hash_method, args_to_ignore)
         self._ignored = frozenset(args_to_ignore)
@@ -53,7 +53,7 @@ class NamedKeys:
         if unknown and not rest:
             raise TypeError(f"args_to_ignore names {sorted(unknown)}, which {function.__qualname__} does not take")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - whatever the function takes
+    def __call__(self, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - any arguments
         """Return the key of one call.
 
         Raises:
@@ -63,27 +63,27 @@ class NamedKeys:
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         arguments = {name: value for name, value in bound.arguments.items() if name not in self._ignored}
-        start = self.start(*(arguments.pop(self._instance),) if self._instance in arguments else ())
+        prefix = self.common_prefix(*(arguments.pop(self._instance),) if self._instance in arguments else ())
         if self._ignored and self._rest:
             rest = arguments[self._rest]
             arguments[self._rest] = {name: value for name, value in rest.items() if name not in self._ignored}
         text = json.dumps([_canonical(value) for value in arguments.values()], separators=(",", ":"))
-        return start + (text if self._hash is None else self._hash(text.encode()).hexdigest())
+        return prefix + (text if self._hash is None else self._hash(text.encode()).hexdigest())
 
-    def start(self, *instance: object) -> str:
-        """Return what the keys of all calls start with; given an instance, of all calls of this method of it."""
+    def common_prefix(self, *instance: object) -> str:
+        """Return the common prefix of the keys of all calls, or of all calls of the method of `instance`."""
         function = self._function
         name = f"{function.__module__}.{function.__qualname__}"
         if self._make_name:
-            name = self._make_name(name).replace(":", ".")  # the colon ends the name
+            name = self._make_name(name).replace(":", ".")  # a colon marks the end of the name
         if self._source_check():
             digest = hashlib.sha256(inspect.getsource(function).encode()).hexdigest()
             name = f"{name}@{digest[:_SOURCE_DIGITS]}"
-        named = instance and self._instance not in self._ignored
-        return f"{name}:{json.dumps(_identity(instance[0]))}:" if named else f"{name}:"
+        has_instance = instance and self._instance not in self._ignored
+        return f"{name}:{json.dumps(_identity(instance[0]))}:" if has_instance else f"{name}:"
 
-    def is_shared(self, *instance: object) -> bool:
-        """Say whether calls that begin with this instance may have different keys."""
+    def takes_arguments(self, *instance: object) -> bool:
+        """Return whether the function has parameters other than `instance`, so that its calls have several keys."""
         return len(self._signature.parameters) > len(instance)
 
 
@@ -97,7 +97,7 @@ def _check(make_name: object, hash_method: HashMethod | None, args_to_ignore: Se
 
 
 def _canonical(value: Any) -> Any:  # noqa: ANN401, PLR0911 - one line for each kind of argument
-    """Return JSON that is equal for equal values of one type, and for no others."""
+    """Return a JSON value that is equal for two arguments only if they have the same type and are equal."""
     kind = type(value)
     if kind in SCALARS:
         return value
@@ -112,32 +112,32 @@ def _canonical(value: Any) -> Any:  # noqa: ANN401, PLR0911 - one line for each 
     if kind in _BY_REPR:
         return {kind.__name__: repr(value)}
     if isinstance(value, Enum):
-        return {_named(kind): repr(value)}
+        return {_qualified_name(kind): repr(value)}
     if isinstance(value, type):
-        return {"type": _named(value)}
+        return {"type": _qualified_name(value)}
     if hasattr(value, "__caching_id__"):
-        return {_named(kind): str(value.__caching_id__())}
+        return {_qualified_name(kind): str(value.__caching_id__())}
     raise TypeError(
-        f"an argument of type {_named(kind)} cannot be part of a cache key: name it in args_to_ignore, "
-        "or give its class a method __caching_id__ that returns what tells its objects apart"
+        f"an argument of type {_qualified_name(kind)} cannot be part of a cache key: name it in args_to_ignore, "
+        "or give its class a method __caching_id__ that returns a unique id for each object"
     )
 
 
 def _identity(instance: Any) -> str:  # noqa: ANN401 - an object whose method is memoized
-    """Return what tells `instance` from other objects: its `__caching_id__`, its class's own `__repr__`, or itself."""
+    """Return a text that identifies `instance`: from `__caching_id__`, from a `__repr__` of its class, or a token."""
     if isinstance(instance, type):
-        return _named(instance)
+        return _qualified_name(instance)
     kind = type(instance)
     if hasattr(instance, "__caching_id__"):
-        return f"{_named(kind)} {instance.__caching_id__()}"
+        return f"{_qualified_name(kind)} {instance.__caching_id__()}"
     if any("__repr__" in vars(base) for base in kind.__mro__[:-1]):
-        return f"{_named(kind)} {instance!r}"
-    return f"{_named(kind)} {_token(instance)}"
+        return f"{_qualified_name(kind)} {instance!r}"
+    return f"{_qualified_name(kind)} {_token(instance)}"
 
 
-# An address is used again when its object is gone, and by other processes: each object gets a name of its own instead.
+# `id()` is reused after an object is deleted, and by other processes. Each object therefore gets a unique token.
 _tokens: dict[int, str] = {}
-os.register_at_fork(after_in_child=_tokens.clear)  # a forked copy of an object may change on its own
+os.register_at_fork(after_in_child=_tokens.clear)  # after a fork, the copies of an object may change independently
 
 
 def _token(instance: object) -> str:
@@ -147,11 +147,12 @@ def _token(instance: object) -> str:
             weakref.finalize(instance, _tokens.pop, id(instance), None).atexit = False
         except TypeError:
             raise TypeError(
-                f"objects of {_named(type(instance))} cannot be told apart; give the class a method __caching_id__"
+                f"objects of {_qualified_name(type(instance))} cannot be identified; "
+                "give the class a method __caching_id__"
             ) from None
         token = _tokens.setdefault(id(instance), new_identifier())
     return token
 
 
-def _named(kind: type) -> str:
+def _qualified_name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"

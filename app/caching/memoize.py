@@ -1,4 +1,4 @@
-"""Memoized functions: called as the function itself, answered from the cache under a key made of the arguments."""
+"""Memoized functions: called like the original function, with results from the cache, keyed by the arguments."""
 
 import functools
 import inspect
@@ -11,10 +11,11 @@ from flask import Flask, current_app
 from flask_caching.signals import cache_memoize_hit, cache_memoize_miss
 from flask_caching.utils import join_generator, wants_args, wants_extra_args
 
-from app.caching.codec import Codec, Policy
+from app.caching.codec import Codec
+from app.caching.configuration import Timeout, seconds_of
 from app.caching.keys import NamedKeys
+from app.caching.policy import Policy
 from app.caching.states import Answer, Outcome
-from app.caching.timeouts import Timeout, seconds_of
 
 if TYPE_CHECKING:
     from app.caching.engine import Engine
@@ -25,16 +26,16 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Werkzeug documents this method of LocalProxy: one Python call, where an attribute of the proxy takes three.
+# Werkzeug documents this method of LocalProxy. It takes one Python call; an attribute of the proxy takes three.
 _current_app: Final[Callable[[], Flask]] = current_app._get_current_object  # type: ignore[attr-defined]  # noqa: SLF001
 
 EXTENSION = "lease_cache"
-"""Where an application keeps its engines, by `Cache`: `app.extensions[EXTENSION]`."""
+"""`app.extensions[EXTENSION]` holds the engines of an application, by `Cache`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """When to ask and to fill the cache: the arguments of `Cache.memoize` of the same names."""
+    """When to read and when to fill the cache: the arguments of `Cache.memoize` with the same names."""
 
     unless: Callable[..., bool] | None = None
     forced_update: Callable[..., bool] | None = None
@@ -43,47 +44,49 @@ class Conditions:
     cache_none: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be asked. Raises TypeError."""
+        """Validate the arguments. Raises TypeError for one that is not callable."""
         for name in ("unless", "forced_update", "is_stale", "response_filter"):
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise TypeError(f"{name} must be a function")
 
     @property
     def depend_on_call(self) -> bool:
-        """Say whether there is something to ask in each call."""
+        """Whether a condition must be evaluated in each call."""
         return any((self.unless, self.forced_update, self.is_stale))
 
 
-class _Filtered(Generic[R]):
-    """A codec that refuses the results which `response_filter` and `cache_none` keep out of the cache.
+class _FilteringCodec(Generic[R]):
+    """A codec that rejects the results excluded by `response_filter` and `cache_none`.
 
-    A result that cannot be stored at all is logged once: the function named `name` is then computed in each call.
+    A result that the inner codec cannot encode is logged once, with `name`, the name of the function. Such a function
+    is computed in each call.
     """
 
     def __init__(self, codec: Codec[R], conditions: Conditions, name: str) -> None:
-        self._codec, self._conditions, self._name, self._said = codec, conditions, name, False
-        self.decode = codec.decode  # as it is: this is the path of every hit
+        self._codec, self._conditions, self._name, self._warned = codec, conditions, name, False
+        self.decode = codec.decode  # not wrapped: every hit calls it
 
     def encode(self, value: R) -> bytes:
-        wanted = self._conditions.response_filter
-        if (value is None and not self._conditions.cache_none) or (wanted is not None and not wanted(value)):
-            raise ValueError("not to be stored")
+        accepts = self._conditions.response_filter
+        if (value is None and not self._conditions.cache_none) or (accepts is not None and not accepts(value)):
+            raise ValueError("excluded by response_filter or cache_none")
         try:
             return self._codec.encode(value)
         except (TypeError, ValueError) as error:
-            if not self._said:
-                self._said = True
+            if not self._warned:
+                self._warned = True
                 logger.warning("a result of %s cannot be cached: %s", self._name, error)
             raise
 
 
 class Memoized(Generic[P, R]):
-    """A function whose results live in the cache. Call it as the function itself; `Cache.memoize` makes it.
+    """A function whose results are cached. `Cache.memoize` returns it; call it like the original function.
 
-    `uncached` is the function, `cache` what it was memoized with. `cache_timeout` may be changed before the first call.
+    `uncached` is the original function, `cache` the `Cache` that memoized it. `cache_timeout` may be changed before the
+    first call.
     """
 
-    def __init__(  # noqa: PLR0913 - what `Cache.memoize` was told
+    def __init__(  # noqa: PLR0913 - the arguments of `Cache.memoize`
         self,
         cache: "Cache",
         function: Callable[P, R],
@@ -101,11 +104,11 @@ class Memoized(Generic[P, R]):
         self.cache_timeout = timeout
         self.cache, self._key, self._failing_with, self._conditions = cache, key, failing_with, conditions
         self._worth_waiting = worth_waiting
-        self._codec = _Filtered(codec, conditions, function.__qualname__)
-        self._asks = conditions.depend_on_call
+        self._codec = _FilteringCodec(codec, conditions, function.__qualname__)
+        self._has_call_conditions = conditions.depend_on_call
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Return the function's result, from the cache where it has one."""
+        """Return the result of the function, from the cache if it is stored there."""
         return self.lookup(*args, **kwargs).value
 
     @overload
@@ -117,14 +120,14 @@ class Memoized(Generic[P, R]):
         return self if instance is None else BoundMemoized(self, instance)
 
     def lookup(self, *args: P.args, **kwargs: P.kwargs) -> Answer[R]:
-        """Return the result together with where it came from and how long it will live."""
+        """Return the result together with its outcome and its remaining lifetime."""
         cache = self.cache
         try:
             engine = _current_app().extensions[EXTENSION][cache]
-        except RuntimeError:  # outside of any application's context
+        except RuntimeError:  # there is no application context
             engine = cache.engine
-        if self._asks or cache.enable_signals:
-            return self._ask_and_look_up(engine, *args, **kwargs)
+        if self._has_call_conditions or cache.enable_signals:
+            return self._lookup_with_conditions(engine, *args, **kwargs)
         return engine.protocol.fetch(  # type: ignore[no-any-return]  # `extensions` holds anything
             engine.key_prefix + self._key(*args, **kwargs),
             lambda: self._compute(engine, *args, **kwargs),
@@ -132,9 +135,9 @@ class Memoized(Generic[P, R]):
         )
 
     def make_cache_key(self, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - the function may come first
-        """Return the key of a call, as `Cache.get` and `Cache.delete` take it: without CACHE_KEY_PREFIX.
+        """Return the key of a call without CACHE_KEY_PREFIX, as `Cache.get` and `Cache.delete` take it.
 
-        As in Flask-Caching, the function itself may be given before its arguments.
+        As in Flask-Caching, the function itself may precede its arguments.
 
         Raises:
             TypeError: the arguments do not fit the function, or one cannot be part of a key.
@@ -143,14 +146,16 @@ class Memoized(Generic[P, R]):
         return self._key(*(args[1:] if args and args[0] is self.uncached else args), **kwargs)
 
     def entry_name(self, *args: P.args, **kwargs: P.kwargs) -> str:
-        """Return the full key of a call, as operators see it in the store: with CACHE_KEY_PREFIX."""
+        """Return the full key of a call with CACHE_KEY_PREFIX, as it is stored in Redis."""
         return self.cache.engine.full_key(self._key(*args, **kwargs))
 
-    def start_of_keys(self, *instance: object) -> str | None:
-        """Return what the keys of all calls (of a method: of this instance) start with; None where there is one key.
+    def common_prefix(self, *instance: object) -> str | None:
+        """Return the common prefix of the keys of all calls, or of all calls of the method of `instance`.
+
+        Return None if all calls have the same key.
 
         Raises:
-            TypeError: the keys are made by a `key` function, which does not tell.
+            TypeError: a `key` function makes the keys, so the prefix is unknown.
 
         """
         if not isinstance(self._key, NamedKeys):
@@ -159,32 +164,32 @@ class Memoized(Generic[P, R]):
                     f"{self.uncached.__qualname__} has keys of its own: delete_memoized needs the call's arguments"
                 )
             return None
-        return self._key.start(*instance) if self._key.is_shared(*instance) else None
+        return self._key.common_prefix(*instance) if self._key.takes_arguments(*instance) else None
 
     def delete_memoized(self) -> None:
-        """Drop all results of this function."""
+        """Delete all results of this function."""
         self.cache.delete_memoized(self)
 
     def policy(self, engine: "Engine") -> Policy[R]:
-        """Return how `engine` keeps the results. Raises ValueError for a timeout that is not above zero."""
+        """Return the policy for the results in `engine`. Raises ValueError for a timeout of 0 or less."""
         seconds = seconds_of(self.cache_timeout, engine.backend.default_timeout)
         if seconds == 0:
             raise ValueError(NEVER_EXPIRES)
         policy = Policy(
             codec=self._codec, ttl=seconds, failing_with=self._failing_with, worth_waiting=self._worth_waiting
         )
-        return engine.admit(self, policy)
+        return engine.register(self, policy)
 
-    def _ask_and_look_up(self, engine: "Engine", *args: P.args, **kwargs: P.kwargs) -> Answer[R]:
-        asked = self._conditions
-        if _says_yes(asked.unless, self.uncached, *args, **kwargs):
+    def _lookup_with_conditions(self, engine: "Engine", *args: P.args, **kwargs: P.kwargs) -> Answer[R]:
+        conditions = self._conditions
+        if _is_true(conditions.unless, self.uncached, *args, **kwargs):
             return Answer(self._compute(engine, *args, **kwargs), Outcome.BYPASS, detail="unless")
         key, policy = engine.key_prefix + self._key(*args, **kwargs), engine.policies.get(self) or self.policy(engine)
-        if _says_yes(asked.forced_update, *args, **kwargs):
+        if _is_true(conditions.forced_update, *args, **kwargs):
             engine.protocol.end(key)
         answer = engine.protocol.fetch(key, lambda: self._compute(engine, *args, **kwargs), policy)
         hit = answer.outcome in {Outcome.HIT, Outcome.COLLAPSED}
-        if hit and asked.is_stale and _finds_stale(asked.is_stale, answer.value, *args, **kwargs):
+        if hit and conditions.is_stale and _finds_stale(conditions.is_stale, answer.value, *args, **kwargs):
             engine.protocol.end(key)
             answer, hit = engine.protocol.fetch(key, lambda: self._compute(engine, *args, **kwargs), policy), False
         if self.cache.enable_signals:
@@ -198,19 +203,19 @@ class Memoized(Generic[P, R]):
 
 
 class BoundMemoized(Generic[R]):
-    """A memoized method of one object; otherwise as `Memoized`."""
+    """A memoized method bound to one object; otherwise like `Memoized`."""
 
     def __init__(self, memoized: Memoized[..., R], instance: object) -> None:
-        """Put `instance` before the arguments of each call."""
+        """Bind the method to `instance`, which precedes the arguments of each call."""
         functools.update_wrapper(self, memoized)
         self.memoized, self.__self__ = memoized, instance
 
     def __call__(self, *args: Any, **kwargs: Any) -> R:  # noqa: ANN401 - the method's arguments
-        """Return the method's result, from the cache where it has one."""
+        """Return the result of the method, from the cache if it is stored there."""
         return self.memoized(self.__self__, *args, **kwargs)
 
     def lookup(self, *args: Any, **kwargs: Any) -> Answer[R]:  # noqa: ANN401 - same
-        """Return the result together with where it came from and how long it will live."""
+        """Return the result together with its outcome and its remaining lifetime."""
         return self.memoized.lookup(self.__self__, *args, **kwargs)
 
     def make_cache_key(self, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - same
@@ -220,18 +225,18 @@ class BoundMemoized(Generic[R]):
         return self.memoized.make_cache_key(self.__self__, *args, **kwargs)
 
     def delete_memoized(self) -> None:
-        """Drop all results of this method, of every object: as in Flask-Caching. See `Cache.delete_memoized`."""
+        """Delete all results of this method for every object, as in Flask-Caching. See `Cache.delete_memoized`."""
         self.memoized.delete_memoized()
 
 
 NEVER_EXPIRES = (
-    "memoize needs a timeout above 0: a result that never expires could not be told from one that somebody planted, "
-    "and would outlive every invalidation that is owed. Give a number of seconds, such as 86400."
+    "memoize needs a timeout above 0: a result that never expires could not be distinguished from a planted value, "
+    "and it would outlive every owed delete. Set a number of seconds, such as 86400."
 )
 
 
-def _says_yes(question: Callable[..., bool] | None, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401 - the call's arguments
-    return question is not None and (question(*args, **kwargs) if wants_args(question) else question()) is True
+def _is_true(condition: Callable[..., bool] | None, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401 - the call's arguments
+    return condition is not None and (condition(*args, **kwargs) if wants_args(condition) else condition()) is True
 
 
 def _finds_stale(is_stale: Callable[..., bool], value: object, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401 - same

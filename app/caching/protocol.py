@@ -1,10 +1,10 @@
-"""The cache protocol: leases for readers, tombstones for writers, ends owed when Redis is away.
+"""The cache protocol: leases for readers, tombstones for writers, and owed deletes while Redis is unavailable.
 
-Promise: a read that starts after a change was acknowledged never returns a value computed before that change. How, and
-what is left out, is argued in docs/cache-protocol.md.
+Promise: a read that starts after a change was acknowledged never returns a value computed before that change.
+docs/cache-protocol.md explains why this holds, and lists the exceptions.
 
-Sources: leases, R. Nishtala et al., *Scaling Memcache at Facebook*, NSDI 2013, section 3.2.1; set of in-flight writers
-in the entry, our own measurement of the alternatives (docs/cache-protocol.md).
+Sources: for leases, R. Nishtala et al., *Scaling Memcache at Facebook*, NSDI 2013, section 3.2.1; for the set of
+in-flight writers in the entry, our own measurement of the alternatives (docs/cache-protocol.md).
 """
 
 import logging
@@ -13,16 +13,16 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from app.caching.breaker import CircuitBreaker
-from app.caching.codec import Policy, short_enough
+from app.caching.codec import check_length
 from app.caching.connection import Link
+from app.caching.errors import REDIS_ERRORS, CacheUnavailableError, ErrorKind
 from app.caching.events import Event, Reason
 from app.caching.guard import Guard
 from app.caching.identifiers import new_identifier
-from app.caching.scripts import run, run_for_all
+from app.caching.policy import Policy, Timing, milliseconds
+from app.caching.scripts import run, run_for_each
 from app.caching.shared import SharedRegion
-from app.caching.states import FAILURE, Answer, Bypass, Failed, Granted, Leased, Outcome, Seen
-from app.caching.timing import Timing, milliseconds
-from app.caching.trouble import REDIS_ERRORS, CacheUnavailableError, Trouble
+from app.caching.states import FAILURE, Answer, Bypass, Failed, Granted, Leased, Miss, Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -30,11 +30,11 @@ R = TypeVar("R")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.05
 _POISON = Bypass(Reason.POISON)
-_DROPPED = {Reason.POISON, Reason.WRONG_TYPE, Reason.OUTLIVED}
+_DELETED_BY_READER = {Reason.POISON, Reason.WRONG_TYPE, Reason.OUTLIVED}
 
 
 class LeaseProtocol:
-    """Reads, fills and invalidates entries of one Redis by the protocol. Never raises for Redis trouble."""
+    """Reads, fills and invalidates the entries of one Redis. Never raises for Redis errors, except `drop`."""
 
     def __init__(
         self,
@@ -45,57 +45,60 @@ class LeaseProtocol:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Work on `link`.
+        """Use the Redis behind `link`.
 
         Args:
-            link: the way to Redis; see `connection.connect`.
-            region: where marks and counts are shared with other processes; a private one by default.
-            timing: how long leases, waits and writers last.
-            sleep: pauses (seconds) while another reader holds the lease.
-            clock: monotonic seconds.
+            link: the connections to Redis; see `connection.connect`.
+            region: the memory shared with other processes; by default a private one.
+            timing: the time limits of leases, waits and writers.
+            sleep: sleeps for a number of seconds, while another reader holds the lease.
+            clock: returns monotonic seconds.
 
         """
-        self.client, self.ask, self.max_connections = link.client, link.ask, link.max_connections
+        self.client, self.max_connections = link.client, link.max_connections
+        self.send_as_reader = link.send_as_reader
         self.timing, self.region = timing or Timing(), region or SharedRegion()
         self._link, self._sleep, self._clock = link, sleep, clock
         self.breaker = CircuitBreaker(ping=self._ping, deliver=self._deliver, region=self.region, clock=clock)
         self.guard = Guard(self.breaker, self.region, clock=clock)
-        self._longest = self.timing.longest_ms
+        self._mark_limits = self.timing.mark_limits_ms
 
     def fetch(self, key: str, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:
-        """Return the entry's value, or compute it: once per herd, stored if no writer interferes.
+        """Return the value of the entry, or compute it. Of many simultaneous readers only one computes and stores it.
+
+        The result is not stored if a writer begins in the meantime.
 
         Raises:
-            Exception: what `compute` raises, or `policy.failing_with` when it has just failed for another caller.
+            Exception: the exception of `compute`, or `policy.failing_with` if the entry holds a failure mark.
 
         """
-        seen = self._read(key, policy)
-        answer = seen if isinstance(seen, Answer) else self._obtain(key, seen, compute, policy)
+        found = self._read(key, policy)
+        answer = found if isinstance(found, Answer) else self._handle_miss(key, found, compute, policy)
         self.region.count(answer.outcome)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("cache %s %s%s", answer.outcome, key, f" ({answer.detail})" if answer.detail else "")
         return answer
 
     def begin(self, key: str) -> str:
-        """Announce a write that is about to start; return the writer's token for `end`.
+        """Add a writer to the tombstone, before the write starts. Return the writer's token for `end`.
 
-        An unreachable Redis does not stop the write: `end` will then owe the delete.
+        The write may proceed if Redis cannot be reached: `end` then owes the delete.
         """
         token = new_identifier()
         try:
-            self.guard.call(run, self._link.send, "begin", key, token, milliseconds(self.timing.writer))
+            self.guard.call(run, self._link.send_as_writer, "begin", key, token, milliseconds(self.timing.writer))
         except CacheUnavailableError:
             self.region.count(Event.BEGIN_FAILED)
         return token
 
     def end(self, key: str, token: str = "") -> None:
-        """Invalidate `key`: the writer `token` has its outcome, or (no token) somebody just wants the value gone.
+        """Invalidate `key` once the outcome of the writer `token` is known, or (without a token) unconditionally.
 
-        What cannot be delivered now is owed. Until it is delivered this process computes everything, and all processes
-        of this machine compute this key.
+        A delete that cannot be delivered now is owed. Until it is delivered, this process computes every value, and all
+        processes of this machine compute the value of this key.
         """
         try:
-            self.guard.call(run, self._link.send, "end", key, token, milliseconds(self.timing.writer))
+            self.guard.call(run, self._link.send_as_writer, "end", key, token, milliseconds(self.timing.writer))
         except CacheUnavailableError:
             self.region.count(Event.OWED)
             self.breaker.owe(key, token, lifetime=self.timing.owed)
@@ -105,118 +108,119 @@ class LeaseProtocol:
             logger.debug("cache invalidated %s", key)
 
     def drop(self, keys: list[bytes], *, force: bool = False) -> int:
-        """Invalidate many entries and return how many are gone.
+        """Invalidate many entries and return how many were deleted.
 
-        Tombstones of writers in flight stay: until a writer has ended, nobody may store what it is changing. With
-        `force` they go too, as if they were evicted: what is stored then may lack the change until the writer ends,
-        or for its whole life if the writer never does.
+        Tombstones of writers in flight stay: until a writer has ended, no reader may store the value that it changes.
+        `force` deletes these tombstones too, like an eviction. A value that is stored afterwards may lack the change
+        until the writer ends, or for its whole lifetime if the writer never ends.
 
         Raises:
-            redis.RedisError: what the server or the connection answered.
+            redis.RedisError: the server or the connection failed.
 
         """
-        return sum(run_for_all(self._link, "end", keys, "", 0 if force else milliseconds(self.timing.writer)))
+        return sum(run_for_each(self._link, "end", keys, "", 0 if force else milliseconds(self.timing.writer)))
 
-    def _read(self, key: str, policy: Policy[R]) -> Answer[R] | Seen:
-        """Look once: return the value that is stored, or else what is in its place."""
+    def _read(self, key: str, policy: Policy[R]) -> Answer[R] | Miss:
+        """Read once: return the stored value, or the reason why there is none."""
         if self.region.is_marked(key):
             return Bypass(Reason.OWED)
         token, asked_at = new_identifier(), self._clock()
         try:
-            reply = self.guard.call(run, self._link.ask, "read", key, token, *self._longest)
+            reply = self.guard.call(run, self.send_as_reader, "read", key, token, *self._mark_limits)
         except CacheUnavailableError as error:
-            if error.trouble is Trouble.TIMEOUT:  # it may still run, and would then lease the entry to nobody
+            if error.kind is ErrorKind.TIMEOUT:  # the script may still run and leave a lease that no reader uses
                 self.breaker.owe(key, token, lifetime=self.timing.lease)
-            return Bypass(error.trouble.reason)
+            return Bypass(error.kind.reason)
         if isinstance(reply, list):
             payload, left_ms = reply
             return self._validated(payload, left_ms, asked_at, policy)
-        coded = (Granted(token), Leased(), Bypass(Reason.WRITER), Bypass(Reason.WRONG_TYPE), Failed(), _POISON)
-        return coded[reply]
+        misses = (Granted(token), Leased(), Bypass(Reason.WRITER), Bypass(Reason.WRONG_TYPE), Failed(), _POISON)
+        return misses[reply]
 
     def _validated(self, payload: bytes, left_ms: int, asked_at: float, policy: Policy[R]) -> Answer[R] | Bypass:
         """Return a stored value, or why it must be discarded."""
         left = left_ms / 1000
         if not 0 <= left <= policy.ttl:
-            return _POISON  # we always give an entry a TTL, and never a longer one
-        if asked_at - (policy.ttl - left) < self._link.incarnation.first_met:
+            return _POISON  # the engine always sets a TTL, and never a longer one
+        if asked_at - (policy.ttl - left) < self._link.incarnation.first_seen:
             return Bypass(Reason.OUTLIVED)
         try:
             return Answer(policy.codec.decode(payload), Outcome.HIT, left)
         except ValueError:
             return _POISON
 
-    def _obtain(self, key: str, seen: Seen, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:
-        """Answer where no value is stored. Raises as `fetch` does."""
-        if isinstance(seen, Leased):
-            found = self._await(key, policy)
+    def _handle_miss(self, key: str, miss: Miss, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:
+        """Wait, compute or raise, depending on the state of the entry. Raises as `fetch` does."""
+        if isinstance(miss, Leased):
+            found = self._wait(key, policy)
             if isinstance(found, Answer):
                 return found._replace(outcome=Outcome.COLLAPSED)
-            seen = found
-        if isinstance(seen, Failed):
+            miss = found
+        if isinstance(miss, Failed):
             self.region.count(Event.FAILED)
             raise (policy.failing_with or RuntimeError)
-        if isinstance(seen, Granted):
-            return self._fill(key, seen.token, compute, policy)
-        if seen.reason in _DROPPED:
-            if seen is _POISON:
-                self.guard.warn(f"Redis trouble, answering without the cache: {Trouble.POISON.words}")
+        if isinstance(miss, Granted):
+            return self._fill(key, miss.token, compute, policy)
+        if miss.reason in _DELETED_BY_READER:
+            if miss is _POISON:
+                self.guard.warn(f"Redis error, answering without the cache: {ErrorKind.POISON.description}")
             self.region.count(Event.POISON)
             self.end(key)
-        return Answer(compute(), Outcome.BYPASS, detail=seen.reason)
+        return Answer(compute(), Outcome.BYPASS, detail=miss.reason)
 
-    def _await(self, key: str, policy: Policy[R]) -> Answer[R] | Granted | Failed | Bypass:
-        """Look again and again while another reader holds the lease, for at most `timing.wait`."""
+    def _wait(self, key: str, policy: Policy[R]) -> Answer[R] | Granted | Failed | Bypass:
+        """Repeat the read while another reader holds the lease, for at most `timing.wait`."""
         self.region.count(Event.WAITS)
         now = self._clock()
         deadline, pause = now + self.timing.wait, _FIRST_PAUSE
         while now < deadline and policy.worth_waiting():
             self._sleep(min(pause, deadline - now))
-            seen = self._read(key, policy)
-            if not isinstance(seen, Leased):
-                return seen
+            found = self._read(key, policy)
+            if not isinstance(found, Leased):
+                return found
             pause = min(pause * 1.5, _LONGEST_PAUSE)
             now = self._clock()
         return Bypass(Reason.WAIT_TIMEOUT)
 
     def _fill(self, key: str, token: str, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:
-        """Compute under the lease `token` and store the result, or give the lease back. Raises as `compute` does."""
+        """Compute under the lease `token` and store the result, or release the lease. Raises as `compute` does."""
         started = self._clock()
         try:
             value = compute()
         except BaseException as error:
             if policy.failing_with and isinstance(error, policy.failing_with) and policy.worth_waiting():
-                self._try("fill", key, token, FAILURE, milliseconds(self.timing.wait))
+                self._send_optional("fill", key, token, FAILURE, milliseconds(self.timing.wait))
             else:
-                self._try("abandon", key, token)
+                self._send_optional("abandon", key, token)
             raise
         try:
-            payload = short_enough(policy.codec.encode(value))
+            payload = check_length(policy.codec.encode(value))
         except (TypeError, ValueError, RecursionError):
-            self._try("abandon", key, token)
+            self._send_optional("abandon", key, token)
             return Answer(value, Outcome.BYPASS, detail=Reason.UNSERIALISABLE)
         return self._store(key, token, value, payload, started, policy.ttl)
 
     def _store(self, key: str, token: str, value: R, payload: bytes, started: float, ttl: float) -> Answer[R]:  # noqa: PLR0913, PLR0917 - all of one fill
-        """Store a payload while the lease stands. The age of an entry counts from the start of its computation."""
-        left = ttl - (self._clock() - started)  # else what preceded a new server could look younger than it
+        """Store a payload if the reader still holds its lease. The TTL counts from the start of the computation."""
+        left = ttl - (self._clock() - started)  # otherwise an old value could look newer than a new incarnation
         try:
-            stored = self.guard.call(run, self._link.ask, "fill", key, token, payload, milliseconds(left))
+            stored = self.guard.call(run, self.send_as_reader, "fill", key, token, payload, milliseconds(left))
         except CacheUnavailableError as error:
-            return Answer(value, Outcome.BYPASS, detail=error.trouble.reason)
+            return Answer(value, Outcome.BYPASS, detail=error.kind.reason)
         if stored:
             return Answer(value, Outcome.STORED, ttl=round(left))
         if left <= ttl - self.timing.lease:
-            self.guard.warn(f"A computation took longer than the lease of {self.timing.lease:g} s; it is not cached")
+            lease = f"{self.timing.lease:g} s"
+            self.guard.warn(f"A computation took longer than the lease of {lease}; its result is not cached")
             return Answer(value, Outcome.BYPASS, detail=Reason.LEASE_EXPIRED)
         return Answer(value, Outcome.REJECTED)
 
-    def _try(self, script: str, key: str, *arguments: str | bytes | int) -> None:
-        """Run a script whose failure costs nothing but time: the lease then runs out by itself."""
+    def _send_optional(self, script: str, key: str, *arguments: str | bytes | int) -> None:
+        """Run a script whose failure is harmless: the lease then expires."""
         try:
-            self.guard.call(run, self._link.ask, script, key, *arguments)
+            self.guard.call(run, self.send_as_reader, script, key, *arguments)
         except CacheUnavailableError:
-            logger.debug("lease on %s left to run out", key)
+            logger.debug("lease on %s left to expire", key)
 
     def _ping(self) -> bool:
         try:
@@ -225,11 +229,11 @@ class LeaseProtocol:
             return False
 
     def _deliver(self, key: str, token: str) -> bool:
-        """Send an owed end past the breaker, which is still open."""
+        """Send an owed delete. This call does not go through the breaker, which is still open."""
         try:
-            run(self._link.send, "end", key, token, milliseconds(self.timing.writer))
+            run(self._link.send_as_writer, "end", key, token, milliseconds(self.timing.writer))
         except REDIS_ERRORS as error:
-            self.guard.note(error)
+            self.guard.record(error)
             return False
         self.region.count(Event.DELIVERED)
         return True

@@ -1,9 +1,9 @@
-"""Memory that the processes of one machine share: marks on entries that somebody owes an end, and counts.
+"""Memory shared by the processes of one machine: marks on entries with owed deletes, and the event counters.
 
-It is a small file in the temporary folder, mapped by every process of this user that works on the same Redis. Each
-process writes only its own row, so there are no locks between processes while they work, and an aligned eight-byte
-store is never seen half done. A process owns its row by a record lock on one byte of the file (POSIX fcntl locks),
-which the kernel releases when the process ends, however it ends. Its marks stay until their time is over.
+The memory is a small file in the temporary folder. Every process of the same user that works on the same Redis maps it.
+Each process writes only its own row, so the processes need no locks to mark and to count. An aligned store of 8 bytes
+is atomic. A process owns its row through a record lock on one byte of the file (POSIX fcntl locks). The kernel releases
+the lock when the process ends for any reason. The marks of an ended process stay until they expire.
 """
 
 import fcntl
@@ -23,7 +23,7 @@ from zlib import crc32
 from app.caching.events import COUNTERS
 
 ROWS = 128
-"""Processes that can own a row. Any further ones share one more row, whose marks are never taken back but lapse."""
+"""How many processes can own a row. All further processes share one extra row, whose marks are left to expire."""
 _SLOTS = 1024
 _CELL = 8
 _COLUMNS = ROWS + 1
@@ -31,18 +31,18 @@ _NO_MARKS = bytes(_COLUMNS * _CELL)
 _COUNTS_AT = _COLUMNS * _SLOTS
 _SINCE_AT = _COUNTS_AT + _COLUMNS * len(COUNTERS)
 _BYTES = _CELL * (_SINCE_AT + 1)
-_DOOR = ROWS  # the byte that is locked while a process looks for a row
-_LONGEST_SECONDS = 7200.0  # no mark is made for longer; one that ends later is from before the machine restarted
-_PLACE = {str(name): place for place, name in enumerate(COUNTERS)}
+_CLAIM_BYTE = ROWS  # this byte is locked while a process claims a row
+_MAX_MARK_SECONDS = 7200.0  # the longest lifetime of a mark; a later deadline was set before the machine restarted
+_COUNTER_INDEX = {str(name): index for index, name in enumerate(COUNTERS)}
 
 
 class SharedRegion:
-    """Marks and counts, one row of each per process."""
+    """Marks and counters, one row of each per process."""
 
     def __init__(self, file: int | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Map the open `file` (a file descriptor), by default one that only this process and its children have.
+        """Map the open `file` (a file descriptor). The default is a private file, shared only with child processes.
 
-        `clock` gives monotonic seconds and must be the same in all processes.
+        `clock` returns monotonic seconds and must be the same clock in all processes.
         """
         if file is None:
             with tempfile.TemporaryFile() as private:
@@ -56,31 +56,31 @@ class SharedRegion:
 
     @property
     def since(self) -> float:
-        """When counting began, in seconds since the epoch."""
+        """Time at which counting started, in seconds since the epoch."""
         return self._cells[_SINCE_AT] / 1000
 
     def claim(self) -> None:
-        """Take a row; a forked process does so again, as record locks stay with the parent."""
+        """Claim a row. A forked process claims its own row, because record locks are not inherited."""
         self._lock, self._inherited = threading.Lock(), dict[int, int]()
-        fcntl.lockf(self._file, fcntl.LOCK_EX, 1, _DOOR)
+        fcntl.lockf(self._file, fcntl.LOCK_EX, 1, _CLAIM_BYTE)
         try:
             if self._owns(0, ROWS):
-                self._renew()
+                self._reset()
                 fcntl.lockf(self._file, fcntl.LOCK_UN, ROWS, 0)
             self._row = next((row for row in range(ROWS) if self._owns(row, 1)), ROWS)
         finally:
-            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _DOOR)
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _CLAIM_BYTE)
 
     def mark(self, key: str, *, seconds: float) -> None:
-        """Tell every process that `key` may be outdated in Redis for the next `seconds` (at most two hours)."""
+        """Mark `key` for all processes as possibly outdated in Redis for `seconds` (at most two hours)."""
         cell = _slot(key) * _COLUMNS + self._row
         with self._lock:
             self._inherited.setdefault(cell, self._cells[cell])
-            until = self._clock() + min(seconds, _LONGEST_SECONDS)
+            until = self._clock() + min(seconds, _MAX_MARK_SECONDS)
             self._cells[cell] = max(self._cells[cell], int(until * 1000))
 
     def unmark(self) -> None:
-        """Take back all marks of this process: it owes nothing any more. Those of its row's last owner stay."""
+        """Remove all marks of this process, which has no owed deletes left. Marks of the row's last owner stay."""
         with self._lock:
             if self._row < ROWS:
                 for cell, before in self._inherited.items():
@@ -88,22 +88,22 @@ class SharedRegion:
             self._inherited.clear()
 
     def is_marked(self, key: str) -> bool:
-        """Say whether some process marked `key` (or, rarely, another key of the same slot)."""
-        start = crc32(key.encode(errors="surrogatepass")) % _SLOTS * _COLUMNS  # as `_slot`, but for the call
-        if self._memory[start * _CELL : (start + _COLUMNS) * _CELL] == _NO_MARKS:  # much cheaper than looking at each
+        """Return whether a process has marked `key`, or (rarely) another key of the same slot."""
+        start = crc32(key.encode(errors="surrogatepass")) % _SLOTS * _COLUMNS  # `_slot` inlined, to save a call
+        if self._memory[start * _CELL : (start + _COLUMNS) * _CELL] == _NO_MARKS:  # faster than a loop
             return False
         return max(self._cells[start : start + _COLUMNS]) > self._clock() * 1000
 
     def count(self, name: str) -> None:
-        """Add one to the count `name` of this process; KeyError for a name that is not in `COUNTERS`."""
-        cell = _COUNTS_AT + self._row * len(COUNTERS) + _PLACE[name]
+        """Add one to the counter `name` of this process. Raises KeyError for a name that is not in `COUNTERS`."""
+        cell = _COUNTS_AT + self._row * len(COUNTERS) + _COUNTER_INDEX[name]
         with self._lock:
             self._cells[cell] += 1
 
     def counts(self) -> dict[str, int]:
-        """Return each count summed over all processes, dead ones included, since one of them first came here alone."""
+        """Return each counter as the sum over all processes, including ended ones, since `since`."""
         counts = self._cells[_COUNTS_AT:_SINCE_AT]
-        return {name: sum(counts[place :: len(COUNTERS)]) for name, place in _PLACE.items()}
+        return {name: sum(counts[index :: len(COUNTERS)]) for name, index in _COUNTER_INDEX.items()}
 
     def _owns(self, row: int, rows: int) -> bool:
         try:
@@ -112,21 +112,21 @@ class SharedRegion:
             return False
         return True
 
-    def _renew(self) -> None:
-        """Begin to count. Marks stay: they may be of processes that were killed a moment ago."""
+    def _reset(self) -> None:
+        """Reset the counters. Marks stay, because a process that was killed a moment ago may have made them."""
         self._cells[_COUNTS_AT:_SINCE_AT] = memoryview(bytes(_CELL * (_SINCE_AT - _COUNTS_AT))).cast("Q")
         self._cells[_SINCE_AT] = int(time.time() * 1000)
-        if max(self._cells[:_COUNTS_AT]) > (self._clock() + _LONGEST_SECONDS) * 1000:
+        if max(self._cells[:_COUNTS_AT]) > (self._clock() + _MAX_MARK_SECONDS) * 1000:
             self._cells[:_COUNTS_AT] = memoryview(bytes(_CELL * _COUNTS_AT)).cast("Q")
 
 
-@cache  # closing a second descriptor of the same file would release this process's locks
+@cache  # one descriptor per file: closing a second one would release this process's locks
 def region_of(server: str) -> SharedRegion:
-    """Return the region of all processes of this user, on this machine, that work on `server`; one per process.
+    """Return the region that all processes of this user on this machine use for `server`.
 
     Raises:
-        RuntimeError: the file cannot be made or is not only ours. Without it a process could serve what another one
-            could not delete, so there is no way to go on.
+        RuntimeError: the file cannot be created, or other users can access it. Without the file, a process could return
+            a value that another process could not delete.
 
     """
     layout = f"{server} {ROWS} {_SLOTS} {COUNTERS}"
@@ -135,16 +135,16 @@ def region_of(server: str) -> SharedRegion:
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise RuntimeError(f"{path} cannot be written ({error.strerror}); set TMPDIR to a folder that can be") from None
+        raise RuntimeError(f"{path} cannot be written ({error.strerror}); set TMPDIR to a writable folder") from None
     found = os.fstat(file)
     if found.st_uid != os.geteuid() or not stat.S_ISREG(found.st_mode) or stat.S_IMODE(found.st_mode) & 0o077:
         os.close(file)
-        raise RuntimeError(f"{path} can be changed by others; remove it, or set TMPDIR to a folder of your own")
+        raise RuntimeError(f"{path} can be changed by others; remove it, or set TMPDIR to a private folder")
     return SharedRegion(file)
 
 
 def _slot(key: str) -> int:
-    """Return the key's slot: a digest that is the same in every process."""
+    """Return the slot of a key: a checksum that is the same in every process."""
     return crc32(key.encode(errors="surrogatepass")) % _SLOTS
 
 

@@ -1,8 +1,8 @@
-"""The states of an entry and the answers the engine gives, as types.
+"""The states of a cache entry, and the answers of the engine, as types.
 
-An entry is one Redis string: absent, a value (JSON), a lease (`lease:<token>`: one reader is computing), a tombstone
-(`dirty:<token>@<deadline ms>,…`: these writers are in flight) or a failure (`fail:`: a reader could not compute it just
-now). No JSON text starts with one of these words, so they cannot be mistaken for a value.
+An entry is one Redis string in one of five states: absent, a value (JSON), a lease (`lease:<token>`: one reader is
+computing the value), a tombstone (`dirty:<token>@<deadline in ms>,…`: these writers are in flight) or a failure mark
+(`fail:`: the last computation failed). No JSON text starts with one of these words, so a mark is never read as a value.
 """
 
 from dataclasses import dataclass
@@ -17,25 +17,25 @@ R = TypeVar("R")
 
 
 class Outcome(StrEnum):
-    """How an answer came about."""
+    """How the engine obtained a result."""
 
     HIT = "hit"
-    """Found in Redis."""
+    """Read from Redis."""
     COLLAPSED = "collapsed"
-    """Found in Redis after waiting for the reader that held the lease."""
+    """Read from Redis after waiting for the reader that held the lease."""
     STORED = "stored"
     """Computed and stored."""
     REJECTED = "rejected"
-    """Computed, but a writer began meanwhile, so it was not stored."""
+    """Computed but not stored, because a writer began in the meantime."""
     BYPASS = "bypass"
-    """Computed without the cache; `Answer.detail` says why."""
+    """Computed without the cache; `Answer.detail` gives the reason."""
 
 
 class Answer(NamedTuple, Generic[R]):
-    """What a memoized function returned and where from.
+    """The result of a memoized function and how it was obtained.
 
-    `ttl` is the remaining life of the stored entry in seconds, or None when nothing is stored. `detail` is the reason
-    of a bypass, a token fit for the `detail` parameter of a Cache-Status header (RFC 9211).
+    `ttl` is the remaining lifetime of the stored entry in seconds, or None when nothing is stored. `detail` is the
+    reason of a bypass: a token that can be used as the `detail` parameter of a Cache-Status header (RFC 9211).
     """
 
     value: R
@@ -46,34 +46,34 @@ class Answer(NamedTuple, Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """The entry was absent and this reader now holds its lease."""
+    """The entry was absent, and this reader now holds its lease."""
 
     token: str
 
 
 @dataclass(frozen=True, slots=True)
 class Leased:
-    """Another reader is computing."""
+    """Another reader holds the lease."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Another reader's computation failed less than a wait time ago."""
+    """The entry holds a failure mark."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bypass:
-    """Compute, store nothing."""
+    """The reader must compute the value and must not store it."""
 
     reason: str
 
 
-Seen = Granted | Leased | Failed | Bypass
-"""What a reader may find in place of a value."""
+Miss = Granted | Leased | Failed | Bypass
+"""The result of a read that found no value."""
 
 
 def state_name(start: bytes) -> str:
-    """Name the state of an entry by its first six bytes: absent, lease, tombstone, failure or value."""
+    """Name the state of an entry from its first six bytes: absent, lease, tombstone, failure or value."""
     if not start:
         return "absent"
     return {LEASE: "lease", TOMBSTONE: "tombstone", FAILURE: "failure"}.get(start, "value")

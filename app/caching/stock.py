@@ -1,4 +1,4 @@
-"""Flask-Caching's own backends behind the engine's face: they work, without the engine's promise."""
+"""Engines for Flask-Caching's own backends: the same interface, but results may be older than a change."""
 
 import logging
 import re
@@ -13,9 +13,9 @@ from flask_caching.backends.base import BaseCache
 from flask_caching.backends.nullcache import NullCache
 from flask_caching.backends.rediscache import RedisCache
 
-from app.caching.codec import Policy
-from app.caching.engine import Engine, plainly
-from app.caching.inspect import EntryReport, Report, ServerReport
+from app.caching.engine import Engine, without_guard
+from app.caching.policy import Policy
+from app.caching.reports import EntryReport, Report, ServerReport
 from app.caching.states import Answer, Outcome
 
 logger = logging.getLogger(__name__)
@@ -23,18 +23,18 @@ logger = logging.getLogger(__name__)
 R = TypeVar("R")
 
 # `module.function:` and, for a method, `module.Class.method:"instance":`; see `NamedKeys`.
-_STARTS: Final = re.compile(r'(?P<function>[^:]*:)(?P<instance>"(?:[^"\\]|\\.)*":)?')
+_PREFIXES: Final = re.compile(r'(?P<function>[^:]*:)(?P<instance>"(?:[^"\\]|\\.)*":)?')
 
 
 class NullProtocol:
-    """Computes every time and stores nothing (Flask-Caching's NullCache is configured)."""
+    """No-op implementation of the protocol, used with Flask-Caching's NullCache. Each read computes the value."""
 
-    def fetch(self, key: str, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:  # noqa: ARG002 - same face
-        """Return what `compute` returns."""
+    def fetch(self, key: str, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:  # noqa: ARG002 - same interface
+        """Return the result of `compute`."""
         return Answer(compute(), Outcome.BYPASS, detail="no-redis")
 
-    def begin(self, key: str) -> str:  # noqa: ARG002 - same face
-        """Return a token that means nothing."""
+    def begin(self, key: str) -> str:  # noqa: ARG002 - same interface
+        """Return an empty token."""
         return ""
 
     def end(self, key: str, token: str = "") -> None:
@@ -42,20 +42,20 @@ class NullProtocol:
 
 
 class StockProtocol(NullProtocol):
-    """Get, or compute and set; delete after a change. Races are not looked after, as in Flask-Caching's memoize.
+    """Cache-aside: get, or compute and set; delete after a change. Races are possible, as in Flask-Caching's memoize.
 
-    To drop all results of a function, whose keys a backend cannot list, each result carries the function's stamp and is
-    used only while that is the current one.
+    Flask-Caching's backends cannot list keys. To delete all results of a function, each result is stored with the
+    stamp of its function. A result is used only while its stamp is the current one.
     """
 
     def __init__(self, backend: BaseCache) -> None:
-        """Work on `backend`; its trouble is logged, never raised."""
+        """Use `backend`. Its errors are logged and never raised."""
         self._backend = backend
 
     def fetch(self, key: str, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:
-        """Return what is stored, or compute and store it."""
+        """Return the stored value, or compute and store it."""
         stamp_keys = _stamp_keys(key)
-        found = self._asked(lambda: self._backend.get_many(key, *stamp_keys))
+        found = self._call(lambda: self._backend.get_many(key, *stamp_keys))
         if found is None:
             return Answer(compute(), Outcome.BYPASS, detail="backend-error")
         stored, *stamps = found
@@ -68,102 +68,102 @@ class StockProtocol(NullProtocol):
         except (TypeError, ValueError):
             return Answer(value, Outcome.BYPASS, detail="unserialisable")
         entries = {name: stamp or secrets.token_hex(8) for name, stamp in zip(stamp_keys, stamps, strict=True)}
-        self._asked(lambda: self._backend.set_many(entries, timeout=0))
-        kept = self._asked(lambda: self._backend.set(key, (list(entries.values()), payload), timeout=round(policy.ttl)))
+        self._call(lambda: self._backend.set_many(entries, timeout=0))
+        kept = self._call(lambda: self._backend.set(key, (list(entries.values()), payload), timeout=round(policy.ttl)))
         return Answer(value, Outcome.STORED, ttl=policy.ttl) if kept else Answer(value, Outcome.BYPASS)
 
-    def end(self, key: str, token: str = "") -> None:  # noqa: ARG002 - same face
-        """Delete what is stored."""
-        self._asked(lambda: self._backend.delete(key))
+    def end(self, key: str, token: str = "") -> None:  # noqa: ARG002 - same interface
+        """Delete the stored value."""
+        self._call(lambda: self._backend.delete(key))
 
-    def forget(self, start: str) -> None:
-        """Give the results whose keys start so a new stamp, which none that is stored has."""
-        self._asked(lambda: self._backend.set(_stamp_key(start), secrets.token_hex(8), timeout=0))
+    def delete_prefix(self, prefix: str) -> None:
+        """Set a new stamp for the keys that start with `prefix`, so that no stored result is used any more."""
+        self._call(lambda: self._backend.set(_stamp_key(prefix), secrets.token_hex(8), timeout=0))
 
-    def _asked(self, command: Callable[[], Any]) -> Any:  # noqa: ANN401 - what the backend answers
+    def _call(self, command: Callable[[], Any]) -> Any:  # noqa: ANN401 - any result of the backend
         try:
             return command()
-        except Exception:  # noqa: BLE001 - each backend has errors of its own
-            logger.warning("%s failed, going on without it", type(self._backend).__name__)
+        except Exception:  # noqa: BLE001 - each backend has its own errors
+            logger.warning("%s failed, continuing without it", type(self._backend).__name__)
             return None
 
 
 class StockEngine(Engine):
-    """A backend of Flask-Caching, or of somebody else."""
+    """The engine for a backend of Flask-Caching or of a third party."""
 
     def __init__(self, app: Flask, backend: BaseCache) -> None:
-        """Serve `backend`, which completes keys by itself."""
+        """Use `backend`, which adds the key prefix itself."""
         super().__init__(app, backend)
         self._protocol = StockProtocol(backend)
         self.protocol = self._protocol
 
-    def forget(self, start: str) -> None:
-        """Drop the results whose keys start so."""
-        self._protocol.forget(start)
+    def delete_prefix(self, prefix: str) -> None:
+        """Delete the results whose keys start with `prefix`."""
+        self._protocol.delete_prefix(prefix)
 
     def report(self) -> Report:
-        """Say whether the backend answers; it tells no more."""
+        """Report whether the backend answers; no other data is available."""
         started = time.perf_counter()
-        answers = self._says_anything()
+        responds = self._responds()
         latency = round(1000 * (time.perf_counter() - started), 3)
         enabled = isinstance(self.backend, RedisCache)
-        connected = enabled and answers
+        connected = enabled and responds
         server = ServerReport(connected=connected, latency_ms=latency if connected else None)
         return Report(type(self.backend).__name__, enabled=enabled, never_stale=False, server=server)
 
     def ping(self) -> None:
-        """Ask for an entry that nobody stores."""
-        plainly(lambda: self.backend.has("ping"))
+        """Check for an entry that never exists."""
+        without_guard(lambda: self.backend.has("ping"))
 
     def counters(self) -> None:
-        """Return None: nobody counts."""
+        """Return None: there are no counters."""
 
     def entry(self, key: str) -> EntryReport | None:
-        """Say whether a value is stored."""
-        return EntryReport("value" if self.backend.has(key) else "absent") if self._says_anything() else None
+        """Return whether a value is stored."""
+        return EntryReport("value" if self.backend.has(key) else "absent") if self._responds() else None
 
-    def sample(self, most: int) -> list[tuple[str, EntryReport]]:  # noqa: ARG002 - same face
-        """Return nothing: a backend does not list its keys."""
+    def sample(self, limit: int) -> list[tuple[str, EntryReport]]:  # noqa: ARG002 - same interface
+        """Return an empty list: the backend cannot list its keys."""
         return []
 
     def size(self) -> None:
-        """Return None: a backend does not count its keys."""
+        """Return None: the backend cannot count its keys."""
 
-    def drop(self, key: str, *, force: bool = False) -> int:  # noqa: ARG002 - same face
+    def drop(self, key: str, *, force: bool = False) -> int:  # noqa: ARG002 - same interface
         """Delete one entry."""
-        return int(plainly(lambda: self.backend.delete(key)))
+        return int(without_guard(lambda: self.backend.delete(key)))
 
-    def flush(self, *, force: bool = False) -> None:  # noqa: ARG002 - same face
+    def flush(self, *, force: bool = False) -> None:  # noqa: ARG002 - same interface
         """Clear the backend."""
-        plainly(self.backend.clear)
+        without_guard(self.backend.clear)
 
-    def _says_anything(self) -> bool:
+    def _responds(self) -> bool:
         try:
             self.ping()
-        except Exception:  # noqa: BLE001 - each backend has errors of its own
+        except Exception:  # noqa: BLE001 - each backend has its own errors
             return False
         return True
 
 
 class NullEngine(StockEngine):
-    """Flask-Caching's NullCache: nothing is stored."""
+    """The engine for Flask-Caching's NullCache, which stores nothing."""
 
     stores = False
 
     def __init__(self, app: Flask, backend: NullCache) -> None:
-        """Serve `backend`."""
+        """Use `backend` for `app`."""
         super().__init__(app, backend)
         self.protocol = NullProtocol()
 
     def entry(self, key: str) -> None:
-        """Return None: there is nobody who could say."""
+        """Return None: the state of an entry is unknown."""
 
 
 def _stamp_keys(key: str) -> list[str]:
-    """Return the keys of the stamps that `forget` changes to drop `key`; see `NamedKeys.start`."""
-    match = _STARTS.match(key)
-    return [_stamp_key(start) for start in sorted({match["function"], match[0]})] if match else []
+    """Return the keys of the stamps that apply to `key`: of its function and, for a method, of its instance."""
+    match = _PREFIXES.match(key)
+    return [_stamp_key(prefix) for prefix in sorted({match["function"], match[0]})] if match else []
 
 
-def _stamp_key(start: str) -> str:
-    return f"stamp:{start}"
+def _stamp_key(prefix: str) -> str:
+    return f"stamp:{prefix}"

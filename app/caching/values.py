@@ -1,8 +1,8 @@
-"""JSON with tags, for what views, templates and functions return besides plain JSON.
+"""Tagged JSON, for results of views, templates and functions that plain JSON cannot represent.
 
-A value of plain JSON is stored as it is. Any other starts with `tagged:`, and each value that JSON lacks is written as
-an object of one member whose name starts with `$`, such as `{"$tuple":[1,2]}`. Reading it back makes values of the
-types listed below and of no other, so a planted entry cannot execute anything.
+A plain JSON value is stored unchanged. Any other payload starts with `tagged:`. In it, a value of another type is an
+object with one member whose name starts with `$`, such as `{"$tuple":[1,2]}`. Decoding creates only values of the types
+listed below, so a planted entry cannot execute code.
 """
 
 import base64
@@ -18,7 +18,7 @@ from flask import Response, current_app
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, default_exceptions
 
-from app.caching.codec import SCALARS, JsonCodec, PayloadTooLongError, parsed, refuse_constant, written
+from app.caching.codec import SCALARS, JsonCodec, PayloadTooLongError, dump_json, load_json, reject_constant
 
 _MARK: Final = b"tagged:"
 
@@ -30,22 +30,22 @@ class _Tag(NamedTuple):
 
 
 class ValueCodec(JsonCodec):
-    """Plain JSON, tuples, sets, bytes, dates, decimals, UUIDs, Markup and HTTP responses, each given back exactly."""
+    """Plain JSON, tuples, sets, bytes, dates, decimals, UUIDs, Markup and HTTP responses, each restored exactly."""
 
     def encode(self, value: Any) -> bytes:  # noqa: ANN401 - any of these types
         """Return the payload.
 
         Raises:
-            TypeError: a type that is not listed above; the message names it.
-            ValueError: not a number (NaN), nested too deeply, or too long.
+            TypeError: the type is not listed above; the message names it.
+            ValueError: the value contains NaN or an infinity, is nested too deeply, or is too long.
 
         """
         try:
             return super().encode(value)
-        except TypeError:  # more than plain JSON
+        except TypeError:  # not plain JSON
             pass
         try:
-            payload = _MARK + written(_tagged(value))
+            payload = _MARK + dump_json(_tagged(value))
         except RecursionError:
             raise ValueError("nested too deeply") from None
         return payload
@@ -55,15 +55,10 @@ class ValueCodec(JsonCodec):
         if not payload.startswith(_MARK):
             return super().decode(payload)
         try:
-            return parsed(payload[len(_MARK) :], _DECODER)
+            return load_json(payload[len(_MARK) :], _DECODER)
         except PayloadTooLongError:
             raise
-        except (
-            TypeError,
-            AttributeError,
-            ArithmeticError,
-            LookupError,
-        ) as error:  # tags that hold something else than `encode` wrote
+        except (TypeError, AttributeError, ArithmeticError, LookupError) as error:  # not written by `encode`
             raise ValueError("not a tagged value") from error
 
 
@@ -87,7 +82,7 @@ def _tag_of_family(value: object) -> _Tag:
     if isinstance(value, HTTPException):
         return _ERROR
     raise TypeError(
-        f"a value of type {type(value).__qualname__} cannot be cached; docs/use-the-engine.md lists what can"
+        f"a value of type {type(value).__qualname__} cannot be cached; docs/use-the-engine.md lists the supported types"
     )
 
 
@@ -119,13 +114,13 @@ def _unpack_response(content: list[Any]) -> Response:
 
 
 def _pack_error(error: HTTPException) -> list[Any]:
-    """Take what `flask.abort` raises: a standard error with its description, or a response."""
+    """Pack an error raised by `flask.abort`: a standard error with its description, or a response."""
     if type(error) is HTTPException and error.response is not None:
         return [None, error.response]
     description = vars(error).get("description")
     kind = default_exceptions.get(error.code or 0)
     if type(error) is not kind or vars(kind(description)) != vars(error):
-        raise TypeError(f"an error of type {type(error).__qualname__} cannot be cached: it has details of its own")
+        raise TypeError(f"an error of type {type(error).__qualname__} cannot be cached: it has additional attributes")
     return [error.code, description]
 
 
@@ -149,4 +144,4 @@ _BY_TYPE: Final[dict[type, _Tag]] = {
     HTTPStatus: _Tag("$status", int, HTTPStatus),
 }
 _BY_NAME: Final = {tag.name: tag for tag in (*_BY_TYPE.values(), _RESPONSE, _ERROR)}
-_DECODER = json.JSONDecoder(parse_constant=refuse_constant, object_hook=_untagged)
+_DECODER = json.JSONDecoder(parse_constant=reject_constant, object_hook=_untagged)

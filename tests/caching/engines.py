@@ -10,13 +10,13 @@ import pytest
 from redis import RedisCluster
 
 from app.caching import connection_stack
-from app.caching.codec import JsonCodec, Policy
+from app.caching.codec import JsonCodec
 from app.caching.connection import Link, Topology, connect
 from app.caching.events import BreakerState
+from app.caching.policy import Policy, Timing
 from app.caching.protocol import LeaseProtocol
 from app.caching.shared import SharedRegion
 from app.caching.states import Answer
-from app.caching.timing import Timing
 
 KEY: Final = "asin_stats:00000000-0000-4000-8000-000000000001"
 SHORT_TIMING: Final = Timing(lease=1.0, wait=0.4, writer=1.5, owed=1.5)
@@ -55,8 +55,8 @@ def engine(  # noqa: PLR0913 - what tests vary
 
 def _met(link: Link, topology: Topology) -> None:
     link.client.ping(**({"target_nodes": RedisCluster.ALL_NODES} if topology.cluster else {}))
-    link.ask(("PING",))  # opens the connection
-    link.incarnation.first_met = 0.0
+    link.send_as_reader(("PING",))  # opens the connection
+    link.incarnation.first_seen = 0.0
 
 
 def has_recovered(protocol: LeaseProtocol) -> bool:
@@ -66,7 +66,7 @@ def has_recovered(protocol: LeaseProtocol) -> bool:
 
 def mark_connections_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the engine treat every connection as idle for too long, so it checks the connection before use."""
-    monkeypatch.setattr(connection_stack, "TRUSTED_SECONDS", 0.0)
+    monkeypatch.setattr(connection_stack, "IDLE_CHECK_SECONDS", 0.0)
     monkeypatch.setattr(connection_stack, "HEALTH_CHECK_SECONDS", 0.0)
 
 

@@ -23,8 +23,8 @@ from app.caching import protocol
 from app.caching.breaker import CircuitBreaker
 from app.caching.connection import Link
 from app.caching.incarnation import Incarnation
+from app.caching.policy import Timing
 from app.caching.shared import SharedRegion
-from app.caching.timing import Timing
 from app.database import DatabaseRefusalError, DatabaseUnavailableError, OutcomeUnknownError
 
 if TYPE_CHECKING:
@@ -176,8 +176,8 @@ class SteppedRedis:
         return Link(
             client=cast("Redis", self),
             max_connections=1,
-            ask=self.send,
-            send=self.send,
+            send_as_reader=self.send,
+            send_as_writer=self.send,
             incarnation=Incarnation(clock=clock),
         )
 

@@ -11,7 +11,7 @@ from flask import Flask
 from redis import Redis, RedisCluster, Sentinel
 
 from app.caching import Cache, LeaseCache
-from app.caching.configuration import Place, topology_of
+from app.caching.configuration import RedisSettings, topology_of
 from app.caching.protocol import LeaseProtocol
 from local.server import LOOPBACK
 from local.valkey import ValkeyServer
@@ -94,7 +94,7 @@ def test_connects_to_a_cluster(deployment: Deployment) -> None:
 
 def test_sentinel_settings_reach_the_topology() -> None:
     """Also the passwords of master and sentinels, and the database number."""
-    place = Place(sentinels=[("a", 1), ("b", 2)], password="x", sentinel_password="y", db=5)
+    place = RedisSettings(sentinels=[("a", 1), ("b", 2)], password="x", sentinel_password="y", db=5)
     topology = topology_of(place)
     assert (topology.sentinels, topology.master) == ([("a", 1), ("b", 2)], "mymaster")
     assert (topology.password, topology.sentinel_password, topology.db) == ("x", "y", 5)

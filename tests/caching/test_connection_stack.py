@@ -33,7 +33,7 @@ def stack(valkey: ValkeyServer) -> ConnectionStack:
 @pytest.fixture
 def send(stack: ConnectionStack, monkeypatch: pytest.MonkeyPatch) -> SendCommand:
     """Return a function that sends a command over the stack, which checks only connections idle for over a minute."""
-    monkeypatch.setattr(connection_stack, "TRUSTED_SECONDS", 60.0)
+    monkeypatch.setattr(connection_stack, "IDLE_CHECK_SECONDS", 60.0)
     return lambda *command, seconds=0.5: stack.exchange(command, seconds=seconds)
 
 
@@ -59,12 +59,12 @@ def test_connection_is_closed_when_its_reply_times_out(kind: str, tmp_path: Path
             server = running.enter_context(ValkeyServer(tmp_path))
             topology = Topology(url=server.url)
         link = connect(topology, max_connections=3, timeout=10, read_timeout=0.05)
-        link.ask(("ECHO", "before"))
+        link.send_as_reader(("ECHO", "before"))
         server.pause()
         with pytest.raises(RedisTimeoutError):
-            link.ask(("ECHO", "too late"))
+            link.send_as_reader(("ECHO", "too late"))
         with ThreadPoolExecutor(1) as threads:
-            answer = threads.submit(link.send, ("ECHO", "next"))
+            answer = threads.submit(link.send_as_writer, ("ECHO", "next"))
             server.resume()
 
             assert answer.result(10) == b"next"

@@ -22,13 +22,13 @@ def test_reader_waits_no_longer_than_the_read_timeout(
 ) -> None:
     """Also if the connection must be checked first, or was opened by a writer."""
     link = _link(valkey)
-    link.send(("PING",))
+    link.send_as_writer(("PING",))
     if idle:
         mark_connections_idle(monkeypatch)
     valkey.pause()
 
     with ThreadPoolExecutor(1) as threads:
-        future = threads.submit(link.ask, ("PING",))
+        future = threads.submit(link.send_as_reader, ("PING",))
         waited = wait_until(future.done, seconds=10)
         valkey.resume()
     assert waited
@@ -45,13 +45,13 @@ def test_writer_waits_longer_on_a_connection_that_a_reader_opened(
 ) -> None:
     """The read timeout does not apply to a writer."""
     link = _link(valkey)
-    link.ask(("PING",))
+    link.send_as_reader(("PING",))
     if idle:
         mark_connections_idle(monkeypatch)
     valkey.pause()
 
     with ThreadPoolExecutor(1) as threads:
-        future = threads.submit(link.send, ("PING",))
+        future = threads.submit(link.send_as_writer, ("PING",))
         with pytest.raises(FuturesTimeoutError):
             future.result(0.2)
         valkey.resume()
@@ -61,12 +61,13 @@ def test_writer_waits_longer_on_a_connection_that_a_reader_opened(
 def test_reader_replaces_a_connection_of_a_writer_once(valkey: ValkeyServer) -> None:
     """The new connection has the reader's timeout, and later readers and writers reuse it."""
     link = _link(valkey)
-    opened = link.send(("CLIENT", "ID"))
+    opened = link.send_as_writer(("CLIENT", "ID"))
 
-    replaced = link.ask(("CLIENT", "ID"))
+    replaced = link.send_as_reader(("CLIENT", "ID"))
 
     assert replaced != opened
-    assert [send(("CLIENT", "ID")) for send in (link.ask, link.send, link.ask)] == [replaced] * 3
+    sends = (link.send_as_reader, link.send_as_writer, link.send_as_reader)
+    assert [send(("CLIENT", "ID")) for send in sends] == [replaced] * 3
 
 
 def test_reader_connects_within_the_read_timeout() -> None:
@@ -74,17 +75,17 @@ def test_reader_connects_within_the_read_timeout() -> None:
     with unresponsive_port() as port:
         link = connect(Topology(url=f"redis://{LOOPBACK}:{port}"), timeout=60, read_timeout=0.05)
         with ThreadPoolExecutor(1) as threads:
-            future = threads.submit(link.ask, ("PING",))
+            future = threads.submit(link.send_as_reader, ("PING",))
             assert isinstance(future.exception(10), RedisTimeoutError)
 
 
 def test_reader_never_waits_longer_than_a_writer(valkey: ValkeyServer) -> None:
     """A read timeout above the writers' timeout is reduced to it."""
     link = connect(Topology(url=valkey.url), timeout=0.05, read_timeout=60)
-    link.ask(("PING",))
+    link.send_as_reader(("PING",))
     valkey.pause()
     with ThreadPoolExecutor(1) as threads:
-        future = threads.submit(link.ask, ("PING",))
+        future = threads.submit(link.send_as_reader, ("PING",))
         assert isinstance(future.exception(10), RedisTimeoutError)
 
 

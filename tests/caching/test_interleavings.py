@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 import pytest
 
+from app.caching.errors import CacheUnavailableError
+from app.caching.policy import milliseconds
 from app.caching.protocol import LeaseProtocol
 from app.caching.scripts import run
-from app.caching.timing import milliseconds
-from app.caching.trouble import CacheUnavailableError
 from app.extensions import cache
 from app.products.stats import asin_status_stats
 from tests.caching.interleavings import Coverage, Exploration
@@ -160,7 +160,7 @@ class _OwesNothing(LeaseProtocol):
 
     def end(self, key: str, token: str = "") -> None:
         try:
-            self.guard.call(run, self._link.send, "end", key, token, milliseconds(self.timing.writer))
+            self.guard.call(run, self._link.send_as_writer, "end", key, token, milliseconds(self.timing.writer))
         except CacheUnavailableError:
             return
 

@@ -24,8 +24,8 @@ from tests.caching.applications import application
         ({"make_name": "x"}, "make_name must be a function"),
         ({"args_to_ignore": ["colour"]}, "does not take"),
         ({"args_to_ignore": "number"}, "must be a list"),
-        ({"key": str, "make_name": str}, "leaves nothing to make_name"),
-        ({"key": str, "args_to_ignore": ["number"]}, "leaves nothing to args_to_ignore"),
+        ({"key": str, "make_name": str}, "cannot be combined with make_name"),
+        ({"key": str, "args_to_ignore": ["number"]}, "cannot be combined with args_to_ignore"),
     ],
 )
 def test_invalid_argument_is_refused_when_decorating(cache: Cache, arguments: dict[str, Any], words: str) -> None:

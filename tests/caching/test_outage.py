@@ -120,7 +120,7 @@ def test_one_broken_connection_makes_the_engine_check_all_others(
     valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If several connections were closed together, only one command fails."""
-    monkeypatch.setattr(connection_stack, "TRUSTED_SECONDS", 60.0)
+    monkeypatch.setattr(connection_stack, "IDLE_CHECK_SECONDS", 60.0)
     protocol = engine(valkey.url)
     _use_at_once(protocol, connections=5)
     with Redis.from_url(valkey.url) as admin:

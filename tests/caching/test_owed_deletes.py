@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from redis import Redis
 
-from app.caching.breaker import MOST_OVERDUE
+from app.caching.breaker import MAX_EXPIRED_OWED
 from app.caching.connection import Topology, connect
 from app.caching.events import BreakerState
+from app.caching.policy import Timing
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import Outcome
-from app.caching.timing import Timing
 from local.processes import wait_until
 from local.valkey import ValkeyServer
 from tests.caching.engines import KEY, SHORT_TIMING, Computation, engine, fetch, has_recovered
@@ -54,14 +54,14 @@ def test_number_of_expired_owed_deletes_is_bounded(valkey: ValkeyServer) -> None
     now = [0.0]
     protocol = LeaseProtocol(connect(Topology(url=valkey.url)), timing=SHORT_TIMING, clock=lambda: now[0])
     valkey.kill()
-    for number in range(MOST_OVERDUE + 100):
+    for number in range(MAX_EXPIRED_OWED + 100):
         protocol.end(f"{KEY}:{number}")
-    assert protocol.breaker.owed == MOST_OVERDUE + 100
+    assert protocol.breaker.owed == MAX_EXPIRED_OWED + 100
 
     now[0] = SHORT_TIMING.owed + 1
     protocol.end(f"{KEY}:last")
 
-    assert protocol.breaker.owed == MOST_OVERDUE + 1
+    assert protocol.breaker.owed == MAX_EXPIRED_OWED + 1
 
 
 @pytest.mark.parametrize("writing", [False, True], ids=["readers", "writers"])

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.caching.codec import JsonCodec, Policy
+from app.caching.codec import JsonCodec
+from app.caching.policy import Policy
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import Outcome
 from local.processes import wait_until

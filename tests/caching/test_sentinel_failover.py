@@ -34,12 +34,12 @@ def test_all_connections_move_to_the_new_master_together(tmp_path: Path) -> None
 def _ports(link: Link) -> set[int]:
     """Return the ports of the servers that the link's two connections use."""
     with ThreadPoolExecutor(2) as threads:
-        list(threads.map(lambda key: link.send(("BLPOP", key, "0.3")), "ab"))  # uses both at the same time
+        list(threads.map(lambda key: link.send_as_writer(("BLPOP", key, "0.3")), "ab"))  # uses both at the same time
         return set(threads.map(lambda _: _port(link), range(2)))
 
 
 def _port(link: Link) -> int:
-    lines: bytes = link.send(("INFO", "server"))
+    lines: bytes = link.send_as_writer(("INFO", "server"))
     return int(next(line for line in lines.split() if line.startswith(b"tcp_port:")).partition(b":")[2])
 
 

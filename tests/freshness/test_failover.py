@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from app.caching.policy import Timing
 from app.caching.states import LEASE, Outcome
-from app.caching.timing import Timing
 from local.processes import wait_until
 from tests.caching.deployments import MASTER_NAME, SentinelSetup, sentinel_setup
 from tests.caching.engines import KEY, Computation, engine, fetch, fetching

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from app.caching.timing import Timing
+from app.caching.policy import Timing
 from local.processes import wait_until
 from tests.freshness.load import Reply, send_request
 from tests.freshness.system import StartSystem, System

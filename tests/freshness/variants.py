@@ -12,7 +12,7 @@ from flask import Flask, Response, request
 from redis import Redis
 
 from app.caching import Answer, LeaseCache, Outcome, scripts
-from app.caching.codec import Policy
+from app.caching.policy import Policy
 from app.extensions import cache
 from app.factory import create_app
 from app.products.stats import AsinStats, asin_status_stats

@@ -43,7 +43,7 @@ def pytest_load_initial_conftests() -> None:
         vars(cachelib)["RedisCache"] = _with_prefix(ours)
         vars(backends)[ours.__name__] = ours  # one test finds a backend by the name of its class
         # The engine bypasses values from before its first contact with the server; the suites' clock moves only expiry.
-        vars(incarnation)["Incarnation"].note = _treat_server_as_known
+        vars(incarnation)["Incarnation"].record = _treat_server_as_known
 
 
 @pytest.fixture(scope="session")
@@ -78,8 +78,8 @@ def pytest_sessionfinish() -> None:
     Path(os.environ["UPSTREAM_REPORT"]).write_text(json.dumps(_outcomes))
 
 
-def _treat_server_as_known(server: incarnation.Incarnation, run_id: bytes) -> None:  # noqa: ARG001 - as `note`
-    server.first_met = -math.inf
+def _treat_server_as_known(server: incarnation.Incarnation, run_id: bytes) -> None:  # noqa: ARG001 - as `record`
+    server.first_seen = -math.inf
 
 
 def _with_prefix(ours: Any) -> type:  # noqa: ANN401 - a class

@@ -1,10 +1,10 @@
--- Give a lease back without a value, so that the next reader need not wait for it to run out.
+-- Release a lease without storing a value, so that the next reader need not wait until it expires.
 --
 -- KEYS[1]  the entry
 -- ARGV[1]  token of the lease
--- returns  1 dropped, 0 not ours any more
+-- returns  1 released, 0 the entry does not hold this lease any more
 --
--- Compare and delete in one step: the lease may have passed to another reader, or a writer may have begun.
+-- Compare-and-delete in one script: another reader may hold the lease now, or a writer may have begun.
 if redis.pcall('GET', KEYS[1]) ~= 'lease:' .. ARGV[1] then
   return 0
 end

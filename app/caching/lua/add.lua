@@ -1,12 +1,13 @@
--- Store a value where none is stored.
+-- Store a value if no value is stored.
 --
 -- KEYS[1]  the entry
 -- ARGV[1]  payload
--- ARGV[2]  time to live, seconds; 0: none
--- returns  1 stored, 0 there is a value, or somebody else's data; or the error for which nobody can tell
+-- ARGV[2]  TTL in seconds; 0: no TTL
+-- returns  1 stored, 0 a value or another data type is stored; or the error that prevented reading the entry
 --
--- A lease, a tombstone and a failure are no values. The reader whose lease goes cannot fill any more: filling compares
--- first. A writer whose tombstone goes still drops the entry when it ends.
+-- Leases, tombstones and failure marks are not values, so this script replaces them. A reader whose lease was replaced
+-- cannot fill any more, because a fill compares first. A writer whose tombstone was replaced still deletes the entry
+-- when it ends.
 local content = redis.pcall('GET', KEYS[1])
 if type(content) == 'table' and not string.find(content.err, 'WRONGTYPE', 1, true) then
   return content

@@ -1,13 +1,14 @@
--- Announce a writer: put it into the tombstone, which replaces whatever the entry held.
+-- Announce a writer: add it to the tombstone, which replaces any other content of the entry.
 --
 -- KEYS[1]  the entry
 -- ARGV[1]  token of the writer
--- ARGV[2]  how long the writer may be in flight, milliseconds
--- returns  number of writers now in flight; or the error for which the entry cannot be looked at
+-- ARGV[2]  how long the writer may be in flight, in milliseconds
+-- returns  number of writers now in flight; or the error that prevented reading the entry
 --
--- One step: of two writers that begin together neither may erase the other. Deadlines use the server's clock, the one
--- clock all writers share. Only what may be ours is kept: a later deadline than this writer's own is none of ours, and
--- more than 64 KiB would be over a thousand writers of one entry. Whoever is left out still drops the entry at its end.
+-- One script, because two writers that begin at the same time must not remove each other. Deadlines use the clock of
+-- the server, which all writers share. Only plausible writers are kept: the engine never sets a deadline later than
+-- that of this writer, and a tombstone above 64 KiB would hold more than a thousand writers of one entry. A writer that
+-- is not kept still deletes the entry when it ends.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local last = now + ARGV[2]

@@ -1,14 +1,15 @@
--- Invalidate an entry: a writer is done, or (without a token) somebody drops the value.
+-- Invalidate an entry: end a writer or, without a token, delete the value.
 --
 -- KEYS[1]  the entry
--- ARGV[1]  token of the writer; empty: nobody in particular
--- ARGV[2]  how long a writer may be in flight, milliseconds; 0: no other writer is believed
--- returns  1 the entry is gone by this call, 0 there was none or other writers still hold the tombstone; or the error
---          for which the entry cannot be looked at: it may be a tombstone of others
+-- ARGV[1]  token of the writer; empty: no writer
+-- ARGV[2]  how long a writer may be in flight, in milliseconds; 0: ignore other writers
+-- returns  1 this call deleted the entry, 0 there was no entry or other writers remain in the tombstone; or the error
+--          that prevented reading the entry, which may be a tombstone of other writers
 --
--- One step: the tombstone may only go when no writer is left in it, else a reader could fill with what it read before
--- the other writer commits. Without a tombstone (evicted, run out, or begin never arrived) the entry may be older than
--- the write and goes too, a lease included. Only writers that may be ours are left; see begin.lua.
+-- One script, because the tombstone may be deleted only when no writer remains. Otherwise a reader could fill with data
+-- that it read before the commit of another writer. Without a tombstone (it was evicted, it expired, or begin did not
+-- arrive) the entry may be older than the write. It is deleted then, even if it is a lease. Other writers are kept only
+-- if their deadlines are plausible; see begin.lua.
 local content = redis.pcall('GET', KEYS[1])
 if type(content) == 'table' and not string.find(content.err, 'WRONGTYPE', 1, true) then
   return content

@@ -1,13 +1,13 @@
--- Store a computed value, but only while the lease it was computed under still stands.
+-- Store a computed value, but only if the entry still holds the lease of the reader.
 --
 -- KEYS[1]  the entry
 -- ARGV[1]  token of the lease
 -- ARGV[2]  payload, or `fail:` when the computation failed
--- ARGV[3]  time to live, milliseconds
--- returns  1 stored, 0 rejected (a writer began, the lease ran out, or the key was lost)
+-- ARGV[3]  TTL in milliseconds
+-- returns  1 stored, 0 rejected (a writer began, the lease expired, or the key was lost)
 --
--- Compare and set in one step: a writer that begins between the two would otherwise be overwritten by an older value.
--- A command that times out at the client and runs later is harmless for the same reason.
+-- Compare-and-set in one script: otherwise an older value could overwrite the tombstone of a writer that begins between
+-- the two steps. For the same reason a command is harmless that timed out at the client and runs later.
 if redis.pcall('GET', KEYS[1]) ~= 'lease:' .. ARGV[1] then
   return 0
 end

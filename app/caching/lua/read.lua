@@ -1,22 +1,22 @@
--- Read an entry, or take the lease to compute it, in one step.
+-- Read an entry, or take the lease to compute its value.
 --
 -- KEYS[1]  the entry
--- ARGV[1]  token this reader would hold the lease with
--- ARGV[2]  lease time, milliseconds
--- ARGV[3]  how long a writer may be in flight, milliseconds
--- ARGV[4]  how long a failure is remembered, milliseconds
--- returns  {payload, milliseconds left}  a value (-1 milliseconds: it never expires)
---          0  absent until now: the caller holds the lease
+-- ARGV[1]  token for the lease of this reader
+-- ARGV[2]  lease time, in milliseconds
+-- ARGV[3]  how long a writer may be in flight, in milliseconds
+-- ARGV[4]  lifetime of a failure mark, in milliseconds
+-- returns  {payload, remaining TTL in milliseconds}  a value (-1: no TTL)
+--          0  the entry was absent: the caller now holds the lease
 --          1  another reader holds the lease
 --          2  a tombstone: writers are in flight
---          3  not a string: somebody else's data sits at our key
---          4  the last computation failed, less than a wait time ago
---          5  something that this cache never leaves: a mark that would stand longer than ours ever do, or a text that
---             is longer than ours ever are; not to be believed
---          or the error for which the entry cannot be looked at, such as a missing permission
+--          3  not a string: another program uses this key
+--          4  a failure mark: the last computation failed, less than a wait time ago
+--          5  content that this engine never stores and that must be discarded: a mark with a longer TTL than the
+--             engine sets, or a text that is longer than any of the engine
+--          or the error that prevented reading the entry, such as a missing permission
 --
--- One script, because two readers that both see "absent" must not both get the lease, and because a hit must cost one
--- round trip. The write stays behind the hit: a full server (OOM) still answers hits.
+-- One script, because only one of two readers that find the entry absent may take the lease, and because a hit must
+-- take one round trip. The script writes only on a miss, so a full server (OOM) still answers hits.
 local content = redis.pcall('GET', KEYS[1])
 if content == false then
   redis.call('SET', KEYS[1], 'lease:' .. ARGV[1], 'PX', ARGV[2])

@@ -6,8 +6,8 @@ import pytest
 from redis import Redis
 
 from app.caching import EntryReport, LeaseCache
-from app.caching.inspect import INFO_FIELDS, entry_report, sample_entries, server_report
 from app.caching.protocol import LeaseProtocol
+from app.caching.reports import INFO_FIELDS, entry_report, sample_entries, server_report
 from local.valkey import ValkeyServer
 from tests.caching.deployments import on_every_deployment
 from tests.caching.engines import KEY, Computation, Spy, engine, fetch

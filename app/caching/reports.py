@@ -1,4 +1,4 @@
-"""What Redis holds and how it does, for diagnostics and operators. Never on the path of a cached read."""
+"""Reports on the entries and the health of Redis, for diagnostics and operators. Not used by cached reads."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from app.caching.errors import CacheUnavailableError, ErrorKind, classify
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import LEASE, state_name
-from app.caching.trouble import CacheUnavailableError, Trouble, classify
 
-# A whitelist: INFO also tells paths, addresses, process ids and versions of other software.
+# An allowlist: INFO also contains paths, addresses, process ids and versions of other software.
 INFO_FIELDS = (
     "redis_version", "valkey_version", "server_name", "redis_mode", "uptime_in_seconds",
     "connected_clients", "blocked_clients", "maxclients",
@@ -23,9 +23,9 @@ INFO_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class EntryReport:
-    """State of one entry, its remaining life in seconds and its size in bytes; None for what nobody says.
+    """State of one entry, its remaining lifetime in seconds and its size in bytes; None if unknown.
 
-    `state`: absent, value, lease, tombstone, failure, or foreign (somebody else's data at our key).
+    `state`: absent, value, lease, tombstone, failure, or foreign (a data type that the cache does not use).
     """
 
     state: str
@@ -35,7 +35,7 @@ class EntryReport:
 
 @dataclass(frozen=True, slots=True)
 class ServerReport:
-    """Whether a ping answered just now, how long it took (milliseconds), and the whitelisted INFO."""
+    """Whether the server answered a ping, the latency in milliseconds, and the allowed fields of INFO."""
 
     connected: bool
     latency_ms: float | None = None
@@ -43,22 +43,22 @@ class ServerReport:
 
     @property
     def server(self) -> str | None:
-        """Name and version, such as `valkey 9.1.2`; None when it is not known."""
+        """Name and version, such as `valkey 9.1.2`; None if unknown."""
         if "valkey_version" in self.info:
             return f"valkey {self.info['valkey_version']}"
         return f"redis {self.info['redis_version']}" if "redis_version" in self.info else None
 
     @property
     def hit_rate(self) -> float | None:
-        """Percentage of all look-ups since the server started, ours or not; None before the first."""
+        """Percentage of hits among all lookups of all clients since the server started; None before the first."""
         return rate(self.info.get("keyspace_hits", 0), self.info.get("keyspace_misses", 0))
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What the engine did since `since` (seconds of the Unix epoch), by event, in all workers; and its breaker's state.
+    """The events in all workers since `since` (seconds of the Unix epoch), and the state of this worker's breaker.
 
-    `owed`: invalidations that this worker could not deliver yet.
+    `owed`: the number of owed deletes of this worker.
     """
 
     events: Mapping[str, int]
@@ -69,10 +69,11 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How the cache is.
+    """The health of the cache.
 
-    `backend`: the name of its class. `enabled`: it stands on a Redis. `never_stale`: it keeps the engine's promise.
-    `counters`: None where nobody counts. `pool`: how many connections this worker may hold, where that is known.
+    `backend`: the name of the backend class. `enabled`: the backend uses Redis. `never_stale`: the backend guarantees
+    that no result is older than an acknowledged change. `counters`: None if the backend has none. `pool`: the
+    connection limit of this worker, if known.
     """
 
     backend: str
@@ -84,12 +85,12 @@ class Report:
 
 
 def rate(hits: int, misses: int) -> float | None:
-    """Return hits as a percentage of all, one decimal; None when there were none at all."""
+    """Return the percentage of hits with one decimal; None if there were neither hits nor misses."""
     return round(100 * hits / (hits + misses), 1) if hits + misses else None
 
 
 def server_report(protocol: LeaseProtocol) -> ServerReport:
-    """Ping the server and read its INFO; a server that does not answer is reported, not raised."""
+    """Ping the server and read its INFO. Reports a server that does not answer, and does not raise."""
     started = time.perf_counter()
     try:
         protocol.guard.call(protocol.client.ping)
@@ -98,7 +99,7 @@ def server_report(protocol: LeaseProtocol) -> ServerReport:
         return ServerReport(connected=False)
     try:
         info: dict[str, Any] = protocol.guard.call(protocol.client.info)  # of one node, in a cluster
-    except CacheUnavailableError:  # a Redis user without the right to INFO
+    except CacheUnavailableError:  # the Redis user lacks the INFO permission
         info = {}
     return ServerReport(
         connected=True,
@@ -108,20 +109,20 @@ def server_report(protocol: LeaseProtocol) -> ServerReport:
 
 
 def entry_report(protocol: LeaseProtocol, key: str) -> EntryReport | None:
-    """Return the state of one entry, or None when Redis does not say."""
+    """Return the state of one entry; None if Redis does not answer."""
     try:
-        start, ttl, size = protocol.guard.call(_ask, protocol, key)
+        start, ttl, size = protocol.guard.call(_query, protocol, key)
     except CacheUnavailableError:
         return None
     if isinstance(start, bytes):
         return EntryReport(state_name(start), _seconds(ttl), size if isinstance(size, int) else None)
-    return EntryReport("foreign", _seconds(ttl)) if classify(start) is Trouble.WRONG_TYPE else None
+    return EntryReport("foreign", _seconds(ttl)) if classify(start) is ErrorKind.WRONG_TYPE else None
 
 
-def sample_entries(protocol: LeaseProtocol, keys: Iterable[bytes], most: int) -> list[tuple[str, EntryReport]]:
-    """Return up to `most` of `keys` with their state, in order; nothing when Redis does not say."""
+def sample_entries(protocol: LeaseProtocol, keys: Iterable[bytes], limit: int) -> list[tuple[str, EntryReport]]:
+    """Return up to `limit` of `keys` with their states, ordered by key. Empty if Redis does not answer."""
     try:
-        found = protocol.guard.call(lambda: list(islice(keys, most)))
+        found = protocol.guard.call(lambda: list(islice(keys, limit)))
     except CacheUnavailableError:
         return []
     names = sorted(key.decode(errors="replace") for key in found)
@@ -129,22 +130,22 @@ def sample_entries(protocol: LeaseProtocol, keys: Iterable[bytes], most: int) ->
 
 
 def counters(protocol: LeaseProtocol) -> Counters:
-    """Return what the engine counted, and its breaker's state; asks nobody."""
+    """Return the counters and the state of the breaker. Sends nothing to the server."""
     region, breaker = protocol.region, protocol.breaker
     return Counters(region.counts(), region.since, str(breaker.state), breaker.owed)
 
 
 def pool_report(protocol: LeaseProtocol) -> dict[str, int]:
-    """Return how many connections this process may hold; in a cluster that is to each node."""
+    """Return the connection limit of this process; in a cluster the limit applies to each node."""
     return {"max_connections": protocol.max_connections}
 
 
-def _ask(protocol: LeaseProtocol, key: str) -> tuple[bytes | Exception, object, object]:
+def _query(protocol: LeaseProtocol, key: str) -> tuple[bytes | Exception, object, object]:
     pipeline = protocol.client.pipeline(transaction=False)
     pipeline.getrange(key, 0, len(LEASE) - 1)
     pipeline.pttl(key)
     pipeline.strlen(key)
-    start, ttl, size = pipeline.execute(raise_on_error=False)  # a Redis user may lack the right to any of them
+    start, ttl, size = pipeline.execute(raise_on_error=False)  # the Redis user may lack the permission for any of them
     return start, ttl, size
 
 
