@@ -7,7 +7,7 @@ itself. docs/performance.md states the gain of each.
 from collections.abc import Callable, Mapping
 from typing import Any, Final, ParamSpec, TypeVar
 
-from flask import Flask, Request, request
+from flask import Flask, Request
 from werkzeug.routing import MapAdapter, Rule
 
 P = ParamSpec("P")
@@ -27,11 +27,6 @@ _LINE: Final = (
     "QUERY_STRING",
 )
 """The entries of the WSGI environment that a URL adapter depends on."""
-
-
-# Werkzeug documents this method of LocalProxy: one Python call, where an attribute of the proxy takes three.
-current_request: Final[Callable[[], Request]] = request._get_current_object  # type: ignore[attr-defined]  # noqa: SLF001
-"""Returns the current request object, without Flask's proxy."""
 
 
 class _Adapter(MapAdapter):

@@ -12,7 +12,6 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.local import LocalProxy
 
 from app import audit
-from app.application import current_request
 from app.auth.answers import Answers
 from app.auth.cookies import SealedSessions
 from app.auth.keys import KeysUnavailableError
@@ -110,7 +109,7 @@ def login_required(view: Callable[P, ResponseReturnValue]) -> Callable[P, Respon
 
     @functools.wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        environ = current_request().environ
+        environ = request.environ
         environ[_CALLER] = identify(environ)
         return view(*args, **kwargs)
 

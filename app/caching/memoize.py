@@ -5,9 +5,9 @@ import inspect
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, overload
 
-from flask import Flask, current_app
+from flask import current_app
 from flask_caching.signals import cache_memoize_hit, cache_memoize_miss
 from flask_caching.utils import join_generator, wants_args, wants_extra_args
 
@@ -25,9 +25,6 @@ logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-# Werkzeug documents this method of LocalProxy. It takes one Python call; an attribute of the proxy takes three.
-_current_app: Final[Callable[[], Flask]] = current_app._get_current_object  # type: ignore[attr-defined]  # noqa: SLF001
 
 EXTENSION = "lease_cache"
 """`app.extensions[EXTENSION]` holds the engines of an application, by `Cache`."""
@@ -123,7 +120,7 @@ class Memoized(Generic[P, R]):
         """Return the result together with its outcome and its remaining lifetime."""
         cache = self.cache
         try:
-            engine = _current_app().extensions[EXTENSION][cache]
+            engine = current_app.extensions[EXTENSION][cache]
         except RuntimeError:  # there is no application context
             engine = cache.engine
         if self._has_call_conditions or cache.enable_signals:

@@ -7,7 +7,6 @@ from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import audit
-from app.application import current_request
 from app.auth import caller, current_user, login_required
 from app.limits import WRITES, limited
 from app.payloads import body, query
@@ -99,7 +98,7 @@ def bulk_action() -> ResponseReturnValue:
 @login_required
 def asin_status() -> ResponseReturnValue:
     """Return the ASIN status breakdown. This is the hot path: the memoized function computes it only on a miss."""
-    environ = current_request().environ
+    environ = request.environ
     with timed("cache", environ):
         answer = asin_status_stats.lookup(caller(environ).user_id)
     return stats_response(answer)
