@@ -1,4 +1,4 @@
-"""The Flask-Caching backend: `get`, `set` and so on, as documented by Flask-Caching, without exceptions from Redis.
+"""The Flask-Caching backend: `get`, `set` and so on, as documented by Flask-Caching, without errors of Redis.
 
 Configured by `CACHE_TYPE = "app.caching.LeaseCache"` and Flask-Caching's own settings for Redis.
 """
@@ -31,8 +31,8 @@ class LeaseCache(RedisCache):
     """A `RedisCache` of Flask-Caching that stores JSON and uses the lease protocol.
 
     `get`, `has`, `set`, `add`, `delete`, `inc`, `dec` and `clear` never raise for Redis errors, even in debug mode:
-    reads return "not found", and writes return "not done". These methods never return the engine's own marks (leases,
-    tombstones) as values.
+    reads return None or False, and writes return False, 0 or None. These methods never return the engine's own marks
+    (leases, tombstones) as values.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - RedisCache's arguments
@@ -43,7 +43,7 @@ class LeaseCache(RedisCache):
         db: int = 0,
         default_timeout: int | dt.timedelta = 300,
         key_prefix: str | None = None,
-        ignore_delete_many_errors: bool = False,  # noqa: FBT001, FBT002 - same
+        ignore_delete_many_errors: bool = False,  # noqa: FBT001, FBT002 - the order of RedisCache
         *,
         settings: RedisSettings | None = None,
         protocol: LeaseProtocol | None = None,
@@ -115,7 +115,8 @@ class LeaseCache(RedisCache):
     def set(self, key: str, value: Any, timeout: Timeout = None) -> bool:  # noqa: ANN401 - any value
         """Store `value` for `timeout` seconds (0: until it is evicted). Return False if Redis did not store it.
 
-        If the value cannot be encoded, the old value is deleted. For a value that is too long the result is then False.
+        The result is also False for a value that is too long. The old value is deleted if the new one is too long or
+        cannot be encoded.
 
         Raises:
             TypeError, ValueError: `value` has a type that cannot be stored; see `app.caching.values`.
@@ -170,7 +171,7 @@ class LeaseCache(RedisCache):
         return self.inc(key, -delta)
 
     def clear(self) -> bool:
-        """Delete all entries with our prefix and no others. Return whether Redis did it. See `drop`."""
+        """Delete all entries with our prefix and no others. Return whether it succeeded. See `drop`."""
         return bool(self._call(self.drop, default=-1) >= 0)
 
     def drop(self, start: str = "", *, force: bool = False) -> int:

@@ -15,7 +15,7 @@ from app.caching.shared import SharedRegion
 logger = logging.getLogger(__name__)
 
 MAX_EXPIRED_OWED = 1000
-"""How many owed deletes are kept after their lifetime; see `CircuitBreaker.owe`."""
+"""Maximum number of owed deletes that are kept after their lifetime; see `CircuitBreaker.owe`."""
 
 
 class CircuitBreaker:
@@ -68,7 +68,9 @@ class CircuitBreaker:
         return False
 
     def record_failure(self, reason: str) -> None:
-        """Record a connection failure or timeout, and open. One failure is enough, because a probe runs at once.
+        """Record a connection failure or timeout, and open the breaker.
+
+        One failure is enough, because the probe starts at once and closes the breaker again.
 
         A lost connection then costs a bypass of a few milliseconds, and a hung server costs one timeout per thread.
         """
@@ -80,9 +82,9 @@ class CircuitBreaker:
     def owe(self, key: str, token: str, *, lifetime: float) -> None:
         """Keep a delete that could not be delivered, and stay open until it is delivered.
 
-        After `lifetime` seconds Redis cannot hold a value any more that this delete should have removed. The delete is
-        still kept: a command that timed out runs when a hung server resumes, and it then leaves a lease or a tombstone
-        behind, which the owed delete removes. At most `MAX_EXPIRED_OWED` deletes are kept after their lifetime.
+        After `lifetime` seconds, the value that this delete should remove has expired. The delete is still kept: a
+        command that timed out runs when a hung server resumes, and it then leaves a lease or a tombstone behind, which
+        the owed delete removes. At most `MAX_EXPIRED_OWED` deletes are kept after their lifetime.
         """
         with self._lock:
             self._owed[key, token] = self._clock() + lifetime

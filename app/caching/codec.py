@@ -4,7 +4,7 @@ import json
 from typing import Any, Final, Protocol, TypeVar
 
 MAX_PAYLOAD_BYTES: Final = 1 << 20
-"""Longer payloads are neither stored nor parsed: parsing megabytes of planted data would delay the reader."""
+"""Longer payloads are neither stored nor parsed, because parsing megabytes of planted data would delay the reader."""
 SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 """The types that JSON restores exactly. Subclasses, such as an IntEnum, are not restored exactly."""
 

@@ -83,7 +83,7 @@ def open_protocol(  # noqa: PLR0913 - the options of CACHE_OPTIONS, each with it
         read_timeout: seconds that a reader waits for Redis before it computes the value.
         lease: seconds that a reader may compute before another reader may.
         wait: seconds that a reader waits for the result of another reader.
-        writer: seconds that a change may be in flight.
+        writer: maximum seconds between begin and end of a change.
 
     Raises:
         ValueError: the connections cannot be configured like this.

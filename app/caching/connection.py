@@ -1,8 +1,8 @@
 """Connections to one Redis. Every wait has a timeout, and nothing is sent before the first command.
 
-No command is retried: redis-py nests retries and health checks, so N retries on a hung server cost (N+1)² timeouts. The
-connections use RESP2 and send neither client info nor maintenance notifications, because older servers answer these
-with errors. All commands go to the master, because a replica may not have received a delete yet.
+No command is retried: redis-py nests retries and health checks, so with N retries a hung server would cost (N+1)²
+timeouts. The connections use RESP2 and send neither client info nor maintenance notifications, because older servers
+answer these with errors. All commands go to the master, because a replica may not have received a delete yet.
 """
 
 import threading
@@ -54,7 +54,7 @@ class Link:
     """The connections to one Redis.
 
     `send_as_reader` uses the timeout of a reader, `send_as_writer` the timeout of a writer. `client` is a redis-py
-    client for all rare commands; for a cluster it is an object with the same methods. `incarnation` checks the server
+    client for all other commands; for a cluster it is an object with the same methods. `incarnation` checks the server
     behind each new connection. `max_connections` is the configured limit.
     """
 
@@ -74,7 +74,7 @@ def connect(topology: Topology, *, max_connections: int = 10, timeout: float = 2
             redis-py's sentinel pool cannot wait for a free connection. In a cluster the limit applies to each node,
             separately for readers and for writers.
         timeout: seconds for connecting, for each reply, and for the wait of a writer for a free connection.
-        read_timeout: the same limit for a reader; after it the reader computes the value.
+        read_timeout: the same for readers; on timeout the reader computes the value.
 
     Raises:
         ValueError: `max_connections` is too small, or `client` cannot be used.

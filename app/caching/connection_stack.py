@@ -1,7 +1,8 @@
 """A bounded stack of redis-py connections to one server. The most recently used connection is used next.
 
-It replaces redis-py's connection pool for single commands. It checks a connection only when there is a reason. A check
-is a system call that releases the interpreter lock. On a cached read it would cost more than all other Redis work.
+It replaces redis-py's connection pool for single commands. It checks a connection only after 0.1 s without use or after
+a connection error. A check is a system call that releases the interpreter lock. On a cached read it would cost more
+than all other Redis work.
 """
 
 import os
@@ -30,9 +31,9 @@ HEALTH_CHECK_SECONDS = 30.0
 class ConnectionStack:
     """Sends commands over a limited number of connections. Each connection serves one thread at a time.
 
-    A connection keeps the timeout of the caller that opened it. A caller with a shorter timeout reopens the connection,
-    so all connections end up with the shortest timeout. A caller with a longer timeout sets it for one reply, which
-    takes two system calls. Readers have the shortest timeout and therefore avoid these calls.
+    A connection has the timeout of the caller that opened it. A caller with a shorter timeout reopens the connection. A
+    caller with a longer timeout sets it for one reply, which takes two system calls. So all connections end up with the
+    timeout of the readers, and only writers need these calls.
     """
 
     def __init__(

@@ -109,7 +109,7 @@ class LeaseEngine(Engine):
         self._backend, self.protocol, self.key_prefix = backend, backend.protocol, backend.prefix
 
     def register(self, function: object, policy: Policy[R]) -> Policy[R]:
-        """Store the policy, and make owed deletes live longer than any value that they must remove."""
+        """Store the policy, and extend the lifetime of owed deletes if its TTL is longer."""
         timing = self.protocol.timing
         if timing.owed < timing.lease + policy.ttl:
             self.protocol.timing = replace(timing, owed=timing.lease + policy.ttl)

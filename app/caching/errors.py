@@ -46,7 +46,7 @@ class ErrorKind(Enum):
 
 
 class CacheUnavailableError(Exception):
-    """Redis did not execute a call. The engine catches this error and returns its default, except where documented."""
+    """Redis did not execute a call. The engine catches it and returns a default value, if not documented otherwise."""
 
     def __init__(self, kind: ErrorKind) -> None:
         """Store the kind, never the server's message: a message may contain keys, values and addresses."""
@@ -54,7 +54,7 @@ class CacheUnavailableError(Exception):
         self.kind = kind
 
 
-# Server versions embed the error code of a script differently, so the code is searched in the whole message.
+# The position of the error code depends on the version of the server, so the whole message is searched.
 _CODES = {
     "WRONGPASS": ErrorKind.AUTHENTICATION,
     "NOAUTH": ErrorKind.AUTHENTICATION,

@@ -52,7 +52,7 @@ class Reason(StrEnum):
     POISON = "poison"
     """This engine cannot have stored the content of the entry."""
     OUTLIVED = "outlived"
-    """The value is older than the first contact with this incarnation of the server, which may lack a delete."""
+    """The value is older than the first contact with this incarnation. The server may have lost its delete."""
     WAIT_TIMEOUT = "wait-timeout"
     """The reader that holds the lease did not finish within the wait time."""
     UNSERIALISABLE = "unserialisable"

@@ -89,7 +89,7 @@ class Cache(flask_caching.Cache):
             args_to_ignore: the names of arguments that are not part of the key.
             key: makes the whole key (without CACHE_KEY_PREFIX) from the arguments. Faster than the default keys.
             codec: converts results to bytes; the default is JSON with the types of `app.caching.values`.
-            failing_with: the exception that means that no caller can compute the value now; see `Policy`.
+            failing_with: the exception type for "no caller can compute this value now"; see `Policy`.
             worth_waiting: returns whether the computation of another caller may still succeed; see `Policy`.
 
         Raises:

@@ -24,7 +24,7 @@ class Guard:
     def __init__(
         self, breaker: CircuitBreaker, region: SharedRegion, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Guard calls with `breaker` and count in `region`. `clock`: monotonic seconds, limits repeated log lines."""
+        """Guard calls with `breaker` and count in `region`. `clock` returns monotonic seconds."""
         self.breaker, self._region, self._clock = breaker, region, clock
         self._logged: dict[str, float] = {}
 

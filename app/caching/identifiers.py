@@ -1,4 +1,4 @@
-"""Identifiers that are unique among all requests, threads and processes. Only the first one needs a system call."""
+"""Identifiers that are unique among all requests, threads and processes. Only the first needs a system call."""
 
 import itertools
 import os
@@ -9,7 +9,7 @@ _next: Callable[[], str]
 
 
 def _start_series() -> None:
-    """Start the series of this process: 16 random digits that name the process, then 8 digits of a counter."""
+    """Start the series of this process: 16 random digits that identify the process, then 8 digits of a counter."""
     global _next  # noqa: PLW0603 - one for each process
     _next = map((secrets.token_hex(8) + "{:08x}").format, itertools.count()).__next__
 

@@ -2,7 +2,7 @@
 
 Replication is asynchronous and snapshots are old. The new server may therefore still hold a value whose deletion the
 old server acknowledged. For this reason every new connection asks the server for its run id. The engine does not use
-values that are older than its first contact with the current run id. One TTL after this contact all such values have
+values that are older than the time at which it first saw the current run id. One TTL later all such values have
 expired.
 """
 

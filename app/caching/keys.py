@@ -26,8 +26,8 @@ _SOURCE_DIGITS: Final = 16
 class NamedKeys:
     """Makes keys of the form `module.function:[arguments]` for the calls of one function.
 
-    `f(1)` and `f(a=1)` have the same key, `f("1")` has another. The key of a method contains the instance before the
-    arguments: `module.Class.method:"instance":[arguments]`.
+    `f(1)` and `f(a=1)` have the same key; `f("1")` has a different one. The key of a method contains the instance
+    before the arguments: `module.Class.method:"instance":[arguments]`.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class NamedKeys:
         return prefix + (text if self._hash is None else self._hash(text.encode()).hexdigest())
 
     def common_prefix(self, *instance: object) -> str:
-        """Return the common prefix of the keys of all calls, or of all calls of the method of `instance`."""
+        """Return the common prefix of the keys of all calls, or of all calls of this method on `instance`."""
         function = self._function
         name = f"{function.__module__}.{function.__qualname__}"
         if self._make_name:
@@ -97,7 +97,7 @@ def _check(make_name: object, hash_method: HashMethod | None, args_to_ignore: Se
 
 
 def _canonical(value: Any) -> Any:  # noqa: ANN401, PLR0911 - one line for each kind of argument
-    """Return a JSON value that is equal for two arguments only if they have the same type and are equal."""
+    """Return a JSON value. Two arguments give equal JSON only if they are equal and have the same type."""
     kind = type(value)
     if kind in SCALARS:
         return value
@@ -137,7 +137,7 @@ def _identity(instance: Any) -> str:  # noqa: ANN401 - an object whose method is
 
 # `id()` is reused after an object is deleted, and by other processes. Each object therefore gets a unique token.
 _tokens: dict[int, str] = {}
-os.register_at_fork(after_in_child=_tokens.clear)  # after a fork, the copies of an object may change independently
+os.register_at_fork(after_in_child=_tokens.clear)  # parent and child change their copies independently
 
 
 def _token(instance: object) -> str:

@@ -55,8 +55,8 @@ class Conditions:
 class _FilteringCodec(Generic[R]):
     """A codec that rejects the results excluded by `response_filter` and `cache_none`.
 
-    A result that the inner codec cannot encode is logged once, with `name`, the name of the function. Such a function
-    is computed in each call.
+    A result that the inner codec cannot encode is logged once, with `name`, the name of the function. The function then
+    runs in each call.
     """
 
     def __init__(self, codec: Codec[R], conditions: Conditions, name: str) -> None:

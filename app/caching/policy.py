@@ -18,11 +18,12 @@ def always() -> bool:
 class Policy(Generic[R]):
     """How the results of one function are cached.
 
-    `ttl`: lifetime of an entry in seconds. `failing_with`: the exception that means that the value cannot be computed
-    now, by any caller. The engine then raises this exception, made without arguments, for every other caller within
-    one wait time. This keeps many callers from calling a database that does not answer. Any other exception is raised
-    only for the caller whose computation failed. `worth_waiting`: returns False while every computation would fail at
-    once. Readers then do not wait for the lease of another reader, and no failure mark is stored.
+    `ttl`: lifetime of an entry in seconds. `failing_with`: the exception type for "no caller can compute this value
+    now", such as a database outage. The engine then raises it, without arguments, for every other caller within one
+    wait time. This keeps many callers from calling a database that does not answer. Any other exception is raised only
+    for the caller whose computation failed. `worth_waiting`: returns False while every computation would fail at once,
+    such as while the breaker of the database is open. Readers then do not wait for the lease of another reader, and no
+    failure mark is stored.
     """
 
     codec: Codec[R]
@@ -37,8 +38,8 @@ class Timing:
 
     Conditions: `lease` > `wait` > 99th percentile of the computation time; `writer` > the slowest commit; `owed` >
     `lease` + the longest TTL. After `owed` seconds Redis holds no value that was computed before a change. A reader
-    discards a mark whose TTL is longer than these limits. If engines use different limits, the one with the shorter
-    limits therefore discards the marks of the other. The effect is the same as an eviction of these marks.
+    discards a mark whose TTL is longer than these limits. An engine with shorter limits therefore discards the marks of
+    an engine with longer limits. This has the same effect as an eviction.
     """
 
     lease: float = 5.0

@@ -94,8 +94,8 @@ class LeaseProtocol:
     def end(self, key: str, token: str = "") -> None:
         """Invalidate `key` once the outcome of the writer `token` is known, or (without a token) unconditionally.
 
-        A delete that cannot be delivered now is owed. Until it is delivered, this process computes every value, and all
-        processes of this machine compute the value of this key.
+        A delete that cannot be delivered now is owed. Until it is delivered, this process bypasses the cache for all
+        keys, and the other processes of this machine bypass it for this key.
         """
         try:
             self.guard.call(run, self._link.send_as_writer, "end", key, token, milliseconds(self.timing.writer))
@@ -111,8 +111,8 @@ class LeaseProtocol:
         """Invalidate many entries and return how many were deleted.
 
         Tombstones of writers in flight stay: until a writer has ended, no reader may store the value that it changes.
-        `force` deletes these tombstones too, like an eviction. A value that is stored afterwards may lack the change
-        until the writer ends, or for its whole lifetime if the writer never ends.
+        `force` deletes these tombstones too, like an eviction. A reader may then store a value without the change. This
+        value stays until the writer ends. If the writer never ends, the value stays until its TTL.
 
         Raises:
             redis.RedisError: the server or the connection failed.
@@ -202,7 +202,8 @@ class LeaseProtocol:
 
     def _store(self, key: str, token: str, value: R, payload: bytes, started: float, ttl: float) -> Answer[R]:  # noqa: PLR0913, PLR0917 - all of one fill
         """Store a payload if the reader still holds its lease. The TTL counts from the start of the computation."""
-        left = ttl - (self._clock() - started)  # otherwise an old value could look newer than a new incarnation
+        # Otherwise a value that was read before a restart could look newer than the first contact with the new server.
+        left = ttl - (self._clock() - started)
         try:
             stored = self.guard.call(run, self.send_as_reader, "fill", key, token, payload, milliseconds(left))
         except CacheUnavailableError as error:

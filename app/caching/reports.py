@@ -98,7 +98,7 @@ def server_report(protocol: LeaseProtocol) -> ServerReport:
     except CacheUnavailableError:
         return ServerReport(connected=False)
     try:
-        info: dict[str, Any] = protocol.guard.call(protocol.client.info)  # of one node, in a cluster
+        info: dict[str, Any] = protocol.guard.call(protocol.client.info)  # in a cluster: of one node
     except CacheUnavailableError:  # the Redis user lacks the INFO permission
         info = {}
     return ServerReport(

@@ -1,4 +1,4 @@
-"""The protocol's Lua scripts. Each takes one round trip: EVALSHA, or also EVAL if the server lacks the script."""
+"""The protocol's Lua scripts. Each takes one round trip (EVALSHA), or two (and EVAL) if the server lacks it."""
 
 import hashlib
 from pathlib import Path

@@ -23,7 +23,7 @@ from zlib import crc32
 from app.caching.events import COUNTERS
 
 ROWS = 128
-"""How many processes can own a row. All further processes share one extra row, whose marks are left to expire."""
+"""Maximum number of processes that own a row. Further processes share one extra row; its marks only expire."""
 _SLOTS = 1024
 _CELL = 8
 _COLUMNS = ROWS + 1
@@ -32,7 +32,7 @@ _COUNTS_AT = _COLUMNS * _SLOTS
 _SINCE_AT = _COUNTS_AT + _COLUMNS * len(COUNTERS)
 _BYTES = _CELL * (_SINCE_AT + 1)
 _CLAIM_BYTE = ROWS  # this byte is locked while a process claims a row
-_MAX_MARK_SECONDS = 7200.0  # the longest lifetime of a mark; a later deadline was set before the machine restarted
+_MAX_MARK_SECONDS = 7200.0  # the longest lifetime of a mark; a later deadline is left over from before a reboot
 _COUNTER_INDEX = {str(name): index for index, name in enumerate(COUNTERS)}
 
 
@@ -80,7 +80,7 @@ class SharedRegion:
             self._cells[cell] = max(self._cells[cell], int(until * 1000))
 
     def unmark(self) -> None:
-        """Remove all marks of this process, which has no owed deletes left. Marks of the row's last owner stay."""
+        """Remove the marks of this process, which owes no deletes any more. Marks of earlier owners of the row stay."""
         with self._lock:
             if self._row < ROWS:
                 for cell, before in self._inherited.items():
@@ -120,13 +120,13 @@ class SharedRegion:
             self._cells[:_COUNTS_AT] = memoryview(bytes(_CELL * _COUNTS_AT)).cast("Q")
 
 
-@cache  # one descriptor per file: closing a second one would release this process's locks
+@cache  # closing a second descriptor of the file would release this process's locks
 def region_of(server: str) -> SharedRegion:
     """Return the region that all processes of this user on this machine use for `server`.
 
     Raises:
-        RuntimeError: the file cannot be created, or other users can access it. Without the file, a process could return
-            a value that another process could not delete.
+        RuntimeError: the file cannot be created, or other users can access it. Without it, a process would not know
+            which deletes the others owe.
 
     """
     layout = f"{server} {ROWS} {_SLOTS} {COUNTERS}"

@@ -1,4 +1,4 @@
-"""Engines for Flask-Caching's own backends: the same interface, but results may be older than a change."""
+"""Engines for Flask-Caching's own backends: the same interface, without the promise of freshness."""
 
 import logging
 import re
@@ -44,8 +44,8 @@ class NullProtocol:
 class StockProtocol(NullProtocol):
     """Cache-aside: get, or compute and set; delete after a change. Races are possible, as in Flask-Caching's memoize.
 
-    Flask-Caching's backends cannot list keys. To delete all results of a function, each result is stored with the
-    stamp of its function. A result is used only while its stamp is the current one.
+    Flask-Caching's backends cannot list keys. To delete all results of a function, each result is stored with a stamp:
+    random text that identifies the current version of its function. A new stamp invalidates all results.
     """
 
     def __init__(self, backend: BaseCache) -> None:

@@ -1,8 +1,8 @@
 """Tagged JSON, for results of views, templates and functions that plain JSON cannot represent.
 
-A plain JSON value is stored unchanged. Any other payload starts with `tagged:`. In it, a value of another type is an
-object with one member whose name starts with `$`, such as `{"$tuple":[1,2]}`. Decoding creates only values of the types
-listed below, so a planted entry cannot execute code.
+A plain JSON value is stored unchanged. Any other payload starts with `tagged:`. In this payload, each value of another
+type is an object with one member whose name starts with `$`, such as `{"$tuple":[1,2]}`. Decoding creates only values
+of the types listed below, so a planted entry cannot execute code.
 """
 
 import base64
@@ -51,7 +51,7 @@ class ValueCodec(JsonCodec):
         return payload
 
     def decode(self, payload: bytes) -> Any:  # noqa: ANN401 - any of these types
-        """Return the value of a payload that `encode` made. Raises ValueError for any other."""
+        """Return the value of a payload that `encode` made. Raises ValueError for any other payload."""
         if not payload.startswith(_MARK):
             return super().decode(payload)
         try:

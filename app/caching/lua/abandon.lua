@@ -1,4 +1,4 @@
--- Release a lease without storing a value, so that the next reader need not wait until it expires.
+-- Release a lease without storing a value, so that the next reader does not wait for it to expire.
 --
 -- KEYS[1]  the entry
 -- ARGV[1]  token of the lease

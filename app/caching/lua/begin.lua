@@ -6,9 +6,9 @@
 -- returns  number of writers now in flight; or the error that prevented reading the entry
 --
 -- One script, because two writers that begin at the same time must not remove each other. Deadlines use the clock of
--- the server, which all writers share. Only plausible writers are kept: the engine never sets a deadline later than
--- that of this writer, and a tombstone above 64 KiB would hold more than a thousand writers of one entry. A writer that
--- is not kept still deletes the entry when it ends.
+-- the server, which all writers share. Writers with a deadline later than that of this writer are discarded, because
+-- the engine never sets one. A tombstone above 64 KiB is discarded as well, because it would hold more than a thousand
+-- writers. A discarded writer still deletes the entry when it ends.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local last = now + ARGV[2]

@@ -2,9 +2,9 @@
 --
 -- KEYS[1]  the entry
 -- ARGV[1]  token of the writer; empty: no writer
--- ARGV[2]  how long a writer may be in flight, in milliseconds; 0: ignore other writers
--- returns  1 this call deleted the entry, 0 there was no entry or other writers remain in the tombstone; or the error
---          that prevented reading the entry, which may be a tombstone of other writers
+-- ARGV[2]  how long a writer may be in flight, in milliseconds; 0: remove other writers too
+-- returns  1 this call deleted the entry; 0 there was no entry, or other writers remain in the tombstone; or the error
+--          that prevented reading the entry. After an error, the entry may be a tombstone of other writers.
 --
 -- One script, because the tombstone may be deleted only when no writer remains. Otherwise a reader could fill with data
 -- that it read before the commit of another writer. Without a tombstone (it was evicted, it expired, or begin did not

@@ -7,7 +7,7 @@
 -- returns  1 stored, 0 rejected (a writer began, the lease expired, or the key was lost)
 --
 -- Compare-and-set in one script: otherwise an older value could overwrite the tombstone of a writer that begins between
--- the two steps. For the same reason a command is harmless that timed out at the client and runs later.
+-- the two steps. For the same reason, a command that timed out at the client and runs later is harmless.
 if redis.pcall('GET', KEYS[1]) ~= 'lease:' .. ARGV[1] then
   return 0
 end

@@ -12,11 +12,11 @@
 --          3  not a string: another program uses this key
 --          4  a failure mark: the last computation failed, less than a wait time ago
 --          5  content that this engine never stores and that must be discarded: a mark with a longer TTL than the
---             engine sets, or a text that is longer than any of the engine
+--             engine sets, or a text longer than the engine stores
 --          or the error that prevented reading the entry, such as a missing permission
 --
--- One script, because only one of two readers that find the entry absent may take the lease, and because a hit must
--- take one round trip. The script writes only on a miss, so a full server (OOM) still answers hits.
+-- One script, because only one of two readers that find the entry absent may take the lease. A hit must also take only
+-- one round trip. The script writes only on a miss, so a full server (OOM) still answers hits.
 local content = redis.pcall('GET', KEYS[1])
 if content == false then
   redis.call('SET', KEYS[1], 'lease:' .. ARGV[1], 'PX', ARGV[2])
