@@ -10,8 +10,7 @@ import pytest
 from flask import Flask, abort
 from werkzeug.test import TestResponse
 
-from app.desk.blueprint import HEADERS as PAGES
-from app.headers import HEADERS, TRANSPORT
+from app.headers import TRANSPORT
 from config import Settings
 from local.application import AppServer
 from local.server import free_port
@@ -20,8 +19,10 @@ from tests.clients import client
 from tests.sellers import STATS, Seller, app_environment, running_app
 
 _METHODS: Final = ("GET", "HEAD", "OPTIONS", "POST", "PUT")
-_FIXED: Final = HEADERS.keys() - {"Cache-Control", "Content-Security-Policy"}
-_FOR_PAGES: Final = PAGES.keys() - HEADERS.keys()
+_FIXED: Final = {"Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff"}
+_EVERYWHERE: Final = {*_FIXED, "Cache-Control", "Content-Security-Policy", "X-Request-ID"}
+_FOR_PAGES: Final = {"Cross-Origin-Opener-Policy": "same-origin", "Referrer-Policy": "same-origin"}
+_DOCUMENT_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
 _FILES: Final = {"/desk/static/desk.css", "/favicon.ico"}
 
 
@@ -46,18 +47,19 @@ def _check(answer: httpx.Response | TestResponse, path: str) -> None:
     """Check that an answer has each header once, with the right value for the path."""
     where, headers = f"{path}: {answer.status_code}", answer.headers
     values = {}
-    for name in HEADERS:
+    for name in _EVERYWHERE:
         found = headers.get_list(name) if isinstance(headers, httpx.Headers) else headers.getlist(name)
         assert len(found) == 1, (where, name, found)
         values[name] = found[0]
-    assert {name: values[name] for name in _FIXED} == {name: HEADERS[name] for name in _FIXED}, where
+    assert {name: values[name] for name in _FIXED} == _FIXED, where
     assert "frame-ancestors 'none'" in values["Content-Security-Policy"], where
     assert "unsafe" not in values["Content-Security-Policy"], where
     is_desk = "'self'" in values["Content-Security-Policy"]
     assert is_desk or "<html" not in answer.text, where
     for_pages = {name: headers.get(name) for name in _FOR_PAGES}
-    assert for_pages == {name: PAGES[name] if is_desk else None for name in _FOR_PAGES}, where
-    assert is_desk or values["Content-Security-Policy"] == HEADERS["Content-Security-Policy"], where
+    assert for_pages == (_FOR_PAGES if is_desk else dict.fromkeys(_FOR_PAGES)), where
+    assert is_desk is ("camera=()" in headers.get("Permissions-Policy", "")), where
+    assert is_desk or values["Content-Security-Policy"] == _DOCUMENT_POLICY, where
     kept = "no-store" not in values["Cache-Control"]
     assert not kept or values["Cache-Control"] in {"private, no-cache", "no-cache"}, where
     assert not kept or path == STATS or path in _FILES, where

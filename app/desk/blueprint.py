@@ -9,7 +9,7 @@ from app.desk import notices, wording
 
 desk = Blueprint("desk", __name__, template_folder="templates", static_folder="static", static_url_path="/desk/static")
 
-HEADERS: Final = {
+_HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
     ),
@@ -26,7 +26,7 @@ HEADERS: Final = {
 @desk.after_request
 def protect(response: Response) -> Response:
     """Add the headers: pages may load only our own files, and use no browser feature that they do not need."""
-    response.headers.update(HEADERS)
+    response.headers.update(_HEADERS)
     return response
 
 
