@@ -43,7 +43,7 @@ def status(user: UUID | None, *, as_json: bool) -> None:
 def flush(user: UUID | None, *, everybody: bool, force: bool, yes: bool) -> None:
     """Delete one user's entry, or all entries of the cache, and print their number.
 
-    While a change is in progress, the user's entry is a tombstone: it prevents that numbers are stored. It is kept
+    While a change is in progress, the user's entry is a tombstone, and no numbers are stored. The tombstone is kept
     until the change ends, or until 30 seconds after the change began. --force deletes it now. Even then, every later
     read reflects each change that is acknowledged afterwards. But if the worker is killed before it ends the change,
     numbers from before that change may be shown for up to CACHE_TTL.
