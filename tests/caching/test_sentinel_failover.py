@@ -51,5 +51,6 @@ def _reaches(link: Link, port: int) -> bool:
 
 
 def _master(sentinel: Redis) -> int:
-    address: Any = sentinel.sentinel_get_master_addr_by_name(MASTER_NAME)
-    return int(address[1])
+    """Return the port that redis-py would use: GET-MASTER-ADDR-BY-NAME already names the new master before this one."""
+    state: Any = sentinel.sentinel_master(MASTER_NAME)
+    return int(state["port"])
