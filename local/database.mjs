@@ -16,7 +16,7 @@ const toRfc3339 = (text) => text.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00
  * Open the database in `dataDir` (created when missing) and apply the migrations that are not applied yet.
  *
  * @returns Lite's connection; its `driver` is the PGlite instance
- * @throws Error when a migration fails, or was edited after it had been applied
+ * @throws Error when a migration fails, was edited after it had been applied, or was applied and no longer exists
  */
 export async function openDatabase({ dataDir, migrationsDir }) {
   const connection = await createPgliteConnection({
@@ -41,12 +41,26 @@ function keepOurGrants(connection) {
 async function migrate(database, migrationsDir) {
   const { rows } = await database.query("select version, statements from supabase_migrations.schema_migrations");
   const applied = new Map(rows.map(({ version, statements }) => [version, statements[0]]));
-  for (const file of (await readdir(migrationsDir)).sort()) {
+  const files = (await readdir(migrationsDir)).sort();
+  refuseUnknown(applied.keys(), files);
+  for (const file of files) {
     const [, version, name] = MIGRATION_NAME.exec(file) ?? [];
     if (!version) continue;
     const text = await readFile(join(migrationsDir, file), "utf8");
     if (!applied.has(version)) await applyMigration(database, { version, name, text });
     else if (applied.get(version) !== text) throw new Error(`${file} was edited after it had been applied`);
+  }
+}
+
+// A database made by removed migrations, such as those before the baseline, cannot be upgraded.
+function refuseUnknown(applied, files) {
+  const versions = new Set(files.map((file) => MIGRATION_NAME.exec(file)?.[1]));
+  const unknown = [...applied].filter((version) => !versions.has(version));
+  if (unknown.length > 0) {
+    throw new Error(
+      `the local database was made by migrations that no longer exist (${unknown.join(", ")}) and cannot be upgraded: ` +
+        "run `make clean`, which deletes the local data, and start again",
+    );
   }
 }
 

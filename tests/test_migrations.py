@@ -1,6 +1,7 @@
-"""The migrations: onto an empty database, and onto each earlier state of it with data in it."""
+"""The baseline creates the schema. Each later migration applies to a database that contains data."""
 
 import itertools
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,17 +10,18 @@ from typing import Final
 
 import pytest
 
+from local.server import ServerError
 from local.supabase import SupabaseServer
 from tests.counters.oracle import COUNTED, Run, differences, recount, stats
 from tests.postgres import MIGRATIONS, PostgresServer, Session, execute, project_sql
 
-_TABLES: Final = 1
-"""How many migrations it takes until there are tables."""
+_BASELINE: Final = 1 + next(place for place, file in enumerate(MIGRATIONS) if file.stem.endswith("_operators"))
+"""The number of migrations that form the baseline. No database contains data before all of them are applied."""
 _USERS: Final = tuple(f"0000000{number}-0000-4000-8000-000000000000" for number in range(4))
 _numbers: Final = itertools.count(1)
 
-# Every status under every kind of deals, for three users; the fourth has nothing. Only what the first migration made.
-# In one statement, in which the deals come before their products: for some time that left them with false copies.
+# Every status with every kind of deals, for three users. The fourth user has no data. One statement inserts all rows,
+# the deals before their products.
 _DATA: Final = """
 with given as materialized (
     select gen_random_uuid() as id, u.id as user_id, 'deals:' || d.deals as title, k.kind, d.n
@@ -41,7 +43,7 @@ from given g,
 """
 _WANTED: Final = {"all": 18, "asin_found": 3, "needs_selection": 3, "needs_asin": 6, "manual_entry": 6}
 
-# Everything a migration can make, and who may use it.
+# Everything that a migration can create, with its privileges.
 _SCHEMA: Final = """
 select 'schema' as kind, nspname::text as name, nspacl::text as rights, '' as text from pg_namespace
     where nspname !~ '^pg_'
@@ -63,7 +65,7 @@ order by 1, 2, 3
 
 @contextmanager
 def _new_database(postgres: PostgresServer) -> Iterator[tuple[str, Session]]:
-    """Make a database like that of a new project; gone after the block."""
+    """Create a database like that of a new project. Drop it after the block."""
     name = f"migrated_{next(_numbers)}"
     with postgres.session() as administrator:
         execute(administrator, f"create database {name} template template0")
@@ -75,38 +77,35 @@ def _new_database(postgres: PostgresServer) -> Iterator[tuple[str, Session]]:
             execute(administrator, f"drop database {name}")
 
 
-def _load(run: Run, *, tables: bool) -> None:
+def _load(run: Run) -> None:
     for number, user_id in enumerate(_USERS):
         run(f"insert into auth.users (id, email) values ('{user_id}', '{number}@a.example')")  # noqa: S608 - our own
-    if tables:
-        run(_DATA)
+    run(_DATA)
 
 
-def _assert_counted(run: Run, *, tables: bool) -> None:
+def _assert_counted(run: Run) -> None:
     empty = dict.fromkeys(_WANTED, 0)
     for user_id in _USERS:
-        wanted = _WANTED if tables and user_id != _USERS[-1] else empty
+        wanted = _WANTED if user_id != _USERS[-1] else empty
         assert len(run(f"select 1 from ({COUNTED}) c where user_id = '{user_id}'")) == wanted["all"]  # noqa: S608
         assert stats(run, user_id) == wanted
         assert recount(run, user_id) == {"before": wanted, "after": wanted, "repaired": 0, "copies": 0}
     assert differences(run, _USERS) == []
 
 
-@pytest.mark.parametrize("earlier", range(len(MIGRATIONS) + 1))
-def test_they_apply_to_each_earlier_state_with_data_in_it(postgres: PostgresServer, earlier: int) -> None:
-    """Whatever was there when a migration came is counted, and nothing has to be repaired."""
+@pytest.mark.parametrize("earlier", range(_BASELINE, len(MIGRATIONS) + 1))
+def test_later_migrations_apply_to_a_database_with_data(postgres: PostgresServer, earlier: int) -> None:
+    """Existing data stays counted, and the recount finds nothing to repair."""
     with _new_database(postgres) as (name, session):
         postgres.migrate(MIGRATIONS[:earlier], database=name)
-        _load(lambda text: execute(session, text), tables=earlier >= _TABLES)
+        _load(lambda text: execute(session, text))
         postgres.migrate(MIGRATIONS[earlier:], database=name)
         with session.transaction():
-            _assert_counted(lambda text: execute(session, text), tables=earlier >= _TABLES)
+            _assert_counted(lambda text: execute(session, text))
 
 
-def test_each_earlier_state_ends_in_the_same_schema_and_preparing_the_project_again_changes_nothing(
-    postgres: PostgresServer,
-) -> None:
-    """The local start prepares the project each time: neither tables nor anybody's rights may change by that."""
+def test_preparing_the_project_again_does_not_change_the_schema(postgres: PostgresServer) -> None:
+    """The local start prepares the project each time. This must change neither tables nor privileges."""
     with _new_database(postgres) as (name, session):
         postgres.migrate(database=name)
         made = execute(session, _SCHEMA)
@@ -115,20 +114,39 @@ def test_each_earlier_state_ends_in_the_same_schema_and_preparing_the_project_ag
     assert {row["kind"] for row in made} >= {"schema", "table", "column", "function", "trigger", "policy", "default"}
 
 
-def test_the_local_server_catches_up_once_and_then_starts_unchanged(tmp_path: Path) -> None:
-    """Data of the time before the counters is counted at the next start; the start after that changes nothing."""
-    migrations = tmp_path / "migrations"
-    migrations.mkdir()
-    for file in MIGRATIONS[:4]:
-        shutil.copy(file, migrations)
+def test_each_function_is_defined_once_in_the_baseline() -> None:
+    """The baseline contains the final form of each function, and no later change of it."""
+    text = "\n".join(file.read_text() for file in MIGRATIONS[:_BASELINE])
+    defined = re.findall(r"^create (?:or replace )?function ([\w.]+)", text, re.MULTILINE)
+    assert sorted(defined) == sorted(set(defined))
+    assert "or replace" not in text
+
+
+def test_the_local_server_applies_each_migration_once(tmp_path: Path) -> None:
+    """A new migration is applied at the next start. The start after that changes nothing."""
+    migrations = Path(shutil.copytree(MIGRATIONS[0].parent, tmp_path / "migrations"))
     with SupabaseServer(tmp_path / "data", migrations=migrations) as server:
-        _load(server.sql, tables=True)
+        _load(server.sql)
+    (migrations / "29990101000000_later.sql").write_text("create table public.later (n integer)")
     history = "select * from supabase_migrations.schema_migrations order by version"
     counted = "select * from counting.products order by user_id, product_id"
     seen = []
     for _ in range(2):
-        with SupabaseServer(tmp_path / "data") as server:
+        with SupabaseServer(tmp_path / "data", migrations=migrations) as server:
             seen.append([server.sql(text) for text in (_SCHEMA, history, counted)])
-            _assert_counted(server.sql, tables=True)
+            _assert_counted(server.sql)
     assert seen[0] == seen[1]
-    assert [row["version"] for row in seen[0][1]] == [file.name.split("_")[0] for file in MIGRATIONS]
+    versions = [row["version"] for row in seen[0][1]]
+    assert versions == [*(file.name.split("_")[0] for file in MIGRATIONS), "29990101000000"]
+
+
+def test_a_database_made_by_removed_migrations_is_refused_with_advice(tmp_path: Path) -> None:
+    """For example a local database from the time before the baseline. The message says what to do."""
+    migrations = tmp_path / "migrations"
+    migrations.mkdir()
+    (migrations / "20261123000100_tables.sql").write_text("create table public.products (id integer)")
+    with SupabaseServer(tmp_path / "data", migrations=migrations):
+        pass
+    message = r"no longer exist \(20261123000100\) and cannot be upgraded: run `make clean`, .* and start again"
+    with pytest.raises(ServerError, match=message):
+        SupabaseServer(tmp_path / "data").start()

@@ -1,15 +1,10 @@
--- The stats in one row per user, so that they cost the same at ten products and at ten million.
+-- The stats: one row per user, so that reading them costs the same for 10 products as for 10 million.
 --
--- Exact, because they are kept in the transaction of the change itself: triggers name the products a statement may
--- have counted in or out, counting.settle looks at each of them as it is now, compares with what was counted last, and
--- adds the difference. It never adds up events: one query may change a table several times (a writable CTE, MERGE, ON
--- CONFLICT, a cascade), all its triggers fire when all of it has been done, and each sees only a part of it. So what
--- was counted is remembered per product: settling a product twice, or in any order, is the same as settling it once.
-
--- A schema of its own that nobody may use and that holds no row level security: only the definer functions below get
--- in.
-create schema counting;
-revoke all on schema counting from public;
+-- The numbers are exact because they change in the same transaction as the data. Triggers collect the products that a
+-- statement may have affected. counting.settle reads the current state of each, compares it with the state that was counted
+-- last, and adds the difference. It does not add up events: one query may change a table several times (writable CTE, MERGE,
+-- ON CONFLICT, cascade), all its triggers fire at the end, and each sees only a part of the change. The counted state is
+-- stored per product. Settling a product twice, or in any order, therefore has the same result as settling it once.
 
 create table counting.asin_stats (
     user_id uuid primary key references auth.users (id) on delete cascade,
@@ -17,11 +12,11 @@ create table counting.asin_stats (
     needs_selection bigint not null default 0,
     needs_asin bigint not null default 0,
     manual_entry bigint not null default 0
-    -- Room in each page, so that counting makes no new index entries (heap-only tuples).
+    -- Free space in each page, so that updates need no new index entries (heap-only tuples).
 ) with (fillfactor = 50);
 
--- The products that are counted, and as what. No foreign key: the triggers keep it, and checking each row once more
--- would cost without finding anything.
+-- The counted products and the status under which each was counted. No foreign key: the triggers delete the rows, and a
+-- check per row would cost time and find nothing.
 create table counting.products (
     user_id uuid not null,
     product_id uuid not null,
@@ -31,26 +26,10 @@ create table counting.products (
 
 revoke all on counting.asin_stats, counting.products from public, anon, authenticated, service_role;
 
--- The lock under which a user's changes happen one after the other.
-create function private.user_lock(p_user_id uuid) returns bigint
-    language sql immutable
-    return hashtextextended('asin-desk:' || p_user_id::text, 0);
-
--- As before, with the key from its one place.
-create or replace function private.begin_change() returns uuid
-    language plpgsql set search_path = ''
-as $$
-declare
-    v_user_id constant uuid := private.require_user();
-begin
-    perform pg_advisory_xact_lock(private.user_lock(v_user_id));
-    return v_user_id;
-end
-$$;
-
--- The user's lock before the first row is touched, also when a table is written without a function: whoever holds
--- rows and waits for the lock, while its holder waits for the rows, waits forever. Who has no user id (service
--- role, operators) may touch anybody's rows; whose, is known only afterwards.
+-- Lock the changes of the caller before the first row is touched, also when a table is written without a function.
+-- Otherwise two transactions could wait for each other: one holds rows and waits for the lock, the other holds the lock
+-- and waits for the rows. Callers without a user id (service role, operators) may change rows of any user; the affected
+-- users are known only after the statement.
 create function counting.take_turn() returns trigger
     language plpgsql set search_path = ''
 as $$
@@ -62,8 +41,9 @@ begin
 end
 $$;
 
--- Lock these users in one order, so that two statements over several users cannot wait for each other. Users who are
--- being deleted need no lock: their deletion holds their row, which every new row of theirs would have to reference.
+-- Lock the changes of these users in the order of their ids, so that two statements over several users cannot deadlock.
+-- Users who are being deleted need no lock: the deletion locks their row, which each new row of theirs would have to
+-- reference.
 create function counting.lock_users(p_user_ids uuid[]) returns void
     language plpgsql set search_path = ''
 as $$
@@ -82,7 +62,7 @@ begin
 end
 $$;
 
--- Add to a user's numbers. Nothing happens to a user who is being deleted: the row goes by its foreign key.
+-- Add to the numbers of a user. Does nothing for a user who is being deleted: the foreign key deletes the row.
 create function counting.add(
     p_user_id uuid, p_asin_found bigint, p_needs_selection bigint, p_needs_asin bigint, p_manual_entry bigint
 ) returns void
@@ -99,7 +79,7 @@ begin
 end
 $$;
 
--- What settle does, for one product, which is what most statements touch: a third less time than settle_many.
+-- Do the work of settle for one product, the usual case. Takes a third less time than settle_many.
 create function counting.settle_one(p_user_id uuid, p_product_id uuid) returns void
     language plpgsql set search_path = ''
 as $$
@@ -132,6 +112,7 @@ begin
 end
 $$;
 
+-- Do the work of settle for several products.
 create function counting.settle_many(p_user_ids uuid[], p_product_ids uuid[]) returns void
     language plpgsql set search_path = ''
 as $$
@@ -174,12 +155,12 @@ begin
 end
 $$;
 
--- Count these products (the pairs of both arrays, each once) as they are now.
--- The lock comes in a statement of its own, so that the next one sees what its previous holder committed. Each user's
--- row is written even when nothing changes in it: a transaction with an older snapshot (REPEATABLE READ) then fails
--- with 40001 instead of counting what is no longer so.
--- Plans are kept for as long as a session lives: index look-ups only, as one made for a small table would not do for
--- the large one it becomes; and one plan for all arrays, as making it costs more than what it does for one product.
+-- Count the current state of these products (the pairs of both arrays, each once).
+-- The lock is taken in its own statement, so that the next statement sees what the previous holder committed. The row
+-- of each user is written even if nothing changes: a transaction with an older snapshot (REPEATABLE READ) then fails
+-- with 40001 instead of counting an outdated state.
+-- Sessions keep their plans. Only index lookups are allowed, because a plan for a small table would be slow when the
+-- table has grown. One generic plan serves all arrays, because planning costs more than settling one product.
 create function counting.settle(p_user_ids uuid[], p_product_ids uuid[]) returns void
     language plpgsql security definer set search_path = ''
     set plan_cache_mode = force_generic_plan
@@ -197,7 +178,8 @@ begin
 end
 $$;
 
--- Settle the products that gained or lost active deals by this statement. Definer, because nobody may call settle.
+-- Settle the products that gained or lost active deals in this statement. Security definer, because no role may call
+-- settle.
 create function counting.deals_changed() returns trigger
     language plpgsql security definer set search_path = ''
 as $$
@@ -231,8 +213,8 @@ begin
 end
 $$;
 
--- Settle the products whose status this statement changed. A new product is counted with its first deal; one that is
--- removed or given to another user is so together with its deals, as the foreign key wants it: changes of deals.
+-- Settle the products whose status changed in this statement. A new product is counted with its first deal. Deleting a
+-- product or giving it to another user also changes its deals, through the foreign key.
 create function counting.products_changed() returns trigger
     language plpgsql security definer set search_path = ''
 as $$
@@ -253,7 +235,7 @@ begin
 end
 $$;
 
--- Without deals nothing is counted. (Products cannot be truncated without their deals.)
+-- Reset all counters. Products cannot be truncated without their deals.
 create function counting.deals_truncated() returns trigger
     language plpgsql security definer set search_path = ''
 as $$
@@ -263,9 +245,6 @@ begin
     return null;
 end
 $$;
-
--- No change slips in between the triggers and the first count.
-lock table public.products, public.deals in share row exclusive mode;
 
 create trigger products_turn before insert or update or delete on public.products
     for each statement execute function counting.take_turn();
@@ -287,21 +266,7 @@ create trigger deals_count_delete after delete on public.deals
 create trigger deals_count_truncate after truncate on public.deals
     for each statement execute function counting.deals_truncated();
 
-insert into counting.products (user_id, product_id, asin_status)
-select p.user_id, p.id, p.asin_status
-from public.products p
-where exists (select from public.deals d where d.product_id = p.id and d.active);
-
-insert into counting.asin_stats (user_id, asin_found, needs_selection, needs_asin, manual_entry)
-select c.user_id,
-    count(*) filter (where c.asin_status = 'asin_found'),
-    count(*) filter (where c.asin_status = 'needs_selection'),
-    count(*) filter (where c.asin_status = 'needs_asin'),
-    count(*) filter (where c.asin_status = 'manual_entry')
-from counting.products c
-group by c.user_id;
-
--- The five numbers as they stand in a user's row; zeros when there is none.
+-- Return the five numbers of a user; zeros if the user has no row.
 create function counting.breakdown(p_user_id uuid) returns jsonb
     language sql stable
     return (
@@ -316,8 +281,8 @@ create function counting.breakdown(p_user_id uuid) returns jsonb
         where s.user_id = p_user_id
     );
 
--- Refuse who asks about another user. The service role may: PostgREST has set it as the role, which a definer
--- function sees there only, not in current_user.
+-- Raise PT403 if the caller asks about another user. The service role may do that. Inside a security definer function
+-- PostgREST's role is in the setting "role", not in current_user.
 create function counting.require_self(p_user_id uuid) returns void
     language plpgsql stable set search_path = ''
 as $$
@@ -330,10 +295,10 @@ begin
 end
 $$;
 
--- How many of a user's products with at least one active deal are in each status, and in all: one row.
--- The id is an argument because it is the whole key of the application's cache; a mismatch is an error, never other
--- numbers. Definer, because nobody else may read the counters.
-create or replace function public.get_asin_stats(p_user_id uuid) returns jsonb
+-- Return the number of products with at least one active deal, in total and per status. Reads one row. The id is an
+-- argument because it is the whole key of the application's cache. Raises PT403 for the id of another user. Security
+-- definer, because no role may read the counters.
+create function public.get_asin_stats(p_user_id uuid) returns jsonb
     language plpgsql stable security definer set search_path = ''
 as $$
 begin
@@ -342,16 +307,20 @@ begin
 end
 $$;
 
--- Count a user's products from scratch and repair what was wrong: {"before", "after": as get_asin_stats says it,
--- "repaired": the number of products that were counted wrongly}. Users may ask for themselves, as it costs and locks
--- nobody but them and can only make their own numbers right; the service role may for anybody.
+-- Count the products of a user from scratch and repair wrong counters and wrong copies in deals. Returns {"before",
+-- "after": as get_asin_stats returns it, "repaired": number of wrongly counted products, "copies": number of deals with
+-- wrong copies}. Users may call it for themselves, because it locks only them and can only correct their numbers. The
+-- service role may call it for any user.
 create function public.recount_asin_stats(p_user_id uuid) returns jsonb
     language plpgsql security definer set search_path = ''
+    -- Without statistics of this user the planner expects one row, and would look through all products for each of them.
+    set enable_nestloop = off
 as $$
 declare
     v_before jsonb;
     v_repaired bigint;
     v_removed bigint;
+    v_copies bigint;
 begin
     perform counting.require_self(p_user_id);
     perform pg_advisory_xact_lock(private.user_lock(p_user_id));
@@ -359,7 +328,9 @@ begin
     insert into counting.products as c (user_id, product_id, asin_status)
     select p.user_id, p.id, p.asin_status
     from public.products p
-    where p.user_id = p_user_id and exists (select from public.deals d where d.product_id = p.id and d.active)
+    where p.user_id = p_user_id and exists (
+        select from public.deals d where d.user_id = p_user_id and d.product_id = p.id and d.active
+    )
     on conflict (user_id, product_id) do update set asin_status = excluded.asin_status
         where c.asin_status <> excluded.asin_status;
     get diagnostics v_repaired = row_count;
@@ -368,7 +339,9 @@ begin
       and not exists (
           select from public.products p
           where p.id = c.product_id and p.user_id = p_user_id
-            and exists (select from public.deals d where d.product_id = p.id and d.active)
+            and exists (
+                select from public.deals d where d.user_id = p_user_id and d.product_id = p.id and d.active
+            )
       );
     get diagnostics v_removed = row_count;
     insert into counting.asin_stats as s (user_id, asin_found, needs_selection, needs_asin, manual_entry)
@@ -383,15 +356,24 @@ begin
     on conflict (user_id) do update set
         asin_found = excluded.asin_found, needs_selection = excluded.needs_selection,
         needs_asin = excluded.needs_asin, manual_entry = excluded.manual_entry;
+    update public.deals d set asin_status = d.asin_status
+    from public.products p
+    where d.user_id = p_user_id and p.user_id = p_user_id and p.id = d.product_id
+      and (d.asin_status <> p.asin_status or d.title_key <> lower(p.title));
+    get diagnostics v_copies = row_count;
     return jsonb_build_object(
-        'before', v_before, 'after', counting.breakdown(p_user_id), 'repaired', v_repaired + v_removed
+        'before', v_before, 'after', counting.breakdown(p_user_id), 'repaired', v_repaired + v_removed,
+        'copies', v_copies
     );
 end
 $$;
 
--- No function is anybody's by default. Trigger functions need no grant; the rest of `counting` is for definers only.
-revoke execute on all functions in schema counting from public, anon, authenticated, service_role;
-revoke execute on all functions in schema private from public, anon;
-grant execute on all functions in schema private to authenticated, service_role;
-revoke execute on function public.recount_asin_stats from public, anon, authenticated;
-grant execute on function public.recount_asin_stats to authenticated, service_role;
+-- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in public to
+-- its roles. Revoke all of that, then grant what is needed.
+revoke execute on function counting.take_turn, counting.lock_users, counting.add, counting.settle_one,
+    counting.settle_many, counting.settle, counting.deals_changed, counting.products_changed,
+    counting.deals_truncated, counting.breakdown, counting.require_self, public.get_asin_stats,
+    public.recount_asin_stats
+    from public, anon, authenticated, service_role;
+grant execute on function public.get_asin_stats, public.recount_asin_stats
+    to authenticated, service_role;

@@ -1,0 +1,302 @@
+-- Import of the rows of a file. Each call of import_deals is one transaction with one statement per table.
+
+-- One row of a file on its way into the tables.
+create type private.import_row as (
+    line integer,
+    product_id uuid,        -- the existing product of the user, or the id of the new one
+    deal_id uuid,           -- the existing deal of the user, null for a new one
+    asin text, upc text, title text, brand text, multiple_asins boolean,  -- combined from all rows of the product
+    supplier text, buy_cost numeric, moq integer, stage text, favorite boolean, notes text,
+    problem text,           -- the invalid column, null if the row is valid
+    reason text,
+    last boolean,           -- no later row is for the same deal
+    new_product boolean,
+    product_changes boolean,
+    deal_changes boolean
+);
+
+-- A row, and the products of the user that each of its identifiers finds.
+create type private.import_found as (
+    line integer, asin text, upc text, title text, brand text, multiple_asins boolean,
+    supplier text, buy_cost numeric, moq integer, stage text, favorite boolean, notes text,
+    by_asin uuid, by_upc uuid, by_other uuid, asin_of_upc text
+);
+
+-- Look up the product of each row by every identifier. ASIN and UPC identify one product. A row without both means a
+-- product without both: by its id, else the oldest one with this title and brand. `limit 1` is used even where at most
+-- one row exists: it makes each lookup an index lookup and prevents a join with the whole catalogue, whatever the
+-- statistics say.
+create function private.find_import(p_user_id uuid, p_rows jsonb) returns setof private.import_found
+    language sql stable set search_path = ''
+as $$
+    select r.line, r.asin, r.upc, r.title, r.brand, r.multiple_asins,
+           r.supplier, r.buy_cost, r.moq, r.stage, r.favorite, r.notes,
+           a.id, u.id, coalesce(i.id, t.id), case when u.asin_status = 'asin_found' then u.asin end
+    from jsonb_to_recordset(p_rows) as r (
+        line integer, product_id uuid, asin text, upc text, title text, brand text, multiple_asins boolean,
+        supplier text, buy_cost numeric, moq integer, stage text, favorite boolean, notes text)
+    left join lateral (
+        select p.id from public.products p
+        where p.user_id = p_user_id and p.asin_status = 'asin_found' and p.asin = r.asin limit 1
+    ) a on true
+    left join lateral (
+        select p.* from public.products p where p.user_id = p_user_id and p.upc = r.upc limit 1
+    ) u on true
+    left join lateral (
+        select p.id from public.products p
+        where r.asin is null and r.upc is null and p.id = r.product_id
+          and p.user_id = p_user_id and p.asin_status <> 'asin_found' and p.upc is null limit 1
+    ) i on true
+    left join lateral (
+        -- `offset 0` keeps the planner from looking up all products without a UPC, and then for the title.
+        select p.id
+        from (
+            select p.* from public.products p
+            where r.asin is null and r.upc is null and i.id is null
+              and p.user_id = p_user_id and lower(p.title) = lower(r.title) offset 0
+        ) p
+        where lower(p.brand) = lower(coalesce(r.brand, '')) and p.asin_status <> 'asin_found' and p.upc is null
+        order by p.created_at, p.id limit 1
+    ) t on true
+$$;
+
+-- Decide for each row which product it belongs to and whether it is valid, as if the rows were processed in order. A
+-- UPC belongs to the ASIN of the product that has it, else to the first ASIN that a row names with it. An ASIN that no
+-- product has goes to the first product that its rows find by UPC.
+create function private.settle_import(p_user_id uuid, p_rows jsonb) returns setof private.import_row
+    language sql volatile set search_path = ''
+as $$
+    with looked as (
+        select f.*, coalesce(f.asin, f.asin_of_upc) as known_asin,
+               case
+                   when f.asin <> f.asin_of_upc then
+                       format('Your product with this UPC has another ASIN, %s', f.asin_of_upc)
+                   when f.by_upc <> f.by_asin then 'The ASIN and the UPC belong to two different products of yours'
+               end as look_fault
+        from private.find_import(p_user_id, p_rows) f
+    ), claimed as (
+        select l.*, coalesce(l.by_asin, l.by_upc, l.by_other) as own,
+               case when l.upc is not null then
+                   first_value(case when l.look_fault is null then l.known_asin end) over claims end as claim,
+               first_value(l.line) over claims as claim_line
+        from looked l
+        window claims as (partition by l.upc order by l.known_asin is null or l.look_fault is not null, l.line)
+    ), named as (
+        select c.*, coalesce(c.known_asin, case when c.by_upc is null then c.claim end) as full_asin,
+               coalesce(c.look_fault, case when c.known_asin <> c.claim then
+                   format('Line %s gives this UPC to another ASIN, %s', c.claim_line, c.claim) end) as name_fault
+        from claimed c
+    ), by_asin as (
+        select n.*,
+               case when n.full_asin is not null then
+                   coalesce(n.by_asin, first_value(case when n.name_fault is null then n.own end) over (
+                       partition by n.full_asin
+                       order by n.own is null or n.name_fault is not null, n.by_asin is null, n.line)) end as asins
+        from named n
+    ), by_upc as (
+        select b.*,
+               case when b.upc is not null then
+                   coalesce(b.by_upc, first_value(case when b.name_fault is null then b.asins end) over (
+                       partition by b.upc order by b.asins is null or b.name_fault is not null, b.line)) end as upcs
+        from by_asin b
+    ), placed as (
+        select u.*,
+               coalesce('id ' || coalesce(u.asins, u.upcs, u.own), 'asin ' || u.full_asin, 'upc ' || u.upc,
+                        'title ' || lower(u.title) || e'\n' || lower(coalesce(u.brand, '')), 'line ' || u.line)
+                   as handle,
+               coalesce(u.name_fault, case when u.own <> u.asins or u.own <> u.upcs or u.asins <> u.upcs then
+                   'Another row gives this ASIN or UPC to another product of yours' end) as place_fault
+        from by_upc u
+    ), settled as (
+        select p.*,
+               first_value(case when p.place_fault is null then p.full_asin end) over (
+                   partition by p.handle order by p.full_asin is null or p.place_fault is not null, p.line) as one_asin
+        from placed p
+    ), judged as (
+        -- The id here and not in the window below, which would draw another one for each row it looks at.
+        select s.*, gen_random_uuid() as new_id, coalesce(s.place_fault, case when s.full_asin <> s.one_asin then
+                   format('Another row gives this product another ASIN, %s', s.one_asin) end) as fault
+        from settled s
+    ), gathered as (
+        -- The first row that says something of a product counts.
+        select j.*,
+               (array_agg(j.full_asin) filter (where j.fault is null and j.full_asin is not null) over rows)[1] as p_asin,
+               (array_agg(j.upc) filter (where j.fault is null and j.upc is not null) over rows)[1] as p_upc,
+               (array_agg(j.title) filter (where j.fault is null and j.title is not null) over rows)[1] as p_title,
+               (array_agg(j.brand) filter (where j.fault is null and j.brand <> '') over rows)[1] as p_brand,
+               (array_agg(j.multiple_asins) filter (where j.fault is null) over rows)[1] as p_several,
+               first_value(coalesce(j.asins, j.upcs, j.own, j.new_id)) over rows as p_id,
+               coalesce(j.asins, j.upcs, j.own) is null as is_new
+        from judged j
+        window rows as (partition by j.handle order by j.line rows between unbounded preceding and unbounded following)
+    )
+    select g.line, g.p_id, null::uuid, g.p_asin, g.p_upc, g.p_title, g.p_brand, g.p_several,
+           g.supplier, g.buy_cost, g.moq, g.stage, g.favorite, g.notes,
+           case when g.fault is not null then 'asin' when g.is_new and g.p_title is null then 'title' end,
+           coalesce(g.fault, case when g.is_new and g.p_title is null then 'A new product needs a title' end),
+           g.fault is null and (g.p_title is not null or not g.is_new) and row_number() over (
+               partition by g.handle, lower(coalesce(g.supplier, '')), g.fault is null order by g.line desc) = 1,
+           g.is_new, false, false
+    from gathered g
+$$;
+
+-- Return the id of the user to import for, and lock the changes of this user. Server-side jobs (service_role) pass the
+-- id of an existing user. Other callers may import only for themselves (PT403).
+create function private.begin_import(p_user_id uuid) returns uuid
+    language plpgsql set search_path = ''
+as $$
+begin
+    if p_user_id is null or p_user_id = auth.uid() then
+        return private.begin_change();
+    end if;
+    -- Not current_user: inside a definer function that is the function's owner.
+    if current_setting('role', true) is distinct from 'service_role' then
+        raise sqlstate 'PT403' using message = 'Rows can only be imported for oneself.';
+    end if;
+    perform pg_advisory_xact_lock(private.user_lock(p_user_id));
+    if not exists (select from auth.users u where u.id = p_user_id) then
+        raise sqlstate 'PT404' using message = 'There is no such user.';
+    end if;
+    return p_user_id;
+end
+$$;
+
+-- Validate the form of the rows. Raises PT422.
+create function private.require_import(p_rows jsonb) returns void
+    language plpgsql immutable set search_path = ''
+as $$
+begin
+    if jsonb_typeof(p_rows) is distinct from 'array' or jsonb_array_length(p_rows) > 5000 then
+        raise sqlstate 'PT422' using message = 'An array of at most 5000 rows is needed.';
+    end if;
+    if exists (
+        select from jsonb_array_elements(p_rows) r
+        where case when jsonb_typeof(r) <> 'object' then true
+              else r ->> 'line' is null or not private.is_asin(r ->> 'asin')
+                  or r - '{line,product_id,asin,upc,title,brand,multiple_asins,supplier,buy_cost,moq,stage,favorite,notes}'
+                      ::text[] <> '{}' end
+    ) then
+        raise sqlstate 'PT422' using
+            message = 'Each row is an object with its line, known fields, and no ASIN but one that is one.';
+    end if;
+end
+$$;
+
+-- Return what the rows would change: the settled rows, compared with the existing products and deals.
+create function private.plan_import(p_user_id uuid, p_rows jsonb) returns setof private.import_row
+    language sql volatile set search_path = ''
+as $$
+    select s.line, s.product_id, d.id, s.asin, s.upc, s.title, s.brand, s.multiple_asins,
+           s.supplier, s.buy_cost, s.moq, s.stage, s.favorite, s.notes, s.problem, s.reason, s.last, s.new_product,
+           -- A brand is part of what a product without ASIN and UPC is known by, so none is filled in there.
+           coalesce(p.asin_status <> 'asin_found' and s.asin is not null or p.upc is null and s.upc is not null
+                    or p.brand = '' and s.brand is not null and (p.asin_status = 'asin_found' or p.upc is not null),
+                    false) and not s.new_product,
+           d.id is null or not d.active or d.supplier <> coalesce(s.supplier, '')
+               or (d.buy_cost, d.moq, d.stage, d.favorite, d.notes) is distinct from
+                  (coalesce(s.buy_cost, d.buy_cost), coalesce(s.moq, d.moq), coalesce(s.stage, d.stage),
+                   coalesce(s.favorite, d.favorite), coalesce(s.notes, d.notes))
+    from private.settle_import(p_user_id, p_rows) s
+    left join lateral (
+        select p.* from public.products p where not s.new_product and p.id = s.product_id limit 1
+    ) p on true
+    left join lateral (
+        select d.* from public.deals d
+        where not s.new_product and d.product_id = s.product_id
+          and lower(d.supplier) = lower(coalesce(s.supplier, '')) limit 1
+    ) d on true
+$$;
+
+-- Insert the new products and fill in missing values of existing ones. Existing values are kept.
+create function private.import_products(p_user_id uuid, p_plan private.import_row[]) returns void
+    language plpgsql set search_path = ''
+as $$
+begin
+    insert into public.products (id, user_id, asin, upc, title, brand, multiple_asins)
+    select distinct on (r.product_id) r.product_id, p_user_id, r.asin, r.upc, r.title, coalesce(r.brand, ''),
+           coalesce(r.multiple_asins, false)
+    from unnest(p_plan) r
+    where r.problem is null and r.new_product;
+    update public.products p
+    set asin = case when p.asin_status = 'asin_found' then p.asin else coalesce(r.asin, p.asin) end,
+        upc = coalesce(p.upc, r.upc),
+        brand = coalesce(nullif(p.brand, ''), r.brand, '')
+    from (select distinct on (r.product_id) r.* from unnest(p_plan) r
+          where r.problem is null and r.product_changes) r
+    where p.id = r.product_id;
+end
+$$;
+
+-- Insert and change the deals, and restore deleted ones. A null keeps the existing value.
+create function private.import_the_deals(p_user_id uuid, p_plan private.import_row[]) returns void
+    language plpgsql set search_path = ''
+as $$
+begin
+    insert into public.deals
+        (user_id, product_id, supplier, buy_cost, moq, stage, favorite, notes, asin_status, title_key)
+    select p_user_id, r.product_id, coalesce(r.supplier, ''), r.buy_cost, r.moq,
+           coalesce(r.stage, 'new'), coalesce(r.favorite, false), coalesce(r.notes, ''), p.asin_status, lower(p.title)
+    from unnest(p_plan) r
+    -- `offset 0`: a look-up per row, as in find_import.
+    cross join lateral (select p.* from public.products p where p.id = r.product_id offset 0) p
+    where r.last and r.deal_id is null
+    order by r.line;
+    update public.deals d
+    set supplier = coalesce(r.supplier, d.supplier), buy_cost = coalesce(r.buy_cost, d.buy_cost),
+        moq = coalesce(r.moq, d.moq), stage = coalesce(r.stage, d.stage),
+        favorite = coalesce(r.favorite, d.favorite), notes = coalesce(r.notes, d.notes),
+        active = true, deleted_at = null
+    from unnest(p_plan) r
+    where r.last and r.deal_changes and d.id = r.deal_id;
+end
+$$;
+
+-- Import rows of a file: [{"line", and any of "product_id", "asin", "upc", "title", "brand", "multiple_asins",
+-- "supplier", "buy_cost", "moq", "stage", "favorite", "notes"}]. A missing or null value keeps what is stored. If
+-- several rows are for one deal, the last one counts. A row that contradicts existing data is refused alone. With
+-- p_dry_run the result is the same and nothing is written. Returns {"created", "updated", "unchanged", "repeated":
+-- numbers of rows, "refused": [{"line", "column", "reason"}]}.
+-- Security definer: under row level security the comparisons with lower(…), which are not leakproof, could not use an
+-- index, and a batch would take time in proportion to the catalogue. Hence the explicit user_id everywhere.
+create function public.import_deals(p_rows jsonb, p_dry_run boolean default false, p_user_id uuid default null)
+    returns jsonb
+    language plpgsql security definer set search_path = ''
+as $$
+declare
+    v_user_id constant uuid := private.begin_import(p_user_id);
+    v_plan private.import_row[];
+    v_constraint text;
+begin
+    perform private.require_import(p_rows);
+    v_plan := array(select r from private.plan_import(v_user_id, p_rows) r);
+    if p_dry_run is not true then
+        perform private.import_products(v_user_id, v_plan);
+        perform private.import_the_deals(v_user_id, v_plan);
+    end if;
+    return (
+        select jsonb_build_object(
+            'created', count(*) filter (where r.last and r.deal_id is null),
+            'updated', count(*) filter (where r.last and r.deal_id is not null
+                                          and (r.deal_changes or r.product_changes)),
+            'unchanged', count(*) filter (where r.last and r.deal_id is not null
+                                            and not r.deal_changes and not r.product_changes),
+            'repeated', count(*) filter (where r.problem is null and not r.last),
+            'refused', coalesce(jsonb_agg(jsonb_build_object('line', r.line, 'column', r.problem, 'reason', r.reason)
+                                          order by r.line) filter (where r.problem is not null), '[]')
+        )
+        from unnest(v_plan) r
+    );
+exception
+    when integrity_constraint_violation or data_exception then
+        get stacked diagnostics v_constraint = constraint_name;
+        perform private.refuse(v_constraint, sqlerrm);
+end
+$$;
+
+-- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in public to
+-- its roles. Revoke all of that, then grant what is needed.
+revoke execute on function private.find_import, private.settle_import, private.begin_import, private.require_import,
+    private.plan_import, private.import_products, private.import_the_deals, public.import_deals
+    from public, anon, authenticated, service_role;
+grant execute on function public.import_deals
+    to authenticated, service_role;
