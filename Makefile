@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run stack check check-tests test test-folders test-files proof lint soak audit bench bench-quick bench-docs
-.PHONY: format lock release clean
+.PHONY: format lock schema release clean
 
 PORT ?= 8000
 MINUTES ?= 10
@@ -86,6 +86,9 @@ lock: .venv/pyvenv.cfg  ## Write the lock files from pyproject.toml and package.
 			$${extra:+--extra $$extra} pyproject.toml -o requirements$${extra:+-$$extra}.txt || exit 1; done
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-local.txt
 	$(NPM) install --package-lock-only
+
+schema: .venv/runtime.stamp node_modules/runtime.stamp  ## Write docs/schema.md from the database.
+	@$(BIN)/python -m local.schema
 
 release: .venv/complete.stamp  ## Check that the release is ready, and tag it.
 	@$(BIN)/python -m local.release

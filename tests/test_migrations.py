@@ -10,12 +10,13 @@ from typing import Final
 
 import pytest
 
+from local.schema import PAGE, describe
 from local.server import ServerError
 from local.supabase import SupabaseServer
 from tests.counters.oracle import COUNTED, Run, differences, recount, stats
 from tests.postgres import MIGRATIONS, PostgresServer, Session, execute, project_sql
 
-_BASELINE: Final = 1 + next(place for place, file in enumerate(MIGRATIONS) if file.stem.endswith("_operators"))
+_BASELINE: Final = 1 + next(place for place, file in enumerate(MIGRATIONS) if file.stem.endswith("_comments"))
 """The number of migrations that form the baseline. No database contains data before all of them are applied."""
 _USERS: Final = tuple(f"0000000{number}-0000-4000-8000-000000000000" for number in range(4))
 _numbers: Final = itertools.count(1)
@@ -60,6 +61,17 @@ union all select 'policy', polrelid::regclass || '.' || polname, '', pg_get_expr
 union all select 'default', defaclobjtype::text, defaclacl::text, '' from pg_default_acl
 union all select 'role', rolname::text, '', row_to_json(r)::text from pg_roles r where rolname !~ '^pg_'
 order by 1, 2, 3
+"""
+
+_WITHOUT_COMMENT: Final = """
+with ours as (select oid from pg_namespace where nspname in ('public', 'private', 'counting', 'searching'))
+select oid::regprocedure::text as name from pg_proc
+    where prokind = 'f' and pronamespace in (select oid from ours) and obj_description(oid, 'pg_proc') is null
+union all select c.oid::regclass::text from pg_class c
+    where relkind = 'r' and relnamespace in (select oid from ours) and obj_description(c.oid, 'pg_class') is null
+union all select c.oid::regclass || '.' || attname from pg_class c join pg_attribute on attrelid = c.oid
+    where relkind = 'r' and relnamespace in (select oid from ours) and attnum > 0 and not attisdropped
+    and col_description(c.oid, attnum) is null
 """
 
 
@@ -150,3 +162,21 @@ def test_a_database_made_by_removed_migrations_is_refused_with_advice(tmp_path: 
     message = r"no longer exist \(20261123000100\) and cannot be upgraded: run `make clean`, .* and start again"
     with pytest.raises(ServerError, match=message):
         SupabaseServer(tmp_path / "data").start()
+
+
+@pytest.mark.parametrize("database", ["embedded", "native"])
+def test_the_schema_page_is_current(postgres: PostgresServer, tmp_path: Path, database: str) -> None:
+    """`make schema` writes docs/schema.md. The page is the same for both kinds of PostgreSQL."""
+    if database == "embedded":
+        with SupabaseServer(tmp_path / "data") as server:
+            page = describe(server.sql)
+    else:
+        with postgres.session() as session:
+            page = describe(lambda text: execute(session, text))
+    assert page == PAGE.read_text(encoding="utf-8"), "run `make schema`"
+
+
+def test_each_table_column_and_function_has_a_comment(postgres: PostgresServer) -> None:
+    """The schema page shows the comments."""
+    with postgres.session() as session:
+        assert execute(session, _WITHOUT_COMMENT) == []
