@@ -1,1 +1,1 @@
-"""The counters behind the stats, on PostgreSQL with many sessions and on the embedded one."""
+"""Tests of the stored counters: on a native PostgreSQL with several sessions, and on the embedded database."""

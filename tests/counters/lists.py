@@ -1,4 +1,4 @@
-"""What the lists must hold: found by asking the tables, apart from the copies and indexes that lists are made of."""
+"""The expected contents of lists, queried from the tables without the copies and indexes that list_deals uses."""
 
 import json
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ __all__ = ["View", "disagreements", "views"]
 
 _STATUSES: Final = ("asin_found", "needs_selection", "needs_asin", "manual_entry")
 
-# Each view paged to its end, two deals at a time, beside the same deals asked from the tables.
-_WALKED: Final = """
+# All pages of each view, two deals per page, and the same deals queried from the tables.
+_LISTED: Final = """
 with recursive claimed as materialized (select set_config('request.jwt.claim.sub', ':user', true)),
 views as (
     select * from jsonb_to_recordset(':views') as v (
@@ -55,7 +55,7 @@ order by v.number
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a list is asked for; None filters nothing."""
+    """Filters, search and sort order of a list; None is no filter."""
 
     asin_status: str | None = None
     stage: str | None = None
@@ -64,11 +64,11 @@ class View:
     sort: str = "title"
 
 
-_TILES: Final = tuple(View(asin_status=status) for status in (None, *_STATUSES))
+_BREAKDOWN_VIEWS: Final = tuple(View(asin_status=status) for status in (None, *_STATUSES))
 
 
 def views() -> st.SearchStrategy[View]:
-    """Draw any combination of filters."""
+    """Generate any combination of filters."""
     return st.builds(
         View,
         st.sampled_from([None, *_STATUSES]),
@@ -80,12 +80,12 @@ def views() -> st.SearchStrategy[View]:
 
 
 def disagreements(run: Run, user_id: str, more: Sequence[View] = ()) -> list[Any]:
-    """Return where a user's lists differ from the tables, or from the tiles above them.
+    """Return where a user's lists differ from the tables or from the breakdown.
 
-    Looked at are the list of each tile, sorted by title, and `more`.
+    Checks the list of each status, sorted by title, and the views `more`.
     """
-    asked = [{"number": number, **asdict(view)} for number, view in enumerate([*_TILES, *more])]
-    walked = run(_WALKED.replace(":user", user_id).replace(":views", json.dumps(asked)))
-    tiles = stats(run, user_id)
-    shown = {view["asin_status"] or "all": view["products"] for view in walked[: len(_TILES)]}
-    return [view for view in walked if view["listed"] != view["wanted"]] + [shown] * (shown != tiles)
+    requested = [{"number": number, **asdict(view)} for number, view in enumerate([*_BREAKDOWN_VIEWS, *more])]
+    listed = run(_LISTED.replace(":user", user_id).replace(":views", json.dumps(requested)))
+    breakdown = stats(run, user_id)
+    shown = {view["asin_status"] or "all": view["products"] for view in listed[: len(_BREAKDOWN_VIEWS)]}
+    return [view for view in listed if view["listed"] != view["wanted"]] + [shown] * (shown != breakdown)

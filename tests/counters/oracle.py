@@ -1,4 +1,4 @@
-"""What the counters and copies must say: found by counting, apart from everything the database does to keep them."""
+"""The expected counters and copies, computed from the tables alone."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -10,19 +10,19 @@ select p.user_id, p.id as product_id, p.asin_status
 from public.products p
 where exists (select from public.deals d where d.product_id = p.id and d.active)
 """
-"""Every product that counts, as a user would ask for it."""
+"""Every product with an active deal."""
 
 _DIFFERENCES: Final = f"""
 with chosen as (select unnest(':users'::uuid[]) as user_id),
 actual as ({COUNTED} and p.user_id in (select user_id from chosen)),
-noted as (select * from counting.products where user_id in (select user_id from chosen)),
+stored as (select * from counting.products where user_id in (select user_id from chosen)),
 numbers as (
     select user_id, 'asin_found' as asin_status, asin_found as n from counting.asin_stats
     union all select user_id, 'needs_selection', needs_selection from counting.asin_stats
     union all select user_id, 'needs_asin', needs_asin from counting.asin_stats
     union all select user_id, 'manual_entry', manual_entry from counting.asin_stats
 )
-select 'counter' as wrong, c.user_id::text, s.asin_status, coalesce(n.n, 0)::int as found,
+select 'counter' as error, c.user_id::text, s.asin_status, coalesce(n.n, 0)::int as found,
     count(a.product_id)::int as wanted
 from chosen c
 cross join (values ('asin_found'), ('needs_selection'), ('needs_asin'), ('manual_entry')) as s (asin_status)
@@ -31,9 +31,9 @@ left join actual a on a.user_id = c.user_id and a.asin_status = s.asin_status
 group by c.user_id, s.asin_status, n.n
 having coalesce(n.n, 0) <> count(a.product_id)
 union all
-select 'not noted', user_id::text, asin_status, 0, 1 from (table actual except table noted) t
+select 'not stored', user_id::text, asin_status, 0, 1 from (table actual except table stored) t
 union all
-select 'noted', user_id::text, asin_status, 1, 0 from (table noted except table actual) t
+select 'stored', user_id::text, asin_status, 1, 0 from (table stored except table actual) t
 union all
 select 'copies', d.user_id::text, p.asin_status, count(*)::int, 0
 from public.deals d join public.products p on p.id = d.product_id
@@ -48,21 +48,21 @@ Run = Callable[[str], list[dict[str, Any]]]
 
 
 def differences(run: Run, user_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Return where a user's counters, or the products noted as counted, are not what counting finds.
+    """Return where users' counters, or the products stored as counted, differ from a count of the tables.
 
-    And where deals repeat what is not so of their product ("copies").
+    Also returns the deals whose copies differ from their product (`copies`).
     """
     return run(_DIFFERENCES.replace(":users", f"{{{','.join(user_ids)}}}"))
 
 
 def stats(run: Run, user_id: str) -> dict[str, int]:
-    """Return the five numbers as the user gets them."""
+    """Return the breakdown that the user gets."""
     numbers: dict[str, int] = _called(run, "get_asin_stats", user_id)
     return numbers
 
 
 def recount(run: Run, user_id: str) -> dict[str, Any]:
-    """Let the database count this user's products from scratch, as the user, and return what it found."""
+    """Call recount_asin_stats as the user and return its result."""
     found: dict[str, Any] = _called(run, "recount_asin_stats", user_id)
     return found
 
@@ -70,6 +70,6 @@ def recount(run: Run, user_id: str) -> dict[str, Any]:
 def _called(run: Run, function: str, user_id: str) -> Any:  # noqa: ANN401 - any JSON
     call = f"""
     with claimed as materialized (select set_config('request.jwt.claim.sub', '{user_id}', true))
-    select public.{function}('{user_id}') as answer from claimed
+    select public.{function}('{user_id}') as result from claimed
     """  # noqa: S608 - our own name and an id
-    return run(call)[0]["answer"]
+    return run(call)[0]["result"]

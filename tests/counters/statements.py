@@ -1,4 +1,4 @@
-"""Random statements on products and deals: every form in which SQL changes rows, by users and by the service role."""
+"""Random statements on products and deals, in every form of SQL that changes rows, by users and the service role."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,21 +8,21 @@ from hypothesis import strategies as st
 __all__ = ["REFUSALS", "SEARCHES", "STAGES", "Statement", "statements"]
 
 REFUSALS: Final = ("23", "21000", "22012", "PT404", "PT409", "PT410", "PT422", "40P01")
-"""SQLSTATEs that a statement below may end in; any other is a mistake in it."""
+"""Expected SQLSTATEs, or their beginnings. Any other one is an error in the statement."""
 
 STAGES: Final = ("new", "ordered")
-"""All stages of the deals below."""
+"""All stages that the statements use."""
 
 SEARCHES: Final = ("pine", "quill", "ui")
-"""Parts of their titles."""
+"""Parts of the titles that the statements use."""
 
 
 def _each(text: str) -> list[str]:
     return [statement.strip() for statement in text.split(";")]
 
 
-# {col} and {val} name the owner where the actor may; {ours} keeps the service role to the two users of the example.
-_BY_ANYBODY: Final = _each("""
+# {col} and {val} set the owner if the actor may set it. {ours} limits the service role to the two users of the example.
+_BY_BOTH: Final = _each("""
     insert into products ({col}title, {field}) values ({val}'{p}', {value});
     insert into products ({col}title, {field}) values ({val}'{p}', {value}), ({val}'{q}', default);
     with p as (insert into products ({col}title, {field}) values ({val}'{p}', {value}) returning id)
@@ -108,7 +108,7 @@ _BY_SERVICE: Final = _each("""
         where user_id = '{me}' and title in ('{p}', '{q}');
     delete from auth.users where id = '{me}' and {n} = 0
 """)
-# Nothing refers to the second one, so PostgreSQL runs it last: its product comes after what is done to deals.
+# Nothing refers to the second CTE, so PostgreSQL runs it last: the product is inserted after the deals are changed.
 _NEW_ID: Final = "new_id as materialized (select gen_random_uuid() as id)"
 _LATE_PRODUCT: Final = (
     "late as (insert into products (id, user_id, title, {field}) select id, '{me}', '{p}', {value} from new_id)"
@@ -124,11 +124,11 @@ _FIELDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement about two users.
+    """One statement on the rows of two users.
 
     Attributes:
-        text: the statement; `%alice%` and `%bob%` stand for ids.
-        actor: "alice", "bob", "service_role", or "postgres" for what only an administrator may do.
+        text: the statement; `%alice%` and `%bob%` are placeholders for user ids.
+        actor: "alice", "bob", "service_role", or "postgres" for statements that need an administrator.
 
     """
 
@@ -142,11 +142,11 @@ class Statement:
 
 @st.composite
 def statements(draw: st.DrawFn) -> Statement:
-    """Draw a statement: few titles and suppliers, so that statements meet the same rows."""
+    """Generate a statement. There are few titles and suppliers, so that statements change the same rows."""
     actor = draw(st.sampled_from(["alice", "alice", "alice", "bob", "service_role", "service_role"]))
     own = _BY_SERVICE if actor == "service_role" else _BY_USERS
     me, other = draw(st.permutations(["%alice%", "%bob%"])) if own is _BY_SERVICE else (f"%{actor}%", "")
-    template = draw(st.sampled_from(_BY_ANYBODY) | st.sampled_from(own))
+    template = draw(st.sampled_from(_BY_BOTH) | st.sampled_from(own))
     field, value = draw(st.sampled_from(_FIELDS))
     active, number = draw(st.booleans()), draw(st.integers(0, 3))
     text = (

@@ -1,12 +1,12 @@
-"""Bulk actions against each other over HTTP, on the embedded database: one connection behind many requests."""
+"""Concurrent bulk actions over HTTP on the embedded database, which has one connection for all requests."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.callers import Caller
 
 
-def test_bulk_actions_in_opposite_order_all_succeed_and_are_counted(alice: Caller) -> None:
-    """Whoever comes last decides, and a recount agrees with what was counted on the way."""
+def test_concurrent_bulk_actions_in_opposite_order_succeed_and_are_counted(alice: Caller) -> None:
+    """All deals end up restored, and a recount finds nothing to repair."""
     deals = [alice.creates()["id"] for _ in range(10)]
 
     def rounds(ids: list[str]) -> list[int]:

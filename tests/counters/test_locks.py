@@ -1,4 +1,4 @@
-"""Who waits for whom: changes of one user come one after the other, never into a deadlock and never miscounted."""
+"""Concurrent changes of one user run one after the other: they do not deadlock, and the counters stay correct."""
 
 from typing import Final
 
@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from psycopg.errors import ForeignKeyViolation, SerializationFailure
 
-from tests.counters.lanes import Lane, become, come_to_rest, do
-from tests.counters.native import add_products
+from tests.counters.catalogues import add_products
+from tests.counters.sessions import BackgroundSession, act_as, run, wait_until_done_or_blocked
 from tests.postgres import PostgresServer, Session, execute
 
 _BULK: Final = "select public.bulk_deals('delete', %s)"
@@ -15,30 +15,30 @@ _DIRECT: Final = "update public.deals set active = false, deleted_at = now() whe
 
 
 @pytest.mark.parametrize("statement", [_BULK, _DIRECT])
-def test_two_changes_of_the_same_rows_in_opposite_order_never_deadlock(
-    both: tuple[Lane, Lane], administrator: Session, seller: str, statement: str
+def test_two_changes_of_the_same_rows_in_opposite_order_do_not_deadlock(
+    both: tuple[BackgroundSession, BackgroundSession], administrator: Session, seller: str, statement: str
 ) -> None:
-    """The second waits for the first one's end before it holds a row, in a function as in a plain statement."""
+    """The second change waits for the end of the first one before it locks a row, in a function and in plain SQL."""
     deals = add_products(administrator, seller, 4)
-    become(seller, *both)
+    act_as(seller, *both)
     first, second = both
-    do(first, both, statement, deals[:2])
-    do(second, both, statement, deals[2:])
-    assert second.is_waiting
-    do(first, both, statement, deals[2:])
+    run(first, both, statement, deals[:2])
+    run(second, both, statement, deals[2:])
+    assert second.is_blocked
+    run(first, both, statement, deals[2:])
     first.session.commit()
-    come_to_rest(both)
+    wait_until_done_or_blocked(both)
     second.outcome()
-    do(second, both, statement, deals[:2])
+    run(second, both, statement, deals[:2])
     second.session.commit()
 
 
-def test_bulk_actions_on_the_same_deals_run_against_each_other_without_a_deadlock(
-    both: tuple[Lane, Lane], administrator: Session, seller: str
+def test_concurrent_bulk_actions_on_the_same_deals_do_not_deadlock(
+    both: tuple[BackgroundSession, BackgroundSession], administrator: Session, seller: str
 ) -> None:
-    """Flat out, in transactions of two bulk actions each, in opposite orders."""
+    """Without pauses, in transactions of two bulk actions each, in opposite orders."""
     deals = add_products(administrator, seller, 60)
-    become(seller, *both)
+    act_as(seller, *both)
 
     def rounds(session: Session, *parts: list[str]) -> None:
         for number in range(150):
@@ -49,44 +49,46 @@ def test_bulk_actions_on_the_same_deals_run_against_each_other_without_a_deadloc
     parts = deals[:40], deals[20:]
     both[0].start(lambda session: rounds(session, *parts))
     both[1].start(lambda session: rounds(session, *(part[::-1] for part in parts[::-1])))
-    for lane in both:
-        lane.outcome()
+    for session in both:
+        session.outcome()
 
 
 @pytest.mark.parametrize("role", ["authenticated", "service_role"])
-def test_the_last_two_deals_of_a_product_can_go_at_the_same_time(
-    both: tuple[Lane, Lane], administrator: Session, seller: str, role: str
+def test_concurrent_deletions_of_the_last_two_deals_of_a_product_are_counted(
+    both: tuple[BackgroundSession, BackgroundSession], administrator: Session, seller: str, role: str
 ) -> None:
-    """Neither deletion sees the other's until it has ended; whoever comes second counts the product out."""
+    """The second deletion waits until the first is committed. Then it finds no active deal and uncounts the product."""
     execute(administrator, "insert into public.products (user_id, title) values (%s, 'P')", seller)
     add = "insert into public.deals (user_id, product_id, supplier) select user_id, id, %s from public.products"
     added = f"{add} where user_id = %s returning id"
     deals = [execute(administrator, added, supplier, seller)[0]["id"] for supplier in "ST"]
-    become(seller, *both)
+    act_as(seller, *both)
     first, second = both
     if role == "service_role":
-        become("", second, role=role)
-    do(first, both, _DIRECT, deals[:1])
-    do(second, both, _DIRECT, deals[1:])
-    assert second.is_waiting
+        act_as("", second, role=role)
+    run(first, both, _DIRECT, deals[:1])
+    run(second, both, _DIRECT, deals[1:])
+    assert second.is_blocked
     first.session.commit()
-    come_to_rest(both)
+    wait_until_done_or_blocked(both)
     second.outcome()
     second.session.commit()
 
 
-def test_a_recount_waits_for_a_change_under_way(both: tuple[Lane, Lane], administrator: Session, seller: str) -> None:
-    """Else it would count without it and then overwrite what the change counted."""
+def test_a_recount_waits_for_a_change_in_progress(
+    both: tuple[BackgroundSession, BackgroundSession], administrator: Session, seller: str
+) -> None:
+    """Otherwise it would not see the change, and would then overwrite the counters that the change has updated."""
     deals = add_products(administrator, seller, 2)
     execute(administrator, _DIRECT, deals[:1])
-    become(seller, *both)
+    act_as(seller, *both)
     changing, recounting = both
-    do(changing, both, "select public.bulk_deals('restore', %s)", deals[:1])
+    run(changing, both, "select public.bulk_deals('restore', %s)", deals[:1])
     recounting.start(lambda session: execute(session, "select public.recount_asin_stats(%s) as found", seller))
-    come_to_rest(both)
-    assert recounting.is_waiting
+    wait_until_done_or_blocked(both)
+    assert recounting.is_blocked
     changing.session.commit()
-    come_to_rest(both)
+    wait_until_done_or_blocked(both)
     assert recounting.outcome()[0]["found"]["after"]["all"] == 2
     recounting.session.commit()
 
@@ -97,7 +99,7 @@ _SECOND_DEAL: Final = (
 
 
 @pytest.mark.parametrize(
-    ("refusal", "story"),
+    ("error", "statements"),
     [
         (SerializationFailure, ("{deal}", _SECOND_DEAL, "delete from deals where {mine} and supplier = 'S'")),
         (
@@ -117,22 +119,22 @@ _SECOND_DEAL: Final = (
         ),
     ],
 )
-def test_an_old_snapshot_fails_instead_of_counting_what_is_no_longer_so(
+def test_a_change_with_an_old_snapshot_fails_instead_of_counting_old_data(
     postgres: PostgresServer,
     administrator: Session,
     seller: str,
-    story: tuple[str, str, str],
-    refusal: type[psycopg.Error],
+    statements: tuple[str, str, str],
+    error: type[psycopg.Error],
 ) -> None:
-    """REPEATABLE READ sees the past: after another session's change it is refused, as any write conflict is there."""
+    """In REPEATABLE READ, a change after another session's change is a write conflict, so it is refused."""
     deal = _SECOND_DEAL.replace("'T'", "'S'").format(mine=f"user_id = '{seller}'")
-    before, meanwhile, then = (text.format(mine=f"user_id = '{seller}'", id=seller, deal=deal) for text in story)
+    before, meanwhile, then = (text.format(mine=f"user_id = '{seller}'", id=seller, deal=deal) for text in statements)
     execute(administrator, "insert into products (user_id, title) values (%s, 'P')", seller)
     execute(administrator, before)
     with postgres.session(autocommit=False) as session:
         execute(session, "set transaction isolation level repeatable read")
         execute(session, "select count(*) from public.deals")
         execute(administrator, meanwhile)
-        with pytest.raises(refusal):
+        with pytest.raises(error):
             execute(session, then)
         session.rollback()

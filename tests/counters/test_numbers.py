@@ -1,4 +1,4 @@
-"""What the stats read and say, what repairs them, and who gets at them."""
+"""What the counters contain, how a recount repairs them, and which roles have access."""
 
 from functools import partial
 from typing import Final
@@ -7,26 +7,26 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from tests.counters.lanes import Lane, become, come_to_rest, do
+from tests.counters.catalogues import add_products, counter_errors
 from tests.counters.lists import disagreements
-from tests.counters.native import add_products, wrong
 from tests.counters.oracle import recount
+from tests.counters.sessions import BackgroundSession, act_as, run, wait_until_done_or_blocked
 from tests.postgres import Session, acting_as, execute, new_user
 
 _ZERO: Final = {"all": 0, "asin_found": 0, "needs_selection": 0, "needs_asin": 0, "manual_entry": 0}
 
 
-def test_the_stats_touch_neither_products_nor_deals(
-    both: tuple[Lane, Lane], administrator: Session, seller: str
+def test_the_stats_read_neither_products_nor_deals(
+    both: tuple[BackgroundSession, BackgroundSession], administrator: Session, seller: str
 ) -> None:
-    """They are answered while somebody else holds both tables, so their size cannot matter."""
+    """They are returned while another session locks both tables, so their cost cannot depend on the size of these."""
     add_products(administrator, seller, 3)
     holder, reader = both
-    become(seller, *both)
+    act_as(seller, *both)
     execute(holder.session, "reset role")
-    do(holder, both, "lock table public.products, public.deals in access exclusive mode")
+    run(holder, both, "lock table public.products, public.deals in access exclusive mode")
     reader.start(lambda session: execute(session, "select public.get_asin_stats(%s) as stats", seller))
-    come_to_rest(both)
+    wait_until_done_or_blocked(both)
     assert not reader.is_busy
     assert reader.outcome() == [{"stats": {**_ZERO, "all": 3, "manual_entry": 3}}]
     holder.session.rollback()
@@ -49,10 +49,10 @@ def test_the_stats_touch_neither_products_nor_deals(
         "delete from auth.users where id = {user}",
     ],
 )
-def test_what_moves_to_another_product_or_user_is_counted_there(
+def test_deals_and_products_are_counted_for_their_new_product_or_user(
     administrator: Session, seller: str, change: str
 ) -> None:
-    """And no longer where it was; what is removed with a product or user is counted nowhere."""
+    """They are no longer counted for the old one. Deals removed with a product or user are not counted at all."""
     new_owner = new_user(administrator)
     add_products(administrator, seller, 1)
     product = execute(administrator, "select id from public.products where user_id = %s", seller)[0]["id"]
@@ -60,7 +60,7 @@ def test_what_moves_to_another_product_or_user_is_counted_there(
     other = execute(administrator, added, seller)[0]["id"]
     names = {"product": product, "other": other, "user": seller, "new": new_owner}
     execute(administrator, change.format(**{name: f"'{value}'" for name, value in names.items()}))
-    assert wrong(administrator, seller, new_owner) == []
+    assert counter_errors(administrator, seller, new_owner) == []
     execute(administrator, "delete from auth.users where id = %s", new_owner)
 
 
@@ -70,8 +70,8 @@ select count(*) filter (where locktype = 'advisory') as users, count(*) filter (
 """
 
 
-def test_a_statement_over_thousands_of_users_counts_them_all(administrator: Session) -> None:
-    """More users than there is room for locks: they are locked all at once."""
+def test_one_statement_for_more_than_a_thousand_users_is_counted_for_all(administrator: Session) -> None:
+    """The lock table is too small for a lock per user, so one table lock replaces the user locks."""
     with administrator.transaction(force_rollback=True):
         users = [new_user(administrator) for _ in range(1001)]
         execute(administrator, "insert into public.products (user_id, title) select unnest(%s::uuid[]), 'P'", users)
@@ -81,29 +81,34 @@ def test_a_statement_over_thousands_of_users_counts_them_all(administrator: Sess
             " where user_id = any (%s)",
             users,
         )
-        assert wrong(administrator, *users) == []
+        assert counter_errors(administrator, *users) == []
         assert execute(administrator, _LOCKS) == [{"users": 0, "tables": 1}]
 
 
-def test_a_statement_over_thousands_of_products_locks_their_user_only(administrator: Session, seller: str) -> None:
-    """Nobody else waits for an administrator who loads a catalogue."""
+def test_one_statement_for_more_than_a_thousand_products_locks_only_their_user(
+    administrator: Session, seller: str
+) -> None:
+    """Other users do not wait while an administrator loads a catalogue."""
     with administrator.transaction():
         add_products(administrator, seller, 1001)
         assert execute(administrator, _LOCKS) == [{"users": 1, "tables": 0}]
 
 
-def test_truncating_the_deals_counts_nothing(administrator: Session, seller: str) -> None:
-    """With everybody's numbers at zero; undone with the transaction."""
+def test_truncating_the_deals_sets_all_counters_to_zero(administrator: Session, seller: str) -> None:
+    """A rollback restores the counters."""
     add_products(administrator, seller, 3)
     with administrator.transaction(force_rollback=True):
         execute(administrator, "truncate public.deals")
-        assert wrong(administrator, seller) == []
+        assert counter_errors(administrator, seller) == []
         assert execute(administrator, "select count(*) from counting.products") == [{"count": 0}]
-    assert wrong(administrator, seller) == []
+    assert counter_errors(administrator, seller) == []
 
 
-def test_a_recount_repairs_what_was_tampered_with_and_says_so(administrator: Session, seller: str) -> None:
-    """Wrong numbers, a product noted that does not count, and one that is not noted; then there is nothing to do."""
+def test_a_recount_repairs_wrong_counters_and_reports_them(administrator: Session, seller: str) -> None:
+    """Covers a wrong counter, a stored product that does not exist, and a product that is not stored.
+
+    A second recount finds nothing to repair.
+    """
     add_products(administrator, seller, 3)
     execute(administrator, "update counting.asin_stats set asin_found = 7 where user_id = %s", seller)
     execute(administrator, "insert into counting.products values (%s, gen_random_uuid(), 'needs_asin')", seller)
@@ -118,8 +123,8 @@ def test_a_recount_repairs_what_was_tampered_with_and_says_so(administrator: Ses
         assert found == {"before": right, "after": right, "repaired": 0, "copies": 0}
 
 
-def test_a_recount_repairs_the_copies_that_lists_are_made_of_and_says_so(administrator: Session, seller: str) -> None:
-    """Wrong where somebody wrote past the triggers; the lists are right again, and updated_at is as it was."""
+def test_a_recount_repairs_wrong_copies_in_deals_and_reports_them(administrator: Session, seller: str) -> None:
+    """A write without triggers made them wrong. After the recount the lists are correct and updated_at is unchanged."""
     add_products(administrator, seller, 3)
     execute(
         administrator, "update public.products set upc = '12345678' where id = %s", _any_product(administrator, seller)
@@ -154,8 +159,8 @@ def _any_product(session: Session, user_id: str) -> str:
     ],
 )
 @pytest.mark.parametrize("role", ["authenticated", "anon", "service_role"])
-def test_nobody_gets_at_the_counters(administrator: Session, seller: str, text: str, role: str) -> None:
-    """Not even with SQL of their own, which PostgREST does not offer."""
+def test_no_role_has_access_to_the_counters(administrator: Session, seller: str, text: str, role: str) -> None:
+    """Not even with arbitrary SQL, which PostgREST does not allow."""
     with acting_as(administrator, seller):
         execute(administrator, "select set_config('role', %s, true)", role)
         with pytest.raises(InsufficientPrivilege, match="permission denied for schema counting"):
@@ -163,8 +168,8 @@ def test_nobody_gets_at_the_counters(administrator: Session, seller: str, text: 
         raise psycopg.Rollback
 
 
-def test_the_service_role_recounts_everybody_in_one_statement(administrator: Session, seller: str) -> None:
-    """As the README tells operators, here for the products of two users."""
+def test_the_service_role_recounts_several_users_in_one_statement(administrator: Session, seller: str) -> None:
+    """The statement that the documentation gives to operators, here for two users."""
     other = new_user(administrator)
     for user_id, number in ((seller, 2), (other, 3)):
         add_products(administrator, user_id, number)

@@ -1,4 +1,4 @@
-"""Whatever two sessions at once do to products and deals: counters, copies and lists say what the tables say."""
+"""After random statements in two concurrent sessions, counters, copies and lists agree with the tables."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -10,18 +10,25 @@ from hypothesis import strategies as st
 
 from local.stack import Stack
 from local.supabase import SqlError
-from tests.counters.lanes import Lane, come_to_rest
 from tests.counters.lists import View, disagreements, views
 from tests.counters.oracle import differences, recount
+from tests.counters.sessions import BackgroundSession, wait_until_done_or_blocked
 from tests.counters.statements import REFUSALS, Statement, statements
 from tests.postgres import Session, execute, new_user
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one session does: a statement, perhaps undone, and perhaps the end of its transaction."""
+    """One step of a session.
 
-    lane: int
+    Attributes:
+        session: 0 or 1.
+        statement: what it runs.
+        end: "" nothing, "undo" roll back to a savepoint, or "commit" or "rollback" of the transaction.
+
+    """
+
+    session: int
     statement: Statement
     end: str
 
@@ -47,13 +54,13 @@ class Users:
     """The two users of one example, on the native PostgreSQL."""
 
     def __init__(self, session: Session) -> None:
-        """Create them, each with a product of two deals, one of one, and one of none."""
+        """Create both users, each with three products that have two deals, one deal, and no deal."""
         self.ids = {name: new_user(session) for name in ("alice", "bob")}
         for user_id in self.ids.values():
             execute(session, _PRODUCTS, user_id)
 
-    def carry_out(self, session: Session, step: Step, *, alone: bool) -> list[Any]:
-        """Do a step in a session and return what is wrong with the counters before its end, as this session sees it."""
+    def run_step(self, session: Session, step: Step, *, alone: bool) -> list[Any]:
+        """Run a step in a session. Return the counter errors that the session sees before its transaction ends."""
         execute(session, "savepoint step")
         try:
             self._act(session, step.statement)
@@ -63,13 +70,13 @@ class Users:
             execute(session, "rollback to step")
         if step.end == "undo":
             execute(session, "rollback to step")
-        found = self.wrong(session, alone=alone)
+        found = self.errors(session, alone=alone)
         if step.end in {"commit", "rollback"}:
             execute(session, step.end)
         return found
 
-    def wrong(self, session: Session, *, alone: bool) -> list[Any]:
-        """Return what counting, and (`alone`: it takes locks) a recount, find wrong in this session's transaction."""
+    def errors(self, session: Session, *, alone: bool) -> list[Any]:
+        """Return the counter errors in this session's transaction. `alone`: run a recount too, which takes locks."""
         found: list[Any] = differences(lambda text: execute(session, text), list(self.ids.values()))
         if alone:
             execute(session, "savepoint recount")
@@ -80,8 +87,8 @@ class Users:
             execute(session, "rollback to recount")
         return found
 
-    def wrong_lists(self, session: Session, view: View) -> list[Any]:
-        """Return which lists, those of the tiles and `view`, are not what the tables and the tiles say."""
+    def list_errors(self, session: Session, view: View) -> list[Any]:
+        """Return the lists that differ from the tables or from the breakdown: one list per status, and `view`."""
         run = partial(execute, session)
         return [found for user_id in self.ids.values() for found in disagreements(run, user_id, [view])]
 
@@ -94,56 +101,56 @@ class Users:
         execute(session, become, "postgres", "")
 
 
-def _play(step: Step, users: Users, both: tuple[Lane, Lane]) -> None:
-    """Let a lane do a step, unless it still waits for the other one; then see what has come of everything."""
-    lane, other = both[step.lane], both[1 - step.lane]
-    if not lane.is_busy:
+def _run_step(step: Step, users: Users, both: tuple[BackgroundSession, BackgroundSession]) -> None:
+    """Run a step, unless its session is still blocked by the other one. Then check all finished steps."""
+    own, other = both[step.session], both[1 - step.session]
+    if not own.is_busy:
         alone = not other.is_busy and not other.in_transaction
-        lane.start(lambda session: users.carry_out(session, step, alone=alone))
-    _meet(both)
+        own.start(lambda session: users.run_step(session, step, alone=alone))
+    _wait_and_check(both)
 
 
-def _meet(both: tuple[Lane, Lane]) -> None:
-    come_to_rest(both)
-    for lane in both:
-        if not lane.is_busy:
-            assert lane.outcome() in ([], None)
+def _wait_and_check(both: tuple[BackgroundSession, BackgroundSession]) -> None:
+    wait_until_done_or_blocked(both)
+    for each in both:
+        if not each.is_busy:
+            assert each.outcome() in ([], None)
 
 
-def _finish(both: tuple[Lane, Lane]) -> None:
-    while any(lane.is_busy or lane.in_transaction for lane in both):
-        for lane in both:
-            if not lane.is_busy and lane.in_transaction:
-                lane.start(lambda session: session.commit())
-        _meet(both)
+def _commit_all(both: tuple[BackgroundSession, BackgroundSession]) -> None:
+    while any(each.is_busy or each.in_transaction for each in both):
+        for each in both:
+            if not each.is_busy and each.in_transaction:
+                each.start(lambda session: session.commit())
+        _wait_and_check(both)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(_steps, min_size=6, max_size=16), view=views())
-def test_counters_and_lists_are_exact_after_every_step_of_two_sessions(
-    administrator: Session, pool: tuple[Lane, Lane], steps: list[Step], view: View
+def test_counters_and_lists_are_exact_after_each_step_of_two_sessions(
+    administrator: Session, pool: tuple[BackgroundSession, BackgroundSession], steps: list[Step], view: View
 ) -> None:
-    """Each session at each moment sees counters and copies that fit its rows; a recount finds nothing to repair.
+    """After each step, a session sees counters and copies that agree with its rows; a recount finds nothing to repair.
 
-    In the end each list, paged to its end, holds exactly what the tables hold and what the tile above it counts.
+    At the end, each list, read page by page, has exactly the deals of the tables and the products of the breakdown.
     """
-    for lane in pool:
-        lane.reset()
+    for each in pool:
+        each.reset()
     users = Users(administrator)
     for step in steps:
-        _play(step, users, pool)
-    _finish(pool)
+        _run_step(step, users, pool)
+    _commit_all(pool)
     with administrator.transaction():
-        assert users.wrong(administrator, alone=True) == []
-        assert users.wrong_lists(administrator, view) == []
+        assert users.errors(administrator, alone=True) == []
+        assert users.list_errors(administrator, view) == []
     execute(administrator, "delete from auth.users where id = any (%s)", list(users.ids.values()))
-    assert users.wrong(administrator, alone=False) == []
+    assert users.errors(administrator, alone=False) == []
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(_steps, min_size=6, max_size=12), view=views())
-def test_counters_and_lists_are_exact_on_the_embedded_database_too(stack: Stack, steps: list[Step], view: View) -> None:
-    """The same statements, one transaction each, on PostgreSQL in WebAssembly with its single connection."""
+def test_counters_and_lists_are_exact_on_the_embedded_database(stack: Stack, steps: list[Step], view: View) -> None:
+    """The same statements on PostgreSQL in WebAssembly, which has one connection: each is a transaction of its own."""
     run = stack.supabase.sql
     created = (
         "insert into auth.users (id, email) values (gen_random_uuid(), gen_random_uuid() || '@a.example') returning id"

@@ -1,11 +1,11 @@
-"""A user's products on the native PostgreSQL, and whether they are counted rightly."""
+"""Create a user's products on the native PostgreSQL, and check that the counters are correct."""
 
 from typing import Any, Final
 
 from tests.counters.oracle import differences
 from tests.postgres import Session, execute
 
-__all__ = ["add_products", "wrong"]
+__all__ = ["add_products", "counter_errors"]
 
 _ADD: Final = """
 with p as (
@@ -16,10 +16,10 @@ insert into public.deals (user_id, product_id) select user_id, id from p returni
 
 
 def add_products(session: Session, user_id: str, number: int) -> list[str]:
-    """Give a user this many products of one deal each, as an administrator, and return the ids of the deals."""
+    """Insert products with one deal each for a user, as an administrator. Return the ids of the deals."""
     return [str(row["id"]) for row in execute(session, _ADD, user_id, number)]
 
 
-def wrong(session: Session, *user_ids: str) -> list[dict[str, Any]]:
+def counter_errors(session: Session, *user_ids: str) -> list[dict[str, Any]]:
     """Return what `differences` finds in this session's transaction."""
     return differences(lambda text: execute(session, text), user_ids)
