@@ -63,7 +63,7 @@ def terminal_text(stack: RunningStack, directory: Path) -> str:
     lines = [
         "",
         f"  ASIN Desk   {stack.app_url or 'not started; see below'}",
-        f"  Redis       {stack.redis_url if stack.pids.redis else 'yours, from REDIS_URL'}",
+        f"  Redis       {stack.redis_url if stack.pids.redis else 'external, from REDIS_URL'}",
         f"  Supabase    {stack.supabase_url}",
     ]
     lines += [f"  {name:<11} {login.email}  {login.password}" for name, login in _logins(stack)]

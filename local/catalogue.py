@@ -71,22 +71,22 @@ class DemoRow:
 
 def demo_rows(products: int = PRODUCTS) -> Iterator[DemoRow]:
     """Yield the deals of the first `products` products. Every call yields the same deals."""
-    chance = random.Random(_SEED)  # noqa: S311 - not used for security
+    rng = random.Random(_SEED)  # noqa: S311 - not used for security
     for index in range(products):
-        yield from _deals(chance, index=index)
+        yield from _deals(rng, index=index)
 
 
-def _deals(chance: random.Random, *, index: int) -> Iterator[DemoRow]:
-    noun, variants, low, high = chance.choice(_ITEMS)
-    brand = chance.choice(_BRANDS)
-    status = _weighted(chance, _STATUS_WEIGHTS)
-    asin = _asin(chance) if status == "asin_found" else None
-    upc = _upc(chance, index) if status == "needs_asin" or (status != "manual_entry" and index % 2) else None
-    title = f"{brand} {noun}, {chance.choice(variants)}"
+def _deals(rng: random.Random, *, index: int) -> Iterator[DemoRow]:
+    noun, variants, low, high = rng.choice(_ITEMS)
+    brand = rng.choice(_BRANDS)
+    status = _weighted(rng, _STATUS_WEIGHTS)
+    asin = _asin(rng) if status == "asin_found" else None
+    upc = _upc(rng, index) if status == "needs_asin" or (status != "manual_entry" and index % 2) else None
+    title = f"{brand} {noun}, {rng.choice(variants)}"
     if asin is None and upc is None:
         title += f", Lot {index:04}"  # such products are identified by their title, so it must be unique
-    for supplier in chance.sample(_SUPPLIERS, k=2 if chance.random() < 0.15 else 1):
-        cents = chance.randint(low * 100, high * 100)
+    for supplier in rng.sample(_SUPPLIERS, k=2 if rng.random() < 0.15 else 1):
+        cents = rng.randint(low * 100, high * 100)
         yield DemoRow(
             asin=asin,
             upc=upc,
@@ -94,24 +94,24 @@ def _deals(chance: random.Random, *, index: int) -> Iterator[DemoRow]:
             brand=brand,
             multiple_asins=status == "needs_selection",
             supplier=supplier,
-            buy_cost=None if chance.random() < 0.07 else str(Decimal(cents) / 100),
-            moq=chance.choice(_MINIMUM_ORDERS),
-            stage=_weighted(chance, _STAGE_WEIGHTS),
-            favorite=chance.random() < 0.08,
-            notes=chance.choice(_NOTES) if chance.random() < 0.2 else "",
+            buy_cost=None if rng.random() < 0.07 else str(Decimal(cents) / 100),
+            moq=rng.choice(_MINIMUM_ORDERS),
+            stage=_weighted(rng, _STAGE_WEIGHTS),
+            favorite=rng.random() < 0.08,
+            notes=rng.choice(_NOTES) if rng.random() < 0.2 else "",
         )
 
 
-def _asin(chance: random.Random) -> str:
-    return "B0" + "".join(chance.choices(string.ascii_uppercase + string.digits, k=8))
+def _asin(rng: random.Random) -> str:
+    return "B0" + "".join(rng.choices(string.ascii_uppercase + string.digits, k=8))
 
 
-def _upc(chance: random.Random, index: int) -> str:
+def _upc(rng: random.Random, index: int) -> str:
     """Return a 12-digit UPC-A with a valid check digit; `index` makes it unique."""
-    digits = f"{chance.choice('678')}{chance.randrange(10**4):04}{index:06}"
+    digits = f"{rng.choice('678')}{rng.randrange(10**4):04}{index:06}"
     total = 3 * sum(map(int, digits[0::2])) + sum(map(int, digits[1::2]))
     return f"{digits}{-total % 10}"
 
 
-def _weighted(chance: random.Random, weights: dict[str, int]) -> str:
-    return chance.choices(list(weights), weights=list(weights.values()))[0]
+def _weighted(rng: random.Random, weights: dict[str, int]) -> str:
+    return rng.choices(list(weights), weights=list(weights.values()))[0]

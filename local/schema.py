@@ -47,7 +47,7 @@ select p.polname::text as name, p.polroles::regrole[]::text as roles, pg_get_exp
 from pg_policy p where p.polrelid = {id} order by p.polname collate "C"
 """
 
-# The rights of the API roles on the table, and on single columns of it.
+# The privileges of the API roles on the table and on single columns of it.
 _GRANTS: Final = """
 select g.role,
     string_agg(g.privilege || coalesce(' (' || g.columns || ')', ''), ', ' order by g.privilege collate "C") as rights
@@ -106,7 +106,7 @@ def _table(run: Run, table: dict[str, Any]) -> list[str]:
 
 def _functions(functions: Rows) -> list[str]:
     return _grid(
-        ["function", "returns", "rights of", "callable by", "meaning"],
+        ["function", "returns", "runs with the rights of", "callable by", "meaning"],
         [
             [f"`{f['name']}({f['arguments']})`", _code(f["result"]), f["security"], f["roles"], f["text"] or ""]
             for f in functions

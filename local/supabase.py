@@ -67,7 +67,7 @@ class SupabaseServer(Server):
         self._bcrypt_cost = bcrypt_cost
         self._keys = json.loads(read_or_create(directory / _KEYS, _new_keys))
         self._replies: TextIO | None = None
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
     @classmethod
     def on_copy_of(cls, source: Path, directory: Path, *, port: int = 0) -> Self:
@@ -111,7 +111,7 @@ class SupabaseServer(Server):
 
         """
         request = json.dumps({"sql": text, "parameters": parameters}, default=str)
-        with self._turn:
+        with self._lock:
             _write_line(self._running().stdin, request)
             reply = self._read_reply()
         if "error" in reply:
