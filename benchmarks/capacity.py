@@ -137,13 +137,13 @@ def miss_share(reads_per_second: float, ttl: float) -> float:
 
 def simulated_queue(rate: float, service: float, servers: int, *, requests: int, seed: int) -> tuple[float, float]:
     """Simulate random requests to workers that share a socket; return the workers' utilisation and the mean wait."""
-    chance = random.Random(seed)  # noqa: S311 - no secret
+    rng = random.Random(seed)  # noqa: S311 - no secret
     free = [0.0] * servers
     now = waited = worked = 0.0
     for _ in range(requests):
-        now += chance.expovariate(rate)
+        now += rng.expovariate(rate)
         start = max(now, free[0])
-        took = chance.expovariate(1 / service)
+        took = rng.expovariate(1 / service)
         heapq.heapreplace(free, start + took)
         waited += start - now
         worked += took
@@ -152,10 +152,10 @@ def simulated_queue(rate: float, service: float, servers: int, *, requests: int,
 
 def simulated_misses(reads_per_second: float, ttl: float, *, reads: int, seed: int) -> float:
     """Simulate one user who reads at random moments; return the share of misses."""
-    chance = random.Random(seed)  # noqa: S311 - no secret
+    rng = random.Random(seed)  # noqa: S311 - no secret
     now, expires, misses = 0.0, -1.0, 0
     for _ in range(reads):
-        now += chance.expovariate(reads_per_second)
+        now += rng.expovariate(reads_per_second)
         if now >= expires:
             misses, expires = misses + 1, now + ttl
     return misses / reads
@@ -163,7 +163,7 @@ def simulated_misses(reads_per_second: float, ttl: float, *, reads: int, seed: i
 
 def busiest_shard(users: int, shards: int, *, seed: int) -> float:
     """Distribute `users` random user ids over `shards`; return the load of the busiest shard divided by the mean."""
-    chance = random.Random(seed)  # noqa: S311 - no secret
-    keys = (b"asin_stats:%032x" % chance.getrandbits(128) for _ in itertools.repeat(None, users))
+    rng = random.Random(seed)  # noqa: S311 - no secret
+    keys = (b"asin_stats:%032x" % rng.getrandbits(128) for _ in itertools.repeat(None, users))
     loads = Counter(key_slot(key) * shards // _SLOTS for key in keys)
     return max(loads.values()) * shards / users

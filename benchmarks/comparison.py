@@ -37,8 +37,8 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         herd.show,
     ),
     "outage": Scenario(
-        lambda environment: outage.measure(environment, absent=5),
-        lambda environment: outage.measure(environment, absent=2, contenders=[OURS]),
+        lambda environment: outage.measure(environment, down_seconds=5),
+        lambda environment: outage.measure(environment, down_seconds=2, contenders=[OURS]),
         outage.show,
     ),
     "starting": Scenario(lambda environment: starting.measure(environment, starts=5), None, starting.show),

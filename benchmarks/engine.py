@@ -67,7 +67,7 @@ def show(times: dict[str, list[float]]) -> str:
         # Median of the ratios per round: both times of a round were measured at almost the same moment.
         ratio = statistics.median(one / base for one, base in zip(each, times["raw GET"], strict=True))
         rows.append([name, spread(each), f"{ratio:.2f}", f"{LIMITS[name]:.2f}" if name in LIMITS else ""])
-    return table(["operation", "µs", "of a raw GET", "aim"], rows)
+    return table(["operation", "µs", "times a raw GET", "aim"], rows)
 
 
 def main() -> None:

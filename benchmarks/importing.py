@@ -47,7 +47,7 @@ class Run:
         return ROWS / self.seconds
 
 
-def file_of(rows: int) -> bytes:
+def csv_file(rows: int) -> bytes:
     """Return a supplier's list as CSV. Each row is a product with ASIN and UPC, and its deal."""
     lines = (
         f'B{number:09d},{number:012d},"Product {number}, blue, pack of {number % 12}",Alderbrook,Harbor,'
@@ -74,14 +74,17 @@ def running() -> Iterator[tuple[Stack, AppServer, int]]:
 
 
 def measure() -> dict[str, Any]:
-    """Import a file of `ROWS` rows three ways; return rates, processor seconds and the worker's peak memory in MB."""
-    content = file_of(ROWS)
+    """Import a file three times: as a dry run, as new rows, and again. Return speed and processor use of each import.
+
+    The worker's peak memory is in MB.
+    """
+    content = csv_file(ROWS)
     with running() as (stack, server, worker):
         token = sign_up(stack.supabase, Login("bench@example.com", "correct-horse-battery"))
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "text/csv"}
         with httpx.Client(base_url=server.url, headers=headers, timeout=600) as client:
             pids = (worker, stack.supabase.pid)
-            runs = {name: _timed(client, content, query, pids) for name, query in _ROUNDS.items()}
+            runs = {name: _timed(client, content, query, pids) for name, query in _IMPORTS.items()}
         peak = int(re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{worker}/status").read_text())[0]) / 1024
     return {
         "rows": ROWS,
@@ -91,7 +94,7 @@ def measure() -> dict[str, Any]:
     }
 
 
-_ROUNDS: Final = {"trial": {"dry_run": True}, "new": {}, "again": {}}
+_IMPORTS: Final = {"dry run": {"dry_run": True}, "new": {}, "again": {}}
 
 
 def _timed(client: httpx.Client, content: bytes, query: dict[str, bool], pids: tuple[int, int]) -> Run:
@@ -100,7 +103,7 @@ def _timed(client: httpx.Client, content: bytes, query: dict[str, bool], pids: t
     seconds = time.perf_counter() - started
     if (last.get("done"), last["rows"], last["rejected"]) != (True, ROWS, 0):
         raise RuntimeError(f"the import failed: {last}")
-    worker, database = (_processor_seconds(pid) - was for pid, was in zip(pids, before, strict=True))
+    worker, database = (_processor_seconds(pid) - used for pid, used in zip(pids, before, strict=True))
     return Run(seconds, worker, database)
 
 

@@ -26,9 +26,9 @@ class Contender:
     environment: dict[str, str] = field(default_factory=dict, hash=False)
 
 
-LIMIT: Final = Contender("limit", "bare Flask view, constant JSON, no identity", "benchmarks.contenders.limit:app")
+LIMIT: Final = Contender("limit", "bare Flask view, constant JSON, no token check", "benchmarks.contenders.limit:app")
 OURS: Final = Contender("ours", "ASIN Desk, the whole application", "wsgi:app")
-UNCACHED: Final = Contender("no cache", "Flask, straight to the database", "benchmarks.contenders.uncached:app")
+UNCACHED: Final = Contender("no cache", "Flask without a cache", "benchmarks.contenders.uncached:app")
 _CASHEWS: Final = "benchmarks.contenders.cashews_app:app"
 LOCKED_CASHEWS: Final = Contender(
     "cashews+lock", "cashews with `lock=True`", _CASHEWS, is_asgi=True, environment={"CASHEWS_LOCK": "1"}

@@ -22,11 +22,11 @@ SORTS: Final = [prefix + name for name in MIDDLE for prefix in ("", "-")]
 SEARCHES: Final = {
     "rare: 4 products": "zanzibar",
     "one product": "b000054321",
-    "nothing": "qqqq",
+    "no match": "qqqq",
     "two characters, rare": "5%",
     "two characters, frequent": "ol",
     "frequent: 9 of 10 products": "holder",
-    "a supplier's: 10 000 deals": "supplier 7 5",
+    "supplier name: 10 000 deals": "supplier 7 5",
 }
 PLOT: Final = ROOT / "docs" / "paging.svg"
 
@@ -40,14 +40,13 @@ def page(session: Session, arguments: Mapping[str, object]) -> dict[str, Any]:
     return shown
 
 
-def deep(session: Session, sort: str) -> dict[int, Arguments]:
+def page_arguments(session: Session, sort: str) -> dict[int, Arguments]:
     """Page through the list and return the arguments that select each page of `DEPTHS`."""
     found: dict[int, Arguments] = {1: {"sort": sort, "limit": PAGE}}
     number, after = 1, dict[str, object]()
     while number < DEPTHS[-1]:
-        stride = min(
-            20, min(depth for depth in DEPTHS if depth > number) - number
-        )  # one call returns at most 1000 deals
+        # One call returns at most 1000 deals, which are 20 pages.
+        stride = min(20, min(depth for depth in DEPTHS if depth > number) - number)
         end = page(session, {"sort": sort, "limit": stride * PAGE, **after})["next"]
         after = {"after_value": end["value"], "after_id": end["id"]}
         number += stride
@@ -76,7 +75,7 @@ def measure() -> dict[str, dict[str, Any]]:
         with server.session() as session:
             execute(session, "vacuum analyze products, deals, searching.suppliers")
             with acting_as(session, WHALE):
-                paging = {sort: fastest(session, deep(session, sort)) for sort in SORTS}
+                paging = {sort: fastest(session, page_arguments(session, sort)) for sort in SORTS}
                 calls: dict[Any, Arguments] = {name: {"search": text} for name, text in SEARCHES.items()}
                 searching = fastest(session, {"": {}} | calls)
     return {
@@ -112,7 +111,8 @@ def show_pages(ratios: dict[str, Any]) -> str:
 
 def show_searches(ratios: dict[str, Any]) -> str:
     """Return the table of search times, as multiples of the first page without a search."""
-    return table(["search", "of a page without"], [list(item) for item in ratios["searching"].items()])
+    rows = [list(item) for item in ratios["searching"].items()]
+    return table(["search", "times a page without a search"], rows)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ __all__ = ["RESULTS", "bar_plot", "line_plot", "read_results", "spread", "table"
 RESULTS: Final = Path(__file__).parent / "results"
 """The folder for results. It is not under version control: the figures depend on the machine and the day."""
 
-_SEEN: Final = {"svg.hashsalt": "asin-desk", "svg.fonttype": "none"}  # the same figures give the same file
-_INK: Final = "#475569"
+_SVG_SETTINGS: Final = {"svg.hashsalt": "asin-desk", "svg.fonttype": "none"}  # the same figures give the same file
+_TEXT_COLOR: Final = "#475569"
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -72,7 +72,7 @@ def bar_plot(path: Path, title: str, x_label: str, bars: Mapping[str, Sequence[f
     below = [middle - min(bars[name]) for middle, name in zip(middles, names, strict=True)]
     above = [max(bars[name]) - middle for middle, name in zip(middles, names, strict=True)]
     with _axes(path, title) as axes:
-        axes.barh(names, middles, xerr=[below, above], color="#3b82f6", ecolor=_INK, capsize=3)
+        axes.barh(names, middles, xerr=[below, above], color="#3b82f6", ecolor=_TEXT_COLOR, capsize=3)
         axes.set(xlabel=x_label)
 
 
@@ -82,14 +82,14 @@ def _axes(path: Path, title: str) -> Iterator[Any]:
     import matplotlib as mpl  # noqa: PLC0415 - only the extra `bench` installs it; tables and JSON work without it
     from matplotlib.figure import Figure  # noqa: PLC0415 - same
 
-    with mpl.rc_context(_SEEN):
+    with mpl.rc_context(_SVG_SETTINGS):
         figure = Figure(figsize=(8, 4.5), layout="constrained")
         axes = figure.subplots()
         axes.set_title(title)
         axes.set_axisbelow(True)
         axes.grid(visible=True, alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(colors=_INK)
+        axes.tick_params(colors=_TEXT_COLOR)
         yield axes
         figure.savefig(path, metadata={"Date": None})
 

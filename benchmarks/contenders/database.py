@@ -20,27 +20,29 @@ _ASYNC_CLIENT: Final = httpx.AsyncClient(**_SETTINGS)
 
 def stats(user_id: str, token: str) -> Any:  # noqa: ANN401 - JSON
     """Return the breakdown of `user_id`."""
-    return _CLIENT.post("/get_asin_stats", json={"p_user_id": user_id}, headers=_as(token)).raise_for_status().json()
+    return (
+        _CLIENT.post("/get_asin_stats", json={"p_user_id": user_id}, headers=_headers(token)).raise_for_status().json()
+    )
 
 
 def change(product: object, token: str) -> Any:  # noqa: ANN401 - JSON
     """Create a product with a deal."""
     document = {"p_product": product, "p_deal": {}}
-    return _CLIENT.post("/create_product", json=document, headers=_as(token)).raise_for_status().json()
+    return _CLIENT.post("/create_product", json=document, headers=_headers(token)).raise_for_status().json()
 
 
 async def async_stats(user_id: str, token: str) -> Any:  # noqa: ANN401 - JSON
     """Return the breakdown of `user_id`."""
-    answer = await _ASYNC_CLIENT.post("/get_asin_stats", json={"p_user_id": user_id}, headers=_as(token))
+    answer = await _ASYNC_CLIENT.post("/get_asin_stats", json={"p_user_id": user_id}, headers=_headers(token))
     return answer.raise_for_status().json()
 
 
 async def async_change(product: object, token: str) -> Any:  # noqa: ANN401 - JSON
     """Create a product with a deal."""
     document = {"p_product": product, "p_deal": {}}
-    answer = await _ASYNC_CLIENT.post("/create_product", json=document, headers=_as(token))
+    answer = await _ASYNC_CLIENT.post("/create_product", json=document, headers=_headers(token))
     return answer.raise_for_status().json()
 
 
-def _as(token: str) -> dict[str, str]:
+def _headers(token: str) -> dict[str, str]:
     return {"apikey": _KEY, "Authorization": f"Bearer {token}"}

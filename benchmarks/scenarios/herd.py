@@ -59,4 +59,4 @@ def show(data: dict[str, Any]) -> str:
         rows.append(
             [contender.what, statistics.median_high(calls), f"{seconds:.2f}", sum(int(herd["wrong"]) for herd in herds)]
         )
-    return table(["", "database calls", "all answered after, s", "wrong"], rows)
+    return table(["", "database calls", "all answered after, s", "wrong answers"], rows)

@@ -115,15 +115,15 @@ def show(data: dict[str, Any]) -> str:
     headers = [
         "",
         "requests/s",
-        "of the limit",
-        "ours is",
+        "share of the limit",
+        "ours: times faster",
         "alone, ms",
         "p50, ms",
         "p99, ms",
         "CPU, µs",
-        "of the limit by CPU",
+        "share by CPU",
     ]
-    return table([*headers, "RSS, MB", "Redis trips", "database calls"], rows)
+    return table([*headers, "RSS, MB", "Redis round trips", "database calls"], rows)
 
 
 def _row(data: dict[str, Any], contender: Contender) -> list[object]:

@@ -27,21 +27,21 @@ _SLOW: Final = 1.0
 
 
 def measure(
-    environment: BenchmarkEnvironment, *, absent: float, contenders: Sequence[Contender] = _CONTENDERS
+    environment: BenchmarkEnvironment, *, down_seconds: float, contenders: Sequence[Contender] = _CONTENDERS
 ) -> dict[str, Any]:
-    """For each contender: kill Redis for `absent` seconds, restart it, then freeze it for five seconds."""
+    """For each contender: kill Redis for `down_seconds` seconds, restart it, then freeze it for five seconds."""
     return {
         "hung_seconds": _HUNG,
-        "contenders": {each.name: _outages(environment, each, absent=absent) for each in contenders},
+        "contenders": {each.name: _outages(environment, each, down_seconds=down_seconds) for each in contenders},
     }
 
 
-def _outages(environment: BenchmarkEnvironment, contender: Contender, *, absent: float) -> dict[str, Any]:
+def _outages(environment: BenchmarkEnvironment, contender: Contender, *, down_seconds: float) -> dict[str, Any]:
     valkey, users = environment.stack.redis, environment.users(_USERS)
     with environment.server(contender) as server:
         asyncio.run(_load(server, users, seconds=1))
         valkey.kill()
-        killed = asyncio.run(_load(server, users, seconds=absent))
+        killed = asyncio.run(_load(server, users, seconds=down_seconds))
         with pinned(LOAD):
             valkey.start()
         asyncio.run(_load(server, users, seconds=2))
@@ -111,5 +111,5 @@ def show(data: dict[str, Any]) -> str:
                     *(hung[name] for name in ("p50_ms", "p99_ms", "p99_of_the_rest_ms")),
                 ]
             )
-    headers = ["", "killed: p99, ms", "failed", "hung: answers", "slower than 1 s", "failed"]
+    headers = ["", "killed: p99, ms", "killed: failed", "hung: answers", "slower than 1 s", "hung: failed"]
     return table([*headers, "p50, ms", "p99, ms", "p99 of the rest, ms"], rows)

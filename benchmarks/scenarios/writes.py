@@ -51,9 +51,9 @@ def measure(environment: BenchmarkEnvironment, *, seconds: float) -> dict[str, A
 
 
 async def _load(server: ContenderServer, users: Sequence[User], *, seconds: float) -> list[_Ledger]:
-    end, ledgers, chance = time.monotonic() + seconds, [_Ledger() for _ in users], random.Random(1)  # noqa: S311
+    end, ledgers, rng = time.monotonic() + seconds, [_Ledger() for _ in users], random.Random(1)  # noqa: S311
     runs = [
-        _run_client(LoadClient(server.port), user, ledger, chance, end=end)
+        _run_client(LoadClient(server.port), user, ledger, rng, end=end)
         for user, ledger in zip(users, ledgers, strict=True)
         for _ in range(_CLIENTS)
     ]
@@ -61,10 +61,10 @@ async def _load(server: ContenderServer, users: Sequence[User], *, seconds: floa
     return ledgers
 
 
-async def _run_client(client: LoadClient, user: User, ledger: _Ledger, chance: random.Random, *, end: float) -> None:
+async def _run_client(client: LoadClient, user: User, ledger: _Ledger, rng: random.Random, *, end: float) -> None:
     reading = read(user)
     while time.monotonic() < end:
-        if chance.random() < _CHANGES:
+        if rng.random() < _CHANGES:
             answer = await client.send(change(user))
             ledger.changes.append(answer)
             ledger.acknowledged += answer.status == 201
