@@ -100,5 +100,5 @@ def eventually(condition: Callable[[], bool], *, within: float = 10.0) -> None:
     deadline = time.monotonic() + within
     pause = threading.Event()
     while not condition():
-        assert time.monotonic() < deadline, "the awaited condition never came true"
+        assert time.monotonic() < deadline, f"the condition was not true within {within:g} s"
         pause.wait(0.005)

@@ -119,7 +119,7 @@ def test_an_invalid_cookie_is_an_empty_session(sealed: SealedSessions, clock: Cl
 
 
 def test_an_unused_session_ends_after_twelve_hours(sealed: SealedSessions, clock: Clock) -> None:
-    """The limit for idle sessions."""
+    """Twelve hours without a request are the limit for idle sessions."""
     cookie = sealed.seal(ENTRIES)
     clock.advance(IDLE_SECONDS)
     assert sealed.unseal(cookie)
@@ -187,7 +187,7 @@ def test_the_largest_session_fits_into_a_cookie(sealed: SealedSessions) -> None:
 
 
 def test_clearing_the_session_deletes_its_cookie(app: Flask, sealed: SealedSessions) -> None:
-    """It uses the attributes with which the cookie was set; otherwise a browser would keep it."""
+    """The header that deletes the cookie has the same attributes; otherwise a browser would keep the cookie."""
     app.config["SESSION_COOKIE_SECURE"] = True
 
     def sign_out() -> None:

@@ -31,7 +31,7 @@ from tests.auth.minting import (
 def test_a_token_with_an_unsupported_algorithm_is_refused(
     verifier: TokenVerifier, algorithm: object, signature: str
 ) -> None:
-    """`none` included (RFC 8725 §3.2)."""
+    """The algorithm `none` is refused in every spelling (RFC 8725 §3.2)."""
     for key_id in ("ec", "rsa"):
         token = f"{segment({'alg': algorithm, 'kid': key_id})}.{segment(claims())}.{signature}"
         assert refusal(verifier, token) == "its algorithm is not accepted here"
@@ -74,7 +74,7 @@ def test_a_key_in_the_token_header_is_ignored(verifier: TokenVerifier) -> None:
 
 @pytest.mark.parametrize("part", [0, 1, 2])
 def test_a_modified_token_is_refused(verifier: TokenVerifier, part: int) -> None:
-    """Also right after the original token was accepted."""
+    """It is refused although the original token was accepted and cached immediately before."""
     token = RSA_KEY.token(claims())
     verifier.verify(token)
     parts = token.split(".")
@@ -113,7 +113,7 @@ def test_a_malformed_token_is_refused(verifier: TokenVerifier, token: str) -> No
 
 @pytest.mark.parametrize("payload", [b"[]", b"[" * 4000, b"\xff", b"null", b'{"exp": 1' + b"0" * 5000 + b"}"])
 def test_a_signed_payload_that_is_not_an_object_is_refused(verifier: TokenVerifier, payload: bytes) -> None:
-    """Even if it is signed with the secret."""
+    """The signature is valid, but the payload has no claims."""
     assert refusal(verifier, hs256().token(payload)) == "it is malformed"
 
 

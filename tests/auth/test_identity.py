@@ -83,8 +83,8 @@ def test_an_expired_session_is_answered_with_the_reason(client: FlaskClient) -> 
 
 def test_a_session_whose_token_is_not_text_is_ignored(client: FlaskClient) -> None:
     """Other types than text are ignored."""
-    with client.session_transaction() as held:
-        held[auth.SESSION_TOKEN] = 5
+    with client.session_transaction() as session:
+        session[auth.SESSION_TOKEN] = 5
     assert is_problem(client.get("/me"), 401)
 
 
@@ -134,7 +134,7 @@ def test_unavailable_keys_are_a_503(app: Flask, operators: Operators, sessions: 
 
 
 def test_requests_in_one_application_context_do_not_share_the_caller(app: Flask) -> None:
-    """There `g` outlives a request, so each decorated view identifies the caller again."""
+    """In this case `g` outlives a request, so each decorated view identifies the caller again."""
     with app.app_context():
         client = app.test_client()
         assert client.get("/me", headers=bearer(TOKEN)).get_json()["user_id"] == str(SELLER)

@@ -15,7 +15,7 @@ def test_operator_views_are_for_operators_only(client: FlaskClient, operators: O
 
 
 def test_the_operator_role_is_cached_for_a_minute(client: FlaskClient, operators: Operators, monotonic: Clock) -> None:
-    """Within that time a removed operator loses access and a new one gets it."""
+    """After at most one minute, a removed operator loses access and a new one gets it."""
     operators.tokens.add(TOKEN)
     assert client.get("/operators", headers=bearer(TOKEN)).status_code == 200
     assert is_problem(client.get("/operators", headers=bearer(OTHER_TOKEN)), 403)

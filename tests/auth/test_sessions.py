@@ -1,4 +1,4 @@
-"""The check whether a session is open: when it is made, how long it is cached, and its effect on callers."""
+"""The check whether a session is open: when it is made, how long its result is cached, and whom it refuses."""
 
 from flask.testing import FlaskClient
 
@@ -9,7 +9,7 @@ from tests.auth.tiny_app import METHODS, TOKEN, OpenSessions, bearer, is_problem
 def test_an_ended_session_is_refused_within_a_second(
     client: FlaskClient, sessions: OpenSessions, monotonic: Clock
 ) -> None:
-    """Its token is still valid. A check is cached for less than 1 s."""
+    """The token of the session is still valid. The result of a check is cached for less than 1 s."""
     own = signed_in(client)
     for _ in range(5):
         assert client.get("/me").status_code == 200

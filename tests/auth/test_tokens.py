@@ -12,8 +12,8 @@ from tests.auth.minting import AUDIENCE, ISSUER, NOW, SECRET, SELLER, SESSION, C
 
 
 @pytest.mark.parametrize("signer", [hs256(), EC_KEY, RSA_KEY], ids=lambda signer: signer.algorithm)
-def test_a_sellers_token_identifies_them(verifier: TokenVerifier, signer: Signer) -> None:
-    """With every signing algorithm."""
+def test_a_valid_token_identifies_its_seller(verifier: TokenVerifier, signer: Signer) -> None:
+    """For every signing algorithm."""
     token = signer.token(claims())
     assert verifier.verify(token) == Identity(
         user_id=str(SELLER), email="seller@example.com", expires_at=NOW + 3600, session_id=SESSION, token=token
@@ -42,7 +42,7 @@ def test_the_token_is_not_part_of_the_printed_identity(verifier: TokenVerifier) 
     ("claim", "session_id"), [(SESSION.upper(), SESSION), (None, ""), (5, ""), ("", ""), ("no uuid", "")]
 )
 def test_the_session_id_is_optional(verifier: TokenVerifier, claim: object, session_id: str) -> None:
-    """It is valid for API clients, whose session is not checked."""
+    """A token without it is valid for API clients, whose session is not checked."""
     assert verifier.verify(hs256().token(claims(session_id=claim))).session_id == session_id
 
 
