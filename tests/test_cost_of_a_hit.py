@@ -1,7 +1,7 @@
-"""What a hit costs the whole application, counted, not timed: a guard against work that creeps into every request.
+"""The cost of a cache hit in the whole application, as a number of Python calls and of Redis commands.
 
-The clock of a shared machine cannot tell a slow change from a slow neighbour; a count of Python calls can, and it is
-the same each time. Times are for `make bench`.
+The tests count instead of measuring time. On a shared machine, times also depend on other programs. The number of calls
+depends only on the code and is the same in each run. `make bench` measures times.
 """
 
 import gc
@@ -23,42 +23,42 @@ from local.stack import Stack
 from tests.caching.engines import Spy
 from tests.sellers import STATS, Seller
 
-# Counted on Python 3.11, where each hit makes the same number. 3.13 counts 1 % less: it inlines comprehensions.
-# The margin covers that and a patch release of Flask, but not another layer or a log line in every request.
+# Counted with Python 3.11. Python 3.13 makes 1 % fewer calls, because it inlines comprehensions. The margin covers this
+# difference and a patch release of Flask. It does not cover a new middleware or a log line in each request.
 CALLS: Final = 154
 MARGIN: Final = 1.03
 _HITS: Final = 10
 
 
-def test_a_hit_makes_as_many_python_calls_as_it_did(
+def test_the_number_of_python_calls_of_a_hit_is_unchanged(
     app: Flask, seller: Seller, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever makes it cheaper lowers `CALLS`; whoever must make it dearer says why in the commit that raises it."""
+    """A change that makes a hit cheaper must lower `CALLS`. A commit that raises `CALLS` must give the reason."""
     caplog.set_level(logging.INFO, "app")  # as in production
-    visit = _Visit(app, seller)
+    request_stats = _StatsRequest(app, seller)
     counts: list[int] = []
 
     def count() -> None:
         with _counting_calls() as calls:
-            hit = visit()
+            hit = request_stats()
         if hit:
             counts.append(len(calls))
 
     _repeat(count, until=lambda: len(counts) >= _HITS)
 
-    # The least of them: something rare may add to one, nothing takes away.
+    # Use the minimum: rare events, such as a reconnect, can add calls to one hit, but nothing removes calls.
     assert min(counts) <= CALLS * MARGIN, counts
-    # The constant has to follow the code down, or the room above would grow unseen.
+    # Fail also when a hit becomes cheaper, so that `CALLS` is lowered and a later increase is detected.
     assert min(counts) >= CALLS / MARGIN, counts
 
 
 def test_every_hit_sends_one_command(app: Flask, stack: Stack, seller: Seller) -> None:
-    """Nothing now and then adds a second one."""
-    visit, spy, sent = _Visit(app, seller), Spy(lambda: Redis.from_url(stack.redis.url)), list[int]()
+    """No hit sends a second command, for example a health check of the connection."""
+    request_stats, spy, sent = _StatsRequest(app, seller), Spy(lambda: Redis.from_url(stack.redis.url)), list[int]()
 
     def count() -> None:
         with spy.counting() as commands:
-            hit = visit()
+            hit = request_stats()
         if hit:
             sent.append(len(commands))
 
@@ -67,29 +67,29 @@ def test_every_hit_sends_one_command(app: Flask, stack: Stack, seller: Seller) -
     assert sent == [1] * len(sent)
 
 
-class _Visit:
-    """One request, sent to the application as gunicorn would, without a client's own calls."""
+class _StatsRequest:
+    """Requests the stats by calling the WSGI application as gunicorn does, so that no calls of a client are counted."""
 
     def __init__(self, app: Flask, seller: Seller) -> None:
         headers = Headers({"Authorization": f"Bearer {seller.token}"})
         self._app, self._environ = app, EnvironBuilder(STATS, headers=headers).get_environ()
 
     def __call__(self) -> bool:
-        """Return whether it was a hit: on a busy machine an entry may have expired."""
-        said: list[tuple[str, dict[str, str]]] = []
+        """Send the request; return whether it was a hit. On a busy machine the entry may have expired."""
+        started: list[tuple[str, dict[str, str]]] = []
 
         def start(status: str, headers: list[tuple[str, str]], _error: object = None, /) -> Callable[[bytes], object]:
-            said.append((status, dict(headers)))
-            return len  # a way to write that WSGI keeps for the very old
+            started.append((status, dict(headers)))
+            return len  # WSGI requires a `write` callable; it is not used
 
         b"".join(self._app(dict(self._environ), start))
-        status, headers = said[0]
+        status, headers = started[0]
         assert status == "200 OK"
         return headers["Cache-Status"].startswith("asin-stats; hit")
 
 
 def _repeat(count: Callable[[], None], *, until: Callable[[], bool]) -> None:
-    """Count some hits; the first few, which make what is made at the first use, do no harm."""
+    """Call `count` until `until` returns true. The first requests, which also initialize objects, do no harm."""
 
     def counted() -> bool:
         count()

@@ -1,4 +1,4 @@
-"""The native PostgreSQL is what the tests that use it take it for: migrated, isolated, several sessions at once."""
+"""The native PostgreSQL of the tests: row level security, no orphan processes, and the choice of a folder."""
 
 import os
 import subprocess
@@ -14,8 +14,8 @@ from local.server import ServerError
 from tests.postgres import PostgresServer, acting_as, execute, new_user, open_to_all
 
 
-def test_it_isolates_users_like_the_embedded_one(postgres: PostgresServer) -> None:
-    """Row level security and grants hold for whoever acts as a user."""
+def test_users_are_isolated_as_in_the_embedded_postgresql(postgres: PostgresServer) -> None:
+    """Row level security and grants apply in a session that acts as a user."""
     with postgres.session() as superuser, postgres.session() as session:
         owner, other = new_user(superuser), new_user(superuser)
         with acting_as(session, owner):
@@ -36,8 +36,8 @@ session.execute("do 'begin loop end loop; end'")
 """
 
 
-def test_nothing_of_it_outlives_a_test_run_that_is_killed() -> None:
-    """Not even a busy backend, which is in a process group of its own, where no kill of the server reaches it."""
+def test_a_killed_test_run_leaves_no_process_of_the_server() -> None:
+    """A busy backend ends too, although it leads its own process group and is not killed with the server."""
     with subprocess.Popen([sys.executable, "-c", _BUSY], cwd=ROOT, stdout=subprocess.PIPE, text=True) as run:  # noqa: S603 - our own script
         assert run.stdout
         backend = Path("/proc", run.stdout.readline().strip())
@@ -54,8 +54,8 @@ with PostgresServer() as server, server.session() as session:
 """
 
 
-def test_it_runs_where_only_the_owner_can_enter_the_temporary_folder(tmp_path: Path) -> None:
-    """As on machines where each user, root too, has a TMPDIR of mode 0700."""
+def test_the_server_runs_when_only_the_owner_can_enter_tmpdir(tmp_path: Path) -> None:
+    """On some machines each user, including root, has a TMPDIR with mode 0700."""
     folder = tmp_path / "private"
     folder.mkdir(mode=0o700)
     environment = os.environ | {"TMPDIR": str(folder)}
@@ -65,8 +65,8 @@ def test_it_runs_where_only_the_owner_can_enter_the_temporary_folder(tmp_path: P
     assert (ran.returncode, ran.stdout) == (0, "{'alive': 1}\n"), ran.stderr
 
 
-def test_without_any_folder_that_is_open_to_all_one_line_says_what_to_set(tmp_path: Path) -> None:
-    """The folder's parents count too."""
+def test_without_a_folder_that_every_user_can_enter_the_error_names_tmpdir(tmp_path: Path) -> None:
+    """A folder is usable only if every user can enter its parents too."""
     private, inside, public = tmp_path / "private", tmp_path / "private" / "inside", Path("/")
     private.mkdir(mode=0o700)
     inside.mkdir(mode=0o777)
