@@ -23,19 +23,7 @@ _BOUNDARY: Final = "frontier"
 
 def form(rng: Rng, system: System, csrf: str | None) -> bytes:
     """Return random fields of the desk's forms, URL-encoded, with the CSRF token `csrf` if it is not None."""
-    names = (
-        "email",
-        "password",
-        "title",
-        "asin",
-        "buy_cost",
-        "action",
-        "deal_ids",
-        "running_system",
-        "next",
-        "undo",
-        "hard",
-    )
+    names = ("email", "password", "title", "asin", "buy_cost", "action", "deal_ids", "stage", "next", "undo", "hard")
     fields = [(rng.choice(names), rng.choice((text(rng), identifier(rng, system)))) for _ in range(rng.randrange(6))]
     if csrf is not None:
         fields.append(("csrf_token", csrf))
@@ -74,7 +62,7 @@ def _render_part(disposition: str, content: bytes) -> bytes:
 
 
 def csv(rng: Rng) -> bytes:
-    """Return a supposed CSV file. At most a few of its rows are valid."""
+    """Return the bytes of a CSV file, or other bytes instead. At most a few rows are valid."""
     pick = rng.random()
     if pick < 0.15:
         return rng.randbytes(rng.randrange(3000))

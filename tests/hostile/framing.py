@@ -4,16 +4,18 @@ from tests.hostile.actors import System
 from tests.hostile.attempts import EVIL_HOST, INJECTED_HEADER, Attempt, Headers, chunked, render_request
 from tests.hostile.values import Rng
 
-_VICTIM = b"GET /products/stats/asin-status HTTP/1.1\r\nHost: desk.example\r\n\r\n"
+_SMUGGLED = b"GET /products/stats/asin-status HTTP/1.1\r\nHost: desk.example\r\n\r\n"
 
 
 def smuggled(rng: Rng, system: System) -> Attempt:
-    """Return a request smuggled into the body of another, with one of several contradictory framings."""
+    """Return a request that contains a second request in its body, with one of several contradictory framings."""
     me = rng.choice(system.attackers)
     headers: Headers = [("Authorization", f"Bearer {me.seller.token}"), ("Content-Type", "application/json")]
-    headers += rng.choice(_FRAMINGS)(len(_VICTIM))
+    headers += rng.choice(_FRAMINGS)(len(_SMUGGLED))
     rng.shuffle(headers)
-    body = rng.choice((chunked(b"", 0) + _VICTIM, chunked(_VICTIM, 5) + _VICTIM, _VICTIM, chunked(b"{}") + _VICTIM))
+    body = rng.choice(
+        (chunked(b"", 0) + _SMUGGLED, chunked(_SMUGGLED, 5) + _SMUGGLED, _SMUGGLED, chunked(b"{}") + _SMUGGLED)
+    )
     method = rng.choice(("POST", "POST", "GET", "DELETE"))
     target = rng.choice(("/products", "/products/import", "/sign-in", "/healthz", "/products/stats/asin-status"))
     return Attempt("smuggling", render_request(method, target, headers, body), method, me, ambiguous=True)

@@ -53,7 +53,7 @@ class Generator:
         return rng.choices(kinds, list(self._kinds.values()))[0](rng)
 
     def _identity(self, rng: Rng) -> tuple[Actor | None, Headers]:
-        """Return an actor and headers with their token or cookie, or None with a forged token or no headers."""
+        """Return an actor and headers with their token or cookie; or None, and either a forged token or no headers."""
         me, pick = rng.choice(self._system.attackers), rng.random()
         if pick < 0.3:
             return me, [("Authorization", f"Bearer {me.seller.token}")]
