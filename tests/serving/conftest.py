@@ -22,7 +22,7 @@ def served(stack: Stack, log: Path) -> Iterator[AppServer]:
 
 @pytest.fixture(scope="module")
 def collector(stack: Stack, served: AppServer) -> Iterator[Seller]:
-    """Return a seller whose list of 200 deals is larger than the socket buffers for an unread answer."""
+    """Return a seller with a long list. A page of 200 deals does not fit into the socket buffers of a slow reader."""
     with new_seller(stack.supabase, served.url) as someone:
         rows = "".join(f"Item {number},{'n' * 1500}\n" for number in range(_ROWS))
         assert someone.imports(f"Title,Notes\n{rows}")[-1]["done"]

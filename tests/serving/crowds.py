@@ -100,7 +100,7 @@ class Crowd:
         """Return a new client that has sent its opening bytes, unless the server has already closed the connection."""
         client = socket.socket()
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        # On loopback a segment has 64 KB and the buffers are sized accordingly, so megabytes would fit into them.
+        # On loopback a segment has 64 KB by default. The buffers grow with it, so an answer of megabytes would fit.
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _SEGMENT_BYTES)
         client.connect((LOOPBACK, self._port))
         with contextlib.suppress(OSError):

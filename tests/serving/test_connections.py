@@ -8,17 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 
 from local.application import AppServer
 from local.processes import wait_until
+from local.server import ServerError
 from local.stack import Stack
 from tests.clients import client
 from tests.sellers import app_environment, new_seller
 from tests.serving.crowds import head
 from tests.serving.wire import wire
 
-_ASK = b"GET /healthz HTTP/1.1\r\nHost: app\r\n\r\n"
+_HEALTH_REQUEST = b"GET /healthz HTTP/1.1\r\nHost: app\r\n\r\n"
 _STOP_SECONDS = 10.0
 
 
@@ -39,10 +41,10 @@ def test_pipelined_requests_are_answered_in_order(served: AppServer) -> None:
 
 
 def test_a_connection_is_kept_and_closed_when_idle(served: AppServer) -> None:
-    """It is closed after the keep-alive time without an answer."""
+    """After the keep-alive time the server closes it and sends no answer."""
     with wire(served) as connection:
         for _ in range(3):
-            connection.send(_ASK)
+            connection.send(_HEALTH_REQUEST)
             assert connection.reply().fields["Connection"] == "keep-alive"
         started = time.monotonic()
         assert connection.ended()
@@ -53,17 +55,17 @@ def test_a_request_in_small_pieces_is_answered(served: AppServer) -> None:
     """One byte at a time, with the empty line that RFC 9112 §2.2 allows before the request."""
     request = b"\r\nPOST /products HTTP/1.1\r\nHost: app\r\nContent-Length: 4\r\n\r\nabcd"
     with wire(served) as connection:
-        for place in range(len(request)):
-            connection.send(request[place : place + 1])
+        for index in range(len(request)):
+            connection.send(request[index : index + 1])
         assert connection.reply().status == 401
 
 
 def test_clients_that_do_not_close_their_connection_block_no_other(served: AppServer) -> None:
-    """The server does not block while it waits for them to close."""
+    """The server waits for these clients to close, without blocking a thread."""
     with ExitStack() as connections:
         for _ in range(20):
             connection = connections.enter_context(wire(served))
-            connection.send(_ASK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+            connection.send(_HEALTH_REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
             assert connection.reply().status == 200
         started = time.monotonic()
         with client(served.url) as http:
@@ -73,7 +75,7 @@ def test_clients_that_do_not_close_their_connection_block_no_other(served: AppSe
 
 
 def test_the_health_check_is_answered_while_every_thread_waits_for_the_database(stack: Stack, tmp_path: Path) -> None:
-    """It stays fast, because it has its own thread."""
+    """The health check stays fast, because it has its own thread."""
     environment = app_environment(stack, REDIS_URL="", SUPABASE_TIMEOUT="8")
     with (
         AppServer(environment, workers=1, threads=2, log=tmp_path / "log") as app,
@@ -81,21 +83,22 @@ def test_the_health_check_is_answered_while_every_thread_waits_for_the_database(
         client(app.url) as http,
         ThreadPoolExecutor(8) as others,
     ):
-        quiet = _health_seconds(http.get, number=50)
+        quiet = _health_seconds(http, number=50)
         stack.supabase.pause()
         try:
             waiting = [others.submit(seller.reads_stats) for _ in range(8)]
             time.sleep(0.2)
-            assert _health_seconds(http.get, number=50) < 5 * quiet + 0.02
+            assert _health_seconds(http, number=50) < 5 * quiet + 0.02
             assert not all(each.done() for each in waiting)
         finally:
             stack.supabase.resume()
 
 
-def _health_seconds(get, *, number: int) -> float:  # type: ignore[no-untyped-def] # noqa: ANN001
+def _health_seconds(http: httpx.Client, *, number: int) -> float:
+    """Return the mean duration of a health check in seconds."""
     started = time.monotonic()
     for _ in range(number):
-        assert get("/healthz").status_code == 200
+        assert http.get("/healthz").status_code == 200
     return (time.monotonic() - started) / number
 
 
@@ -105,13 +108,13 @@ def test_a_stopping_server_answers_partially_received_requests(stack: Stack, tmp
     with AppServer(app_environment(stack), workers=1, log=log) as app, ExitStack() as connections:
         connections.enter_context(wire(app))
         begun = connections.enter_context(wire(app))
-        begun.send(_ASK[:-4])
+        begun.send(_HEALTH_REQUEST[:-4])
         kept = connections.enter_context(wire(app))
-        kept.send(_ASK)
+        kept.send(_HEALTH_REQUEST)
         assert kept.reply().status == 200
         os.kill(app.pid, signal.SIGTERM)
         assert wait_until(lambda: "Handling signal: term" in log.read_text(), seconds=_STOP_SECONDS)
-        begun.send(_ASK[-4:])
+        begun.send(_HEALTH_REQUEST[-4:])
         reply = begun.reply()
         assert (reply.status, reply.fields["Connection"]) == (200, "close")
         started = time.monotonic()
@@ -121,8 +124,14 @@ def test_a_stopping_server_answers_partially_received_requests(stack: Stack, tmp
 
 
 def test_clients_that_disconnect_cause_no_error(served: AppServer, log: Path) -> None:
-    """During a head, a body, or an answer."""
-    openings = [head("GET /healthz"), head("POST /sign-in", "Content-Length: 90") + b"\r\n123", b"", _ASK, _ASK * 50]
+    """They disconnect during a head, a body, or an answer."""
+    openings = [
+        head("GET /healthz"),
+        head("POST /sign-in", "Content-Length: 90") + b"\r\n123",
+        b"",
+        _HEALTH_REQUEST,
+        _HEALTH_REQUEST * 50,
+    ]
     for opening in openings * 20:
         with wire(served) as connection:
             connection.send(opening)
@@ -132,7 +141,7 @@ def test_clients_that_disconnect_cause_no_error(served: AppServer, log: Path) ->
 
 
 def test_connections_above_the_limit_close_the_oldest(stack: Stack, tmp_path: Path) -> None:
-    """A new client with a request is served."""
+    """A new client that sends a request is served."""
     environment = app_environment(stack, GUNICORN_CMD_ARGS="--worker-connections=20")
     with AppServer(environment, workers=1, log=tmp_path / "log") as app, ExitStack() as connections:
         for _ in range(60):
@@ -146,6 +155,6 @@ def test_connections_above_the_limit_close_the_oldest(stack: Stack, tmp_path: Pa
 def test_an_unsupported_gunicorn_setting_stops_the_start(stack: Stack, tmp_path: Path, argument: str) -> None:
     """The log names the setting, or the component that should handle it."""
     app = AppServer(app_environment(stack, GUNICORN_CMD_ARGS=argument), workers=1, log=tmp_path / "log")
-    with pytest.raises(Exception, match="ended while starting"):
+    with pytest.raises(ServerError, match="ended while starting"):
         app.start()
     assert "let a proxy terminate TLS" in (tmp_path / "log").read_text() or "certfile" in (tmp_path / "log").read_text()

@@ -32,20 +32,20 @@ def _refuse_and_continue(served: AppServer, *, times: int) -> None:
 
 
 def test_requests_after_an_early_refusal_succeed(served: AppServer) -> None:
-    """For unread bodies with a declared length and in chunks."""
+    """The unread bodies have a declared length or are sent in chunks."""
     _refuse_and_continue(served, times=50)
 
 
 @pytest.mark.proof
 @pytest.mark.timeout(600)
 def test_a_thousand_requests_after_early_refusals_succeed(served: AppServer) -> None:
-    """The long version."""
+    """The same as the test above, with ten times as many requests."""
     _refuse_and_continue(served, times=500)
 
 
 @pytest.mark.parametrize("size", _SIZES)
 def test_the_connection_header_matches_the_behaviour(served: AppServer, size: int) -> None:
-    """The server keeps or closes the connection as stated."""
+    """The server keeps or closes the connection as its `Connection` header says."""
     with wire(served) as connection:
         connection.send(f"POST /products HTTP/1.1\r\nHost: app\r\nContent-Length: {size}\r\n\r\n".encode())
         connection.send(b"x" * size)

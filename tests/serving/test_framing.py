@@ -71,7 +71,7 @@ def test_the_classification_does_not_depend_on_later_bytes(parts: list[bytes], m
 
 
 def test_paths_with_special_handling_exist(settings: Settings) -> None:
-    """After a rename, a route would silently be handled like any other."""
+    """If such a route were renamed, it would silently lose its special handling."""
     served = {
         f"{method} {rule.rule}" for rule in create_app(settings).url_map.iter_rules() for method in rule.methods or ()
     }

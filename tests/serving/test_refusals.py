@@ -62,7 +62,7 @@ def _is_problem(reply: Reply, status: int) -> None:
 def test_a_refusal_is_logged_with_its_request_id_but_without_the_request(served: AppServer, log: Path) -> None:
     """The request's bytes cannot forge a log line."""
     with wire(served) as client:
-        client.send(b'{"level": "ERROR"}\r\n\r\n')
+        client.send(b'{"level": "ERROR", "message": "secret-marker"}\r\n\r\n')
         identifier = client.reply().fields["X-Request-ID"]
     found = [line for line in log.read_text().splitlines() if identifier in line]
     assert len(found) == 1
@@ -72,7 +72,7 @@ def test_a_refusal_is_logged_with_its_request_id_but_without_the_request(served:
 
 @pytest.mark.parametrize("field", ["SCRIPT_NAME: /elsewhere", "PATH_INFO: /elsewhere"])
 def test_a_header_cannot_change_the_path(served: AppServer, field: str) -> None:
-    """Loopback clients included, which gunicorn trusts as proxies."""
+    """Clients on loopback cannot change it either, although gunicorn trusts them as proxies."""
     with wire(served) as client:
         client.send(f"GET /healthz HTTP/1.1\r\nHost: app\r\n{field}\r\n\r\n".encode())
         assert client.reply().document() == {"status": "ok"}

@@ -64,7 +64,7 @@ def test_slow_clients_do_not_delay_others(
 def test_200_slow_clients_of_each_kind_do_not_delay_others_for_two_minutes(
     served: AppServer, visitor: Seller, behaviours: dict[str, Behaviour], names: list[str]
 ) -> None:
-    """Closed clients connect again."""
+    """Clients that the server closes connect again."""
     quiet = visit(visitor, seconds=10)
     with ExitStack() as open_crowds:
         crowds = [open_crowds.enter_context(Crowd(served.port, behaviours[name])) for name in names]
@@ -76,7 +76,10 @@ def test_200_slow_clients_of_each_kind_do_not_delay_others_for_two_minutes(
 
 
 def test_slow_clients_are_closed_after_a_total_deadline_and_counted_in_the_log(stack: Stack, tmp_path: Path) -> None:
-    """Regular bytes do not extend the deadline. One line is logged at once, the next after 1 min or at the shutdown."""
+    """Bytes that arrive regularly do not extend the deadline.
+
+    One line is logged immediately. Later clients are counted in a second line, after 1 min or at the shutdown.
+    """
     log = tmp_path / "log"
     with AppServer(app_environment(stack), workers=1, log=log) as app, Crowd(app.port, _SENDING["head"], 40) as crowd:
         assert wait_until(lambda: crowd.closed >= 40, seconds=20)

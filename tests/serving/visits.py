@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tests.sellers import Seller
 
-_SLACK = 0.02  # seconds; the load of the slow clients themselves on a machine with two cores
+_SLACK = 0.02  # seconds; allows for the processor time of the slow clients on a machine with two cores
 
 
 @dataclass(slots=True)
