@@ -62,7 +62,7 @@ def _is_problem(reply: Reply, status: int) -> None:
 def test_a_refusal_is_logged_with_its_request_id_but_without_the_request(served: AppServer, log: Path) -> None:
     """The request's bytes cannot forge a log line."""
     with wire(served) as client:
-        client.send(b'{"level": "ERROR", "message": "secret-marker"}\r\n\r\n')
+        client.send(b'{"secret-marker": "ERROR"}\r\n\r\n')
         identifier = client.reply().fields["X-Request-ID"]
     found = [line for line in log.read_text().splitlines() if identifier in line]
     assert len(found) == 1
