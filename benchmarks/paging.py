@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from benchmarks.report import line_plot, table, write_results
 from local import ROOT
-from tests.catalogue import MIDDLE, WHALE, load
+from tests.catalogue import LARGE_SELLER, MIDDLE, load
 from tests.postgres import PostgresServer, Session, acting_as, execute
 
 ROUNDS: Final = 40
@@ -74,7 +74,7 @@ def measure() -> dict[str, dict[str, Any]]:
         load(server)
         with server.session() as session:
             execute(session, "vacuum analyze products, deals, searching.suppliers")
-            with acting_as(session, WHALE):
+            with acting_as(session, LARGE_SELLER):
                 paging = {sort: fastest(session, page_arguments(session, sort)) for sort in SORTS}
                 calls: dict[Any, Arguments] = {name: {"search": text} for name, text in SEARCHES.items()}
                 searching = fastest(session, {"": {}} | calls)

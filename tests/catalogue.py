@@ -1,4 +1,4 @@
-"""Loads a million deals in about a minute: 80 % belong to one seller, the rest to two thousand others."""
+"""Load a million deals in about a minute: 80 % belong to one seller, the rest to 2 000 other sellers."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,18 +7,18 @@ from tests.postgres import PostgresServer, Session, execute
 
 PRODUCTS: Final = 100_000
 DEALS: Final = 10 * PRODUCTS
-WHALE: Final = "00000000-0000-4000-8000-000000000000"
-"""The seller who owns four fifths of all deals."""
-MINNOW: Final = "00000000-0000-4000-8000-000000000007"
-"""One of the other sellers, with ten products and a hundred deals. The whale's titles contain the same words."""
+LARGE_SELLER: Final = "00000000-0000-4000-8000-000000000000"
+"""The seller who owns 80 % of all deals."""
+SMALL_SELLER: Final = "00000000-0000-4000-8000-000000000007"
+"""One of the other sellers, with ten products and a hundred deals. Titles of both sellers have the same words."""
 
 _USERS = """
 insert into auth.users (id, email)
 select format('00000000-0000-4000-8000-%s', lpad(n::text, 12, '0'))::uuid, n || '@a.example'
 from generate_series(0, 2000) n
 """
-# One product in 50 has no ASIN. Of the whale's products, three in the middle of the catalogue have several ASINs, and
-# the titles of four contain "Zanzibar".
+# One product in 50 has no ASIN. Of the large seller's products, three in the middle of the catalogue have several
+# ASINs, and the titles of four contain "Zanzibar".
 _PRODUCTS = """
 insert into products (id, user_id, asin, upc, title, brand, multiple_asins)
 select format('00000000-0000-4000-9000-%%s', lpad(n::text, 12, '0'))::uuid,
@@ -62,7 +62,7 @@ where oid in ('public.products'::regclass, 'public.deals'::regclass, 'searching.
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The cursor of a deep page, near the middle of the whale's list in this order."""
+    """A cursor near the middle of the large seller's list in this order."""
 
     value: str
     id: str = "00000000-0000-4000-a000-000000400000"

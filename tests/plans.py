@@ -1,4 +1,7 @@
-"""Records the plans that PostgreSQL ran inside list_deals, with the rows and blocks they read (auto_explain)."""
+"""Record the query plans that PostgreSQL runs inside list_deals, with the rows and blocks that they read.
+
+The plans come from the extension auto_explain.
+"""
 
 import json
 from collections import Counter
@@ -10,7 +13,7 @@ from psycopg.errors import Diagnostic
 
 from tests.postgres import PostgresServer, Session, acting_as, execute
 
-_WATCH = """
+_RECORD_PLANS = """
 load 'auto_explain';
 set auto_explain.log_min_duration = 0;
 set auto_explain.log_analyze = on;
@@ -43,7 +46,7 @@ class Page:
         return self.rows.total()
 
 
-class Watcher:
+class PlanRecorder:
     """A session that records its plans. The caller must close it."""
 
     def __init__(self, server: PostgresServer) -> None:
@@ -51,7 +54,7 @@ class Watcher:
         self._plans: list[dict[str, Any]] = []
         self.session: Session = server.session()
         self.session.add_notice_handler(self._record)
-        execute(self.session, _WATCH)
+        execute(self.session, _RECORD_PLANS)
 
     def lists(self, user_id: str, **arguments: object) -> Page:
         """Call list_deals as `user_id` and return its result and cost."""

@@ -1,4 +1,7 @@
-"""With a million deals, the cost of a page is near its size for every filter, sort and search. Counted, not timed."""
+"""With a million deals, the cost of a page depends on its size, for every filter, sort and search.
+
+The cost is the number of rows and blocks that PostgreSQL reads. No test measures time.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,8 +11,8 @@ from typing import Any, Final
 
 import pytest
 
-from tests.catalogue import DEALS, MIDDLE, MINNOW, PRODUCTS, WHALE, load
-from tests.plans import Page, Watcher
+from tests.catalogue import DEALS, LARGE_SELLER, MIDDLE, PRODUCTS, SMALL_SELLER, load
+from tests.plans import Page, PlanRecorder
 from tests.postgres import PostgresServer, execute
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(600)]  # the first test loads a million deals
@@ -21,7 +24,7 @@ _FILTERS: Final = [
     for values in product(("", "asin_found", "needs_selection"), ("", "new", "rejected"), ("", True, False))
 ]
 _MOST_ROWS: Final = 400
-"""The most rows a page of 50 may read: its deals, one of each slice, and both again with their products."""
+"""Maximum rows that a page of 50 deals may read: these deals, one more deal per slice, and the products of both."""
 _MOST_BLOCKS: Final = 1200
 
 
@@ -35,16 +38,16 @@ def million() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="module", params=["never analyzed", "analyzed"])
-def watcher(request: pytest.FixtureRequest, million: PostgresServer) -> Iterator[Watcher]:
+def recorder(request: pytest.FixtureRequest, million: PostgresServer) -> Iterator[PlanRecorder]:
     """Return a session that records its plans, on tables with and without statistics."""
-    watching = Watcher(million)
-    with watching.session as session:
+    plans = PlanRecorder(million)
+    with plans.session as session:
         if request.param == "analyzed":
             execute(session, "analyze products, deals, searching.suppliers")
         known = execute(session, "select count(*) as known from pg_statistic where starelid = 'deals'::regclass")
         assert (known[0]["known"] > 0) is (request.param == "analyzed")
-        watching.lists(WHALE)  # loads the system catalogues into the session's memory
-        yield watching
+        plans.lists(LARGE_SELLER)  # loads the system catalogues into the session's memory
+        yield plans
 
 
 def _name(filters: dict[str, Any]) -> str:
@@ -61,22 +64,22 @@ def _bounded(page: Page, *, rows: int = _MOST_ROWS, blocks: int = _MOST_BLOCKS) 
 @pytest.mark.parametrize("filters", _FILTERS, ids=_name)
 @pytest.mark.parametrize("sort", _SORTS)
 def test_every_filter_with_every_sort_reads_little_more_than_the_page(
-    watcher: Watcher, sort: str, filters: dict[str, Any]
+    recorder: PlanRecorder, sort: str, filters: dict[str, Any]
 ) -> None:
     """The first page and one from the middle, for filters that match nearly all deals or few."""
-    first = watcher.lists(WHALE, p_sort=sort, **filters)
+    first = recorder.lists(LARGE_SELLER, p_sort=sort, **filters)
     _bounded(first)
     assert first.document["items"] or len(filters) > 1
     after = {f"p_after_{name}": value for name, value in asdict(MIDDLE[sort.removeprefix("-")]).items()}
-    deep = watcher.lists(WHALE, p_sort=sort, **filters, **after)
+    deep = recorder.lists(LARGE_SELLER, p_sort=sort, **filters, **after)
     _bounded(deep)
     assert deep.document["items"] != first.document["items"] or filters
 
 
 @pytest.mark.parametrize("sort", _SORTS)
-def test_deleted_deals_are_listed_at_the_same_cost(watcher: Watcher, sort: str) -> None:
+def test_deleted_deals_are_listed_at_the_same_cost(recorder: PlanRecorder, sort: str) -> None:
     """One deal in fifty is deleted. The active deals between them are not read."""
-    page = watcher.lists(WHALE, p_sort=sort, p_active=False)
+    page = recorder.lists(LARGE_SELLER, p_sort=sort, p_active=False)
     _bounded(page)
     assert len(page.document["items"]) == 50
 
@@ -84,23 +87,23 @@ def test_deleted_deals_are_listed_at_the_same_cost(watcher: Watcher, sort: str) 
 @pytest.mark.parametrize("filters", _FILTERS[::4], ids=_name)
 @pytest.mark.parametrize("search", ["zanzibar", "5%", "b00054321", "acme", "%%", "100000033333"])
 def test_the_cost_of_a_rare_search_is_bounded_by_its_matches(
-    watcher: Watcher, search: str, filters: dict[str, Any]
+    recorder: PlanRecorder, search: str, filters: dict[str, Any]
 ) -> None:
-    """Any characters, from two on, with every filter."""
+    """For searches of at least two characters of any kind, with every filter."""
     for sort in ("-created_at", "title"):
-        _bounded(watcher.lists(WHALE, p_sort=sort, p_search=search, **filters), rows=1000)
+        _bounded(recorder.lists(LARGE_SELLER, p_sort=sort, p_search=search, **filters), rows=1000)
 
 
 @pytest.mark.parametrize(("search", "found"), [("zanzibar", 40), ("5%", 40), ("b00054321", 0), ("b000054321", 10)])
-def test_a_rare_search_finds_every_match(watcher: Watcher, search: str, found: int) -> None:
+def test_a_rare_search_finds_every_match(recorder: PlanRecorder, search: str, found: int) -> None:
     """Ten deals for each matching product."""
-    assert len(watcher.lists(WHALE, p_search=search).document["items"]) == found
+    assert len(recorder.lists(LARGE_SELLER, p_search=search).document["items"]) == found
 
 
 @pytest.mark.parametrize("search", ["steel", "ol", "holder", "lamp", "b0000"])
-def test_a_frequent_search_fills_its_page_in_list_order(watcher: Watcher, search: str) -> None:
-    """Enough of the next deals in order match, so the matches are not all read and sorted."""
-    page = watcher.lists(WHALE, p_search=search)
+def test_a_frequent_search_fills_its_page_in_list_order(recorder: PlanRecorder, search: str) -> None:
+    """Many of the next deals in list order match, so it is not necessary to read and sort all matches."""
+    page = recorder.lists(LARGE_SELLER, p_search=search)
     _bounded(page, rows=PRODUCTS + 8000, blocks=25_000)
     assert len(page.document["items"]) == 50
     read_rows = Counter({name: rows for name, rows in page.rows.items() if "Bitmap Index" not in name})
@@ -109,10 +112,10 @@ def test_a_frequent_search_fills_its_page_in_list_order(watcher: Watcher, search
 
 @pytest.mark.parametrize("search", ["supplier 7 55", "walnut"])
 def test_the_cost_of_a_frequent_search_far_down_the_list_is_bounded_by_its_matches(
-    watcher: Watcher, search: str
+    recorder: PlanRecorder, search: str
 ) -> None:
-    """Its deals are at the end of the order. It sorts the matches of the index instead of reading the list."""
-    page = watcher.lists(WHALE, p_search=search, p_sort="title" if search == "walnut" else "supplier")
+    """The matches are at the end of the order. The query sorts the matches of the index instead of reading the list."""
+    page = recorder.lists(LARGE_SELLER, p_search=search, p_sort="title" if search == "walnut" else "supplier")
     deals = {"walnut": 115_000, "supplier 7 55": 1000}[search]
     _bounded(page, rows=3 * deals + 15_000, blocks=6 * deals + 30_000)
     assert len(page.document["items"]) == 50
@@ -120,16 +123,16 @@ def test_the_cost_of_a_frequent_search_far_down_the_list_is_bounded_by_its_match
 
 @pytest.mark.parametrize("search", ["holder", "ol", "supplier", "zanzibar"])
 @pytest.mark.parametrize("sort", ["-created_at", "title", "supplier"])
-def test_the_cost_for_a_small_seller_does_not_depend_on_others(watcher: Watcher, search: str, sort: str) -> None:
+def test_the_cost_for_a_small_seller_does_not_depend_on_others(recorder: PlanRecorder, search: str, sort: str) -> None:
     """These searches match many deals of other sellers. The cost for a small seller is bounded by their own deals."""
-    _bounded(watcher.lists(MINNOW, p_sort=sort, p_search=search), rows=4000, blocks=8000)
+    _bounded(recorder.lists(SMALL_SELLER, p_sort=sort, p_search=search), rows=4000, blocks=8000)
 
 
-def test_the_catalogue_has_a_million_deals(watcher: Watcher) -> None:
-    """Four fifths of them are the whale's."""
+def test_the_catalogue_has_a_million_deals(recorder: PlanRecorder) -> None:
+    """80 % of them belong to the large seller."""
     counted = execute(
-        watcher.session,
-        "select count(*) as all, count(*) filter (where user_id = %s) as whales from deals",
-        WHALE,
+        recorder.session,
+        "select count(*) as all, count(*) filter (where user_id = %s) as large from deals",
+        LARGE_SELLER,
     )
-    assert counted == [{"all": DEALS, "whales": DEALS * 4 // 5}]
+    assert counted == [{"all": DEALS, "large": DEALS * 4 // 5}]
