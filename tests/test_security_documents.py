@@ -36,13 +36,6 @@ def test_every_named_test_exists(document: str) -> None:
     assert [f"{file}::{test}" for file, test in named if test not in _tests_in(ROOT / file)] == []
 
 
-def test_every_file_that_security_md_points_to_exists() -> None:
-    """The links of README.md and docs/ are checked in tests/test_readme.py."""
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / "SECURITY.md").read_text("utf-8"))
-    assert targets
-    assert [target for target in targets if not (ROOT / target).exists()] == []
-
-
 def test_each_line_of_the_threat_model_names_a_test() -> None:
     """Every claim of the threat model is tested."""
     rows = [line for line in (ROOT / "SECURITY.md").read_text("utf-8").splitlines() if line.startswith("|")]
