@@ -1,4 +1,4 @@
-"""A real Chromium for the tests: the npm package on x86-64 Linux, elsewhere the one Playwright has installed."""
+"""A real Chromium for the tests: that of an npm package on x86-64 Linux, elsewhere the browser of Playwright."""
 
 import json
 import os

@@ -24,7 +24,7 @@ class Caller:
     id: str = ""
 
     def rpc(self, function: str, **arguments: object) -> httpx.Response:
-        """Call a database function, named arguments only."""
+        """Call a database function with named arguments."""
         return self.http.post(f"/rpc/{function}", json=arguments)
 
     def gets(self, function: str, **arguments: object) -> Any:  # noqa: ANN401 - any JSON

@@ -1,4 +1,4 @@
-"""A pytest plugin that selects the fast tests: `make check` runs pytest with `-p tests.fast`.
+"""A pytest plugin that selects the fast tests. `make check` runs pytest with `-p tests.fast`.
 
 A test is fast unless one of these is true:
 

@@ -87,8 +87,8 @@ class LocalRun:
             self.end(signal.SIGTERM)
 
 
-def family(pid: int) -> set[int]:
-    """Return the process and all its living descendants."""
+def process_tree(pid: int) -> set[int]:
+    """Return the process and all its running descendants."""
     listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True)  # noqa: S607
     rows = [line.split() for line in listing.stdout.splitlines()]
     parents = {int(child): int(parent) for child, parent, state in rows if not state.startswith("Z")}
@@ -102,4 +102,4 @@ def family(pid: int) -> set[int]:
 
 def all_gone(pids: set[int]) -> bool:
     """Return whether all of the processes have ended. A zombie counts as ended."""
-    return not set().union(*(family(pid) for pid in pids))
+    return not set().union(*(process_tree(pid) for pid in pids))

@@ -1,4 +1,4 @@
-"""Concurrent requests to an app, each on its own connection, with the time and answer of each."""
+"""Make concurrent requests to an app, each on its own connection, and record their times and answers."""
 
 import threading
 import time

@@ -87,7 +87,7 @@ def test_only_complete_pip_audit_output_can_be_clean(tmp_path: Path, output: str
     assert audit.audit_python(tool).verdict == verdict
 
 
-def test_a_missing_tool_is_reported_as_not_asked(tmp_path: Path) -> None:
+def test_a_missing_tool_is_reported_as_not_checked(tmp_path: Path) -> None:
     """Its installation may have failed because there was no network."""
     assert audit.audit_python(tmp_path / "missing").verdict == Verdict.NOT_CHECKED
 
@@ -131,7 +131,7 @@ def test_an_advisory_for_an_npm_package_is_found() -> None:
         assert audit.audit_npm(f"--registry={address}").verdict == Verdict.CLEAN
 
 
-def test_an_unreachable_registry_is_reported_as_not_asked() -> None:
+def test_an_unreachable_registry_is_reported_as_not_checked() -> None:
     """Uses the real npm with a port on which no server listens."""
     report = audit.audit_npm(f"--registry=http://127.0.0.1:{free_port()}", "--fetch-retries=0")
     assert report.verdict == Verdict.NOT_CHECKED

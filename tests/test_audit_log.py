@@ -131,7 +131,7 @@ def test_the_audit_log_has_no_secrets_and_no_forged_lines(audited_app: AppServer
 
 
 def test_plain_text_audit_lines_have_the_same_content(stack: Stack, tmp_path: Path) -> None:
-    """One plain text line for each event."""
+    """Each event is one line of plain text."""
     log = tmp_path / "log"
     environment = app_environment(stack, LOG_FORMAT="text")
     with AppServer(environment, workers=1, log=log) as app, new_seller(stack.supabase, app.url) as seller:

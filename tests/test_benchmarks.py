@@ -1,4 +1,4 @@
-"""The measuring code of the benchmarks, as far as it needs no contender's packages."""
+"""The parts of the benchmarks that run without the packages of the other contenders."""
 
 import asyncio
 import json
@@ -73,7 +73,7 @@ def test_the_remote_database_adds_the_configured_delay(stack: Stack, tmp_path: P
 
 
 def test_each_call_of_the_remote_database_is_counted(environment: BenchmarkEnvironment, user: User) -> None:
-    """With a contender's own server and the settings that gunicorn gets from ours."""
+    """The server is that of a contender, with the settings that gunicorn gets from our configuration."""
     with environment.server(UNCACHED) as server:
         calls = environment.database.calls(UNCACHED.name)
         first, second = _responses(server, read(user), read(user))

@@ -58,7 +58,7 @@ def test_a_document_lists_a_hundred_errors_and_the_number_of_omitted_ones(seller
 
 
 def test_at_most_a_hundred_unknown_deals_are_listed(seller: Seller) -> None:
-    """The database's refusal names every deal."""
+    """The database's error names every deal; the document lists only the first ones."""
     ids = [f"00000000-0000-4000-8000-{number:012}" for number in range(1000)]
     document = problem(seller.bulk("delete", *ids), 404)
     assert (len(document["errors"]), document["errors_omitted"]) == (100, 900)

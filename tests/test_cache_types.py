@@ -1,4 +1,4 @@
-"""The application with Flask-Caching's own backends: it works, without the freshness guarantee, and logs that once."""
+"""The application with the backends of Flask-Caching. It works without the freshness guarantee and logs this once."""
 
 import re
 import subprocess

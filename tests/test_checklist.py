@@ -21,7 +21,7 @@ Change = Callable[[Seller, dict[str, Any]], httpx.Response]
 
 _CHANGES: dict[str, tuple[Change, dict[str, int]]] = {
     "creating": (lambda seller, _: seller.http.post("/products", json={"title": "New"}), {"all": 3, "manual_entry": 2}),
-    "giving an ASIN": (
+    "adding an ASIN": (
         lambda seller, deal: seller.http.patch(f"/products/{deal['product_id']}", json={"asin": "B000000009"}),
         {"all": 2, "asin_found": 2},
     ),
@@ -30,7 +30,7 @@ _CHANGES: dict[str, tuple[Change, dict[str, int]]] = {
         {"all": 2, "asin_found": 1},
     ),
     "deleting": (lambda seller, deal: seller.deletes(deal["id"]), {"all": 1, "manual_entry": 0}),
-    "deleting for good": (lambda seller, deal: seller.deletes(deal["id"], hard=True), {"all": 1, "manual_entry": 0}),
+    "deleting permanently": (lambda seller, deal: seller.deletes(deal["id"], hard=True), {"all": 1, "manual_entry": 0}),
     "bulk-deleting": (lambda seller, deal: seller.bulk("delete", deal["id"]), {"all": 1, "manual_entry": 0}),
     "bulk-moving": (
         lambda seller, deal: seller.bulk("move", deal["id"], stage="ordered"),
@@ -86,7 +86,7 @@ def test_a_change_invalidates_only_its_own_users_entry(
     change, expected = _CHANGES[name]
     for someone in (seller, other_seller):
         someone.creates(asin="B000000001")
-    deal = seller.creates(title="The one that is changed")
+    deal = seller.creates(title="Changed product")
     before = {someone.key: someone.reads_stats().content.strip() for someone in (seller, other_seller)}
     assert {key: redis.get(key) for key in before} == before
     answer = change(seller, deal)

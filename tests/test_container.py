@@ -110,12 +110,12 @@ def test_the_process_is_not_root_and_owns_no_code() -> None:
     """USER comes after the last COPY, and no COPY changes the owner."""
     names = [name for name, _ in INSTRUCTIONS]
     assert arguments("USER") == ["10001:10001"]
-    assert names.index("USER") > max(place for place, name in enumerate(names) if name == "COPY")
+    assert names.index("USER") > max(index for index, name in enumerate(names) if name == "COPY")
     assert "--chown" not in DOCKERFILE
 
 
 def test_versions_and_commands_are_those_of_the_other_deployment() -> None:
-    """One version of Python, one way to install, one command, one port."""
+    """The image uses the same Python version, install command, start command and port as render.yaml."""
     version = (ROOT / ".python-version").read_text("utf-8").strip()
     assert [text.split()[0] for text in arguments("FROM")] == [f"python:{version}-slim"] * 2
     blueprint = dict(re.findall(r"^    (buildCommand|startCommand): (.+)$", BLUEPRINT, re.MULTILINE))
@@ -125,7 +125,7 @@ def test_versions_and_commands_are_those_of_the_other_deployment() -> None:
 
 
 def test_the_variables_are_settings() -> None:
-    """A misspelt name would leave a default in place."""
+    """With a misspelt name, the default value would apply without an error."""
     known = {name.upper() for name in Settings.model_fields}
     service = COMPOSE.partition("    environment:")[2].partition("    ports:")[0]
     named = re.findall(r"^      (\w+): ", service, re.MULTILINE)

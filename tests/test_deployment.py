@@ -72,7 +72,7 @@ def preloaded(stack: Stack, log: Path, **changes: str) -> AppServer:
 
 
 def test_the_blueprint_sets_only_known_variables_and_no_plain_secret() -> None:
-    """With a misspelt name the default would silently apply."""
+    """With a misspelt name, the default value would apply without an error."""
     assert {name.lower() for name in WIRING} - set(Settings.model_fields) == {"gunicorn_cmd_args"}
     assert {name: source for name, (source, _) in WIRING.items() if source != "value"} == {
         "SECRET_KEY": "generateValue",
@@ -162,7 +162,7 @@ def test_a_preloaded_worker_connects_to_a_redis_that_starts_later(stack: Stack, 
 
 
 def test_sigterm_completes_requests_in_flight_before_stopping(stack: Stack, tmp_path: Path) -> None:
-    """A deployment loses no change."""
+    """A deployment of a new version loses no change."""
     log = tmp_path / "log"
     with preloaded(stack, log) as app, new_seller(stack.supabase, app.url) as seller:
         with socket.create_connection((LOOPBACK, app.port), timeout=STOP_SECONDS) as connection:

@@ -43,8 +43,10 @@ def own_app(stack: Stack, module_valkey: ValkeyServer, proxy: SupabaseProxy, log
 
 
 @pytest.fixture
-def watcher(stack: Stack, own_app: AppServer, module_valkey: ValkeyServer, proxy: SupabaseProxy) -> Iterator[Seller]:
-    """Return an operator of `own_app`. After the test, restart the servers and wait until they are connected."""
+def own_operator(
+    stack: Stack, own_app: AppServer, module_valkey: ValkeyServer, proxy: SupabaseProxy
+) -> Iterator[Seller]:
+    """Return an operator of `own_app`. After the test, restore the servers and wait until they are connected."""
     with new_seller(stack.supabase, own_app.url) as someone:
         make_operator(stack.supabase, someone)
         assert someone.http.get(_REDIS).status_code == 200
@@ -65,10 +67,10 @@ def _timed(someone: Seller, path: str) -> tuple[httpx.Response, float]:
     return someone.http.get(path), time.monotonic() - started
 
 
-def test_cache_status_has_exactly_the_documented_members(watcher: Seller) -> None:
+def test_cache_status_has_exactly_the_documented_members(own_operator: Seller) -> None:
     """Every member has the right type and a plausible value."""
-    assert watcher.stats() == watcher.stats()
-    answer = watcher.http.get(CACHE_STATUS)
+    assert own_operator.stats() == own_operator.stats()
+    answer = own_operator.http.get(CACHE_STATUS)
     document = answer.json()
     assert _shape(document) == {
         "redis": {
@@ -82,10 +84,10 @@ def test_cache_status_has_exactly_the_documented_members(watcher: Seller) -> Non
         "cache_key": str, "user_cached": bool, "state": str, "ttl_seconds": float, "default_ttl_seconds": int,
         "size_bytes": int,
     }  # fmt: skip
-    assert document["cache_key"] == f"asin_stats:{watcher.id}"
+    assert document["cache_key"] == f"asin_stats:{own_operator.id}"
     assert (document["user_cached"], document["state"], document["breaker"]["state"]) == (True, "value", "closed")
     assert 0 < document["ttl_seconds"] <= document["default_ttl_seconds"] == 10
-    assert document["size_bytes"] == len(watcher.reads_stats().text.strip())
+    assert document["size_bytes"] == len(own_operator.reads_stats().text.strip())
     assert document["redis"]["server"].startswith("valkey 9.")
     assert answer.headers["Cache-Control"] == "no-store"
 
@@ -104,12 +106,12 @@ def test_the_states_of_an_entry_are_distinguished(seller: Seller, redis: Redis) 
         assert redis.get(seller.key) == stored
 
 
-def test_hits_and_misses_are_counted_across_all_workers(watcher: Seller) -> None:
+def test_hits_and_misses_are_counted_across_all_workers(own_operator: Seller) -> None:
     """Ten reads are one miss and nine hits across the workers. Reading the status is not counted."""
-    before = watcher.cache_status()["app"]
+    before = own_operator.cache_status()["app"]
     for _ in range(10):
-        watcher.reads_stats()
-    after = watcher.cache_status()["app"]
+        own_operator.reads_stats()
+    after = own_operator.cache_status()["app"]
     assert (after["misses"] - before["misses"], after["hits"] - before["hits"]) == (1, 9)
 
 
@@ -124,49 +126,49 @@ def test_only_operators_can_read_the_redis_report(seller: Seller, operator: Sell
 
 
 def test_the_redis_report_has_only_whitelisted_fields_and_own_entries(
-    watcher: Seller, module_valkey: ValkeyServer
+    own_operator: Seller, module_valkey: ValkeyServer
 ) -> None:
     """No path, address, process id or run id. Entries have key and state but no value. No foreign keys."""
-    watcher.reads_stats()
+    own_operator.reads_stats()
     with Redis.from_url(module_valkey.url, decode_responses=True) as client:
         client.set("session:of-somebody-else", "x", px=60_000)
         info: dict[str, Any] = client.info("everything")
-    answer = watcher.http.get(_REDIS)
+    answer = own_operator.http.get(_REDIS)
     document = answer.json()
     assert set(document["info"]) <= set(INFO_FIELDS)
     hidden = ("executable", "config_file", "run_id", "master_replid", "os", "gcc_version", "tcp_port", "process_id")
     assert not set(hidden) & set(document["info"])
     values = [str(info[name]) for name in ("executable", "run_id", "master_replid", "os", "gcc_version", "tcp_port")]
     assert not [value for value in values if value in answer.text]
-    (entry,) = [entry for entry in document["entries"] if entry["key"] == watcher.key]
+    (entry,) = [entry for entry in document["entries"] if entry["key"] == own_operator.key]
     assert (entry["state"], set(entry)) == ("value", {"key", "state", "ttl_seconds", "size_bytes"})
     assert all(found["key"].startswith("asin_stats:") for found in document["entries"])
 
 
 @pytest.mark.parametrize("how", ["killed", "paused"])
 def test_without_redis_the_reports_are_fast_and_say_not_connected(
-    watcher: Seller, module_valkey: ValkeyServer, how: str
+    own_operator: Seller, module_valkey: ValkeyServer, how: str
 ) -> None:
     """Every endpoint of every worker answers 200 with connected false, within 2.5 s even if Redis hangs."""
-    watcher.reads_stats()
+    own_operator.reads_stats()
     module_valkey.kill() if how == "killed" else module_valkey.pause()
     for path in (CACHE_STATUS, _REDIS, "/readyz") * 2:
-        answer, seconds = _timed(watcher, path)
+        answer, seconds = _timed(own_operator, path)
         assert (answer.status_code, seconds < _QUICK) == (200, True), (path, answer.text, seconds)
         redis = answer.json() if path == _REDIS else answer.json()["redis"]
         assert (redis["enabled"], redis["connected"]) == (True, False)
-    document = watcher.cache_status()
+    document = own_operator.cache_status()
     assert (document["user_cached"], document["state"], document["breaker"]["state"]) == (False, None, "open")
-    assert watcher.stats()["all"] == 0
+    assert own_operator.stats()["all"] == 0
 
 
-def test_healthz_depends_on_no_server(watcher: Seller, stack: Stack, module_valkey: ValkeyServer) -> None:
+def test_healthz_depends_on_no_server(own_operator: Seller, stack: Stack, module_valkey: ValkeyServer) -> None:
     """It answers at once without identity, even if both servers hang."""
     module_valkey.pause()
     stack.supabase.pause()
     try:
         for _ in range(4):
-            answer, seconds = _timed(watcher, "/healthz")
+            answer, seconds = _timed(own_operator, "/healthz")
             assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
             assert seconds < 0.5
     finally:
@@ -174,11 +176,11 @@ def test_healthz_depends_on_no_server(watcher: Seller, stack: Stack, module_valk
 
 
 def test_readiness_depends_on_the_database_only(
-    watcher: Seller, module_valkey: ValkeyServer, proxy: SupabaseProxy
+    own_operator: Seller, module_valkey: ValkeyServer, proxy: SupabaseProxy
 ) -> None:
     """503 with Retry-After only if the database is down. The state of Redis is reported, but does not matter."""
     # Both workers cache now that the user is an operator, because the database cannot be queried later.
-    (ready, *_) = [watcher.http.get("/readyz") for _ in range(16)]
+    (ready, *_) = [own_operator.http.get("/readyz") for _ in range(16)]
     assert ready.status_code == 200
     assert _shape(ready.json()) == {
         "status": str,
@@ -188,18 +190,20 @@ def test_readiness_depends_on_the_database_only(
     page = http_answer("200 OK", b"<html>Our gateway is under maintenance</html>", media_type="text/html")
     for fault in (Fault(lambda _: b"", arrives=False), Fault(lambda _: page)):
         proxy.fault = fault
-        assert wait_until(lambda: all(watcher.http.get("/readyz").status_code == 503 for _ in range(8)), seconds=10)
-        answer = watcher.http.get("/readyz")
+        assert wait_until(
+            lambda: all(own_operator.http.get("/readyz").status_code == 503 for _ in range(8)), seconds=10
+        )
+        answer = own_operator.http.get("/readyz")
         assert answer.json()["database"] == {"connected": False}
         assert int(answer.headers["Retry-After"]) >= 1
         assert answer.json()["redis"]["connected"] is True
     proxy.fault = None
     module_valkey.kill()
-    assert wait_until(lambda: all(watcher.http.get("/readyz").status_code == 200 for _ in range(8)), seconds=10)
+    assert wait_until(lambda: all(own_operator.http.get("/readyz").status_code == 200 for _ in range(8)), seconds=10)
 
 
 def test_anonymous_callers_get_only_the_readiness_status(
-    watcher: Seller, own_app: AppServer, stack: Stack, proxy: SupabaseProxy
+    own_operator: Seller, own_app: AppServer, stack: Stack, proxy: SupabaseProxy
 ) -> None:
     """The same applies to sellers, and to operators whose role cannot be checked."""
     with new_seller(stack.supabase, own_app.url) as seller, new_seller(stack.supabase, own_app.url) as unconfirmed:
@@ -207,7 +211,9 @@ def test_anonymous_callers_get_only_the_readiness_status(
         for request in (partial(httpx.get, f"{own_app.url}/readyz"), partial(seller.http.get, "/readyz")):
             assert (request().status_code, request().json()) == (200, {"status": "ready"})
         proxy.fault = Fault(lambda _: b"", arrives=False)
-        assert wait_until(lambda: all(watcher.http.get("/readyz").status_code == 503 for _ in range(8)), seconds=10)
+        assert wait_until(
+            lambda: all(own_operator.http.get("/readyz").status_code == 503 for _ in range(8)), seconds=10
+        )
         for answer in (httpx.get(f"{own_app.url}/readyz"), seller.http.get("/readyz"), unconfirmed.http.get("/readyz")):
             assert (answer.status_code, answer.json()) == (503, {"status": "unavailable"})
 

@@ -1,4 +1,4 @@
-"""The documents say what the code says: modules, settings, endpoints, log messages, names and links."""
+"""The documents match the code: modules, settings, endpoints, log messages, names and links."""
 
 import re
 from collections.abc import Iterator
@@ -71,21 +71,23 @@ def test_every_link_leads_to_a_file_and_a_heading_that_exist(document: Path) -> 
 
 
 def test_the_index_lists_every_page() -> None:
-    """A page that is not in the index is not found."""
+    """A reader finds a page through the index."""
     index = text_of("README.md")
     pages = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")} - {"README.md"}
     assert sorted(page for page in pages if f"({page})" not in index) == []
 
 
 def test_each_decision_has_the_same_parts() -> None:
-    """Context, options, decision, consequences."""
-    for page in (DOCS / "decisions").glob("*.md"):
+    """The parts are context, options, decision and consequences."""
+    pages = list((DOCS / "decisions").glob("*.md"))
+    assert pages
+    for page in pages:
         headings = re.findall(r"^## (.+)$", page.read_text("utf-8"), re.MULTILINE)
         assert headings == ["Context", "Options", "Decision", "Consequences"], page.name
 
 
 def test_the_readme_stays_short() -> None:
-    """Details belong into docs/."""
+    """Details belong in docs/."""
     assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 250
 
 
@@ -100,7 +102,7 @@ def test_the_architecture_names_every_module_once_and_no_other() -> None:
 
 
 def test_the_configuration_lists_every_setting_with_its_default() -> None:
-    """Settings that are missing or renamed, and defaults that were changed."""
+    """Missing and renamed settings are found, and changed defaults."""
     table = [row for row in rows(text_of("configuration.md")) if re.fullmatch("`[A-Z_]+`", row[0])]
     listed = {name.strip("`"): default for name, default, _ in table}
     fields = Settings.model_fields
@@ -124,7 +126,7 @@ def test_the_api_reference_lists_every_endpoint() -> None:
     assert listed - {("GET", "/")} == served
 
 
-def test_the_glossary_names_what_the_code_has() -> None:
+def test_the_names_in_the_glossary_exist_in_the_code() -> None:
     """Each name in the last column occurs in the code."""
     code = code_in("app", "local", "supabase", "tests", "config.py", "Makefile", "package.json")
     names = {name for row in rows(text_of("glossary.md")) for name in re.findall(r"`([^`]+)`", row[-1])}

@@ -69,7 +69,7 @@ def _check(answer: httpx.Response | TestResponse, path: str) -> None:
 def test_every_answer_of_every_route_has_the_security_headers(
     app: Flask, who: str, request: pytest.FixtureRequest
 ) -> None:
-    """With every method, allowed or not, and unknown paths too: pages, documents, files, redirects and refusals."""
+    """For every method, allowed or not, and for unknown paths: pages, documents, files, redirects and refusals."""
     caller = request.getfixturevalue(who)
     http: httpx.Client = caller if isinstance(caller, httpx.Client) else caller.http
     statuses = set()

@@ -54,7 +54,7 @@ def _refused(app: Flask, policy: Policy, seller: Seller, request: Callable[[], h
 
 
 def test_a_change_is_answered_with_the_remaining_quota(client: httpx.Client) -> None:
-    """In the header fields of the IETF draft, also if nothing was changed."""
+    """The quota is in the header fields of the IETF draft, also if the change was refused as invalid."""
     for title, status in (("One", 201), ("", 422)):
         answer = client.post("/products", json={"title": title})
         assert answer.status_code == status

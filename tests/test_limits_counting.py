@@ -39,7 +39,7 @@ def test_counting_in_redis_and_in_a_process_gives_the_same_results(limited_app: 
 
 
 def test_local_counters_are_bounded() -> None:
-    """Many addresses cannot fill its memory."""
+    """Many addresses cannot fill the memory of a worker."""
     local_counters = Counters(clock=lambda: 0.0)
     assert not [key for key in range(3) if not local_counters.take("first", _POLICY, 1).allowed]
     assert not local_counters.take("first", _POLICY, 1).allowed

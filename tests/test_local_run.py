@@ -19,7 +19,7 @@ from local import ROOT
 from local.processes import wait_until
 from local.restarter import PAUSE_SECONDS
 from local.stack import Stack
-from tests.local_run import STOP_SECONDS, LocalRun, all_gone, family
+from tests.local_run import STOP_SECONDS, LocalRun, all_gone, process_tree
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
     """Return the first run, already stopped."""
     directory = tmp_path_factory.mktemp("first") / "state"
     with LocalRun(directory) as run:
-        processes = family(run.process.pid)
+        processes = process_tree(run.process.pid)
         return FirstRun(directory, processes, run.end(signal.SIGINT))
 
 
@@ -73,7 +73,7 @@ def test_stack_json_has_the_documented_keys_and_is_private(running: LocalRun) ->
     ]
     assert set(announced["demo"]) == set(announced["operator"]) == {"email", "password"}
     assert set(announced["pids"]) == {"supervisor", "gunicorn", "redis", "supabase"}
-    assert set(announced["pids"].values()) <= family(running.process.pid)
+    assert set(announced["pids"].values()) <= process_tree(running.process.pid)
     for name in ("stack.json", "stack.env", "secret_key", "supabase/keys.json", "supabase/logins.json"):
         assert stat.S_IMODE((running.directory / name).stat().st_mode) == 0o600, name
 
@@ -171,7 +171,7 @@ def test_ctrl_c_during_the_start_stops_every_process(directory: Path) -> None:
     """The parts that had already started are stopped, and there is no stack.json."""
     run = LocalRun(directory).spawn()
     assert wait_until(lambda: "Valkey is ready" in run.output.read_text(), seconds=STOP_SECONDS)
-    processes = family(run.process.pid)
+    processes = process_tree(run.process.pid)
     assert run.end(signal.SIGINT) == 0
     assert wait_until(lambda: all_gone(processes), seconds=STOP_SECONDS)
     assert not (directory / "stack.json").exists()
@@ -180,7 +180,7 @@ def test_ctrl_c_during_the_start_stops_every_process(directory: Path) -> None:
 def test_a_killed_supervisor_leaves_no_process_and_keeps_the_data(directory: Path) -> None:
     """After SIGKILL the guardian process cleans up. SIGTERM, at the end, has the same effect as Ctrl-C."""
     with LocalRun(directory) as killed:
-        processes = family(killed.process.pid)
+        processes = process_tree(killed.process.pid)
         url = f"{killed.announced['app_url']}/products"
         new = {"title": "Kept", "supplier": "Acme"}
         created = httpx.post(url, json=new, headers=killed.sign_in("demo")).raise_for_status().json()
@@ -189,7 +189,7 @@ def test_a_killed_supervisor_leaves_no_process_and_keeps_the_data(directory: Pat
         assert wait_until(lambda: all_gone(processes), seconds=STOP_SECONDS)
     with LocalRun(directory) as second:
         assert second.announced["demo"] == demo
-        processes = family(second.process.pid)
+        processes = process_tree(second.process.pid)
         url = f"{second.announced['app_url']}/products/{created['product']['id']}"
         assert httpx.get(url, headers=second.sign_in("demo")).json()["title"] == "Kept"
         assert second.end(signal.SIGTERM) == 0
@@ -214,7 +214,7 @@ def test_redis_killed_with_the_readme_command_is_restarted(directory: Path) -> N
         assert wait_until(lambda: "fwd=bypass" in read(), seconds=STOP_SECONDS)
         assert wait_until(lambda: bool(read()) and run.announced != before, seconds=STOP_SECONDS)
         assert time.monotonic() - killed_at > PAUSE_SECONDS - 0.5
-        assert run.announced["pids"]["redis"] in family(run.process.pid)
+        assert run.announced["pids"]["redis"] in process_tree(run.process.pid)
         assert run.announced == before | {"pids": before["pids"] | {"redis": run.announced["pids"]["redis"]}}
         assert wait_until(lambda: "; hit" in read(), seconds=STOP_SECONDS)
         output = run.output.read_text()
@@ -236,7 +236,7 @@ def run_the_readme_kill_command(directory: Path) -> None:
 def test_the_stack_stops_when_a_required_part_ends(directory: Path, part: str, name: str) -> None:
     """The message names the part that ended."""
     with LocalRun(directory) as run:
-        processes = family(run.process.pid)
+        processes = process_tree(run.process.pid)
         os.kill(run.announced["pids"][part], signal.SIGKILL)
         assert run.process.wait(STOP_SECONDS) == 1
         assert re.search(rf"^Error: {name} has ended[.:]$", run.output.read_text(), re.MULTILINE)

@@ -22,7 +22,7 @@ from local.restarter import Restarter
 from local.server import LOOPBACK, PortTakenError, ServerError, port_is_free
 from local.supabase import SqlError, SupabaseServer
 from local.valkey import ValkeyServer
-from tests.local_run import STOP_SECONDS, all_gone, family
+from tests.local_run import STOP_SECONDS, all_gone, process_tree
 
 MIGRATIONS = ROOT / "supabase" / "migrations"
 
@@ -93,29 +93,31 @@ def test_a_taken_port_is_reported(valkey: ValkeyServer, tmp_path: Path) -> None:
 def test_a_crashing_server_is_restarted_once_per_pause(
     valkey: ValkeyServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No busy loop: a taken port or a crash causes one log line and one pause, however often `look` is called."""
+    """A taken port or a crash causes one log line and one pause, no matter how often `check` is called."""
     ids, pause = [valkey.pid], 0.3
-    revival = Restarter(valkey, meanwhile="The rest goes on.", restarted=lambda: ids.append(valkey.pid), pause=pause)
+    restarter = Restarter(
+        valkey, meanwhile="The rest keeps running.", restarted=lambda: ids.append(valkey.pid), pause=pause
+    )
 
-    def revived() -> bool:
-        revival.check()
+    def runs_again() -> bool:
+        restarter.check()
         return valkey.is_running()
 
     os.kill(valkey.pid, signal.SIGKILL)
-    assert wait_until(lambda: not revived(), seconds=STOP_SECONDS)
+    assert wait_until(lambda: not runs_again(), seconds=STOP_SECONDS)
     assert wait_until(lambda: port_is_free(valkey.port), seconds=STOP_SECONDS)
     with socket.create_server((LOOPBACK, valkey.port)):
-        assert not wait_until(revived, seconds=3)
-    for deaths in (1, 2):
-        assert wait_until(revived, seconds=STOP_SECONDS)
-        assert len(set(ids)) == 1 + deaths
+        assert not wait_until(runs_again, seconds=3)
+    for crashes in (1, 2):
+        assert wait_until(runs_again, seconds=STOP_SECONDS)
+        assert len(set(ids)) == 1 + crashes
         killed_at = time.monotonic()
         os.kill(valkey.pid, signal.SIGKILL)
-        assert wait_until(lambda: not revived(), seconds=STOP_SECONDS)
-    assert wait_until(revived, seconds=STOP_SECONDS)
+        assert wait_until(lambda: not runs_again(), seconds=STOP_SECONDS)
+    assert wait_until(runs_again, seconds=STOP_SECONDS)
     assert time.monotonic() - killed_at > pause
     output = capsys.readouterr().out
-    assert output.count("Valkey has ended. The rest goes on.\nValkey will be restarted in 0.3 s.") == 3
+    assert output.count("Valkey has ended. The rest keeps running.\nValkey will be restarted in 0.3 s.") == 3
     assert 1 <= output.count(f"Valkey: port {valkey.port} is taken") <= 2
     assert output.count("Valkey is ready again on port") == 3
 
@@ -140,7 +142,7 @@ def test_children_die_with_a_killed_parent_even_when_paused(tmp_path: Path) -> N
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as parent:  # noqa: S603 - our own program
         assert parent.stdout is not None
         assert parent.stdout.readline() == b"ready\n"
-        processes = family(parent.pid)
+        processes = process_tree(parent.pid)
         assert len(processes) == 3  # with the guardian
         os.kill(parent.pid, signal.SIGKILL)
     assert wait_until(lambda: all_gone(processes), seconds=STOP_SECONDS)

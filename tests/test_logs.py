@@ -29,7 +29,7 @@ def production(stack: Stack, log: Path) -> Iterator[AppServer]:
 
 
 @pytest.fixture
-def customer(stack: Stack, production: AppServer) -> Iterator[Seller]:
+def production_seller(stack: Stack, production: AppServer) -> Iterator[Seller]:
     """Return a user of `production`."""
     with new_seller(stack.supabase, production.url) as someone:
         yield someone
@@ -43,9 +43,9 @@ def _of_request(log: Path, request_id: str) -> list[str]:
     return [line["message"] for line in _lines(log) if line["request_id"] == request_id]
 
 
-def test_in_production_every_log_line_is_json_with_the_same_members(customer: Seller, log: Path) -> None:
+def test_in_production_every_log_line_is_json_with_the_same_members(production_seller: Seller, log: Path) -> None:
     """Lines of gunicorn itself included. The members are time (UTC), level, logger, request id and message."""
-    customer.stats()
+    production_seller.stats()
     lines = _lines(log)
     assert {tuple(line) for line in lines} == {("time", "level", "logger", "request_id", "message")}
     assert {line["logger"].split(".")[0] for line in lines} == {"gunicorn", "app"}
@@ -53,37 +53,44 @@ def test_in_production_every_log_line_is_json_with_the_same_members(customer: Se
     assert all(line["request_id"] == "-" for line in lines if line["logger"].startswith("gunicorn"))
 
 
-def test_cache_events_are_logged_with_the_key_and_the_request_id(customer: Seller, log: Path) -> None:
-    """There is one line each for stored, hit and invalidated, and none of another request."""
+def test_cache_events_are_logged_with_the_key_and_the_request_id(production_seller: Seller, log: Path) -> None:
+    """One line is logged for each of stored, hit and invalidated, and no line belongs to another request."""
     for request_id, message in (("r-1", "cache stored"), ("r-2", "cache hit")):
-        customer.reads_stats(**{"X-Request-ID": request_id + customer.id})
-        assert _of_request(log, request_id + customer.id) == [f"{message} {customer.key}"]
-    answer = customer.http.post("/products", json={"title": "x"})
-    assert _of_request(log, answer.headers["X-Request-ID"]) == [f"cache invalidated {customer.key}"]
+        production_seller.reads_stats(**{"X-Request-ID": request_id + production_seller.id})
+        assert _of_request(log, request_id + production_seller.id) == [f"{message} {production_seller.key}"]
+    answer = production_seller.http.post("/products", json={"title": "x"})
+    assert _of_request(log, answer.headers["X-Request-ID"]) == [f"cache invalidated {production_seller.key}"]
 
 
-def test_request_values_cannot_forge_a_log_line(customer: Seller, log: Path) -> None:
+def test_request_values_cannot_forge_a_log_line(production_seller: Seller, log: Path) -> None:
     """Values that contain JSON or a line break are not logged."""
-    customer.reads_stats(**{"X-Request-ID": 'x", "level": "ERROR", "message": "forged'})
-    customer.http.get("/products", params={"search": 'forged\n{"level": "ERROR"}'})
+    production_seller.reads_stats(**{"X-Request-ID": 'x", "level": "ERROR", "message": "forged'})
+    production_seller.http.get("/products", params={"search": 'forged\n{"level": "ERROR"}'})
     assert "forged" not in log.read_text()
 
 
 def test_no_token_password_or_key_is_ever_logged(
-    stack: Stack, customer: Seller, production: AppServer, log: Path
+    stack: Stack, production_seller: Seller, production: AppServer, log: Path
 ) -> None:
     """At DEBUG, for valid and invalid requests, in the API and the desk."""
-    customer.creates(notes="private words of a seller")
-    customer.http.post("/products", json={"title": 5, "notes": "private words of a seller"})
-    forged = customer.token[:-4] + "AAAA"
+    production_seller.creates(notes="private words of a seller")
+    production_seller.http.post("/products", json={"title": 5, "notes": "private words of a seller"})
+    forged = production_seller.token[:-4] + "AAAA"
     assert httpx.get(f"{production.url}{STATS}", headers={"Authorization": f"Bearer {forged}"}).status_code == 401
     with new_visitor(production.url) as visitor:
         visitor.opens("/sign-in")
-        visitor.submits("/sign-in", email=customer.email, password=PASSWORD)
-        visitor.submits("/sign-in", email=customer.email, password=f"{PASSWORD}-wrong")
+        visitor.submits("/sign-in", email=production_seller.email, password=PASSWORD)
+        visitor.submits("/sign-in", email=production_seller.email, password=f"{PASSWORD}-wrong")
     text = log.read_text()
-    parts = (customer.token, customer.token.split(".")[2], forged.split(".")[1])
-    secrets = (*parts, PASSWORD, customer.email, _SECRET_KEY, stack.supabase.publishable_key, stack.supabase.jwt_secret)
+    parts = (production_seller.token, production_seller.token.split(".")[2], forged.split(".")[1])
+    secrets = (
+        *parts,
+        PASSWORD,
+        production_seller.email,
+        _SECRET_KEY,
+        stack.supabase.publishable_key,
+        stack.supabase.jwt_secret,
+    )
     assert not [secret for secret in (*secrets, "private words") if secret in text]
 
 

@@ -31,7 +31,9 @@ class Change:
 
 _CHANGES: Final = st.builds(
     Change,
-    st.sampled_from(["create", "soft delete", "hard delete", "retitle", "resupply", "reprice", "favorite"]),
+    st.sampled_from(
+        ["create", "soft delete", "hard delete", "change title", "change supplier", "change cost", "favorite"]
+    ),
     st.integers(0, 30),
     _TITLES,
     _SUPPLIERS,
@@ -67,12 +69,12 @@ class Catalogue:
         if change.kind in {"soft delete", "hard delete"}:
             self.deals.remove(deal)
             execute(self.session, "select delete_deal(%s, %s)", deal["id"], change.kind == "hard delete")
-        elif change.kind == "retitle":
+        elif change.kind == "change title":
             execute(self.session, "select update_product(%s, %s)", deal["product_id"], Jsonb({"title": change.title}))
         else:
             changes = {
-                "resupply": {"supplier": change.supplier},
-                "reprice": {"buy_cost": change.cost},
+                "change supplier": {"supplier": change.supplier},
+                "change cost": {"buy_cost": change.cost},
                 "favorite": {"favorite": True},
             }
             execute(self.session, "select update_deal(%s, %s)", deal["id"], Jsonb(changes[change.kind]))

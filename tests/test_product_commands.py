@@ -110,7 +110,7 @@ def test_a_failure_is_one_line_with_exit_status_1(operator_shell: Operator, sell
 def test_a_service_key_in_the_environment_is_used(
     operator_shell: Operator, stack: Stack, seller: Seller, file: str
 ) -> None:
-    """As for hosted projects, whose signing keys are not available."""
+    """Hosted projects need this, because their signing keys are not available."""
     key = jwt.encode({"role": "service_role", "aud": "authenticated"}, stack.supabase.jwt_secret, "HS256")
     arguments = ("import", file, "--user", seller.email)
     assert operator_shell.runs(*arguments, SUPABASE_SERVICE_KEY=key, SUPABASE_JWT_SECRET="")[0] == 0

@@ -1,6 +1,6 @@
 """The console sessions of the documents, run in a real shell against a running stack.
 
-The documents are one session: each continues where the one before it ends.
+All documents together are one session. Each continues in the state that the one before it left.
 """
 
 import json
@@ -23,8 +23,8 @@ from tests.sellers import app_environment
 
 DOCUMENTS: Final = ("README.md", "docs/api.md", "docs/operations.md")
 SHELL_SECONDS: Final = 60
-# What differs from run to run: ids, numbers, sizes, and the word after a number. The numbers that matter have tests of
-# their own.
+# Text that differs between runs: ids, numbers, sizes, and the word after a number. Other tests check the numbers that
+# matter.
 _VOLATILE: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|\d+(\.\d+)?([KM]\b| entry| entries)?")
 
 
@@ -110,5 +110,5 @@ def test_the_session_shows_a_miss_a_hit_and_the_new_number_after_a_change(answer
 
 
 def test_the_readme_shows_the_numbers_of_the_demo(answers: list[str]) -> None:
-    """The demo data are always the same, so everybody sees the numbers of the README."""
+    """The demo data are always the same, so every reader gets the numbers of the README."""
     assert list(breakdowns([step.shown for step in steps()])) == list(breakdowns(answers))

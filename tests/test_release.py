@@ -1,4 +1,4 @@
-"""`make release`: it tags a commit only when everything is ready for it."""
+"""`make release` tags a commit only if the commit is ready for a release."""
 
 import re
 import subprocess
@@ -81,7 +81,7 @@ def _replace(name: str, old: str, new: str) -> Callable[[Path], None]:
     ids=["uncommitted", "untested", "tagged", "version", "no date", "no text"],
 )
 def test_each_obstacle_is_named(repository: Path, change: Callable[[Path], object], reason: str) -> None:
-    """One line each, which says what to do."""
+    """Each obstacle is one line that says what to do."""
     change(repository)
     assert any(reason in line for line in obstacles(repository))
 

@@ -18,7 +18,7 @@ from tests.sellers import STATS, Seller
 
 
 def test_cache_status_has_hit_or_miss_and_the_ttl(seller: Seller, redis: Redis) -> None:
-    """RFC 9211. The TTL is that of Redis, in whole seconds."""
+    """As in RFC 9211. The TTL is the one that Redis reports, in whole seconds."""
     miss = re.fullmatch(r"asin-stats; fwd=miss; stored; ttl=(\d+)", seller.reads_stats().headers["Cache-Status"])
     assert miss
     before = redis.pttl(seller.key)
@@ -101,7 +101,7 @@ def _timings(answer: httpx.Response) -> dict[str, float]:
 
 @pytest.mark.parametrize("path", [STATS, "/products", "/healthz", "/nope"])
 def test_a_valid_request_id_is_echoed(seller: Seller, path: str) -> None:
-    """Errors included."""
+    """Errors have it too."""
     given = "Order-7_of.2026"
     assert seller.http.get(path, headers={"X-Request-ID": given}).headers["X-Request-ID"] == given
 

@@ -57,7 +57,7 @@ def test_the_files_that_make_check_leaves_out_exist() -> None:
 
 
 def test_every_command_is_explained_in_make_help() -> None:
-    """Except the two halves of `make test` and the part of `make check` that other targets run."""
+    """Except the two parts of `make test`, and the part of `make check` that other targets run too."""
     phony = {name for line in re.findall(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE) for name in line.split()}
     explained = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE))
     assert phony - explained == {"check-tests", "test-folders", "test-files"}

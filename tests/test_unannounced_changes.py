@@ -105,7 +105,7 @@ def test_a_dry_run_needs_no_announcement(repository: Repository) -> None:
 
 
 def test_a_view_that_forgets_the_announcement_answers_500(settings: Settings, seller: Seller) -> None:
-    """So its first test fails, even if that test does not look at the cache."""
+    """So the first test of such a view fails, even if it does not check the cache."""
 
     @login_required
     def forgetful() -> dict[str, Any]:

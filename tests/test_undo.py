@@ -38,7 +38,7 @@ def test_an_unknown_deal_is_reported_before_one_that_is_too_old(
 
 
 def test_deleting_a_deleted_deal_of_any_age_succeeds(seller: Seller, stack: Stack) -> None:
-    """The first time of deletion is kept."""
+    """The time of the first deletion is kept."""
     old = seller.creates()["id"]
     seller.deletes(old)
     _age(stack, old, "31 days")

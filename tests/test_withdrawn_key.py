@@ -18,7 +18,7 @@ KEPT, GONE = es256("kept"), es256("gone")
 
 @pytest.mark.proof
 def test_tokens_of_a_withdrawn_key_are_refused_within_a_minute(stack: Stack, tmp_path: Path) -> None:
-    """On both workers, with the token in constant use. A token signed with another key stays valid."""
+    """Both workers refuse it, although it is in constant use. A token signed with another key stays valid."""
     now = int(time.time())
     gone, kept = (
         {"Authorization": f"Bearer {key.token(claims(iss=None, iat=now, exp=now + 3600))}"} for key in (GONE, KEPT)
