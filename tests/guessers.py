@@ -1,4 +1,4 @@
-"""Clients that guess passwords, each from an IP address of its own, and a reader of their audit log lines."""
+"""Clients that guess passwords, each with its own IP address, and a function that reads their audit log lines."""
 
 import itertools
 import json

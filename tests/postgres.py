@@ -88,7 +88,7 @@ class PostgresServer(Server):
         )
 
     def migrate(self, migrations: Sequence[Path] = MIGRATIONS, *, database: str = "postgres") -> None:
-        """Apply migrations, each in a transaction of its own."""
+        """Apply migrations, each in a separate transaction."""
         with self.session(database=database) as superuser:
             for file in migrations:
                 with superuser.transaction():

@@ -41,7 +41,7 @@ class Owner:
     deal_ids: list[str]
 
     def acts(self, action: str, stage: str | None, deal_ids: list[str]) -> dict[str, Any]:
-        """Call bulk_deals as this user, in a transaction of its own."""
+        """Call bulk_deals as this user, in a separate transaction."""
         with acting_as(self.session, self.user_id):
             answer = execute(self.session, "select bulk_deals(%s, %s::uuid[], %s) as a", action, deal_ids, stage)
         done: dict[str, Any] = answer[0]["a"]

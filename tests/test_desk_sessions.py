@@ -30,10 +30,10 @@ def _token(stack: Stack, seller: Seller, *, expires_in: float) -> str:
 @pytest.mark.parametrize("path", ["/", "/?stage=ordered&search=lamp", "/desk/products/new"])
 def test_a_visitor_must_sign_in_and_then_gets_the_requested_page(visitor: Visitor, seller: Seller, path: str) -> None:
     """Only the sign-in form is public. It remembers the requested page."""
-    asked = visitor.opens(path)
-    assert asked.status_code == 303
-    assert visitor.follows(asked).status_code == 200
-    signed_in = visitor.submits(asked.headers["Location"], email=seller.email, password=PASSWORD)
+    redirected = visitor.opens(path)
+    assert redirected.status_code == 303
+    assert visitor.follows(redirected).status_code == 200
+    signed_in = visitor.submits(redirected.headers["Location"], email=seller.email, password=PASSWORD)
     assert (signed_in.status_code, signed_in.headers["Location"]) == (303, path)
     assert visitor.follows(signed_in).status_code == 200
     assert seller.email in visitor.page

@@ -1,4 +1,4 @@
-"""The files around the code: CI, pre-commit hooks and the commands that contributors are told to use."""
+"""The files around the code: CI, pre-commit hooks, and the commands that the documents name."""
 
 import re
 import tomllib

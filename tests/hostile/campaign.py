@@ -91,7 +91,7 @@ class Campaign:
         attempt = self._generator(number)
         began = time.monotonic()
         try:
-            answers = connection.ask(attempt)
+            answers = connection.send(attempt)
             found = violations(attempt, answers, self._system.actors)
         except (OSError, MalformedAnswerError, ValueError) as error:
             connection.close()

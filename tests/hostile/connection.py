@@ -56,7 +56,7 @@ class Connection:
         self._file: BinaryIO | None = None
         self.lost = 0
 
-    def ask(self, attempt: Attempt) -> list[Answer]:
+    def send(self, attempt: Attempt) -> list[Answer]:
         """Send a request and return its answers: one, or any number for an ambiguous or truncated request.
 
         Raises:

@@ -16,7 +16,7 @@ _MULTIPART = ("Content-Type", "multipart/form-data; boundary=frontier")
 def _status(server: AppServer, attempt: Attempt) -> int:
     """Return the status of the only answer, after checking that the answer has no violations."""
     with Connection(server.port) as connection:
-        answers = connection.ask(attempt)
+        answers = connection.send(attempt)
     assert violations(attempt, answers, []) == []
     return answers[0].status
 
