@@ -3,8 +3,6 @@
 import contextlib
 import json
 import threading
-import time
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -93,12 +91,3 @@ class JwksServer:
             request.wfile.write(b" ")
         if slow_part == "headers":
             request.wfile.write(b"\r\n\r\n" + document)
-
-
-def eventually(condition: Callable[[], bool], *, within: float = 10.0) -> None:
-    """Wait until `condition` is true; fail after `within` seconds."""
-    deadline = time.monotonic() + within
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, f"the condition was not true within {within:g} s"
-        pause.wait(0.005)

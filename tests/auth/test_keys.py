@@ -5,8 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.auth.keys import KeyRing, KeysUnavailableError, UnknownKeyError
+from local.processes import wait_until
 from tests.auth.checking import NEW, OLD, RSA, has_key
-from tests.auth.jwks import JwksServer, eventually
+from tests.auth.jwks import JwksServer
 from tests.auth.minting import SECRET, Clock
 
 
@@ -62,7 +63,7 @@ def test_threads_share_the_first_fetch(key_set: JwksServer, key_ring: KeyRing) -
     key_set.may_answer.clear()
     with ThreadPoolExecutor(8) as pool:
         answers = [pool.submit(has_key, key_ring, OLD) for _ in range(8)]
-        eventually(lambda: key_set.requests == 1)
+        assert wait_until(lambda: key_set.requests == 1, seconds=10)
         key_set.may_answer.set()
         assert all(answer.result(timeout=10) for answer in answers)
     assert key_set.requests == 1
@@ -76,7 +77,7 @@ def test_a_known_key_is_found_while_a_fetch_hangs(key_set: JwksServer, key_ring:
     key_set.keys.append(NEW.public_jwk)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(has_key, key_ring, NEW)
-        eventually(lambda: key_set.requests == 2)
+        assert wait_until(lambda: key_set.requests == 2, seconds=10)
         assert all(has_key(key_ring, OLD) for _ in range(100))
         assert not waiting.done()
         key_set.may_answer.set()
@@ -90,9 +91,9 @@ def test_keys_are_refreshed_in_the_background(key_set: JwksServer, key_ring: Key
     key_set.may_answer.clear()
     key_clock.advance(25)
     assert has_key(key_ring, OLD)
-    eventually(lambda: key_set.requests == 2)
+    assert wait_until(lambda: key_set.requests == 2, seconds=10)
     key_set.may_answer.set()
-    eventually(lambda: not has_key(key_ring, OLD))
+    assert wait_until(lambda: not has_key(key_ring, OLD), seconds=10)
     assert has_key(key_ring, NEW)
     assert key_set.requests == 2
 

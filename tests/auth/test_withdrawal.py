@@ -8,8 +8,9 @@ from jwt import PyJWK
 
 from app.auth.keys import KeyRing, KeysUnavailableError
 from app.auth.tokens import InvalidTokenError, TokenVerifier
+from local.processes import wait_until
 from tests.auth.checking import OLD, RSA, refusal
-from tests.auth.jwks import JwksServer, eventually
+from tests.auth.jwks import JwksServer
 from tests.auth.minting import AUDIENCE, SECRET, SELLER, Clock, claims, es256, hs256
 
 TOKEN, OTHER = OLD.token(claims()), RSA.token(claims())
@@ -34,7 +35,7 @@ def accepts(verifier: TokenVerifier, token: str) -> bool:
     except InvalidTokenError:
         return False
     finally:
-        eventually(lambda: not any(thread.name == "jwks-fetch" for thread in threading.enumerate()))
+        assert wait_until(lambda: not any(thread.name == "jwks-fetch" for thread in threading.enumerate()), seconds=10)
 
 
 def remembers(verifier: TokenVerifier) -> bool:
@@ -128,11 +129,11 @@ def test_a_late_answer_does_not_restore_a_withdrawn_key(
     key_set.slow_part = "headers"
     key_clock.advance(25)
     verifier.verify(TOKEN)
-    eventually(lambda: key_set.requests == 2)
+    assert wait_until(lambda: key_set.requests == 2, seconds=10)
     key_set.slow_part, key_set.keys = None, [RSA.public_jwk]
     key_clock.advance(25)
     verifier.verify(TOKEN)
-    eventually(lambda: not remembers(verifier))
+    assert wait_until(lambda: not remembers(verifier), seconds=10)
     key_set.may_finish.set()
     assert not accepts(verifier, TOKEN)
     assert refusal(verifier, TOKEN) == "its signing key is not known"
