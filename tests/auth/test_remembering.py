@@ -33,7 +33,7 @@ def test_a_remembered_token_is_removed_when_it_expires(
 
 
 def test_refused_tokens_are_not_remembered(verifier: TokenVerifier, ring: CountingRing, clock: Clock) -> None:
-    """Refused tokens would evict valid ones, and some become valid later."""
+    """They would evict valid tokens, and some become valid later."""
     token = hs256().token(claims(nbf=NOW + 60))
     assert refusal(verifier, token) == "it is not valid yet"
     assert len(verifier.remembered) == 0
