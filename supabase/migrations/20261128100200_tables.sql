@@ -134,8 +134,8 @@ create trigger deals_touch before update on public.deals
     )
     execute function private.touch_updated_at();
 
--- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in public to
--- its roles. Revoke all of that, then grant what is needed.
+-- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
+-- public to its roles. Revoke all of that, then grant what is needed.
 revoke execute on function private.is_asin, private.trimmed, private.deal_stages, private.deal_slice,
     private.touch_updated_at
     from public, anon, authenticated, service_role;

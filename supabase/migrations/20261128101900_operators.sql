@@ -20,8 +20,8 @@ create function public.health() returns text
     language sql stable set search_path = ''
     return 'ok';
 
--- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in public to
--- its roles. Revoke all of that, then grant what is needed.
+-- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
+-- public to its roles. Revoke all of that, then grant what is needed.
 revoke execute on function public.is_operator, public.find_user, public.health
     from public, anon, authenticated, service_role;
 grant execute on function public.health

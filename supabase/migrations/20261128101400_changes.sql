@@ -40,51 +40,6 @@ begin
 end
 $$;
 
--- Return the product of the user with this ASIN, else with this UPC, else a row of nulls. Raises PT409 if both
--- contradict each other.
-create function private.find_product(p_user_id uuid, p_asin text, p_upc text) returns public.products
-    language plpgsql stable set search_path = ''
-as $$
-declare
-    v_by_asin public.products;
-    v_by_upc public.products;
-begin
-    select * into v_by_asin from public.products p
-    where p.user_id = p_user_id and p.asin = p_asin and p.asin_status = 'asin_found';
-    select * into v_by_upc from public.products p
-    where p.user_id = p_user_id and p.upc = p_upc;
-    if v_by_asin.id <> v_by_upc.id then
-        raise sqlstate 'PT409' using
-            message = 'The ASIN and the UPC belong to two different products of yours.',
-            detail = jsonb_build_array(v_by_asin.id, v_by_upc.id)::text;
-    end if;
-    if v_by_asin.id is null and v_by_upc.asin_status = 'asin_found' and private.is_asin(p_asin) then
-        raise sqlstate 'PT409' using
-            message = format('Your product with this UPC has another ASIN, %s.', v_by_upc.asin),
-            detail = jsonb_build_array(v_by_upc.id)::text;
-    end if;
-    if v_by_asin.id is null then
-        return v_by_upc;
-    end if;
-    return v_by_asin;
-end
-$$;
-
--- Return the oldest product of the caller that has neither ASIN nor UPC and has this title and brand, as import_deals
--- does. Security definer: under row level security the comparison with lower(…), which is not leakproof, could not use
--- an index. It therefore reads only products of the caller. `offset 0` as in find_import.
-create function private.find_by_title(p_title text, p_brand text) returns uuid
-    language sql stable security definer set search_path = ''
-as $$
-    select p.id
-    from (
-        select p.* from public.products p
-        where p.user_id = (select auth.uid()) and lower(p.title) = lower(p_title) offset 0
-    ) p
-    where lower(p.brand) = lower(coalesce(p_brand, '')) and p.asin_status <> 'asin_found' and p.upc is null
-    order by p.created_at, p.id limit 1
-$$;
-
 -- Return the product of a new deal: the existing product, with missing values filled in, or a new one. Existing values
 -- are kept. A product without ASIN and UPC is identified by title and brand, as in files. An ASIN can have several
 -- UPCs, so a different UPC is not a contradiction.
@@ -257,96 +212,11 @@ exception
 end
 $$;
 
--- Validate the arguments of bulk_deals before anything is changed. Raises PT422.
-create function private.require_bulk(p_action text, p_deal_ids uuid[], p_stage text) returns void
-    language plpgsql immutable set search_path = ''
-as $$
-begin
-    if p_action is null or p_action not in ('delete', 'restore', 'move', 'favorite', 'unfavorite') then
-        raise sqlstate 'PT422' using
-            message = 'Unknown action.', hint = 'One of delete, restore, move, favorite, unfavorite.';
-    end if;
-    if coalesce(cardinality(p_deal_ids), 0) not between 1 and 1000 or array_position(p_deal_ids, null) is not null then
-        raise sqlstate 'PT422' using message = 'Between 1 and 1000 deal ids are needed.';
-    end if;
-    if (p_action = 'move') <> (p_stage is not null) then
-        raise sqlstate 'PT422' using message = 'A stage is needed by the action move, and by no other.';
-    end if;
-end
-$$;
-
--- Raise PT404 with the JSON array of the ids that were not found.
-create function private.require_all(p_wanted uuid[], p_found uuid[]) returns void
-    language plpgsql immutable set search_path = ''
-as $$
-declare
-    v_missing jsonb;
-begin
-    select jsonb_agg(missing.id) into v_missing
-    from (select unnest(p_wanted) except select unnest(p_found)) as missing (id);
-    if v_missing is not null then
-        raise sqlstate 'PT404' using
-            message = 'Some of these deals do not exist; nothing was changed.', detail = v_missing::text;
-    end if;
-end
-$$;
-
--- Apply one action to many deals, all or none. Returns {"changed": number of different ids}. Deals that are already in
--- the wanted state stay untouched. Deleted deals can only be deleted again or restored. Raises PT404 if an id is not
--- one of the caller's deals, and PT410 if a deal is deleted and should be moved or marked, or was deleted too long ago
--- to be restored. The detail is the JSON array of those ids.
-create function public.bulk_deals(p_action text, p_deal_ids uuid[], p_stage text default null) returns jsonb
-    language plpgsql set search_path = ''
-as $$
-declare
-    v_user_id constant uuid := private.begin_change();
-    v_found uuid[];
-    v_gone jsonb;
-    v_constraint text;
-begin
-    perform private.require_bulk(p_action, p_deal_ids, p_stage);
-    -- What is found here is still there below: begin_change holds the user's other changes off.
-    select coalesce(array_agg(d.id), '{}'),
-           jsonb_agg(d.id order by d.id) filter (
-               where case p_action
-                   when 'delete' then false
-                   when 'restore' then d.deleted_at < now() - private.undo_window()
-                   else not d.active end
-           )
-    into v_found, v_gone
-    from public.deals d where d.user_id = v_user_id and d.id = any (p_deal_ids);
-    perform private.require_all(p_deal_ids, v_found);
-    if v_gone is not null then
-        raise sqlstate 'PT410' using
-            message = case p_action
-                when 'restore' then 'Some of these deals were deleted too long ago to be restored; nothing was changed.'
-                else 'Some of these deals have been deleted; nothing was changed.' end,
-            detail = v_gone::text;
-    end if;
-    update public.deals d
-    set active = case p_action when 'delete' then false when 'restore' then true else d.active end,
-        deleted_at = case p_action when 'delete' then coalesce(d.deleted_at, now())
-            when 'restore' then null else d.deleted_at end,
-        stage = case p_action when 'move' then p_stage else d.stage end,
-        favorite = case p_action when 'favorite' then true when 'unfavorite' then false else d.favorite end
-    where d.id = any (v_found)
-      and case p_action when 'delete' then d.active when 'restore' then not d.active
-              when 'move' then d.stage <> p_stage when 'favorite' then not d.favorite else d.favorite end;
-    return jsonb_build_object('changed', cardinality(v_found));
-exception
-    when integrity_constraint_violation or data_exception then
-        get stacked diagnostics v_constraint = constraint_name;
-        perform private.refuse(v_constraint, sqlerrm);
-end
-$$;
-
--- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in public to
--- its roles. Revoke all of that, then grant what is needed.
-revoke execute on function private.require_keys, private.refuse, private.find_product, private.find_by_title,
-    private.take_product, private.put_deal, public.create_product, public.update_product, public.update_deal,
-    public.delete_deal, private.require_bulk, private.require_all, public.bulk_deals
+-- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
+-- public to its roles. Revoke all of that, then grant what is needed.
+revoke execute on function private.require_keys, private.refuse, private.take_product, private.put_deal,
+    public.create_product, public.update_product, public.update_deal, public.delete_deal
     from public, anon, authenticated, service_role;
-grant execute on function private.require_keys, private.refuse, private.find_product, private.find_by_title,
-    private.take_product, private.put_deal, public.create_product, public.update_product, public.update_deal,
-    public.delete_deal, private.require_bulk, private.require_all, public.bulk_deals
+grant execute on function private.require_keys, private.refuse, private.take_product, private.put_deal,
+    public.create_product, public.update_product, public.update_deal, public.delete_deal
     to authenticated, service_role;

@@ -44,8 +44,8 @@ begin
 end
 $$;
 
--- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in public to
--- its roles. Revoke all of that, then grant what is needed.
+-- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
+-- public to its roles. Revoke all of that, then grant what is needed.
 revoke execute on function private.undo_window, public.purge_deals
     from public, anon, authenticated, service_role;
 grant execute on function private.undo_window

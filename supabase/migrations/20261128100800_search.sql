@@ -102,8 +102,8 @@ create trigger deals_learn_supplier after update of supplier, user_id on public.
     for each row when (new.supplier <> '' and (old.supplier, old.user_id) is distinct from (new.supplier, new.user_id))
     execute function searching.learn_supplier();
 
--- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in public to
--- its roles. Revoke all of that, then grant what is needed.
+-- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
+-- public to its roles. Revoke all of that, then grant what is needed.
 revoke execute on function private.searchable, private.pieces, private.product_text, private.pieces_query,
     private.contains, searching.learn_suppliers, searching.learn_supplier
     from public, anon, authenticated, service_role;

@@ -124,8 +124,8 @@ $$;
 create trigger deals_copy_again after update on public.deals
     for each row when (new.title_key = '') execute function private.copy_again();
 
--- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in public to
--- its roles. Revoke all of that, then grant what is needed.
+-- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
+-- public to its roles. Revoke all of that, then grant what is needed.
 revoke execute on function private.copy_product, private.pass_product_on, private.check_copies, private.copy_again
     from public, anon, authenticated, service_role;
 grant execute on function private.copy_product, private.pass_product_on
