@@ -1,7 +1,7 @@
 -- The stats: one row per user, so that reading them costs the same for 10 products as for 10 million.
 --
 -- The numbers are exact because they change in the same transaction as the data. Triggers collect the products that a
--- statement may have affected. counting.settle reads the current state of each, compares it with the state that was counted
+-- statement may have affected. counting.count_products reads the current state of each, compares it with the state that was counted
 -- last, and adds the difference. It does not add up events: one query may change a table several times (writable CTE, MERGE,
 -- ON CONFLICT, cascade), all its triggers fire at the end, and each sees only a part of the change. The counted state is
 -- stored per product. Settling a product twice, or in any order, therefore has the same result as settling it once.
@@ -30,7 +30,7 @@ revoke all on counting.asin_stats, counting.products from public, anon, authenti
 -- Otherwise two transactions could wait for each other: one holds rows and waits for the lock, the other holds the lock
 -- and waits for the rows. Callers without a user id (service role, operators) may change rows of any user; the affected
 -- users are known only after the statement.
-create function counting.take_turn() returns trigger
+create function counting.lock_caller() returns trigger
     language plpgsql set search_path = ''
 as $$
 begin
@@ -41,10 +41,10 @@ begin
 end
 $$;
 
-create trigger products_turn before insert or update or delete on public.products
-    for each statement execute function counting.take_turn();
-create trigger deals_turn before insert or update or delete on public.deals
-    for each statement execute function counting.take_turn();
+create trigger products_lock before insert or update or delete on public.products
+    for each statement execute function counting.lock_caller();
+create trigger deals_lock before insert or update or delete on public.deals
+    for each statement execute function counting.lock_caller();
 
 -- Lock the changes of these users in the order of their ids, so that two statements over several users cannot deadlock.
 -- Users who are being deleted need no lock: the deletion locks their row, which each new row of theirs would have to
@@ -84,8 +84,8 @@ begin
 end
 $$;
 
--- Do the work of settle for one product, the usual case. Takes a third less time than settle_many.
-create function counting.settle_one(p_user_id uuid, p_product_id uuid) returns void
+-- Do the work of settle for one product, the usual case. Takes a third less time than count_many.
+create function counting.count_one(p_user_id uuid, p_product_id uuid) returns void
     language plpgsql set search_path = ''
 as $$
 declare
@@ -102,7 +102,7 @@ begin
         delete from counting.products c where c.user_id = p_user_id and c.product_id = p_product_id;
     elsif v_old is null then
         insert into counting.products values (p_user_id, p_product_id, v_new)
-        on conflict do nothing; -- as in settle_many
+        on conflict do nothing; -- as in count_many
     elsif v_new <> v_old then
         update counting.products c set asin_status = v_new
         where c.user_id = p_user_id and c.product_id = p_product_id;
@@ -118,7 +118,7 @@ end
 $$;
 
 -- Do the work of settle for several products.
-create function counting.settle_many(p_user_ids uuid[], p_product_ids uuid[]) returns void
+create function counting.count_many(p_user_ids uuid[], p_product_ids uuid[]) returns void
     language plpgsql set search_path = ''
 as $$
 declare
@@ -166,25 +166,25 @@ $$;
 -- with 40001 instead of counting an outdated state.
 -- Sessions keep their plans. Only index lookups are allowed, because a plan for a small table would be slow when the
 -- table has grown. One generic plan serves all arrays, because planning costs more than settling one product.
-create function counting.settle(p_user_ids uuid[], p_product_ids uuid[]) returns void
+create function counting.count_products(p_user_ids uuid[], p_product_ids uuid[]) returns void
     language plpgsql security definer set search_path = ''
     set plan_cache_mode = force_generic_plan
     set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 begin
-    if (p_user_ids <@ array[auth.uid()]) is not true then -- else take_turn has locked
+    if (p_user_ids <@ array[auth.uid()]) is not true then -- else lock_caller has locked
         perform counting.lock_users(p_user_ids);
     end if;
     if cardinality(p_product_ids) = 1 then
-        perform counting.settle_one(p_user_ids[1], p_product_ids[1]);
+        perform counting.count_one(p_user_ids[1], p_product_ids[1]);
     else
-        perform counting.settle_many(p_user_ids, p_product_ids);
+        perform counting.count_many(p_user_ids, p_product_ids);
     end if;
 end
 $$;
 
 -- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
 -- public to its roles. Revoke all of that, then grant what is needed.
-revoke execute on function counting.take_turn, counting.lock_users, counting.add, counting.settle_one,
-    counting.settle_many, counting.settle
+revoke execute on function counting.lock_caller, counting.lock_users, counting.add, counting.count_one,
+    counting.count_many, counting.count_products
     from public, anon, authenticated, service_role;

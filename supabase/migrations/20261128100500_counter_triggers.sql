@@ -29,7 +29,7 @@ begin
         ) t;
     end if;
     if v_user_ids is not null then
-        perform counting.settle(v_user_ids, v_product_ids);
+        perform counting.count_products(v_user_ids, v_product_ids);
     end if;
     return null;
 end
@@ -51,7 +51,7 @@ begin
         select r.user_id, r.id, r.asin_status from removed r
     ) c;
     if v_user_ids is not null then
-        perform counting.settle(v_user_ids, v_product_ids);
+        perform counting.count_products(v_user_ids, v_product_ids);
     end if;
     return null;
 end

@@ -42,7 +42,7 @@ create trigger deals_copy_product before update of product_id, asin_status, titl
 -- their users. For more than 1000 users it locks the table instead, because each lock takes shared memory. A
 -- transaction with an older snapshot (REPEATABLE READ) fails with 40001 if a deal was added since: it writes the row of
 -- counters that each new active deal writes. Security definer, because users may not write these columns.
-create function private.pass_product_on() returns trigger
+create function private.update_copies() returns trigger
     language plpgsql security definer set search_path = ''
 as $$
 declare
@@ -72,9 +72,9 @@ begin
 end
 $$;
 
-create trigger products_pass_on after update on public.products
+create trigger products_update_copies after update on public.products
     referencing old table as removed new table as added
-    for each statement execute function private.pass_product_on();
+    for each statement execute function private.update_copies();
 
 -- Compare the copies of new deals with their products and copy again where they differ: one index lookup per new deal.
 -- Sessions keep their plans, so only index plans are allowed, and `offset 0` prevents a join. A transaction with an
@@ -126,7 +126,7 @@ create trigger deals_copy_again after update on public.deals
 
 -- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
 -- public to its roles. Revoke all of that, then grant what is needed.
-revoke execute on function private.copy_product, private.pass_product_on, private.check_copies, private.copy_again
+revoke execute on function private.copy_product, private.update_copies, private.check_copies, private.copy_again
     from public, anon, authenticated, service_role;
-grant execute on function private.copy_product, private.pass_product_on
+grant execute on function private.copy_product, private.update_copies
     to authenticated, service_role;

@@ -73,7 +73,7 @@ create index suppliers_pieces_idx on searching.suppliers using gin (private.piec
 alter index searching.suppliers_pieces_idx alter column 1 set statistics 0;
 
 -- Store the suppliers of new deals. Security definer, because no role may use the table.
-create function searching.learn_suppliers() returns trigger
+create function searching.store_suppliers() returns trigger
     language plpgsql security definer set search_path = ''
 as $$
 begin
@@ -86,7 +86,7 @@ end
 $$;
 
 -- Store the supplier of a changed deal. Security definer, because no role may use the table.
-create function searching.learn_supplier() returns trigger
+create function searching.store_supplier() returns trigger
     language plpgsql security definer set search_path = ''
 as $$
 begin
@@ -95,17 +95,17 @@ begin
 end
 $$;
 
-create trigger deals_learn_suppliers after insert on public.deals
+create trigger deals_store_suppliers after insert on public.deals
     referencing new table as added
-    for each statement execute function searching.learn_suppliers();
-create trigger deals_learn_supplier after update of supplier, user_id on public.deals
+    for each statement execute function searching.store_suppliers();
+create trigger deals_store_supplier after update of supplier, user_id on public.deals
     for each row when (new.supplier <> '' and (old.supplier, old.user_id) is distinct from (new.supplier, new.user_id))
-    execute function searching.learn_supplier();
+    execute function searching.store_supplier();
 
 -- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
 -- public to its roles. Revoke all of that, then grant what is needed.
 revoke execute on function private.searchable, private.pieces, private.product_text, private.pieces_query,
-    private.contains, searching.learn_suppliers, searching.learn_supplier
+    private.contains, searching.store_suppliers, searching.store_supplier
     from public, anon, authenticated, service_role;
 grant execute on function private.searchable, private.pieces, private.product_text, private.pieces_query,
     private.contains

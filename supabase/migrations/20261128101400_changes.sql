@@ -43,7 +43,7 @@ $$;
 -- Return the product of a new deal: the existing product, with missing values filled in, or a new one. Existing values
 -- are kept. A product without ASIN and UPC is identified by title and brand, as in files. An ASIN can have several
 -- UPCs, so a different UPC is not a contradiction.
-create function private.take_product(p_user_id uuid, p_product jsonb) returns public.products
+create function private.find_or_create_product(p_user_id uuid, p_product jsonb) returns public.products
     language plpgsql set search_path = ''
 as $$
 declare
@@ -74,7 +74,7 @@ $$;
 
 -- Create the deal of this product and supplier (in any letter case), or overwrite the existing one with the given
 -- fields and restore it. Returns {"created": whether it is new, "deal": list entry}.
-create function private.put_deal(p_user_id uuid, p_product_id uuid, p_given jsonb) returns jsonb
+create function private.create_or_overwrite_deal(p_user_id uuid, p_product_id uuid, p_given jsonb) returns jsonb
     language plpgsql set search_path = ''
 as $$
 declare
@@ -112,8 +112,8 @@ declare
 begin
     perform private.require_keys(p_product, 'asin', 'upc', 'title', 'brand', 'multiple_asins');
     perform private.require_keys(p_deal, 'supplier', 'buy_cost', 'moq', 'stage', 'favorite', 'notes');
-    v_product := private.take_product(v_user_id, p_product);
-    return private.put_deal(v_user_id, v_product.id, p_deal);
+    v_product := private.find_or_create_product(v_user_id, p_product);
+    return private.create_or_overwrite_deal(v_user_id, v_product.id, p_deal);
 exception
     when integrity_constraint_violation or data_exception then
         get stacked diagnostics v_constraint = constraint_name;
@@ -214,9 +214,9 @@ $$;
 
 -- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
 -- public to its roles. Revoke all of that, then grant what is needed.
-revoke execute on function private.require_keys, private.refuse, private.take_product, private.put_deal,
+revoke execute on function private.require_keys, private.refuse, private.find_or_create_product, private.create_or_overwrite_deal,
     public.create_product, public.update_product, public.update_deal, public.delete_deal
     from public, anon, authenticated, service_role;
-grant execute on function private.require_keys, private.refuse, private.take_product, private.put_deal,
+grant execute on function private.require_keys, private.refuse, private.find_or_create_product, private.create_or_overwrite_deal,
     public.create_product, public.update_product, public.update_deal, public.delete_deal
     to authenticated, service_role;

@@ -63,7 +63,7 @@ $$;
 -- Decide for each row which product it belongs to and whether it is valid, as if the rows were processed in order. A
 -- UPC belongs to the ASIN of the product that has it, else to the first ASIN that a row names with it. An ASIN that no
 -- product has goes to the first product that its rows find by UPC.
-create function private.settle_import(p_user_id uuid, p_rows jsonb) returns setof private.import_row
+create function private.resolve_import(p_user_id uuid, p_rows jsonb) returns setof private.import_row
     language sql volatile set search_path = ''
 as $$
     with looked as (
@@ -154,7 +154,7 @@ as $$
                or (d.buy_cost, d.moq, d.stage, d.favorite, d.notes) is distinct from
                   (coalesce(s.buy_cost, d.buy_cost), coalesce(s.moq, d.moq), coalesce(s.stage, d.stage),
                    coalesce(s.favorite, d.favorite), coalesce(s.notes, d.notes))
-    from private.settle_import(p_user_id, p_rows) s
+    from private.resolve_import(p_user_id, p_rows) s
     left join lateral (
         select p.* from public.products p where not s.new_product and p.id = s.product_id limit 1
     ) p on true
@@ -167,5 +167,5 @@ $$;
 
 -- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
 -- public to its roles. Revoke all of that, then grant what is needed.
-revoke execute on function private.find_import, private.settle_import, private.plan_import
+revoke execute on function private.find_import, private.resolve_import, private.plan_import
     from public, anon, authenticated, service_role;

@@ -43,7 +43,7 @@ end
 $$;
 
 -- Insert the new products and fill in missing values of existing ones. Existing values are kept.
-create function private.import_products(p_user_id uuid, p_plan private.import_row[]) returns void
+create function private.write_products(p_user_id uuid, p_plan private.import_row[]) returns void
     language plpgsql set search_path = ''
 as $$
 begin
@@ -63,7 +63,7 @@ end
 $$;
 
 -- Insert and change the deals, and restore deleted ones. A null keeps the existing value.
-create function private.import_the_deals(p_user_id uuid, p_plan private.import_row[]) returns void
+create function private.write_deals(p_user_id uuid, p_plan private.import_row[]) returns void
     language plpgsql set search_path = ''
 as $$
 begin
@@ -105,8 +105,8 @@ begin
     perform private.require_import(p_rows);
     v_plan := array(select r from private.plan_import(v_user_id, p_rows) r);
     if p_dry_run is not true then
-        perform private.import_products(v_user_id, v_plan);
-        perform private.import_the_deals(v_user_id, v_plan);
+        perform private.write_products(v_user_id, v_plan);
+        perform private.write_deals(v_user_id, v_plan);
     end if;
     return (
         select jsonb_build_object(
@@ -130,8 +130,8 @@ $$;
 
 -- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
 -- public to its roles. Revoke all of that, then grant what is needed.
-revoke execute on function private.begin_import, private.require_import, private.import_products,
-    private.import_the_deals, public.import_deals
+revoke execute on function private.begin_import, private.require_import, private.write_products,
+    private.write_deals, public.import_deals
     from public, anon, authenticated, service_role;
 grant execute on function public.import_deals
     to authenticated, service_role;

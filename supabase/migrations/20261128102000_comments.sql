@@ -73,14 +73,14 @@ comment on function private.deal_slice is
 comment on function private.touch_updated_at is 'Set updated_at to the start of the transaction.';
 
 -- Counters
-comment on function counting.take_turn is
+comment on function counting.lock_caller is
     'Lock the changes of the caller before the first row is touched, also when a table is written without a function.';
 comment on function counting.lock_users is
     'Lock the changes of these users in the order of their ids, so that two statements over several users cannot deadlock.';
 comment on function counting.add is 'Add to the numbers of a user.';
-comment on function counting.settle_one is 'Do the work of settle for one product, the usual case.';
-comment on function counting.settle_many is 'Do the work of settle for several products.';
-comment on function counting.settle is
+comment on function counting.count_one is 'Do the work of settle for one product, the usual case.';
+comment on function counting.count_many is 'Do the work of settle for several products.';
+comment on function counting.count_products is
     'Count the current state of these products (the pairs of both arrays, each once).';
 comment on function counting.deals_changed is 'Settle the products that gained or lost active deals in this statement.';
 comment on function counting.products_changed is 'Settle the products whose status changed in this statement.';
@@ -95,7 +95,7 @@ comment on function public.recount_asin_stats is
 -- Copies
 comment on function private.copy_product is
     'Copy the status and the title from the product; ignore the values that the writer sent.';
-comment on function private.pass_product_on is
+comment on function private.update_copies is
     'Update the copies in all deals of all products that a statement changed, in one statement and under the locks of their users.';
 comment on function private.check_copies is
     'Compare the copies of new deals with their products and copy again where they differ: one index lookup per new deal.';
@@ -109,8 +109,8 @@ comment on function private.product_text is 'Return the searchable text of a pro
 comment on function private.pieces_query is
     'Return the query for the pieces of p_search (in lower case, at least two characters).';
 comment on function private.contains is 'Return whether a field of the product contains p_search (in lower case).';
-comment on function searching.learn_suppliers is 'Store the suppliers of new deals.';
-comment on function searching.learn_supplier is 'Store the supplier of a changed deal.';
+comment on function searching.store_suppliers is 'Store the suppliers of new deals.';
+comment on function searching.store_supplier is 'Store the supplier of a changed deal.';
 
 -- Lists
 comment on function private.product_json is 'Return the JSON of a product.';
@@ -145,9 +145,9 @@ comment on function private.find_product is
     'Return the product of the user with this ASIN, else with this UPC, else a row of nulls.';
 comment on function private.find_by_title is
     'Return the oldest product of the caller that has neither ASIN nor UPC and has this title and brand, as import_deals does.';
-comment on function private.take_product is
+comment on function private.find_or_create_product is
     'Return the product of a new deal: the existing product, with missing values filled in, or a new one.';
-comment on function private.put_deal is
+comment on function private.create_or_overwrite_deal is
     'Create the deal of this product and supplier (in any letter case), or overwrite the existing one with the given fields and restore it.';
 comment on function public.create_product is
     'Create a deal and, if the user has no product with this ASIN or UPC, its product.';
@@ -163,15 +163,15 @@ comment on function public.bulk_deals is 'Apply one action to many deals, all or
 
 -- Import
 comment on function private.find_import is 'Look up the product of each row by every identifier.';
-comment on function private.settle_import is
+comment on function private.resolve_import is
     'Decide for each row which product it belongs to and whether it is valid, as if the rows were processed in order.';
 comment on function private.begin_import is
     'Return the id of the user to import for, and lock the changes of this user.';
 comment on function private.require_import is 'Validate the form of the rows.';
 comment on function private.plan_import is
     'Return what the rows would change: the settled rows, compared with the existing products and deals.';
-comment on function private.import_products is 'Insert the new products and fill in missing values of existing ones.';
-comment on function private.import_the_deals is 'Insert and change the deals, and restore deleted ones.';
+comment on function private.write_products is 'Insert the new products and fill in missing values of existing ones.';
+comment on function private.write_deals is 'Insert and change the deals, and restore deleted ones.';
 comment on function public.import_deals is
     'Import rows of a file in one transaction, or only report what they would change.';
 
