@@ -1,10 +1,11 @@
--- The stats: one row per user, so that reading them costs the same for 10 products as for 10 million.
---
--- The numbers are exact because they change in the same transaction as the data. Triggers collect the products that a
--- statement may have affected. counting.count_products reads the current state of each, compares it with the state that was counted
--- last, and adds the difference. It does not add up events: one query may change a table several times (writable CTE, MERGE,
--- ON CONFLICT, cascade), all its triggers fire at the end, and each sees only a part of the change. The counted state is
--- stored per product. Settling a product twice, or in any order, therefore has the same result as settling it once.
+-- The counters: one row per user, so that reading the stats takes the same time for 10 products as for 10 million.
+-- The counters are exact because they change in the same transaction as the data. Triggers collect the products that a
+-- statement may have affected. counting.count_products reads the current state of each of them, compares it with the
+-- state that was counted last, and adds the difference. The counted state is stored for each product. Counting a
+-- product twice, or in any order, therefore has the same result as counting it once.
+-- The triggers do not add up the changes themselves. One query may change a table several times (writable CTE, MERGE,
+-- ON CONFLICT, cascade). All its triggers run after the whole query, and each of them sees only its own part of the
+-- change.
 
 create table counting.asin_stats (
     user_id uuid primary key references auth.users (id) on delete cascade,
@@ -12,11 +13,11 @@ create table counting.asin_stats (
     needs_selection bigint not null default 0,
     needs_asin bigint not null default 0,
     manual_entry bigint not null default 0
-    -- Free space in each page, so that updates need no new index entries (heap-only tuples).
+    -- Half of each page is left free, so that updates need no new index entries (heap-only tuples).
 ) with (fillfactor = 50);
 
--- The counted products and the status under which each was counted. No foreign key: the triggers delete the rows, and a
--- check per row would cost time and find nothing.
+-- The counted products, and the status under which each was counted. There is no foreign key: triggers delete the rows,
+-- so a check for each row would only take time.
 create table counting.products (
     user_id uuid not null,
     product_id uuid not null,
@@ -26,10 +27,10 @@ create table counting.products (
 
 revoke all on counting.asin_stats, counting.products from public, anon, authenticated, service_role;
 
--- Lock the changes of the caller before the first row is touched, also when a table is written without a function.
--- Otherwise two transactions could wait for each other: one holds rows and waits for the lock, the other holds the lock
--- and waits for the rows. Callers without a user id (service role, operators) may change rows of any user; the affected
--- users are known only after the statement.
+-- Lock the changes of the caller before a statement locks its first row. This also covers statements that do not come
+-- from a function. Otherwise two transactions could deadlock: one holds rows and waits for the lock, the other holds
+-- the lock and waits for the rows. Callers without a user id (service role, operators) may change rows of any user, and
+-- these users are known only after the statement.
 create function counting.lock_caller() returns trigger
     language plpgsql set search_path = ''
 as $$
@@ -46,9 +47,9 @@ create trigger products_lock before insert or update or delete on public.product
 create trigger deals_lock before insert or update or delete on public.deals
     for each statement execute function counting.lock_caller();
 
--- Lock the changes of these users in the order of their ids, so that two statements over several users cannot deadlock.
--- Users who are being deleted need no lock: the deletion locks their row, which each new row of theirs would have to
--- reference.
+-- Lock the changes of these users in the order of their ids, so that two statements that change several users cannot
+-- deadlock. Users who are being deleted need no lock: the deletion locks their row in auth.users, and each new row of
+-- theirs would have to reference it.
 create function counting.lock_users(p_user_ids uuid[]) returns void
     language plpgsql set search_path = ''
 as $$
@@ -57,7 +58,7 @@ declare
     v_user_id uuid;
 begin
     if cardinality(v_user_ids) > 1000 then
-        -- Each lock takes shared memory that is not endless. Everybody else's settling waits for this one instead.
+        -- Each advisory lock takes shared memory, which is limited. With this table lock, all other counting waits.
         lock table counting.asin_stats in exclusive mode;
     else
         foreach v_user_id in array v_user_ids loop
@@ -67,7 +68,8 @@ begin
 end
 $$;
 
--- Add to the numbers of a user. Does nothing for a user who is being deleted: the foreign key deletes the row.
+-- Add these numbers to the counters of a user. Does nothing for a user who is being deleted: the foreign key deletes
+-- the row of counters.
 create function counting.add(
     p_user_id uuid, p_asin_found bigint, p_needs_selection bigint, p_needs_asin bigint, p_manual_entry bigint
 ) returns void
@@ -84,7 +86,7 @@ begin
 end
 $$;
 
--- Do the work of settle for one product, the usual case. Takes a third less time than count_many.
+-- Count the current state of one product. This is the usual case, and takes a third less time than count_many.
 create function counting.count_one(p_user_id uuid, p_product_id uuid) returns void
     language plpgsql set search_path = ''
 as $$
@@ -117,7 +119,7 @@ begin
 end
 $$;
 
--- Do the work of settle for several products.
+-- Count the current state of several products.
 create function counting.count_many(p_user_ids uuid[], p_product_ids uuid[]) returns void
     language plpgsql set search_path = ''
 as $$
@@ -142,7 +144,7 @@ begin
         ), counted as (
             insert into counting.products (user_id, product_id, asin_status)
             select t.user_id, t.product_id, t.new from touched t where t.old is null and t.new is not null
-            on conflict do nothing -- never under the lock; a transaction with an older snapshot gets its 40001 here
+            on conflict do nothing -- no conflict under the lock; with an older snapshot, this raises 40001
         )
         select t.user_id,
             count(*) filter (where t.new = 'asin_found') - count(*) filter (where t.old = 'asin_found') as asin_found,
@@ -160,19 +162,21 @@ begin
 end
 $$;
 
--- Count the current state of these products (the pairs of both arrays, each once).
--- The lock is taken in its own statement, so that the next statement sees what the previous holder committed. The row
--- of each user is written even if nothing changes: a transaction with an older snapshot (REPEATABLE READ) then fails
--- with 40001 instead of counting an outdated state.
--- Sessions keep their plans. Only index lookups are allowed, because a plan for a small table would be slow when the
--- table has grown. One generic plan serves all arrays, because planning costs more than settling one product.
+-- Count the current state of these products. The arrays contain the two halves of pairs (user, product), each pair
+-- once.
+-- The lock is taken in a statement of its own, so that the next statement sees what the previous holder of the lock
+-- committed. The row of counters of each user is written even if no number changes. A transaction with an older
+-- snapshot (REPEATABLE READ) then fails with 40001 instead of counting an outdated state.
+-- Sessions keep their plans, and a plan that was made for a small table would be slow when the table has grown. The
+-- settings therefore allow only index lookups. One generic plan serves all arrays, because planning takes longer than
+-- counting one product.
 create function counting.count_products(p_user_ids uuid[], p_product_ids uuid[]) returns void
     language plpgsql security definer set search_path = ''
     set plan_cache_mode = force_generic_plan
     set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 begin
-    if (p_user_ids <@ array[auth.uid()]) is not true then -- else lock_caller has locked
+    if (p_user_ids <@ array[auth.uid()]) is not true then -- otherwise lock_caller has taken the lock
         perform counting.lock_users(p_user_ids);
     end if;
     if cardinality(p_product_ids) = 1 then

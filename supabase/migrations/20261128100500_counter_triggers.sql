@@ -1,7 +1,7 @@
--- The triggers that keep the counters: each finds the products that a statement may have affected.
+-- The triggers that keep the counters. Each finds the products that a statement may have affected, and counts them.
 
--- Settle the products that gained or lost active deals in this statement. Security definer, because no role may call
--- settle.
+-- Count the products that gained or lost active deals in this statement. Security definer, because no role may call
+-- count_products.
 create function counting.deals_changed() returns trigger
     language plpgsql security definer set search_path = ''
 as $$
@@ -35,8 +35,9 @@ begin
 end
 $$;
 
--- Settle the products whose status changed in this statement. A new product is counted with its first deal. Deleting a
--- product or giving it to another user also changes its deals, through the foreign key.
+-- Count the products whose status changed in this statement. A new product is counted together with its first deal. If
+-- a product is deleted or assigned to another user, the foreign key changes its deals too, and deals_changed counts the
+-- product. Security definer, because no role may call count_products.
 create function counting.products_changed() returns trigger
     language plpgsql security definer set search_path = ''
 as $$
@@ -57,7 +58,7 @@ begin
 end
 $$;
 
--- Reset all counters. Products cannot be truncated without their deals.
+-- Reset all counters. Products need no such trigger, because they cannot be truncated without the deals.
 create function counting.deals_truncated() returns trigger
     language plpgsql security definer set search_path = ''
 as $$

@@ -1,4 +1,4 @@
--- Reading the counters, and correcting them.
+-- Functions that return the counters and correct them.
 
 -- Return the five numbers of a user; zeros if the user has no row.
 create function counting.breakdown(p_user_id uuid) returns jsonb
@@ -15,8 +15,8 @@ create function counting.breakdown(p_user_id uuid) returns jsonb
         where s.user_id = p_user_id
     );
 
--- Raise PT403 if the caller asks about another user. The service role may do that. Inside a security definer function
--- PostgREST's role is in the setting "role", not in current_user.
+-- Raise PT403 if the id is not that of the caller. The service role may use any id. Inside a security definer function,
+-- the setting "role" contains the role that PostgREST chose, and current_user is the owner of the function.
 create function counting.require_self(p_user_id uuid) returns void
     language plpgsql stable set search_path = ''
 as $$
@@ -29,9 +29,9 @@ begin
 end
 $$;
 
--- Return the number of products with at least one active deal, in total and per status. Reads one row. The id is an
--- argument because it is the whole key of the application's cache. Raises PT403 for the id of another user. Security
--- definer, because no role may read the counters.
+-- Return the number of products with at least one active deal, in total and per status. Reads one row. The user id is
+-- an argument, because the arguments are the whole key in the application's cache. Raises PT403 for the id of another
+-- user. Security definer, because no role may read the counters.
 create function public.get_asin_stats(p_user_id uuid) returns jsonb
     language plpgsql stable security definer set search_path = ''
 as $$
@@ -41,13 +41,15 @@ begin
 end
 $$;
 
--- Count the products of a user from scratch and repair wrong counters and wrong copies in deals. Returns {"before",
--- "after": as get_asin_stats returns it, "repaired": number of wrongly counted products, "copies": number of deals with
--- wrong copies}. Users may call it for themselves, because it locks only them and can only correct their numbers. The
--- service role may call it for any user.
+-- Count the products of a user from scratch, and correct wrong counters and wrong copies in deals. Returns {"before",
+-- "after": stats in the form of get_asin_stats, "repaired": number of products that were counted wrongly, "copies":
+-- number of deals with wrong copies}. Users may call it for themselves, because it blocks only their own changes and
+-- can only make their numbers correct. The service role may call it for any user. Security definer, because no role may
+-- write the counters.
 create function public.recount_asin_stats(p_user_id uuid) returns jsonb
     language plpgsql security definer set search_path = ''
-    -- Without statistics of this user the planner expects one row, and would look through all products for each of them.
+    -- Without statistics for this user, the planner expects one row and would choose a nested loop, which reads all
+    -- products again for each row.
     set enable_nestloop = off
 as $$
 declare

@@ -1,6 +1,6 @@
--- The JSON of products and deals, as the functions return it.
+-- Products and deals as JSON, in the form that all functions return.
 
--- Return the JSON of a product. It has no user_id, because the reader is the owner.
+-- Return the JSON of a product. It contains no user_id, because users read only their own products.
 create function private.product_json(p_product public.products) returns jsonb
     language sql stable
     return jsonb_build_object(
@@ -9,8 +9,8 @@ create function private.product_json(p_product public.products) returns jsonb
         'created_at', p_product.created_at, 'updated_at', p_product.updated_at
     );
 
--- Return the JSON of a deal without its product. Money is text ("12.50"), because clients read a JSON number as a
--- float.
+-- Return the JSON of a deal without its product. The cost is text ("12.50"), because many clients parse a JSON number
+-- as a floating-point number.
 create function private.deal_json(p_deal public.deals) returns jsonb
     language sql stable
     return jsonb_build_object(
@@ -35,8 +35,8 @@ create function private.deal_item_of(p_user_id uuid, p_deal_id uuid) returns jso
         where d.id = p_deal_id and d.user_id = p_user_id
     );
 
--- Return a product of the caller with all its deals, deleted ones too, oldest first; null if the caller has no such
--- product.
+-- Return a product of the caller with all its deals, including deleted ones, oldest first, or null if the caller has no
+-- such product.
 create function public.get_product(p_product_id uuid) returns jsonb
     language sql stable set search_path = ''
     return (

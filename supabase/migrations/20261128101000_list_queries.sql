@@ -1,23 +1,26 @@
 -- The indexes of the list of deals, and the SQL text of the queries that read them.
+-- For each filter and sort, a query reads an index from the first row of the page to the last row. A page therefore
+-- takes the same time for 10 deals as for 10 million.
 
--- The whole list without slices: by date, and by supplier, which a search needs too. Every change of a deal has to update
--- each index. The id breaks ties and is part of the cursor.
+-- Indexes of the whole list, without slices: by date and by supplier. A search uses the second one too. There are no
+-- others, because each change of a deal has to update each index. The id makes the order unique and is part of the
+-- cursor.
 create index deals_user_created_idx on public.deals (user_id, active, created_at, id);
 create index deals_user_supplier_idx on public.deals (user_id, active, lower(supplier), id);
 
--- One index per sort with slices. Each slice is one range of the index; several slices are merged. An unknown cost sorts
--- last in both directions, which takes two indexes; see private.deal_sort.
+-- Indexes for lists with slices, one per sort. Each slice is one range of the index, and several ranges are merged. An
+-- unknown cost sorts last in both directions, so this sort needs two indexes; see private.deal_sort.
 create index deals_slice_created_idx on public.deals (user_id, active, slice, created_at, id);
 create index deals_slice_title_idx on public.deals (user_id, active, slice, title_key, id);
 create index deals_slice_supplier_idx on public.deals (user_id, active, slice, lower(supplier), id);
 create index deals_slice_cost_up_idx on public.deals (user_id, active, slice, coalesce(buy_cost, 'Infinity'), id);
 create index deals_slice_cost_down_idx on public.deals (user_id, active, slice, coalesce(buy_cost, -1), id);
 
--- How list_deals carries out a sort: the key expression (exactly that of its index), its type, the direction, the comparison
--- that means "after" in that direction, and whether the whole list has an index in this order.
+-- How list_deals sorts: the key expression (the same as in the index), the type of the key, the direction, the operator
+-- for "after the cursor" in this direction, and whether the whole list has an index in this order.
 create type private.deal_sorting as (key text, type text, direction text, after text, has_index boolean);
 
--- Return how to carry out a p_sort of list_deals. Raises PT400 for an unknown sort.
+-- Return how to sort for the value p_sort of list_deals. Raises PT400 for an unknown sort.
 create function private.deal_sort(p_sort text) returns private.deal_sorting
     language plpgsql immutable set search_path = ''
 as $$
@@ -29,7 +32,8 @@ begin
         when 'created_at' then 'd.created_at'
         when 'title' then 'd.title_key'
         when 'supplier' then 'lower(d.supplier)'
-        -- Unknown costs come last both ways, and no cursor holds a null: above any cost going up, below any going down.
+        -- Unknown costs come last in both directions, and no cursor contains a null. The substitute is greater than
+        -- each cost if the order is ascending, and less if it is descending.
         when 'buy_cost' then
             case when v_down then 'coalesce(d.buy_cost, -1)' else 'coalesce(d.buy_cost, ''Infinity'')' end
     end;
@@ -48,7 +52,7 @@ begin
 end
 $$;
 
--- Return the slices that match these filters; an empty array for an unknown status or stage.
+-- Return the slices that match these filters. Returns an empty array for an unknown status or stage.
 create function private.deal_slices(p_asin_status text, p_stage text, p_favorite boolean) returns smallint[]
     language sql immutable set search_path = ''
 as $$
@@ -62,9 +66,9 @@ as $$
     )
 $$;
 
--- Return the query of the sort keys and ids after the cursor, in order. Each slice is read in the order of its index
--- and the slices are merged, so only rows of the page are read. A null p_slices means the whole list. $1 is the user,
--- $2 active, $3 and $4 the cursor.
+-- Return the SQL text of the query for the sort keys and ids after the cursor, in order. Each slice is read in the
+-- order of its index, and the slices are merged, so only rows of the page are read. If p_slices is null, the query
+-- reads the whole list. The parameters of the query: $1 is the user, $2 is active, $3 and $4 are the cursor.
 create function private.deal_walk(p_sort private.deal_sorting, p_slices smallint[]) returns text
     language sql immutable set search_path = ''
 as $$
@@ -88,9 +92,10 @@ as $$
     ) as conditions
 $$;
 
--- Return the same query for all deals that contain $6, with its pieces in $7: the deals of matching products and of
--- matching suppliers. The cost depends on the number of such deals, active or not. `is true` keeps the planner from
--- reading an index of everything that the user has.
+-- Return the SQL text of the query for the sort keys and ids of all deals that contain the search. These are the deals
+-- of matching products and of matching suppliers. The parameters of the query: $1 to $4 as in deal_walk, $6 is the
+-- search, and $7 is the query for its pieces. The time depends on the number of matching deals, active or not. `is
+-- true` keeps the planner from reading an index of all rows of the user.
 create function private.deal_matches(p_sort private.deal_sorting, p_slices smallint[]) returns text
     language sql immutable set search_path = ''
 as $$
@@ -115,7 +120,8 @@ as $$
         $query$,
         (p_sort).key,
         format('d.active = $2 and %s and ($3 is null or (%s, d.id) %s ($3::%s, $4))',
-            case when p_slices is null then 'true' else format('d.slice = any (%L)', p_slices) end, (p_sort).key, (p_sort).after, (p_sort).type),
+            case when p_slices is null then 'true' else format('d.slice = any (%L)', p_slices) end,
+            (p_sort).key, (p_sort).after, (p_sort).type),
         (p_sort).direction
     )
 $$;

@@ -1,11 +1,12 @@
--- The list of deals.
+-- The function list_deals, and the functions that run its queries.
 
 -- The validated arguments of list_deals.
 create type private.deal_request as (
     user_id uuid, active boolean, after_value text, after_id uuid, most integer, search text, pieces tsquery
 );
 
--- Return one page of the keys and ids of p_source, in the form of list_deals.
+-- Run the query p_source, which returns sort keys and ids in order, and return its first page in the form of
+-- list_deals.
 create function private.deal_page(p_source text, p_request private.deal_request) returns jsonb
     language plpgsql stable set search_path = ''
 as $$
@@ -40,8 +41,8 @@ begin
 end
 $$;
 
--- Return the page of the deals that p_walk reads. The settings leave the planner only the plan that stops at the end of
--- the page, even without statistics.
+-- Return one page of the deals that the query p_walk returns. The settings leave the planner only the plan that stops
+-- at the end of the page, even without statistics.
 create function private.walk_deals(p_walk text, p_request private.deal_request) returns jsonb
     language sql stable
     set search_path = '' set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
@@ -50,8 +51,8 @@ as $$
     select private.deal_page(p_walk, p_request)
 $$;
 
--- Return the page of the deals that contain the search among the next p_budget deals of p_walk. Returns null if the
--- page is not full and there are more deals.
+-- Return one page of the deals that contain the search, from the first p_budget deals that the query p_walk returns.
+-- Returns null if the page is not full and there are more deals.
 create function private.walk_deals_searching(p_walk text, p_budget integer, p_request private.deal_request)
     returns jsonb
     language plpgsql stable
@@ -78,8 +79,8 @@ begin
 end
 $$;
 
--- Return whether the index of pieces contains so few matches that reading all of them is cheaper. Stops counting at the
--- limit.
+-- Return whether the index of pieces contains so few matches that reading all of them is faster. Stops counting at 500
+-- products or 2000 deals.
 create function private.is_rare(p_request private.deal_request) returns boolean
     language plpgsql stable
     set search_path = '' set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -108,7 +109,8 @@ begin
 end
 $$;
 
--- Return the page of all deals that contain the search, from the index of pieces.
+-- Return one page of the deals that the query p_matches returns. It finds all deals that contain the search with the
+-- index of pieces.
 create function private.match_deals(p_matches text, p_request private.deal_request) returns jsonb
     language sql stable
     set search_path = '' set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -117,8 +119,9 @@ as $$
 $$;
 
 -- Validate the arguments of list_deals. Raises PT400 or PT422.
-create function private.require_list(p_limit integer, p_active boolean, p_after_value text, p_after_id uuid, p_search text)
-    returns void
+create function private.require_list(
+    p_limit integer, p_active boolean, p_after_value text, p_after_id uuid, p_search text
+) returns void
     language plpgsql immutable set search_path = ''
 as $$
 begin
@@ -139,14 +142,16 @@ $$;
 
 -- Return one page of the deals of the caller: {"items": […], "next": {"value", "id"} | null}. Pass "next" as
 -- p_after_value and p_after_id of the next call with the same sort; each deal is then returned exactly once. A null
--- filter does not filter, but deleted deals are never mixed with active ones (every index of a sort starts with
--- `active`).
--- A search finds a part of title, brand, ASIN, UPC or supplier in any case, of at least two literal characters. A rare
--- search reads all its matches from the index and sorts them. A frequent one fills the page while it reads the next
--- deals in order, and uses the index only if they are not enough. So a search costs at most what it finds, never the
--- whole catalogue.
--- Security definer: under row level security, comparisons with lower(…) and numeric, which are not leakproof, could not
--- use an index. A deep page would cost as much as all pages before it. Hence the explicit user_id everywhere.
+-- filter matches every deal, but a list contains either active or deleted deals, because the index of each sort starts
+-- with `active`.
+-- A search finds deals whose title, brand, ASIN, UPC or supplier contains the text, in any letter case. The text has at
+-- least two characters, and none has a special meaning. For a rare text, all matches are read from the index of pieces
+-- and sorted. For a frequent text, the next deals are read in order until the page is full; only if they do not fill
+-- the page, the index of pieces is used. The time of a search therefore depends on the number of matches, never on the
+-- size of the catalogue.
+-- Security definer: under row level security, comparisons with lower(…) and numeric could not use an index, because
+-- they are not leakproof. A page far down the list would take as much time as all pages before it. All queries
+-- therefore contain the user id.
 create function public.list_deals(
     p_asin_status text default null,
     p_stage text default null,
@@ -165,8 +170,8 @@ declare
     v_sort constant private.deal_sorting := private.deal_sort(p_sort);
     v_slices constant smallint[] := case when num_nonnulls(p_asin_status, p_stage, p_favorite) > 0
         then private.deal_slices(p_asin_status, p_stage, p_favorite) end;
-    -- EXECUTE, because sort and filters decide the index. Only fragments of the functions above are pasted in; what the
-    -- caller sent travels as parameters.
+    -- The query is built as text, because sort and filters decide which index it reads. The text contains only
+    -- fragments of private.deal_sort and slice numbers. Values from the caller are passed as parameters.
     v_walk constant text := private.deal_walk(v_sort, v_slices);
     v_search constant text := lower(p_search);
     v_request constant private.deal_request := row(
@@ -183,7 +188,7 @@ begin
     end if;
     return coalesce(v_page, private.match_deals(private.deal_matches(v_sort, v_slices), v_request));
 exception
-    -- The only value that is read as another type is the cursor's.
+    -- Only the value of the cursor is converted to another type.
     when data_exception then
         raise sqlstate 'PT400' using
             message = 'The cursor does not belong to this sort.',

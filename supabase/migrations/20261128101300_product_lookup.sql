@@ -1,12 +1,13 @@
--- Finding the product that a user means.
+-- Find the product of a user by ASIN, by UPC, or by title and brand.
 
--- For looking up products by title and, in imports, by ASIN. A planner without statistics would prefer an index on
--- (user_id, asin_status) alone to the unique index on (user_id, asin), and read the whole catalogue of the user.
+-- Indexes for finding products by title and, in imports, by ASIN. The second index ends with the ASIN for planners
+-- without statistics: they prefer an index on (user_id, asin_status) to the unique index on (user_id, asin). Without
+-- the ASIN in it, they would read the whole catalogue of the user.
 create index products_user_title_idx on public.products (user_id, lower(title));
 create index products_user_status_idx on public.products (user_id, asin_status, asin);
 
--- Return the product of the user with this ASIN, else with this UPC, else a row of nulls. Raises PT409 if both
--- contradict each other.
+-- Return the product of the user with this ASIN, else the one with this UPC, else a row of nulls. Raises PT409 if the
+-- two contradict each other.
 create function private.find_product(p_user_id uuid, p_asin text, p_upc text) returns public.products
     language plpgsql stable set search_path = ''
 as $$
@@ -35,9 +36,10 @@ begin
 end
 $$;
 
--- Return the oldest product of the caller that has neither ASIN nor UPC and has this title and brand, as import_deals
--- does. Security definer: under row level security the comparison with lower(…), which is not leakproof, could not use
--- an index. It therefore reads only products of the caller. `offset 0` as in find_import.
+-- Return the oldest product of the caller with this title and brand that has neither ASIN nor UPC. The import uses the
+-- same rule. Security definer: under row level security the comparison with lower(…) could not use an index, because it
+-- is not leakproof. The query therefore contains the id of the caller. `offset 0` makes the planner look up the title
+-- first.
 create function private.find_by_title(p_title text, p_brand text) returns uuid
     language sql stable security definer set search_path = ''
 as $$

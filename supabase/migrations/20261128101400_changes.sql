@@ -1,8 +1,7 @@
--- Creating, changing and deleting products and deals, one at a time or many at once.
--- Each public function is one transaction. All functions run with the rights of their caller, under row level security,
--- unless their comment says otherwise.
+-- Create, change and delete one product or deal.
+-- Each public function is one transaction. The functions run with the rights of their caller, under row level security.
 
--- Raise PT422 if the object has other keys than these. A misspelt field must not be dropped silently.
+-- Raise PT422 if the object has other keys than these. A misspelt field must not be ignored silently.
 create function private.require_keys(p_object jsonb, variadic p_keys text[]) returns void
     language plpgsql immutable set search_path = ''
 as $$
@@ -19,8 +18,8 @@ begin
 end
 $$;
 
--- Turn a constraint violation into an error that a user can act on: PT409 for a duplicate identifier, PT422 for any
--- other invalid value.
+-- Raise an error that a user can act on, for a violated constraint. The error is PT409 for a duplicate identifier, and
+-- PT422 for any other invalid value.
 create function private.refuse(p_constraint text, p_message text) returns void
     language plpgsql immutable set search_path = ''
 as $$
@@ -41,8 +40,8 @@ end
 $$;
 
 -- Return the product of a new deal: the existing product, with missing values filled in, or a new one. Existing values
--- are kept. A product without ASIN and UPC is identified by title and brand, as in files. An ASIN can have several
--- UPCs, so a different UPC is not a contradiction.
+-- are kept. A product without ASIN and UPC is identified by title and brand, as in imported files. An ASIN can have
+-- several UPCs, so a different UPC is not a contradiction.
 create function private.find_or_create_product(p_user_id uuid, p_product jsonb) returns public.products
     language plpgsql set search_path = ''
 as $$
@@ -72,8 +71,8 @@ begin
 end
 $$;
 
--- Create the deal of this product and supplier (in any letter case), or overwrite the existing one with the given
--- fields and restore it. Returns {"created": whether it is new, "deal": list entry}.
+-- Create the deal of this product and supplier, or overwrite the existing one with the given fields and restore it. The
+-- letter case of the supplier does not matter. Returns {"created": whether the deal is new, "deal": list entry}.
 create function private.create_or_overwrite_deal(p_user_id uuid, p_product_id uuid, p_given jsonb) returns jsonb
     language plpgsql set search_path = ''
 as $$
@@ -121,7 +120,7 @@ exception
 end
 $$;
 
--- Change the given fields of a product (an explicit null clears asin or upc). Returns the product in the form of
+-- Change the given fields of a product. An explicit null clears asin or upc. Returns the product in the form of
 -- get_product, or null if the caller has no such product.
 create function public.update_product(p_product_id uuid, p_changes jsonb) returns jsonb
     language plpgsql set search_path = ''
@@ -149,7 +148,7 @@ exception
 end
 $$;
 
--- Change the given fields of a deal (an explicit null clears buy_cost or moq). Returns the list entry, or null if the
+-- Change the given fields of a deal. An explicit null clears buy_cost or moq. Returns the list entry, or null if the
 -- caller has no such deal. Raises PT410 for a deleted deal, which has to be restored first.
 create function public.update_deal(p_deal_id uuid, p_changes jsonb) returns jsonb
     language plpgsql set search_path = ''
@@ -181,9 +180,9 @@ exception
 end
 $$;
 
--- Delete a deal softly (it can be restored; deleting it again changes nothing), or permanently, together with its
--- product if that has no other deal. Returns false if the caller has no such deal. Raises PT422 if the deal violates a
--- constraint.
+-- Delete a deal so that it can be restored, or remove it permanently with p_hard. Deleting a deleted deal again changes
+-- nothing. Permanent removal includes the product if it has no other deal. Returns false if the caller has no such
+-- deal. Raises PT422 if the deal violates a constraint.
 create function public.delete_deal(p_deal_id uuid, p_hard boolean default false) returns boolean
     language plpgsql set search_path = ''
 as $$
@@ -214,9 +213,11 @@ $$;
 
 -- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
 -- public to its roles. Revoke all of that, then grant what is needed.
-revoke execute on function private.require_keys, private.refuse, private.find_or_create_product, private.create_or_overwrite_deal,
-    public.create_product, public.update_product, public.update_deal, public.delete_deal
+revoke execute on function private.require_keys, private.refuse, private.find_or_create_product,
+    private.create_or_overwrite_deal, public.create_product, public.update_product, public.update_deal,
+    public.delete_deal
     from public, anon, authenticated, service_role;
-grant execute on function private.require_keys, private.refuse, private.find_or_create_product, private.create_or_overwrite_deal,
-    public.create_product, public.update_product, public.update_deal, public.delete_deal
+grant execute on function private.require_keys, private.refuse, private.find_or_create_product,
+    private.create_or_overwrite_deal, public.create_product, public.update_product, public.update_deal,
+    public.delete_deal
     to authenticated, service_role;

@@ -1,4 +1,4 @@
--- Changing many deals at once.
+-- Change many deals in one transaction.
 
 -- Validate the arguments of bulk_deals before anything is changed. Raises PT422.
 create function private.require_bulk(p_action text, p_deal_ids uuid[], p_stage text) returns void
@@ -34,10 +34,10 @@ begin
 end
 $$;
 
--- Apply one action to many deals, all or none. Returns {"changed": number of different ids}. Deals that are already in
--- the wanted state stay untouched. Deleted deals can only be deleted again or restored. Raises PT404 if an id is not
--- one of the caller's deals, and PT410 if a deal is deleted and should be moved or marked, or was deleted too long ago
--- to be restored. The detail is the JSON array of those ids.
+-- Apply one action to all of these deals, or to none of them. Returns {"changed": number of different ids}. Deals that
+-- already have the wanted state are not updated. For deleted deals, only the actions delete and restore are possible.
+-- Raises PT404 if an id is not that of a deal of the caller. Raises PT410 if a deleted deal should be moved or marked,
+-- or if it was deleted too long ago to be restored. The detail of both errors is the JSON array of the ids concerned.
 create function public.bulk_deals(p_action text, p_deal_ids uuid[], p_stage text default null) returns jsonb
     language plpgsql set search_path = ''
 as $$
@@ -48,7 +48,7 @@ declare
     v_constraint text;
 begin
     perform private.require_bulk(p_action, p_deal_ids, p_stage);
-    -- What is found here is still there below: begin_change holds the user's other changes off.
+    -- Deals that are found here still exist below, because begin_change blocks the other changes of the user.
     select coalesce(array_agg(d.id), '{}'),
            jsonb_agg(d.id order by d.id) filter (
                where case p_action

@@ -1,6 +1,6 @@
--- The first part of an import: decide what the rows of a file would change.
+-- The first part of an import: decide what the rows of a file would change. Nothing is written here.
 
--- One row of a file on its way into the tables.
+-- One row of a file, and what the import does with it.
 create type private.import_row as (
     line integer,
     product_id uuid,        -- the existing product of the user, or the id of the new one
@@ -15,17 +15,17 @@ create type private.import_row as (
     deal_changes boolean
 );
 
--- A row, and the products of the user that each of its identifiers finds.
+-- One row of a file, and the products of the user that its identifiers find.
 create type private.import_found as (
     line integer, asin text, upc text, title text, brand text, multiple_asins boolean,
     supplier text, buy_cost numeric, moq integer, stage text, favorite boolean, notes text,
     by_asin uuid, by_upc uuid, by_other uuid, asin_of_upc text
 );
 
--- Look up the product of each row by every identifier. ASIN and UPC identify one product. A row without both means a
--- product without both: by its id, else the oldest one with this title and brand. `limit 1` is used even where at most
--- one row exists: it makes each lookup an index lookup and prevents a join with the whole catalogue, whatever the
--- statistics say.
+-- Find the products that match the identifiers of each row. An ASIN or a UPC identifies one product. A row without both
+-- matches a product without both: the one with the given id, else the oldest one with this title and brand. `limit 1`
+-- is used even where at most one row exists: it makes each lookup an index lookup, and prevents a join with the whole
+-- catalogue, whatever the statistics say.
 create function private.find_import(p_user_id uuid, p_rows jsonb) returns setof private.import_found
     language sql stable set search_path = ''
 as $$
@@ -48,7 +48,7 @@ as $$
           and p.user_id = p_user_id and p.asin_status <> 'asin_found' and p.upc is null limit 1
     ) i on true
     left join lateral (
-        -- `offset 0` keeps the planner from looking up all products without a UPC, and then for the title.
+        -- `offset 0` makes the planner look up the title first, and not all products without a UPC.
         select p.id
         from (
             select p.* from public.products p
@@ -60,9 +60,13 @@ as $$
     ) t on true
 $$;
 
--- Decide for each row which product it belongs to and whether it is valid, as if the rows were processed in order. A
--- UPC belongs to the ASIN of the product that has it, else to the first ASIN that a row names with it. An ASIN that no
--- product has goes to the first product that its rows find by UPC.
+-- Decide for each row which product it belongs to and whether it is valid. The result is the same as if the rows were
+-- processed in order. A UPC belongs to the ASIN of the product that has this UPC, else to the first ASIN that a row
+-- gives together with it. An ASIN without a product is assigned to the first product that its rows find by UPC.
+-- The steps: looked finds contradictions to existing products. claimed finds the ASIN that each UPC belongs to. named
+-- adds that ASIN to rows without one. by_asin and by_upc find the existing product of each ASIN and UPC. placed gives
+-- all rows of one product the same handle. settled finds the ASIN of each handle. judged completes the errors. gathered
+-- combines the values of all rows of a product.
 create function private.resolve_import(p_user_id uuid, p_rows jsonb) returns setof private.import_row
     language sql volatile set search_path = ''
 as $$
@@ -113,14 +117,15 @@ as $$
                    partition by p.handle order by p.full_asin is null or p.place_fault is not null, p.line) as one_asin
         from placed p
     ), judged as (
-        -- The id here and not in the window below, which would draw another one for each row it looks at.
+        -- The id is generated here, because a window function would generate one for each row that it reads.
         select s.*, gen_random_uuid() as new_id, coalesce(s.place_fault, case when s.full_asin <> s.one_asin then
                    format('Another row gives this product another ASIN, %s', s.one_asin) end) as fault
         from settled s
     ), gathered as (
-        -- The first row that says something of a product counts.
+        -- For each field of a product, the first row with a value counts.
         select j.*,
-               (array_agg(j.full_asin) filter (where j.fault is null and j.full_asin is not null) over rows)[1] as p_asin,
+               (array_agg(j.full_asin) filter (where j.fault is null and j.full_asin is not null) over rows)[1]
+                   as p_asin,
                (array_agg(j.upc) filter (where j.fault is null and j.upc is not null) over rows)[1] as p_upc,
                (array_agg(j.title) filter (where j.fault is null and j.title is not null) over rows)[1] as p_title,
                (array_agg(j.brand) filter (where j.fault is null and j.brand <> '') over rows)[1] as p_brand,
@@ -140,13 +145,13 @@ as $$
     from gathered g
 $$;
 
--- Return what the rows would change: the settled rows, compared with the existing products and deals.
+-- Return what the rows would change. Compares the rows of resolve_import with the existing products and deals.
 create function private.plan_import(p_user_id uuid, p_rows jsonb) returns setof private.import_row
     language sql volatile set search_path = ''
 as $$
     select s.line, s.product_id, d.id, s.asin, s.upc, s.title, s.brand, s.multiple_asins,
            s.supplier, s.buy_cost, s.moq, s.stage, s.favorite, s.notes, s.problem, s.reason, s.last, s.new_product,
-           -- A brand is part of what a product without ASIN and UPC is known by, so none is filled in there.
+           -- Title and brand identify a product without ASIN and UPC, so its brand is not filled in.
            coalesce(p.asin_status <> 'asin_found' and s.asin is not null or p.upc is null and s.upc is not null
                     or p.brand = '' and s.brand is not null and (p.asin_status = 'asin_found' or p.upc is not null),
                     false) and not s.new_product,

@@ -1,4 +1,5 @@
--- Import of the rows of a file. Each call of import_deals is one transaction with one statement per table.
+-- The second part of an import: import_deals carries out the plan, or only reports it.
+-- Each call is one transaction. The number of statements does not depend on the number of rows.
 
 -- Return the id of the user to import for, and lock the changes of this user. Server-side jobs (service_role) pass the
 -- id of an existing user. Other callers may import only for themselves (PT403).
@@ -9,7 +10,7 @@ begin
     if p_user_id is null or p_user_id = auth.uid() then
         return private.begin_change();
     end if;
-    -- Not current_user: inside a definer function that is the function's owner.
+    -- current_user cannot be used: inside a security definer function, it is the owner of the function.
     if current_setting('role', true) is distinct from 'service_role' then
         raise sqlstate 'PT403' using message = 'Rows can only be imported for oneself.';
     end if;
@@ -33,7 +34,8 @@ begin
         select from jsonb_array_elements(p_rows) r
         where case when jsonb_typeof(r) <> 'object' then true
               else r ->> 'line' is null or not private.is_asin(r ->> 'asin')
-                  or r - '{line,product_id,asin,upc,title,brand,multiple_asins,supplier,buy_cost,moq,stage,favorite,notes}'
+                  or r -
+                  '{line,product_id,asin,upc,title,brand,multiple_asins,supplier,buy_cost,moq,stage,favorite,notes}'
                       ::text[] <> '{}' end
     ) then
         raise sqlstate 'PT422' using
@@ -42,7 +44,7 @@ begin
 end
 $$;
 
--- Insert the new products and fill in missing values of existing ones. Existing values are kept.
+-- Insert the new products, and fill in missing values of existing ones. Existing values are kept.
 create function private.write_products(p_user_id uuid, p_plan private.import_row[]) returns void
     language plpgsql set search_path = ''
 as $$
@@ -62,7 +64,7 @@ begin
 end
 $$;
 
--- Insert and change the deals, and restore deleted ones. A null keeps the existing value.
+-- Insert new deals, change existing ones, and restore deleted ones. A null keeps the existing value.
 create function private.write_deals(p_user_id uuid, p_plan private.import_row[]) returns void
     language plpgsql set search_path = ''
 as $$
@@ -72,7 +74,7 @@ begin
     select p_user_id, r.product_id, coalesce(r.supplier, ''), r.buy_cost, r.moq,
            coalesce(r.stage, 'new'), coalesce(r.favorite, false), coalesce(r.notes, ''), p.asin_status, lower(p.title)
     from unnest(p_plan) r
-    -- `offset 0`: a look-up per row, as in find_import.
+    -- `offset 0` makes this one index lookup per row.
     cross join lateral (select p.* from public.products p where p.id = r.product_id offset 0) p
     where r.last and r.deal_id is null
     order by r.line;
@@ -86,13 +88,14 @@ begin
 end
 $$;
 
--- Import rows of a file: [{"line", and any of "product_id", "asin", "upc", "title", "brand", "multiple_asins",
--- "supplier", "buy_cost", "moq", "stage", "favorite", "notes"}]. A missing or null value keeps what is stored. If
--- several rows are for one deal, the last one counts. A row that contradicts existing data is refused alone. With
--- p_dry_run the result is the same and nothing is written. Returns {"created", "updated", "unchanged", "repeated":
--- numbers of rows, "refused": [{"line", "column", "reason"}]}.
--- Security definer: under row level security the comparisons with lower(…), which are not leakproof, could not use an
--- index, and a batch would take time in proportion to the catalogue. Hence the explicit user_id everywhere.
+-- Import rows of a file in one transaction, or only report what they would change. The form of p_rows is [{"line", and
+-- any of "product_id", "asin", "upc", "title", "brand", "multiple_asins", "supplier", "buy_cost", "moq", "stage",
+-- "favorite", "notes"}]. A missing or null value keeps what is stored. If several rows are for one deal, the last one
+-- counts. A row that contradicts existing data is refused, and the other rows are imported. With p_dry_run, the result
+-- is the same and nothing is written. Returns {"created", "updated", "unchanged", "repeated": numbers of rows,
+-- "refused": [{"line", "column", "reason"}]}.
+-- Security definer: under row level security, the comparisons with lower(…) could not use an index, because they are
+-- not leakproof, and the time of a batch would grow with the catalogue. All statements therefore contain the user id.
 create function public.import_deals(p_rows jsonb, p_dry_run boolean default false, p_user_id uuid default null)
     returns jsonb
     language plpgsql security definer set search_path = ''
@@ -130,8 +133,8 @@ $$;
 
 -- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
 -- public to its roles. Revoke all of that, then grant what is needed.
-revoke execute on function private.begin_import, private.require_import, private.write_products,
-    private.write_deals, public.import_deals
+revoke execute on function private.begin_import, private.require_import, private.write_products, private.write_deals,
+    public.import_deals
     from public, anon, authenticated, service_role;
 grant execute on function public.import_deals
     to authenticated, service_role;
