@@ -9,7 +9,7 @@ from typing import Any, Final
 from benchmarks.environment import BenchmarkEnvironment, new_environment
 from benchmarks.lineup import OURS, UNCACHED
 from benchmarks.report import write_results
-from benchmarks.scenarios import herd, hits, mix, outage, starting, writes
+from benchmarks.scenarios import herd, hits, mix, outage, starting, work, writes
 
 __all__ = ["SCENARIOS", "main"]
 
@@ -31,6 +31,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     ),
     "mix": Scenario(lambda environment: mix.measure(environment, cycles=2), None, mix.show),
     "writes": Scenario(lambda environment: writes.measure(environment, seconds=8), None, writes.show),
+    "work": Scenario(lambda environment: work.measure(environment, products=50, rows=20_000), None, work.show),
     "herd": Scenario(
         lambda environment: herd.measure(environment, herds=3),
         lambda environment: herd.measure(environment, herds=1, contenders=[OURS, UNCACHED]),

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from benchmarks import catalogue, engine, importing, paging, plots, summary
 from benchmarks.report import read_results
-from benchmarks.scenarios import herd, hits, mix, outage, starting, writes
+from benchmarks.scenarios import herd, hits, mix, outage, starting, work, writes
 from local import ROOT
 
 __all__ = ["PARTS", "filled", "main"]
@@ -27,6 +27,7 @@ PARTS: Final[Mapping[str, tuple[Callable[..., str], Sequence[str]]]] = {
     "mix": (mix.show, ["mix"]),
     "claim": (summary.claim, ["mix"]),
     "writes": (writes.show, ["writes"]),
+    "work": (work.show, ["work"]),
     "herd": (herd.show, ["herd"]),
     "outage": (outage.show, ["outage"]),
     "starting": (starting.show, ["starting"]),

@@ -12,12 +12,12 @@ import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from benchmarks.environment import STATS, User
 from local.server import LOOPBACK
 
-__all__ = ["Answer", "LoadClient", "change", "mean", "percentile", "read", "send_together"]
+__all__ = ["Answer", "LoadClient", "change", "delete_deal", "edit_deal", "mean", "percentile", "read", "send_together"]
 
 _SECONDS: Final = 60.0
 _numbers: Final = itertools.count(1)
@@ -54,14 +54,31 @@ class Answer:
 
 def read(user: User) -> bytes:
     """Return an HTTP request for the breakdown of `user`."""
-    return f"GET {STATS} HTTP/1.1\r\nHost: {LOOPBACK}\r\nAuthorization: Bearer {user.token}\r\n\r\n".encode()
+    return _head(user, f"GET {STATS}") + b"\r\n"
 
 
 def change(user: User) -> bytes:
     """Return an HTTP request that creates a product for `user`. Each call uses a new title, so the product is new."""
-    body = f'{{"title": "Number {next(_numbers)}"}}'.encode()
-    head = f"POST /products HTTP/1.1\r\nHost: {LOOPBACK}\r\nAuthorization: Bearer {user.token}\r\n"
-    return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    return _with_body(user, "POST /products", {"title": f"Number {next(_numbers)}"})
+
+
+def edit_deal(user: User, deal_id: str, **fields: str | int) -> bytes:
+    """Return an HTTP request that changes fields of a deal."""
+    return _with_body(user, f"PATCH /products/deal/{deal_id}", fields)
+
+
+def delete_deal(user: User, deal_id: str) -> bytes:
+    """Return an HTTP request that deletes a deal."""
+    return _head(user, f"DELETE /products/deal/{deal_id}") + b"\r\n"
+
+
+def _head(user: User, action: str) -> bytes:
+    return f"{action} HTTP/1.1\r\nHost: {LOOPBACK}\r\nAuthorization: Bearer {user.token}\r\n".encode()
+
+
+def _with_body(user: User, action: str, fields: dict[str, Any]) -> bytes:
+    body = json.dumps(fields).encode()
+    return _head(user, action) + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
 class LoadClient:

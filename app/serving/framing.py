@@ -21,6 +21,7 @@ HEALTH: Final = (b"GET /healthz", b"HEAD /healthz")
 TRANSFERS: Final = (b"POST /products/import", b"GET /products/export", b"POST /desk/import", b"GET /desk/export")
 """File transfers of any length, which occupy a thread for long. The application identifies the caller first."""
 
+_SAFE: Final = (b"GET ", b"HEAD ", b"OPTIONS ")
 _HEALTH_LINES: Final = tuple(line + b" " for line in HEALTH)
 _HEAD_END: Final = b"\r\n\r\n"
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*(?=\r\n)")
@@ -37,6 +38,9 @@ class Kind(enum.Enum):
 
     TRANSFER = enum.auto()
     """At most half of the threads."""
+
+    CHANGE = enum.auto()
+    """All threads but two: a request that may change data and may therefore wait for the database."""
 
     BODY = enum.auto()
     """At most a quarter of the threads: another request with a body that is still arriving, maybe slowly."""
@@ -98,4 +102,6 @@ def _declared_length(head: bytes | bytearray) -> int | None:
 def _kind(received: bytes | bytearray) -> Kind:
     if received.startswith(TRANSFERS):
         return Kind.TRANSFER
-    return Kind.HEALTH if received.startswith(_HEALTH_LINES) else Kind.ORDINARY
+    if received.startswith(_SAFE):
+        return Kind.HEALTH if received.startswith(_HEALTH_LINES) else Kind.ORDINARY
+    return Kind.CHANGE

@@ -55,7 +55,8 @@ class Gate(ThreadWorker):  # type: ignore[misc]
         super().__init__(*arguments, **options)
         self.parked: dict[Connection, None] = {}  # a set in order of arrival
         threads = self.cfg.threads
-        self.lanes = {Kind.TRANSFER: Lane(max(threads // 2, 1)), Kind.BODY: Lane(max(threads // 4, 1))}
+        most = {Kind.TRANSFER: threads // 2, Kind.CHANGE: threads - 2, Kind.BODY: threads // 4}
+        self.lanes = {kind: Lane(max(share, 1)) for kind, share in most.items()}
         self.tally = Tally(self.log.warning)
         self.next_sweep = self.stop_at = 0.0
 

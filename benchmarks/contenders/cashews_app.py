@@ -7,7 +7,8 @@ import os
 from typing import Annotated, Any
 
 from cashews import Cache
-from fastapi import Depends, FastAPI, Header, HTTPException
+from fastapi import Body, Depends, FastAPI, Header, HTTPException, Request
+from fastapi.responses import JSONResponse
 
 from benchmarks.contenders import database
 from benchmarks.contenders.shared import CONNECTIONS, REDIS_SECONDS, REDIS_URL, TTL, Caller, NotSignedInError, caller
@@ -37,12 +38,18 @@ async def asin_status(user: Annotated[Caller, Depends(get_current_user)]) -> Any
     return await stats(user.user_id, user.token)
 
 
-@app.post("/products", status_code=201)
-async def create_product(product: dict[str, Any], user: Annotated[Caller, Depends(get_current_user)]) -> Any:  # noqa: ANN401
-    """Create a product, then delete the cache entry."""
-    made = await database.async_change(product, user.token)
+@app.api_route("/products/deal/{deal_id}", methods=["PATCH", "DELETE"])
+@app.post("/products")
+async def change(
+    request: Request,
+    user: Annotated[Caller, Depends(get_current_user)],
+    deal_id: str = "",
+    fields: Annotated[dict[str, Any] | None, Body()] = None,
+) -> JSONResponse:
+    """Create a product, change a deal or delete a deal; then delete the cache entry."""
+    deal = await database.async_change(request.method, deal_id, fields, user.token)
     await cache.delete(f"asin_stats:{user.user_id}")
-    return made["deal"]
+    return JSONResponse(deal, database.STATUS[request.method])
 
 
 @app.get("/healthz")

@@ -5,7 +5,10 @@ from typing import Any, Final
 
 import httpx
 
-__all__ = ["async_change", "async_stats", "change", "stats"]
+__all__ = ["STATUS", "async_change", "async_stats", "change", "stats"]
+
+STATUS: Final = {"POST": 201, "PATCH": 200, "DELETE": 200}
+"""The status of the answer to a change, by method."""
 
 _KEY: Final = os.environ["SUPABASE_KEY"]
 _SETTINGS: Final[dict[str, Any]] = {
@@ -25,10 +28,10 @@ def stats(user_id: str, token: str) -> Any:  # noqa: ANN401 - JSON
     )
 
 
-def change(product: object, token: str) -> Any:  # noqa: ANN401 - JSON
-    """Create a product with a deal."""
-    document = {"p_product": product, "p_deal": {}}
-    return _CLIENT.post("/create_product", json=document, headers=_headers(token)).raise_for_status().json()
+def change(method: str, deal_id: str, fields: object, token: str) -> dict[str, Any]:
+    """Create a product with a deal (POST), change a deal (PATCH) or delete a deal (DELETE). Return the deal."""
+    function, arguments = _change(method, deal_id, fields)
+    return _deal(_CLIENT.post(function, json=arguments, headers=_headers(token)))
 
 
 async def async_stats(user_id: str, token: str) -> Any:  # noqa: ANN401 - JSON
@@ -37,11 +40,24 @@ async def async_stats(user_id: str, token: str) -> Any:  # noqa: ANN401 - JSON
     return answer.raise_for_status().json()
 
 
-async def async_change(product: object, token: str) -> Any:  # noqa: ANN401 - JSON
-    """Create a product with a deal."""
-    document = {"p_product": product, "p_deal": {}}
-    answer = await _ASYNC_CLIENT.post("/create_product", json=document, headers=_headers(token))
-    return answer.raise_for_status().json()
+async def async_change(method: str, deal_id: str, fields: object, token: str) -> dict[str, Any]:
+    """Do the same as `change`."""
+    function, arguments = _change(method, deal_id, fields)
+    return _deal(await _ASYNC_CLIENT.post(function, json=arguments, headers=_headers(token)))
+
+
+def _change(method: str, deal_id: str, fields: object) -> tuple[str, dict[str, Any]]:
+    if method == "POST":
+        return "/create_product", {"p_product": fields, "p_deal": {}}
+    if method == "PATCH":
+        return "/update_deal", {"p_deal_id": deal_id, "p_changes": fields}
+    return "/delete_deal", {"p_deal_id": deal_id, "p_hard": False}
+
+
+def _deal(response: httpx.Response) -> dict[str, Any]:
+    """Return the deal of an answer; an empty object after a deletion."""
+    answer = response.raise_for_status().json()
+    return answer.get("deal", answer) if isinstance(answer, dict) else {}
 
 
 def _headers(token: str) -> dict[str, str]:

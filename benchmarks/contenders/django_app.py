@@ -22,15 +22,16 @@ def asin_status(request: HttpRequest) -> HttpResponse:
     return JsonResponse(cache.get_or_set(key, lambda: database.stats(user.user_id, user.token), TTL))
 
 
-def create_product(request: HttpRequest) -> HttpResponse:
-    """Create a product, then delete the cache entry."""
+def change(request: HttpRequest, deal_id: str = "") -> HttpResponse:
+    """Create a product, change a deal or delete a deal; then delete the cache entry."""
     try:
         user = caller(request.headers.get("Authorization"))
     except NotSignedInError:
         return JsonResponse({"detail": "Not signed in."}, status=401)
-    made = database.change(json.loads(request.body), user.token)
+    method = str(request.method)
+    deal = database.change(method, deal_id, json.loads(request.body or "{}"), user.token)
     cache.delete(f"asin_stats:{user.user_id}")
-    return JsonResponse(made["deal"], status=201)
+    return JsonResponse(deal, status=database.STATUS[method])
 
 
 def healthz(_request: HttpRequest) -> HttpResponse:
@@ -40,7 +41,8 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("products/stats/asin-status", asin_status),
-    path("products", create_product),
+    path("products", change),
+    path("products/deal/<deal_id>", change),
     path("healthz", healthz),
 ]
 settings.configure(

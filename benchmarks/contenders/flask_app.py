@@ -24,11 +24,12 @@ def add_routes(app: Flask, stats: Callable[[str], Any], invalidate: Callable[[st
         return stats(sign_in())
 
     @app.post("/products")
-    def create_product() -> Any:  # noqa: ANN401 - JSON
+    @app.route("/products/deal/<deal_id>", methods=["PATCH", "DELETE"])
+    def change(deal_id: str = "") -> Any:  # noqa: ANN401 - JSON
         user_id = sign_in()
-        made = database.change(request.get_json(), g.token)
+        deal = database.change(request.method, deal_id, request.get_json(silent=True), g.token)
         invalidate(user_id)
-        return made["deal"], 201
+        return deal, database.STATUS[request.method]
 
     @app.get("/healthz")
     def healthz() -> str:

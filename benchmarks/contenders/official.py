@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Header, HTTPException, Request
+from fastapi import Body, Depends, FastAPI, Header, HTTPException, Request
+from fastapi.responses import JSONResponse
 from redis_fastapi import FastAPIRedis, cache, cache_evict, get_settings
 
 from benchmarks.contenders import database
@@ -31,6 +32,7 @@ def key_of_caller(request: Request, eviction_group: str = "", prefix: str = "") 
 
 cached = cache(ttl=TTL, eviction_group="asin_stats", key_builder=key_of_caller, private=True)
 evicting = cache_evict(eviction_group="asin_stats", key_builder=key_of_caller)
+changing = [Depends(get_current_user), Depends(evicting)]
 
 
 @app.get("/products/stats/asin-status", dependencies=[Depends(get_current_user), Depends(cached)])
@@ -39,10 +41,19 @@ async def asin_status(user: Annotated[Caller, Depends(get_current_user)]) -> Any
     return await database.async_stats(user.user_id, user.token)
 
 
-@app.post("/products", status_code=201, dependencies=[Depends(get_current_user), Depends(evicting)])
-async def create_product(product: dict[str, Any], user: Annotated[Caller, Depends(get_current_user)]) -> Any:  # noqa: ANN401
-    """Create a product; the dependency deletes the cache entry."""
-    return (await database.async_change(product, user.token))["deal"]
+@app.api_route(
+    "/products/deal/{deal_id}", methods=["PATCH", "DELETE"], dependencies=[Depends(get_current_user), Depends(evicting)]
+)
+@app.post("/products", dependencies=changing)
+async def change(
+    request: Request,
+    user: Annotated[Caller, Depends(get_current_user)],
+    deal_id: str = "",
+    fields: Annotated[dict[str, Any] | None, Body()] = None,
+) -> JSONResponse:
+    """Create a product, change a deal or delete a deal; the dependency deletes the cache entry."""
+    deal = await database.async_change(request.method, deal_id, fields, user.token)
+    return JSONResponse(deal, database.STATUS[request.method])
 
 
 @app.get("/healthz")

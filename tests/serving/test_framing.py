@@ -24,9 +24,11 @@ def _post(*fields: str, body: bytes = b"") -> bytes:
         (_GET + b"GET /", Arrived(Kind.ORDINARY, len(_GET))),
         (b"GET /healthz HTTP/1.1\r\n\r\n", Arrived(Kind.HEALTH, 25)),
         (b"GET /healthzz HTTP/1.1\r\n\r\n", Arrived(Kind.ORDINARY, 26)),
+        (b"DELETE / HTTP/1.1\r\n\r\n", Arrived(Kind.CHANGE, 21)),
+        (b"OPTIONS / HTTP/1.1\r\n\r\n", Arrived(Kind.ORDINARY, 22)),
         (b"GET /products/export?x=1 HTTP/1.1\r\n\r\n", Arrived(Kind.TRANSFER, 37)),
         (_post("Content-Length: 2", body=b"a"), None),
-        (_post("content-length:2 ", body=b"ab+"), Arrived(Kind.ORDINARY, len(_post("content-length:2 ")) + 2)),
+        (_post("content-length:2 ", body=b"ab+"), Arrived(Kind.CHANGE, len(_post("content-length:2 ")) + 2)),
         (_post(f"Content-Length: {BODY_BYTES}", body=b"a"), None),
         (_post(f"Content-Length: {BODY_BYTES + 1}", body=b"a"), None),
         (b"GET / HTTP/1.1\n", Arrived(Kind.ORDINARY, 15, broken=True)),
@@ -67,7 +69,7 @@ def test_the_gate_waits_for_the_first_part_of_a_large_body() -> None:
 def test_the_classification_does_not_depend_on_later_bytes(parts: list[bytes], more: int) -> None:
     """After a complete request, later bytes change nothing."""
     received = _post(*(f"X: {part.hex()}" for part in parts), f"Content-Length: {len(parts)}", body=b"x" * len(parts))
-    assert arrived(received) == arrived(received + b"y" * more) == Arrived(Kind.ORDINARY, len(received))
+    assert arrived(received) == arrived(received + b"y" * more) == Arrived(Kind.CHANGE, len(received))
 
 
 def test_paths_with_special_handling_exist(settings: Settings) -> None:
