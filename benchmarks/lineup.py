@@ -8,7 +8,7 @@ __all__ = ["CACHED", "CONTENDERS", "LIMIT", "LOCKED_CASHEWS", "OURS", "UNCACHED"
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One application that answers the same three routes.
+    """One application that serves the routes described in `benchmarks.contenders`.
 
     Attributes:
         name: a short name for results and plots.

@@ -1,7 +1,9 @@
-"""Alternatives to our application. Each is as small as its own documentation shows it and has the same three routes.
+"""Alternatives to our application. Each is as small as its own documentation shows it and has the same routes.
 
     GET /products/stats/asin-status   the caller's breakdown, cached for TTL seconds
-    POST /products                    a change, followed by the contender's own invalidation
+    POST /products                    creates a product, followed by the contender's own invalidation
+    PATCH /products/deal/<id>         changes a deal, followed by the same invalidation
+    DELETE /products/deal/<id>        deletes a deal, followed by the same invalidation
     GET /healthz                      200 as soon as the server answers
 
 Settings come from the same environment variables as the application's; TTL is CACHE_TTL. All contenders except the

@@ -41,9 +41,7 @@ async def asin_status(user: Annotated[Caller, Depends(get_current_user)]) -> Any
     return await database.async_stats(user.user_id, user.token)
 
 
-@app.api_route(
-    "/products/deal/{deal_id}", methods=["PATCH", "DELETE"], dependencies=[Depends(get_current_user), Depends(evicting)]
-)
+@app.api_route("/products/deal/{deal_id}", methods=["PATCH", "DELETE"], dependencies=changing)
 @app.post("/products", dependencies=changing)
 async def change(
     request: Request,

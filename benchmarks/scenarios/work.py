@@ -1,8 +1,8 @@
 """A seller at work: changes one after another with a read after each, and reads during an import.
 
 The first part runs against every contender. One client adds a product, edits its deal, moves it to another stage, and
-deletes it, and reads the breakdown after each of these changes. The expected number of products is known exactly, so
-every other number is wrong.
+deletes it, and reads the breakdown after each of these changes. The expected number of products is known, so every
+other number counts as wrong.
 
 The second part runs against our application only, because no other contender imports files. One session imports a
 file while another session of the same seller reads.
@@ -20,7 +20,7 @@ from typing import Any, Final
 import httpx
 
 from benchmarks.environment import BREAKDOWN, BenchmarkEnvironment, User
-from benchmarks.importing import file_of
+from benchmarks.importing import csv_file
 from benchmarks.lineup import CACHED, OURS, UNCACHED
 from benchmarks.load import Answer, LoadClient, change, delete_deal, edit_deal, percentile, read
 from benchmarks.report import table
@@ -35,7 +35,7 @@ _PAUSE: Final = 0.02
 
 
 def measure(environment: BenchmarkEnvironment, *, products: int, rows: int) -> dict[str, Any]:
-    """Let a seller add, edit, move and delete `products` products; then let another import `rows` rows."""
+    """Let a seller add, edit, move and delete `products` products. Then let another seller import `rows` rows."""
     figures = {}
     for contender in _CONTENDERS:
         with ExitStack() as running:
@@ -106,7 +106,7 @@ async def _read_during_import(port: int, user: User, rows: int) -> tuple[list[An
 def _import(port: int, user: User, rows: int) -> None:
     headers = {"Authorization": f"Bearer {user.token}", "Content-Type": "text/csv"}
     url = f"http://{LOOPBACK}:{port}/products/import"
-    last = json.loads(httpx.post(url, content=file_of(rows), headers=headers, timeout=600).text.splitlines()[-1])
+    last = json.loads(httpx.post(url, content=csv_file(rows), headers=headers, timeout=600).text.splitlines()[-1])
     if (last.get("done"), last["rows"], last["rejected"]) != (True, rows, 0):
         raise RuntimeError(f"the import failed: {last}")
 
@@ -134,6 +134,6 @@ def show(data: dict[str, Any]) -> str:
         table(headers, rows)
         + f"\n\nDuring an import of {one['rows']:,} rows in {one['seconds']:.1f} s, another session of the same seller"
         + f" made {one['reads']:,} reads: {one['hits']:.1%} were hits, the median took {one['read_p50_ms']:.1f} ms and"
-        + f" p99 {one['read_p99_ms']:.0f} ms. {one['wrong']} showed fewer products than the read before."
-        + f" {one['failed']} failed."
+        + f" p99 {one['read_p99_ms']:.0f} ms. In {one['wrong']} reads the number of products was smaller than in the"
+        + f" read before. {one['failed']} reads failed."
     )

@@ -1,4 +1,4 @@
-"""Changes do not occupy all threads, so cached reads go on while changes wait for the database."""
+"""Changes never occupy all threads, so cached reads are answered while changes wait for the database."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ _HIT_SECONDS: Final = 0.5  # the changes wait for at least two seconds
 
 
 def test_cached_reads_are_answered_while_more_changes_than_threads_wait(stack: Stack, tmp_path: Path) -> None:
-    """The database is paused. Every change is answered in the end."""
+    """The database is paused. When it resumes, every change gets an answer."""
     with (
         AppServer(app_environment(stack, CACHE_TTL="300"), workers=1, threads=_THREADS, log=tmp_path / "log") as app,
         new_seller(stack.supabase, app.url) as reader,
