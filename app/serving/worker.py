@@ -28,7 +28,7 @@ class Worker(Gate):
         """Reject settings that hide plain HTTP/1 from the gate, such as TLS."""
         super().check_config(cfg, log)
         if cfg.is_ssl or cfg.proxy_protocol != "off" or cfg.protocol != "http" or cfg.http2_cleartext != "off":
-            sys.exit("app.serving.Worker speaks plain HTTP/1 only: let a proxy terminate TLS, HTTP/2 and PROXY.")
+            sys.exit("app.serving.Worker supports plain HTTP/1 only: let a proxy terminate TLS, HTTP/2 and PROXY.")
 
     def init_process(self) -> None:
         """Start the thread for the health check, then serve."""
