@@ -55,7 +55,7 @@ def accepts(verifier: TokenVerifier, token: str) -> bool:
 
 def remembers(verifier: TokenVerifier) -> bool:
     """Return whether any token is cached."""
-    return len(verifier.remembered) > 0
+    return len(verifier.cached) > 0
 
 
 def last_use(verifier: TokenVerifier, clock: Clock, *, every: int) -> int:
@@ -119,7 +119,7 @@ def test_one_failed_fetch_does_not_delay_the_withdrawal(
     assert 25 + last_use(verifier, clock, every=1) <= 60
 
 
-def test_a_token_checked_during_the_withdrawal_is_not_remembered(server: JwksServer, clock: Clock) -> None:
+def test_a_token_checked_during_the_withdrawal_is_not_cached(server: JwksServer, clock: Clock) -> None:
     """Its key is withdrawn during the check. The next request is refused."""
 
     class WithdrawnInTheMiddle(KeyRing):
