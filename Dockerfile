@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
-# The web process as a container image; docs/deployment.md says how to use it. It has not been run with a container engine:
-# tests/test_container.py checks what can be checked without one.
+# The web process as a container image. docs/deployment.md says how to use it. This file has not been run with a container
+# engine; tests/test_container.py checks what can be checked without one.
 
 FROM python:3.11-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1

@@ -35,7 +35,7 @@ check: .venv/complete.stamp  ## Check style and types, and run the fast tests: a
 check-tests:
 	$(BIN)/python -m pytest --quiet -p tests.fast
 
-test: lint node_modules/complete.stamp  ## Check style and types, and run all tests except the long ones: some minutes.
+test: lint node_modules/complete.stamp  ## Check style and types, and run all tests except the long ones: about ten minutes.
 	@echo "The two halves of the tests run in parallel. Each shows its output when it ends, after some minutes."
 	@$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=line test-folders test-files
 
@@ -55,7 +55,7 @@ lint: .venv/complete.stamp  ## Check style, types and the direction of imports.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-soak: .venv/complete.stamp node_modules/complete.stamp  ## Look for stale reads under load and faults, for longer (MINUTES=10).
+soak: .venv/complete.stamp node_modules/complete.stamp  ## Search for stale reads under load and faults for a longer time (MINUTES=10).
 	SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -s --timeout 0 tests/freshness/test_faults.py tests/freshness/test_outage_cost.py
 
 audit: .venv/complete.stamp  ## Look up known vulnerabilities (needs the network) and check licences.

@@ -48,10 +48,10 @@ def _redis_url(value: SecretStr) -> SecretStr:
         raise ValueError("has an unescaped character in its password: write @ as %40, # as %23, / as %2F, ? as %3F")
     try:
         parts = urlsplit(text)
-        port_is_fine = parts.port is None or parts.port > 0
+        port_is_valid = parts.port is None or parts.port > 0
     except ValueError:
-        port_is_fine = False
-    if not port_is_fine:
+        port_is_valid = False
+    if not port_is_valid:
         raise ValueError("has no valid port (or an unescaped character in its password: write : as %3A, / as %2F)")
     if not parts.hostname:
         raise ValueError("has no host; the form is redis://[[user]:password@]host[:port][/database]")
@@ -129,7 +129,7 @@ class Settings(BaseSettings):
 
     @field_validator("metrics_token")
     @classmethod
-    def _beyond_guessing(cls, value: SecretStr | None) -> SecretStr | None:
+    def _strong_token(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < _WEAK_KEY_LENGTH:
             raise ValueError(
                 f"must be at least {_WEAK_KEY_LENGTH} characters; make one with: "
@@ -146,7 +146,7 @@ class Settings(BaseSettings):
 
     @field_validator("cache_type")
     @classmethod
-    def _has_its_redis(cls, value: str | None, info: ValidationInfo) -> str | None:
+    def _fits_redis_settings(cls, value: str | None, info: ValidationInfo) -> str | None:
         given = [name for name in ("redis_url", "redis_sentinels") if info.data.get(name)]
         if value == "LeaseCache" and not given:
             raise ValueError("needs a Redis, but neither REDIS_URL nor REDIS_SENTINELS is set")

@@ -1,1 +1,1 @@
-"""ASIN Desk: the sourcing list of Amazon sellers and its status breakdown, memoized and never stale."""
+"""ASIN Desk: the sourcing list of Amazon sellers and its status breakdown, cached and never stale."""

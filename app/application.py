@@ -44,15 +44,15 @@ class _Adapter(MapAdapter):
             bound.default_method,
             bound.query_args,
         )
-        self._own: tuple[Rule, Mapping[str, Any]] | None = None
+        self._cached_match: tuple[Rule, Mapping[str, Any]] | None = None
 
     def match(self, *line: Any, **options: Any) -> Any:  # noqa: ANN401 - Werkzeug's overloads, passed on
         """Return the cached match. The arguments are a new dictionary each time, because a request may change it."""
         if line or options != {"return_rule": True}:  # Flask calls it with this argument only
             return super().match(*line, **options)
-        if self._own is None:
-            self._own = super().match(return_rule=True)
-        rule, arguments = self._own
+        if self._cached_match is None:
+            self._cached_match = super().match(return_rule=True)
+        rule, arguments = self._cached_match
         return rule, {**arguments}
 
 

@@ -1,6 +1,6 @@
 """Headers that every response has, also errors, redirects and static files: security, request id and times.
 
-They are added in a WSGI middleware, which every response passes. A header that a view has set is kept.
+A WSGI middleware adds them, because every response passes through it. A header that a view has set is kept.
 Sources: OWASP *HTTP Security Response Headers* and *REST Security* cheat sheets; RFC 6797 (HSTS); CSP level 3, whose
 `frame-ancestors` replaces X-Frame-Options.
 """

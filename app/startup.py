@@ -14,17 +14,17 @@ def announce(app: Flask) -> None:
     with app.app_context():
         report = cache.report()
     if not report.never_stale:
-        logger.warning("%s", _without_promise(app.config["CACHE_TYPE"]))
+        logger.warning("%s", _warning(app.config["CACHE_TYPE"]))
     elif report.server.connected:
         version, latency = report.server.server or "version unknown", report.server.latency_ms
         logger.info("Redis connected successfully: %s, %s ms", version, latency)
     else:
-        logger.warning("Redis connection failed: every request asks the database until Redis answers")
+        logger.warning("Redis connection failed: every request reads from the database until Redis answers")
 
 
-def _without_promise(chosen: str | None) -> str:
+def _warning(chosen: str | None) -> str:
     if chosen is None:
-        return "No REDIS_URL is set: nothing is cached, every request asks the database"
+        return "No REDIS_URL is set: nothing is cached, every request reads from the database"
     if chosen == "NullCache":
-        return "CACHE_TYPE is NullCache: nothing is cached, every request asks the database"
+        return "CACHE_TYPE is NullCache: nothing is cached, every request reads from the database"
     return f"CACHE_TYPE is {chosen}: numbers may be older than the last change, by up to CACHE_TTL seconds"

@@ -79,7 +79,10 @@ def _request_id(environ: "WSGIEnvironment") -> str:
 
 
 class timed:  # noqa: N801 - it reads as a statement: `with timed("db"):`
-    """Add the time spent in the block to metric `name` of Server-Timing. Time of a nested block counts only there."""
+    """Add the time spent in the block to metric `name` of Server-Timing.
+
+    The time of a nested block is added only to the metric of that block.
+    """
 
     __slots__ = ("_before", "_environ", "_name", "_started", "_times")
 

@@ -103,7 +103,7 @@ def test_deleted_deals_can_be_restored_with_one_click(visitor: Visitor, seller: 
     assert visitor.numbers["all"] == 1
     assert all(f'name="deal_ids" value="{deal_id}"' in visitor.page for deal_id in ids[:2])
     visitor.follows(visitor.submits("/desk/deals", action="restore", deal_ids=ids[:2], back="/"))
-    assert "2 deals brought back." in visitor.page
+    assert "2 deals restored." in visitor.page
     assert sorted(visitor.titles) == ["One", "Three", "Two"]
     assert visitor.numbers["all"] == 3
 
@@ -145,14 +145,14 @@ def test_selected_deals_move_to_a_stage(visitor: Visitor, seller: Seller) -> Non
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"action": "delete"}, "Tick at least one deal first."),
-        ({"action": "explode", "deal_ids": ["own"]}, "not one of the desk"),
-        ({"action": "move", "stage": "moon", "deal_ids": ["own"]}, "not one of the desk"),
+        ({"action": "delete"}, "Select at least one deal first."),
+        ({"action": "explode", "deal_ids": ["own"]}, "This action is not valid"),
+        ({"action": "move", "stage": "moon", "deal_ids": ["own"]}, "This action is not valid"),
         (
             {"action": "delete", "deal_ids": ["own", "foreign"]},
             "Some of these deals do not exist; nothing was changed.",
         ),
-        ({"action": "delete", "deal_ids": ["own", "x"]}, "not one of the desk"),
+        ({"action": "delete", "deal_ids": ["own", "x"]}, "This action is not valid"),
     ],
 )
 def test_an_invalid_bulk_change_shows_a_message_and_changes_nothing(

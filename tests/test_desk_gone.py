@@ -21,7 +21,7 @@ def test_changing_deals_deleted_in_another_tab_shows_a_notice_with_undo(
     assert f'value="{two}" aria-label="Two">' in visitor.page
     assert ('<option value="contacted" selected>' in visitor.page) is (action == "move")
     visitor.follows(visitor.submits("/desk/deals", action="restore", deal_ids=[gone], back="/"))
-    assert "1 deal brought back." in visitor.page
+    assert "1 deal restored." in visitor.page
     visitor.follows(visitor.submits("/desk/deals", **fields))
     assert "2 deals " in visitor.page
 

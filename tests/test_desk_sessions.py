@@ -55,7 +55,7 @@ def test_a_wrong_password_shows_a_message_and_keeps_the_e_mail_address(
     visitor.opens("/sign-in")
     answer = visitor.submits("/sign-in", email=seller.email, password=password)
     assert answer.status_code == 422
-    assert "do not belong together" in answer.text
+    assert "The e-mail address or the password is wrong" in answer.text
     assert f'value="{seller.email}"' in answer.text
     assert visitor.opens("/").is_redirect
 

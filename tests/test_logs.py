@@ -109,8 +109,8 @@ def test_in_development_the_log_is_plain_text(stack: Stack, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("redis_url", "warning"),
     [
-        ("", "No REDIS_URL is set: nothing is cached, every request asks the database"),
-        ("unreachable", "Redis connection failed: every request asks the database until Redis answers"),
+        ("", "No REDIS_URL is set: nothing is cached, every request reads from the database"),
+        ("unreachable", "Redis connection failed: every request reads from the database until Redis answers"),
     ],
 )
 def test_a_start_without_redis_logs_one_warning(stack: Stack, tmp_path: Path, redis_url: str, warning: str) -> None:

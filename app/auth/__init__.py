@@ -1,8 +1,8 @@
 """Identity of the caller, from a Supabase access token.
 
-`jwks` and `keys` provide the keys, `tokens` verifies tokens with them, `memory` caches verified tokens, `answers` asks
-the database about callers, `identity` connects them to requests, and `cookies` is the browser's session. Only the last
-two use Flask.
+`jwks` and `keys` provide the keys, `tokens` verifies tokens with them, and `expiring_cache` keeps verified tokens.
+`answers` asks the database about callers, `identity` finds the caller of a request, and `cookies` is the browser's
+session. Only the last two use Flask.
 """
 
 from app.auth.identity import (

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from app.auth.memory import BoundedMemory
+from app.auth.expiring_cache import ExpiringCache
 
 _CAPACITY: Final = 1_000
 
@@ -26,13 +26,13 @@ class Answers:
         self._ask = ask
         self._seconds = seconds
         self._monotonic = monotonic
-        self._known: BoundedMemory[str, bool] = BoundedMemory(_CAPACITY, clock=monotonic)
+        self._answers: ExpiringCache[str, bool] = ExpiringCache(_CAPACITY, clock=monotonic)
 
     def about(self, subject: str, *, token: str) -> bool:
         """Return the answer about `subject`, the owner of `token`. Raises what `ask` raises."""
-        answer = self._known.recall(subject)
+        answer = self._answers.get(subject)
         if answer is None:
             asked_at = self._monotonic()
             answer = self._ask(token)
-            self._known.remember(subject, answer, until=asked_at + self._seconds)
+            self._answers.put(subject, answer, until=asked_at + self._seconds)
         return answer

@@ -18,7 +18,7 @@ from flask.json.tag import TaggedJSONSerializer
 from flask.sessions import SecureCookieSession, SessionInterface, SessionMixin
 
 IDLE_SECONDS: Final = 12 * 3600
-"""Idle limit. A working day is shorter, and a night ends the session."""
+"""Idle limit. It is longer than a break within a working day, and shorter than from one evening to the next morning."""
 
 LONGEST_SECONDS: Final = 7 * 24 * 3600
 """Absolute limit, even for a session in use, so that a stolen cookie expires."""

@@ -57,7 +57,7 @@ class Auth:
         self._operators = Answers(is_operator, seconds=_OPERATOR_SECONDS, monotonic=monotonic)
         self._open_sessions = Answers(session_is_open, seconds=_OPEN_SECONDS, monotonic=monotonic)
 
-    def operates(self, identity: Identity) -> bool:
+    def is_operator(self, identity: Identity) -> bool:
         """Return whether `identity` is an operator; the answer is at most 60 s old. Raises the database's errors."""
         return self._operators.about(identity.user_id, token=identity.token)
 
@@ -86,7 +86,7 @@ def init_app(
 
 
 def caller(environ: "WSGIEnvironment | None" = None) -> Identity:
-    """Return the user that `current_user` stands for, without its proxy: fast path for the hot stats view.
+    """Return the same user as `current_user`, but without its proxy: fast path for the hot stats view.
 
     `environ` is the environment of the current request. Passing it saves an access through Flask's proxy.
 
@@ -134,7 +134,7 @@ def _operator(action: str) -> Identity:
     except Problem:
         audit.record("operator", "refused", action=action)
         raise
-    allowed = _auth().operates(identity)
+    allowed = _auth().is_operator(identity)
     audit.record("operator", "ok" if allowed else "refused", action=action, user=identity.user_id)
     if not allowed:
         raise Problem(HTTPStatus.FORBIDDEN, detail="Only operators of this installation may see this.")

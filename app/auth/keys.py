@@ -124,9 +124,9 @@ class PublishedKeys:
         self._trusted_until = math.inf
         self._kept_until = math.inf
 
-    def on_withdrawal(self, forget: Callable[[], None]) -> None:
-        """Call `forget` whenever a key was withdrawn, because tokens verified with it are no longer valid."""
-        self._on_withdrawal = forget
+    def on_withdrawal(self, callback: Callable[[], None]) -> None:
+        """Call `callback` whenever a key was withdrawn, because tokens verified with it are no longer valid."""
+        self._on_withdrawal = callback
 
     def find(self, *, algorithm: str, key_id: str) -> PyJWK:
         """Return the published key. Fetches the set for an unknown key, at most every 25 s.

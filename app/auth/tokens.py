@@ -17,8 +17,8 @@ from jwt.exceptions import (
 )
 from jwt.types import Options
 
+from app.auth.expiring_cache import ExpiringCache
 from app.auth.keys import KeyRing, UnknownKeyError
-from app.auth.memory import BoundedMemory
 
 _LEEWAY_SECONDS: Final = 10  # accepted difference between our clock and the issuer's
 _LONGEST_TOKEN: Final = 8192  # characters; gunicorn rejects longer header fields anyway
@@ -81,9 +81,9 @@ class TokenVerifier:
         self._issuer = issuer
         self._capacity = capacity
         self._wall_clock = wall_clock
-        self._forget()
+        self._clear_cache()
         if self._published is not None:
-            self._published.on_withdrawal(self._forget)
+            self._published.on_withdrawal(self._clear_cache)
 
     def verify(self, token: str) -> Identity:
         """Return the user that `token` belongs to.
@@ -96,20 +96,20 @@ class TokenVerifier:
         # Compare here and not in a method of the keys: this saves one call per cached token.
         if self._published is not None and self._monotonic() >= self._published.due_at:
             self._published.refresh()
-        memory = (
-            self.remembered
-        )  # read before the key: a withdrawal replaces it, and this token then goes into the old one
-        remembered = memory.recall(token)
-        if remembered is not None:
-            return remembered
+        # Read the attribute before the key is found. If that key is withdrawn meanwhile, the attribute is replaced, and
+        # this token is stored in the old cache, which is no longer used.
+        cache = self.cached
+        cached = cache.get(token)
+        if cached is not None:
+            return cached
         _check_form(token)
         identity = self._check(token)
-        memory.remember(token, identity, until=identity.expires_at)
+        cache.put(token, identity, until=identity.expires_at)
         return identity
 
-    def _forget(self) -> None:
-        """Start with an empty cache. Tokens that are being verified with a withdrawn key go into the old one."""
-        self.remembered: BoundedMemory[str, Identity] = BoundedMemory(self._capacity, clock=self._wall_clock)
+    def _clear_cache(self) -> None:
+        """Replace the cache with an empty one. Tokens that are being verified meanwhile go into the old one."""
+        self.cached: ExpiringCache[str, Identity] = ExpiringCache(self._capacity, clock=self._wall_clock)
 
     def _check(self, token: str) -> Identity:
         """Verify signature and claims of a token that is not cached."""

@@ -47,7 +47,7 @@ class _Days(click.ParamType[int]):
 def import_file(file: IO[bytes], email: str, *, dry_run: bool) -> None:
     """Import the CSV FILE (- is standard input), as POST /products/import does, but for any seller.
 
-    Prints the mistakes in rejected rows to standard error, at most 1 000 of them. Importing a file again changes
+    Prints the mistakes in rejected rows to standard error, at most 1,000 of them. Importing a file again changes
     nothing. Exit status: 0 when every row was accepted, 1 when a row was rejected or the import failed or stopped, 2
     for wrong arguments.
     """

@@ -1,4 +1,4 @@
-"""The database: Supabase, called as the signed-in user. While it is down, calls fail at once.
+"""The database: Supabase, called as the signed-in user. While it is down, calls fail immediately.
 
 `connection` makes the calls and raises the `errors`. `bulkhead` limits how many threads wait for the database, and
 `breaker` stops calls while the database is down.

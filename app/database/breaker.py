@@ -22,7 +22,7 @@ _FRESH_SECONDS: Final = 1.0
 
 
 class Breaker:
-    """Admits calls while the database answers, and refuses them at once while it is down. Thread-safe.
+    """Admits calls while the database answers, and refuses them immediately while it is down. Thread-safe.
 
     A refused connection opens the breaker. A slow call does not, because one statement may take long. When calls have
     waited for a quarter of `max_silence` and none returned, or when one timed out, the breaker sends a probe: a cheap

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from app.auth import current_user
 from app.desk.blueprint import desk
-from app.desk.notices import Notice, leave
+from app.desk.notices import Notice, flash
 from app.desk.sessions import signed_in
 from app.desk.wording import LABELS
 from app.limits import WRITES, limited
@@ -54,7 +54,7 @@ def add_product() -> ResponseReturnValue:
         return _form(mistakes), HTTPStatus.UNPROCESSABLE_ENTITY
     except ConflictError as error:
         return _form({"form": str(error)}), HTTPStatus.CONFLICT
-    leave(_notice(made))
+    flash(_notice(made))
     return redirect(url_for("desk.dashboard"), HTTPStatus.SEE_OTHER)
 
 

@@ -1,4 +1,4 @@
-"""The actions of the list. Each redirects back to the list and leaves a notice about the result."""
+"""The actions of the list. Each redirects back to the list, which then shows a notice about the result."""
 
 import json
 from dataclasses import replace
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from app.auth import current_user
 from app.desk.blueprint import desk, local_path
-from app.desk.notices import MOST_UNDONE, Notice, leave
+from app.desk.notices import MOST_UNDONE, Notice, flash
 from app.desk.sessions import signed_in
 from app.desk.wording import LABELS, counted
 from app.limits import WRITES, limited
@@ -23,7 +23,7 @@ from app.products.stats import changing_stats
 
 _DONE: Final = {
     "delete": "deleted",
-    "restore": "brought back",
+    "restore": "restored",
     "favorite": "marked as favorite",
     "unfavorite": "no longer marked as favorite",
 }
@@ -46,20 +46,20 @@ def change_deal(deal_id: UUID, action: str) -> ResponseReturnValue:
 
 
 def _changed(action: str, deal_ids: list[str]) -> ResponseReturnValue:
-    leave(_apply(action, deal_ids))
+    flash(_apply(action, deal_ids))
     return redirect(local_path(request.form.get("back")), HTTPStatus.SEE_OTHER)
 
 
 def _apply(action: str, deal_ids: list[str]) -> Notice:
     if not deal_ids:
-        return Notice("Tick at least one deal first. Nothing was changed.", "problem")
+        return Notice("Select at least one deal first. Nothing was changed.", "problem")
     asked = {"action": action, "deal_ids": deal_ids, "stage": request.form.get("stage") if action == "move" else None}
     try:
         bulk = BulkAction.model_validate_json(json.dumps(asked))
         with changing_stats(current_user.user_id):
             number = caller_repository().bulk_deals(bulk)
     except ValidationError:
-        return Notice("This action is not one of the desk's. Nothing was changed.", "problem")
+        return Notice("This action is not valid. Nothing was changed.", "problem")
     except DealsRefusedError as refusal:
         return _refused(bulk, refusal)
     return _done(bulk, number)

@@ -12,7 +12,7 @@ from app import audit
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.desk import sessions
 from app.desk.blueprint import desk, protect
-from app.desk.notices import Notice, leave
+from app.desk.notices import Notice, flash
 from app.problems import MIMETYPE, Problem, from_http, refused, unavailable
 from app.products.errors import ProductsError
 from app.products.problems import problem_for
@@ -94,6 +94,6 @@ def _to_sign_in() -> ResponseReturnValue:
     if sessions.is_open():
         audit.record("session", "refused")
         session.clear()
-        leave(Notice("Your session has ended. Please sign in again.", "problem"))
-    heading_for = request.full_path.removesuffix("?") if request.method == "GET" else None
-    return redirect(url_for("desk.sign_in", next=heading_for), HTTPStatus.SEE_OTHER)
+        flash(Notice("Your session has ended. Please sign in again.", "problem"))
+    requested = request.full_path.removesuffix("?") if request.method == "GET" else None
+    return redirect(url_for("desk.sign_in", next=requested), HTTPStatus.SEE_OTHER)

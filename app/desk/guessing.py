@@ -9,19 +9,19 @@ from flask import current_app
 from app import audit
 from app.addresses import client_address, network_of
 from app.database import Database, DatabaseUnavailableError, Session
-from app.limits import SIGN_IN_FROM, SIGN_IN_HERE, SIGN_IN_TO, Policy, give_back, take_all, tell
+from app.limits import SIGN_IN_FROM, SIGN_IN_HERE, SIGN_IN_TO, Policy, enforce, refund, take_all
 
 _REFUSED_SECONDS: Final = 0.5
 """A refusal takes a whole multiple of this time. Supabase needs less for any refusal, but ten times less for an unknown
 account, because it then computes no password hash. The padding hides that difference."""
-LONGEST: Final = 1000  # characters; longer e-mail addresses and passwords are refused without a database call
+MAX_LENGTH: Final = 1000  # characters; longer e-mail addresses and passwords are refused without a database call
 
 
 def attempt(email: str, password: str) -> Session | None:
     """Open a session; None if the e-mail address or the password is wrong.
 
     Only failures count. A client beyond a limit is refused before the password is checked, so an attacker cannot learn
-    whether it was right.
+    whether it was correct.
 
     Raises:
         Problem: 429, beyond a limit.
@@ -30,21 +30,21 @@ def attempt(email: str, password: str) -> Session | None:
     """
     started, account = time.monotonic(), audit.account(email)
     counted = _quotas(account)
-    standing = take_all(counted)
-    if not standing.allowed:
-        tell(standing, "sign-in", account=account)
+    state = take_all(counted)
+    if not state.allowed:
+        enforce(state, "sign-in", account=account)
     try:
-        opened = _asked(email, password)
+        opened = _sign_in(email, password)
     except DatabaseUnavailableError:
-        give_back(counted)
+        refund(counted)
         audit.record("sign-in", "failed", account=account)
         raise
     if opened is None:
-        tell(standing, "sign-in")
+        enforce(state, "sign-in")
         audit.record("sign-in", "refused", account=account)
-        time.sleep(_left_to_wait(time.monotonic() - started))
+        time.sleep(_remaining_padding(time.monotonic() - started))
         return None
-    give_back(counted)
+    refund(counted)
     audit.record("sign-in", "ok", user=opened.user_id, account=account)
     return opened
 
@@ -55,14 +55,14 @@ def _quotas(account: str) -> list[tuple[Policy, str]]:
     return [(SIGN_IN_FROM, network), (SIGN_IN_HERE, f"{account} {network}"), (SIGN_IN_TO, account)]
 
 
-def _asked(email: str, password: str) -> Session | None:
+def _sign_in(email: str, password: str) -> Session | None:
     """Ask Supabase, unless the address or the password cannot be valid."""
-    if not all(0 < len(text) <= LONGEST and "\0" not in text for text in (email, password)):
+    if not all(0 < len(text) <= MAX_LENGTH and "\0" not in text for text in (email, password)):
         return None
     database: Database = current_app.extensions["database"]
     return database.sign_in(email, password, address=client_address())
 
 
-def _left_to_wait(seconds: float) -> float:
+def _remaining_padding(seconds: float) -> float:
     """Return the remaining padding, in seconds, of a refusal that has taken `seconds` so far."""
     return max(1, ceil(seconds / _REFUSED_SECONDS)) * _REFUSED_SECONDS - seconds

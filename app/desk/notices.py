@@ -31,8 +31,8 @@ class Notice:
     stage: str = ""
 
 
-def leave(notice: Notice) -> None:
-    """Show `notice` on the next page. It replaces a notice that was not shown yet."""
+def flash(notice: Notice) -> None:
+    """Show `notice` on the next page, like Flask's `flash`. It replaces a notice that was not shown yet."""
     session[_ENTRY] = asdict(notice)
 
 

@@ -10,8 +10,8 @@ from app.auth import SESSION_TOKEN, Auth, InvalidTokenError, KeysUnavailableErro
 from app.database import DatabaseUnavailableError
 from app.desk import sessions
 from app.desk.blueprint import desk, local_path
-from app.desk.guessing import LONGEST, attempt
-from app.desk.notices import Notice, leave
+from app.desk.guessing import MAX_LENGTH, attempt
+from app.desk.notices import Notice, flash
 from app.extensions import csrf
 from app.problems import unavailable
 
@@ -31,8 +31,8 @@ def open_session() -> ResponseReturnValue:
     email, password = request.form.get("email", "").strip(), request.form.get("password", "")
     opened = attempt(email, password)
     if opened is None:
-        mistake = "This e-mail address and password do not belong together. Please check both."
-        page = render_template("sign_in.html", email=email[:LONGEST], mistake=mistake)
+        mistake = "The e-mail address or the password is wrong. Please check both."
+        page = render_template("sign_in.html", email=email[:MAX_LENGTH], mistake=mistake)
         return page, HTTPStatus.UNPROCESSABLE_ENTITY
     sessions.start(opened)
     return redirect(local_path(request.args.get("next")), HTTPStatus.SEE_OTHER)
@@ -47,7 +47,7 @@ def sign_out() -> ResponseReturnValue:
         sessions.end()
     except DatabaseUnavailableError as error:
         return render_template("sign_out_again.html"), HTTPStatus.SERVICE_UNAVAILABLE, unavailable(error).headers
-    leave(Notice("You are signed out."))
+    flash(Notice("You are signed out."))
     return redirect(url_for("desk.sign_in"), HTTPStatus.SEE_OTHER)
 
 

@@ -70,7 +70,7 @@ def _is_asked_by_operator() -> bool:
     """Return whether the caller is an operator. While the database is down, answers of the last minute are used."""
     auth: Auth = current_app.extensions["auth"]
     try:
-        return auth.operates(identify(request.environ))
+        return auth.is_operator(identify(request.environ))
     except (Problem, DatabaseUnavailableError, DatabaseRefusalError):
         return False
 

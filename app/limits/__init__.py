@@ -3,9 +3,9 @@
 docs/limits.md lists the limits and explains why no extension is used.
 """
 
-from app.limits.counting import give_back, limiter, take_all
-from app.limits.policies import IMPORTS, SIGN_IN_FROM, SIGN_IN_HERE, SIGN_IN_TO, WRITES, Policy, Standing
-from app.limits.views import init_app, limited, tell
+from app.limits.counting import limiter, refund, take_all
+from app.limits.policies import IMPORTS, SIGN_IN_FROM, SIGN_IN_HERE, SIGN_IN_TO, WRITES, LimitState, Policy
+from app.limits.views import enforce, init_app, limited
 
 __all__ = [
     "IMPORTS",
@@ -13,12 +13,12 @@ __all__ = [
     "SIGN_IN_HERE",
     "SIGN_IN_TO",
     "WRITES",
+    "LimitState",
     "Policy",
-    "Standing",
-    "give_back",
+    "enforce",
     "init_app",
     "limited",
     "limiter",
+    "refund",
     "take_all",
-    "tell",
 ]

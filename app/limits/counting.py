@@ -13,7 +13,7 @@ from flask import current_app
 from app.audit import pseudonym
 from app.caching import CacheUnavailableError
 from app.extensions import cache
-from app.limits.policies import Policy, Standing
+from app.limits.policies import LimitState, Policy
 
 logger = logging.getLogger(__name__)
 
@@ -34,19 +34,19 @@ class Counters:
         self._clock, self._lock = clock, threading.Lock()
         self._full_at: OrderedDict[str, int] = OrderedDict()
 
-    def take(self, key: str, policy: Policy, units: int) -> Standing:
+    def take(self, key: str, policy: Policy, units: int) -> LimitState:
         """Take units of the quota (a negative number returns them) and return the state of the limit."""
         with self._lock:
             now = round(self._clock() * 1000)
             wanted = max(now, max(now, self._full_at.get(key, now)) + policy.interval_ms * units)
             over = wanted - now - policy.window_ms
             if over > 0:
-                return Standing(policy, allowed=False, wait_ms=over)
+                return LimitState(policy, allowed=False, wait_ms=over)
             self._full_at[key] = wanted
             self._full_at.move_to_end(key)
             if len(self._full_at) > _MOST_COUNTERS:
                 self._full_at.popitem(last=False)
-            return Standing(policy, allowed=True, wait_ms=wanted - now)
+            return LimitState(policy, allowed=True, wait_ms=wanted - now)
 
 
 class Limiter:
@@ -55,16 +55,16 @@ class Limiter:
     def __init__(self, *, enabled: bool) -> None:
         """Limit requests; `enabled` is False for RATE_LIMITS=off."""
         self.enabled = enabled
-        self._own = Counters()
-        self._shared = True
+        self._local = Counters()
+        self._in_redis = True
 
-    def take(self, policy: Policy, who: str, *, units: int = 1) -> Standing:
-        """Count a request of `who` under `policy`. Negative units return what was counted.
+    def take(self, policy: Policy, who: str, *, units: int = 1) -> LimitState:
+        """Count a request of `who` under `policy`. Negative units give back what was counted.
 
         Takes one round trip to Redis. A failure of Redis is not an error, and a known failure causes no wait.
         """
         if not self.enabled:
-            return Standing(policy, allowed=True, wait_ms=0)
+            return LimitState(policy, allowed=True, wait_ms=0)
         key = f"{_PREFIX}{policy.name}:{pseudonym(who)}"
         try:
             reply = cache.evaluate(_SCRIPT, key, policy.interval_ms, policy.window_ms, units)
@@ -74,13 +74,13 @@ class Limiter:
             why = "no Redis is configured" if reply is None else "Redis answers"
         self._log_change(shared=reply is not None, why=why)
         if reply is None:
-            return self._own.take(key, policy, units)
-        return Standing(policy, allowed=bool(reply[0]), wait_ms=reply[1])
+            return self._local.take(key, policy, units)
+        return LimitState(policy, allowed=bool(reply[0]), wait_ms=reply[1])
 
     def _log_change(self, *, shared: bool, why: str) -> None:
         """Log when counting moves between Redis and this process."""
-        if shared is not self._shared:
-            self._shared = shared
+        if shared is not self._in_redis:
+            self._in_redis = shared
             where = "in Redis, for all workers together" if shared else "in each worker separately"
             logger.info("rate limits are counted %s: %s", where, why)
 
@@ -91,22 +91,22 @@ def limiter() -> Limiter:
     return found
 
 
-def take_all(wanted: Sequence[tuple[Policy, str]]) -> Standing:
+def take_all(wanted: Sequence[tuple[Policy, str]]) -> LimitState:
     """Count a request under several policies, each with its own client: under all of them or under none.
 
     Returns the state of the policy that refuses the request, or else of the policy with the smallest remaining quota.
     """
-    standings: list[Standing] = []
+    states: list[LimitState] = []
     for policy, who in wanted:
-        standing = limiter().take(policy, who)
-        if not standing.allowed:
-            give_back(wanted[: len(standings)])
-            return standing
-        standings.append(standing)
-    return min(standings, key=lambda standing: standing.left)
+        state = limiter().take(policy, who)
+        if not state.allowed:
+            refund(wanted[: len(states)])
+            return state
+        states.append(state)
+    return min(states, key=lambda state: state.left)
 
 
-def give_back(counted: Sequence[tuple[Policy, str]]) -> None:
-    """Return the units that `take_all` counted."""
+def refund(counted: Sequence[tuple[Policy, str]]) -> None:
+    """Give back the units that `take_all` counted."""
     for policy, who in counted:
         limiter().take(policy, who, units=-1)

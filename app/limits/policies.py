@@ -7,7 +7,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A rate limit: `quota` requests at once, of which one becomes available again every `window / quota` seconds.
+    """A rate limit: `quota` requests in one burst. One becomes available again every `window / quota` seconds.
 
     Attributes:
         name: name of the policy in headers, logs and keys.
@@ -36,7 +36,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LimitState:
     """State of a client's limit after a request.
 
     Attributes:
@@ -68,8 +68,8 @@ class Standing:
 SIGN_IN_HERE: Final = Policy("sign-in-account-here", quota=10, window=900)
 """Failed sign-ins to one account from one address."""
 SIGN_IN_FROM: Final = Policy("sign-in-address", quota=20, window=300)
-"""Failed sign-ins from one address, to any account. Supabase allows 30 in 5 minutes per address, and it sees all our
-sellers under one address. This limit is lower, so that a single attacker cannot use up theirs."""
+"""Failed sign-ins from one address, to any account. Supabase allows 30 in 5 minutes per address, and all our sellers
+have the same address for it. This limit is lower, so that a single attacker cannot use up Supabase's."""
 SIGN_IN_TO: Final = Policy("sign-in-account", quota=100, window=3600)
 """Failed sign-ins to one account from all addresses. It is high, because reaching it also locks out the owner."""
 WRITES: Final = Policy("writes", quota=600, window=60)

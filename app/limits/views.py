@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from app import audit
 from app.auth import current_user
 from app.limits.counting import Limiter, limiter
-from app.limits.policies import Policy, Standing
+from app.limits.policies import LimitState, Policy
 from app.problems import Problem
 
 P = ParamSpec("P")
@@ -44,7 +44,7 @@ def limited(policy: Policy, *, at_once: int = 0) -> Callable[[View[P]], View[P]]
             if not limiter().enabled:
                 return view(*args, **kwargs)
             user = current_user.user_id
-            tell(limiter().take(policy, f"user:{user}"), "limit", user=user)
+            enforce(limiter().take(policy, f"user:{user}"), "limit", user=user)
             return slots.hold(user, lambda: view(*args, **kwargs)) if at_once else view(*args, **kwargs)
 
         return guarded
@@ -52,7 +52,7 @@ def limited(policy: Policy, *, at_once: int = 0) -> Callable[[View[P]], View[P]]
     return decorate
 
 
-def tell(standing: Standing, event: str, **who: str) -> None:
+def enforce(state: LimitState, event: str, **who: str) -> None:
     """Add the RateLimit headers to the response. Raises Problem (429) when the request was beyond the limit.
 
     `event` is the name of the refusal in the audit log, and `who` its further members.
@@ -62,12 +62,12 @@ def tell(standing: Standing, event: str, **who: str) -> None:
 
     @after_this_request
     def mark(response: Response) -> Response:
-        response.headers["RateLimit-Policy"], response.headers["RateLimit"] = str(standing.policy), str(standing)
+        response.headers["RateLimit-Policy"], response.headers["RateLimit"] = str(state.policy), str(state)
         return response
 
-    if not standing.allowed:
-        audit.record(event, "limited", policy=standing.policy.name, **who)
-        raise _too_many(standing.policy.name, standing.seconds)
+    if not state.allowed:
+        audit.record(event, "limited", policy=state.policy.name, **who)
+        raise _too_many(state.policy.name, state.seconds)
 
 
 def _too_many(policy: str, seconds: int) -> Problem:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from app.products.formulas import disarm
+from app.products.formulas import escape_formula
 from app.products.importing.columns import NAMES
 from app.products.repository import Repository
 from app.products.schemas import ExportQuery
@@ -30,7 +30,7 @@ def csv_pages(repository: Repository, query: ExportQuery) -> Iterator[str]:
 def to_csv(rows: Iterable[Iterable[str]]) -> str:
     """Return the rows as CSV. No cell is a formula."""
     written = io.StringIO(newline="")
-    csv.writer(written).writerows([disarm(cell) for cell in row] for row in rows)
+    csv.writer(written).writerows([escape_formula(cell) for cell in row] for row in rows)
     return written.getvalue()
 
 

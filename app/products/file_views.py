@@ -57,8 +57,8 @@ def _lines(running: Import) -> Iterator[str]:
 def _event_lines(event: Checked | Mistake | Totals) -> Iterator[str]:
     """Yield one line: a mistake, or the progress of the import.
 
-    The progress is sent in two writes. When the client has disconnected, it answers the first write with a reset and
-    the second write fails. The import then stops at once instead of after the next slice or batch.
+    The progress is sent in two writes. When the client has disconnected, its system answers the first write with a
+    reset, and the second write fails. The import then stops immediately, not only after the next report or batch.
     """
     if isinstance(event, Mistake):
         yield _line(line=event.line, column=event.column, reason=event.reason)

@@ -1,4 +1,4 @@
-"""Protection against CSV injection: an export escapes cells that are formulas, and an import restores them."""
+"""Protection against CSV injection: an export escapes cells that are formulas, and an import reverses that."""
 
 from typing import Final
 
@@ -7,11 +7,11 @@ from typing import Final
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")  # noqa: RUF001 - intended
 
 
-def disarm(text: str) -> str:
+def escape_formula(text: str) -> str:
     """Prepend an apostrophe to a text that a spreadsheet would evaluate as a formula."""
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
-def restore(cell: str) -> str:
-    """Undo `disarm`. Any other text is returned unchanged."""
+def unescape_formula(cell: str) -> str:
+    """Remove the apostrophe that `escape_formula` added. Any other text is returned unchanged."""
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA_STARTS) else cell

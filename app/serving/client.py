@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["LIMITED", "PATIENCE", "RATE", "UNSENT_BYTES", "ClientSocket"]
+__all__ = ["LIMITED", "RATE", "UNSENT_BYTES", "WAIT_SECONDS", "ClientSocket"]
 
-PATIENCE: Final = 10.0
+WAIT_SECONDS: Final = 10.0
 """Seconds that a thread waits for one client in one direction, in addition to the time earned by `RATE`."""
 
 RATE: Final = 32 << 10
@@ -41,7 +41,7 @@ _DISCARD_BYTES: Final = 64 << 10
 class ClientSocket(socket.socket):
     """A connection to a client. A thread uses it while it serves a request; otherwise the main loop does."""
 
-    __slots__ = ("_left", "_patience", "begun", "received", "stalled", "unsent")
+    __slots__ = ("_left", "_seconds_left", "current", "received", "stalled", "unsent")
 
     def __init__(self, accepted: socket.socket) -> None:
         """Take over `accepted`, which must not be used afterwards."""
@@ -51,11 +51,11 @@ class ClientSocket(socket.socket):
         """Received bytes that no thread has read yet."""
         self.unsent = bytearray()
         """Bytes of the response that were not sent yet."""
-        self.begun = Arrived(Kind.ORDINARY, 0)
+        self.current = Arrived(Kind.ORDINARY, 0)
         """The request that a thread serves, or the last one."""
         self.stalled = False
         """Whether a thread closed the connection because the client was too slow."""
-        self._left, self._patience = 0, PATIENCE
+        self._left, self._seconds_left = 0, WAIT_SECONDS
 
     def setblocking(self, flag: bool) -> None:  # noqa: FBT001 - the signature of the base class
         """Do nothing. This saves two system calls per request."""
@@ -72,16 +72,16 @@ class ClientSocket(socket.socket):
         self.received += data
         return bool(data)
 
-    def begin(self) -> bool:
+    def start_request(self) -> bool:
         """Make `recv` return the next request if it has arrived. Returns False if more bytes are needed."""
         found = arrived(self.received) if self.received else None
         if found is None:
             return False
-        self.begun, self._left = found, found.size
-        self._patience, self.stalled = PATIENCE, False
+        self.current, self._left = found, found.size
+        self._seconds_left, self.stalled = WAIT_SECONDS, False
         if found.kind in LIMITED:
             # The system reports a socket as writable only when a third of its send buffer is free, and this buffer can
-            # grow to megabytes. A client that keeps to RATE would then seem to read nothing for more than `PATIENCE`.
+            # grow to megabytes. A client that keeps to RATE would then seem to read nothing for longer than the limit.
             self.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT_BYTES)
         return True
 
@@ -98,12 +98,12 @@ class ClientSocket(socket.socket):
             del self.received[:size]
             self._left -= size
             return data
-        if self.begun.broken:
+        if self.current.broken:
             raise LimitRequestHeaders("head too long")
-        if not self.begun.follows:
+        if not self.current.follows:
             return b""
-        data = self._patiently(lambda: socket.socket.recv(self, bufsize))
-        self._patience += len(data) / RATE
+        data = self._wait_for_client(lambda: socket.socket.recv(self, bufsize))
+        self._seconds_left += len(data) / RATE
         return data
 
     def sendall(self, data: "ReadableBuffer", flags: int = 0) -> None:  # noqa: ARG002 - as above
@@ -120,9 +120,9 @@ class ClientSocket(socket.socket):
             data = memoryview(data)[sent:]
         self.unsent += data
         self.flush()
-        while self.begun.kind in LIMITED and len(self.unsent) > UNSENT_BYTES:
-            sent = self._patiently(lambda: socket.socket.send(self, self.unsent))
-            self._patience += sent / RATE
+        while self.current.kind in LIMITED and len(self.unsent) > UNSENT_BYTES:
+            sent = self._wait_for_client(lambda: socket.socket.send(self, self.unsent))
+            self._seconds_left += sent / RATE
             del self.unsent[:sent]
 
     def flush(self) -> bool:
@@ -141,10 +141,10 @@ class ClientSocket(socket.socket):
         except BlockingIOError:
             return 0
 
-    def _patiently(self, move: Callable[[], T]) -> T:
+    def _wait_for_client(self, move: Callable[[], T]) -> T:
         """Call `move`, which may wait as long as the remaining time of this client allows."""
         started = time.monotonic()
-        super().settimeout(max(self._patience, 0.001))
+        super().settimeout(max(self._seconds_left, 0.001))
         try:
             return move()
         except TimeoutError:
@@ -152,4 +152,4 @@ class ClientSocket(socket.socket):
             raise ConnectionResetError(errno.ECONNRESET, "the client is too slow") from None
         finally:
             super().settimeout(0)
-            self._patience -= time.monotonic() - started
+            self._seconds_left -= time.monotonic() - started

@@ -24,12 +24,12 @@ class Phase(enum.Enum):
     """The rest of a request."""
 
     QUEUED = enum.auto()
-    """A free thread of its lane. The poller does not watch it meanwhile."""
+    """A free thread for this kind of request. The poller does not watch the connection meanwhile."""
 
     ANSWERING = enum.auto()
     """The client reads the rest of the response."""
 
-    LEAVING = enum.auto()
+    CLOSING = enum.auto()
     """The client closes its side too. Bytes that still arrive are discarded (RFC 9112 §9.6)."""
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
-from app.serving.client import PATIENCE, RATE
+from app.serving.client import RATE, WAIT_SECONDS
 from app.serving.connection import Connection, Phase
 from app.serving.framing import Kind
 from app.serving.refusals import refusal
-from app.serving.tally import Tally
+from app.serving.slow_clients import SlowClients
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -25,8 +25,8 @@ __all__ = ["Gate"]
 _TICK: Final = 0.25
 """Seconds between two checks of the deadlines."""
 
-_LEAVE_SECONDS: Final = 5.0
-"""Time for a client to close its side after its last response; longer while it still sends at `RATE`."""
+_CLOSE_SECONDS: Final = 5.0
+"""Time that a client has to close its side after its last response; longer while it still sends at `RATE`."""
 
 _STOP_SECONDS: Final = 1.0
 """Time that a stopping worker waits for requests that may be arriving on idle connections."""
@@ -39,8 +39,8 @@ _FULL: Final = {errno.EMFILE, errno.ENFILE}
 
 
 @dataclass(slots=True)
-class Lane:
-    """The share of threads for a kind of request that may take long: at most `most` threads are `busy` with it."""
+class Share:
+    """The share of threads for a kind of request that may take long: at most `most` threads serve it, `busy` do now."""
 
     most: int
     busy: int = 0
@@ -53,25 +53,25 @@ class Gate(ThreadWorker):  # type: ignore[misc]
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - gunicorn's own
         """Create a worker; gunicorn calls this in the master process."""
         super().__init__(*arguments, **options)
-        self.parked: dict[Connection, None] = {}  # a set in order of arrival
+        self.waiting: dict[Connection, None] = {}  # a set in order of arrival
         threads = self.cfg.threads
         most = {Kind.TRANSFER: threads // 2, Kind.CHANGE: threads - 2, Kind.BODY: threads // 4}
-        self.lanes = {kind: Lane(max(share, 1)) for kind, share in most.items()}
-        self.tally = Tally(self.log.warning)
-        self.next_sweep = self.stop_at = 0.0
+        self.shares = {kind: Share(max(number, 1)) for kind, number in most.items()}
+        self.slow_clients = SlowClients(self.log.warning)
+        self.next_check = self.stop_at = 0.0
 
     def run(self) -> None:
         """Serve until stopped, then log the remaining counts."""
         super().run()
-        self.tally.report(math.inf)
+        self.slow_clients.report(math.inf)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Handle events, and check the deadlines every `_TICK` seconds."""
         super().wait_for_and_dispatch_events(min(timeout, _TICK))
         now = time.monotonic()
-        if now >= self.next_sweep:
-            self.next_sweep = now + _TICK
-            self._sweep(now)
+        if now >= self.next_check:
+            self.next_check = now + _TICK
+            self._close_expired(now)
 
     def accept(self, listener: Any) -> None:  # noqa: ANN401 - gunicorn's wrapper of a socket
         """Accept a connection. If there are too many, close the one that has waited longest."""
@@ -79,26 +79,26 @@ class Gate(ThreadWorker):  # type: ignore[misc]
             accepted, address = listener.accept()
         except OSError as error:
             if error.errno in _FULL:
-                self._shed()
+                self._close_oldest()
             elif error.errno not in _NOT_NOW:
                 raise
             return
         connection = Connection(self.cfg, accepted, address, listener.getsockname(), self._step)
         self.nr_conns += 1
-        self._park(connection, Phase.IDLE, PATIENCE)
+        self._wait(connection, Phase.IDLE, WAIT_SECONDS)
         if self.nr_conns >= self.worker_connections:
-            self._shed()
+            self._close_oldest()
 
     def finish_request(self, conn: Connection, fs: "Future[Any]") -> None:
         """Continue with a connection after its thread has finished."""
         client = conn.sock
-        if lane := self.lanes.get(client.begun.kind):
-            lane.busy -= 1
-            self._admit(lane)
+        if share := self.shares.get(client.current.kind):
+            share.busy -= 1
+            self._admit(share)
         succeeded = not fs.cancelled() and fs.exception() is None
         conn.keep = succeeded and bool(fs.result()) and client.is_read
         if client.stalled:
-            self.tally.add("in the middle of a transfer")
+            self.slow_clients.add("in the middle of a transfer")
             self._drop(conn)
         elif client.fileno() < 0 or not succeeded:
             self._drop(conn)
@@ -109,12 +109,12 @@ class Gate(ThreadWorker):  # type: ignore[misc]
 
     def _step(self, conn: Connection) -> None:
         """Continue with a connection whose event has happened."""
-        if conn not in self.parked:  # closed a moment ago to make room
+        if conn not in self.waiting:  # closed a moment ago to make room
             return
         try:
             if conn.phase is Phase.ANSWERING:
-                self._send_on(conn)
-            elif conn.phase is Phase.LEAVING:
+                self._send_rest(conn)
+            elif conn.phase is Phase.CLOSING:
                 self._discard(conn)
             else:
                 self._receive(conn)
@@ -127,60 +127,60 @@ class Gate(ThreadWorker):  # type: ignore[misc]
                 self._refuse(conn, 400)
             else:
                 self._drop(conn)
-        elif conn.sock.begin():
-            self._unpark(conn)
-            self._pass_on(conn)
+        elif conn.sock.start_request():
+            self._stop_waiting(conn)
+            self._dispatch(conn)
         elif conn.phase is Phase.IDLE and conn.sock.received:
-            conn.phase, conn.deadline = Phase.ARRIVING, time.monotonic() + PATIENCE
+            conn.phase, conn.deadline = Phase.ARRIVING, time.monotonic() + WAIT_SECONDS
 
-    def _pass_on(self, conn: Connection) -> None:
-        """Give a request to a thread, or queue it until its lane has a free thread."""
-        lane = self.lanes.get(conn.sock.begun.kind)
-        if lane is None:
+    def _dispatch(self, conn: Connection) -> None:
+        """Give a request to a thread, or queue it until a thread of its share is free."""
+        share = self.shares.get(conn.sock.current.kind)
+        if share is None:
             self.enqueue_req(conn)
             return
-        lane.queue.append(conn)
-        self._park(conn, Phase.QUEUED, PATIENCE, watch=0)
-        self._admit(lane)
+        share.queue.append(conn)
+        self._wait(conn, Phase.QUEUED, WAIT_SECONDS, watch=0)
+        self._admit(share)
 
-    def _admit(self, lane: Lane) -> None:
-        while lane.queue and lane.busy < lane.most:
-            conn = lane.queue[0]
-            self._unpark(conn)
-            lane.busy += 1
+    def _admit(self, share: Share) -> None:
+        while share.queue and share.busy < share.most:
+            conn = share.queue[0]
+            self._stop_waiting(conn)
+            share.busy += 1
             self.enqueue_req(conn)
 
     def _keep_answer(self, conn: Connection) -> None:
         """Send the rest of a response in the main loop. If too many bytes are buffered, close the oldest connection."""
-        self._park(conn, Phase.ANSWERING, PATIENCE + len(conn.sock.unsent) / RATE, watch=selectors.EVENT_WRITE)
-        kept = [each for each in self.parked if each.phase is Phase.ANSWERING]
+        self._wait(conn, Phase.ANSWERING, WAIT_SECONDS + len(conn.sock.unsent) / RATE, watch=selectors.EVENT_WRITE)
+        kept = [each for each in self.waiting if each.phase is Phase.ANSWERING]
         if sum(len(each.sock.unsent) for each in kept) > _KEPT_BYTES:
             self._expire(kept[0])
 
-    def _send_on(self, conn: Connection) -> None:
+    def _send_rest(self, conn: Connection) -> None:
         if conn.sock.flush():
-            self._unpark(conn)
+            self._stop_waiting(conn)
             self._answered(conn)
 
     def _answered(self, conn: Connection) -> None:
         """Wait for the next request, which may have arrived already, or close the connection."""
         if not conn.keep:
-            self._leave(conn)
-        elif conn.sock.begin():
-            self._pass_on(conn)
+            self._half_close(conn)
+        elif conn.sock.start_request():
+            self._dispatch(conn)
         elif conn.sock.received:
-            self._park(conn, Phase.ARRIVING, PATIENCE)
+            self._wait(conn, Phase.ARRIVING, WAIT_SECONDS)
         else:
-            self._park(conn, Phase.IDLE, self.cfg.keepalive)
+            self._wait(conn, Phase.IDLE, self.cfg.keepalive)
 
-    def _leave(self, conn: Connection) -> None:
+    def _half_close(self, conn: Connection) -> None:
         """Close our side only. Closing both sides could discard the response while the client still sends."""
         try:
             conn.sock.shutdown(socket.SHUT_WR)
         except OSError:
             self._drop(conn)
         else:
-            self._park(conn, Phase.LEAVING, _LEAVE_SECONDS)
+            self._wait(conn, Phase.CLOSING, _CLOSE_SECONDS)
 
     def _discard(self, conn: Connection) -> None:
         size = conn.sock.discard()
@@ -188,62 +188,63 @@ class Gate(ThreadWorker):  # type: ignore[misc]
         if not size:
             self._drop(conn)
 
-    def _sweep(self, now: float) -> None:
+    def _close_expired(self, now: float) -> None:
         """Close the connections whose deadline has passed."""
         if not self.alive:
             self.stop_at = self.stop_at or now + _STOP_SECONDS
-            for conn in self.parked:
-                if conn.phase in {Phase.IDLE, Phase.LEAVING}:
+            for conn in self.waiting:
+                if conn.phase in {Phase.IDLE, Phase.CLOSING}:
                     conn.deadline = min(conn.deadline, self.stop_at)
-        for conn in [conn for conn in self.parked if conn.deadline <= now]:
+        for conn in [conn for conn in self.waiting if conn.deadline <= now]:
             self._expire(conn)
-        self.tally.report(now)
+        self.slow_clients.report(now)
 
     def _expire(self, conn: Connection) -> None:
         if conn.phase is Phase.ARRIVING:
-            self.tally.add("before their request was whole")
+            self.slow_clients.add("before their request was complete")
             self._refuse(conn, 408)
         elif conn.phase is Phase.QUEUED:
             self._refuse(conn, 503)
         else:
             if conn.phase is Phase.ANSWERING:
-                self.tally.add("with an answer not taken")
+                self.slow_clients.add("with an unread response")
             self._drop(conn)
 
     def _refuse(self, conn: Connection, status: int) -> None:
         """Answer without a thread."""
-        self._unpark(conn)
+        self._stop_waiting(conn)
         _, answer = refusal(status)
         try:
             conn.sock.sendall(answer)
         except OSError:
             self._drop(conn)
         else:
-            self._leave(conn)
+            self._half_close(conn)
 
-    def _shed(self) -> None:
-        if self.parked:
-            self.tally.add("to make room")
-            self._drop(next(iter(self.parked)))
+    def _close_oldest(self) -> None:
+        """Close the connection that has waited longest."""
+        if self.waiting:
+            self.slow_clients.add("to make room")
+            self._drop(next(iter(self.waiting)))
 
-    def _park(self, conn: Connection, phase: Phase, seconds: float, *, watch: int = selectors.EVENT_READ) -> None:
+    def _wait(self, conn: Connection, phase: Phase, seconds: float, *, watch: int = selectors.EVENT_READ) -> None:
         """Let a connection wait for the events of `watch`; 0 means none."""
         conn.phase, conn.deadline = phase, time.monotonic() + seconds
-        self.parked[conn] = None
+        self.waiting[conn] = None
         if watch:
             self.poller.register(conn.sock, watch, conn.on_ready)
 
-    def _unpark(self, conn: Connection) -> None:
-        """Remove a connection from the waiting ones."""
-        del self.parked[conn]
+    def _stop_waiting(self, conn: Connection) -> None:
+        """Remove a connection from the waiting connections."""
+        del self.waiting[conn]
         if conn.phase is Phase.QUEUED:
-            self.lanes[conn.sock.begun.kind].queue.remove(conn)
+            self.shares[conn.sock.current.kind].queue.remove(conn)
         else:
             self.poller.unregister(conn.sock)
 
     def _drop(self, conn: Connection) -> None:
-        """Close a connection at once."""
-        if conn in self.parked:
-            self._unpark(conn)
+        """Close a connection immediately."""
+        if conn in self.waiting:
+            self._stop_waiting(conn)
         self.nr_conns -= 1
         conn.close()

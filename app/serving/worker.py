@@ -28,7 +28,7 @@ class Worker(Gate):
         """Reject settings that hide plain HTTP/1 from the gate, such as TLS."""
         super().check_config(cfg, log)
         if cfg.is_ssl or cfg.proxy_protocol != "off" or cfg.protocol != "http" or cfg.http2_cleartext != "off":
-            sys.exit("app.serving.Worker speaks plain HTTP/1 only: let a proxy terminate TLS, HTTP/2 and PROXY.")
+            sys.exit("app.serving.Worker supports plain HTTP/1 only: let a proxy terminate TLS, HTTP/2 and PROXY.")
 
     def init_process(self) -> None:
         """Start the thread for the health check, then serve."""
@@ -37,14 +37,14 @@ class Worker(Gate):
 
     def enqueue_req(self, conn: Connection) -> None:
         """Give the arrived request to a thread."""
-        pool = self.health_pool if conn.sock.begun.kind is Kind.HEALTH else self.tpool
+        pool = self.health_pool if conn.sock.current.kind is Kind.HEALTH else self.tpool
         pool.submit(self.handle, conn).add_done_callback(
             lambda done: self.method_queue.defer(self.finish_request, conn, done)
         )
 
     def handle_request(self, req: Request, conn: Connection) -> Any:  # noqa: ANN401 - gunicorn's own
         """Call the application. If a thread had to read the body, the connection is closed afterwards."""
-        if conn.sock.begun.follows:
+        if conn.sock.current.follows:
             req.force_close()
             req.body.reader = _BodyReader(req.body.reader)
         return super().handle_request(req, conn)

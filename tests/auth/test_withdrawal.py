@@ -38,9 +38,9 @@ def accepts(verifier: TokenVerifier, token: str) -> bool:
         assert wait_until(lambda: not any(thread.name == "jwks-fetch" for thread in threading.enumerate()), seconds=10)
 
 
-def remembers(verifier: TokenVerifier) -> bool:
+def has_cached_tokens(verifier: TokenVerifier) -> bool:
     """Return whether any token is cached."""
-    return len(verifier.remembered) > 0
+    return len(verifier.cached) > 0
 
 
 def last_use(verifier: TokenVerifier, key_clock: Clock, *, every: int) -> int:
@@ -104,7 +104,7 @@ def test_one_failed_fetch_does_not_delay_the_withdrawal(
     assert 25 + last_use(verifier, key_clock, every=1) <= 60
 
 
-def test_a_token_checked_during_the_withdrawal_is_not_remembered(key_set: JwksServer, key_clock: Clock) -> None:
+def test_a_token_checked_during_the_withdrawal_is_not_cached(key_set: JwksServer, key_clock: Clock) -> None:
     """The key is withdrawn during the check, so the next request with the token is refused."""
 
     class WithdrawnInTheMiddle(KeyRing):
@@ -133,7 +133,7 @@ def test_a_late_answer_does_not_restore_a_withdrawn_key(
     key_set.slow_part, key_set.keys = None, [RSA.public_jwk]
     key_clock.advance(25)
     verifier.verify(TOKEN)
-    assert wait_until(lambda: not remembers(verifier), seconds=10)
+    assert wait_until(lambda: not has_cached_tokens(verifier), seconds=10)
     key_set.may_finish.set()
     assert not accepts(verifier, TOKEN)
     assert refusal(verifier, TOKEN) == "its signing key is not known"

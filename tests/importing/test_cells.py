@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.products.formulas import disarm, restore
+from app.products.formulas import escape_formula, unescape_formula
 from app.products.importing import cells
 from tests.importing.hostile import CELL_TEXTS
 
@@ -90,12 +90,12 @@ def test_flags_have_several_spellings() -> None:
 @given(CELL_TEXTS)
 def test_exported_cells_are_no_formulas_and_can_be_restored(text: str) -> None:
     """An apostrophe is added before characters that start a formula."""
-    cell_text = disarm(text)
-    assert restore(cell_text) == text
+    cell_text = escape_formula(text)
+    assert unescape_formula(cell_text) == text
     assert not cell_text.startswith(("=", "+", "-", "@", "\t", "\r"))
     assert len(cell_text) - len(text) in {0, 1}
 
 
 def test_an_apostrophe_that_was_not_added_by_the_export_is_kept() -> None:
-    """Only apostrophes that `disarm` added are removed. Other programs write texts as `="…"`."""
+    """Only apostrophes that `escape_formula` added are removed. Other programs write texts as `="…"`."""
     assert [cells.plain(cell) for cell in ("'tis", "'=1", "''x", '="007"', " a ")] == ["'tis", "=1", "'x", "007", "a"]

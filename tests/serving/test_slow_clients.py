@@ -92,5 +92,5 @@ def test_slow_clients_are_closed_after_a_total_deadline_and_counted_in_the_log(s
 
 def _logged_counts(log: Path) -> list[int]:
     """Return the counts in the log lines about slow clients."""
-    line = r"slow clients closed: (\d+) \(\1 before their request was whole\)"
+    line = r"slow clients closed: (\d+) \(\1 before their request was complete\)"
     return [int(found) for found in re.findall(line, log.read_text())]

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from app.products.formulas import restore
+from app.products.formulas import unescape_formula
 
 _CODES: Final = "USD|EUR|GBP|CAD|AUD|NZD|JPY|CNY|INR|MXN|CHF|SEK|NOK|DKK|PLN|BRL"
 _CURRENCY: Final = re.compile(rf"(?:{_CODES}|[A-Z]{{0,3}}\$|[€£¥₹]|kr\.?|zł)", re.IGNORECASE)
@@ -26,7 +26,7 @@ def plain(cell: str) -> str:
     """Return a cell without what spreadsheets add: a leading apostrophe, `="…"`, and surrounding white space."""
     if cell.startswith('="') and cell.endswith('"') and len(cell) > 2:
         return cell[2:-1].strip()
-    return restore(cell).strip()
+    return unescape_formula(cell).strip()
 
 
 def text(cell: str) -> str:

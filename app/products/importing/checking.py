@@ -20,7 +20,7 @@ from app.products.schemas import DealFields, ProductFields
 MAX_ROWS: Final = 200_000
 
 _CACHED_LENGTH: Final = 64  # characters; longer cells rarely repeat, so their values are not cached
-_MAX_CELL_LENGTH: Final = 10_000  # characters with surrounding white space; the longest valid text has 5 000
+_MAX_CELL_LENGTH: Final = 10_000  # characters with surrounding white space; the longest valid text has 5,000
 _UNDECODED: Final = re.compile("[\ud800-\udfff]")
 _IDENTIFYING: Final = ("asin", "upc", "title", "product_id")
 

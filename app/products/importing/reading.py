@@ -15,7 +15,7 @@ from app.products.importing import columns
 from app.products.importing.pacing import pause_if_due
 
 MAX_ROW_LENGTH: Final = 100_000
-"""Characters. The longest valid row has about 6 000."""
+"""Characters. The longest valid row has about 6,000."""
 
 _DELIMITERS: Final = ",;\t"
 _BLOCK: Final = 1 << 14  # characters; small, because one call of the regular expression engine blocks other threads

@@ -14,7 +14,7 @@ from app.products.importing.pacing import one_at_a_time, pause_if_due
 BATCH: Final = 1000
 """Rows of one transaction. A batch has a few more when its last rows belong together, fewer when its rows are long."""
 MAX_MISTAKES: Final = 1000
-"""The number of listed mistakes. 200 000 rows of 12 fields could have millions, and the response must be bounded."""
+"""Maximum number of listed mistakes. 200,000 rows of 12 fields could have millions; the response must be bounded."""
 
 _MAX_OVERSIZE: Final = 4  # rows that belong together may make a batch this many times longer
 _BATCH_CHARACTERS: Final = 1 << 19  # the same limit for its text, which is parsed in one step that blocks other threads

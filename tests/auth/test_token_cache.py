@@ -7,7 +7,7 @@ from tests.auth.checking import EC_KEY, CountingRing, refusal
 from tests.auth.minting import AUDIENCE, NOW, SELLER, Clock, claims, hs256
 
 
-def test_a_remembered_token_needs_no_key(verifier: TokenVerifier, ring: CountingRing) -> None:
+def test_a_cached_token_needs_no_key(verifier: TokenVerifier, ring: CountingRing) -> None:
     """The second use needs no signature check."""
     token = EC_KEY.token(claims())
     first = verifier.verify(token)
@@ -16,9 +16,7 @@ def test_a_remembered_token_needs_no_key(verifier: TokenVerifier, ring: Counting
     assert ring.lookups == 1
 
 
-def test_a_remembered_token_is_removed_when_it_expires(
-    verifier: TokenVerifier, ring: CountingRing, clock: Clock
-) -> None:
+def test_a_cached_token_is_removed_when_it_expires(verifier: TokenVerifier, ring: CountingRing, clock: Clock) -> None:
     """It is removed at `exp`. During the leeway, the token is verified completely each time."""
     token = EC_KEY.token(claims())
     verifier.verify(token)
@@ -27,28 +25,28 @@ def test_a_remembered_token_is_removed_when_it_expires(
     assert ring.lookups == 1
     clock.advance(0.1)
     verifier.verify(token)
-    assert (ring.lookups, len(verifier.remembered)) == (2, 0)
+    assert (ring.lookups, len(verifier.cached)) == (2, 0)
     clock.advance(10)
     assert refusal(verifier, token) == "it has expired"
 
 
-def test_refused_tokens_are_not_remembered(verifier: TokenVerifier, ring: CountingRing, clock: Clock) -> None:
+def test_refused_tokens_are_not_cached(verifier: TokenVerifier, ring: CountingRing, clock: Clock) -> None:
     """They would evict valid tokens, and some become valid later."""
     token = hs256().token(claims(nbf=NOW + 60))
     assert refusal(verifier, token) == "it is not valid yet"
-    assert len(verifier.remembered) == 0
+    assert len(verifier.cached) == 0
     clock.advance(60)
     assert verifier.verify(token).user_id == str(SELLER)
     assert ring.lookups == 2
 
 
-def test_the_memory_of_tokens_is_bounded(ring: CountingRing, clock: Clock) -> None:
+def test_the_token_cache_is_bounded(ring: CountingRing, clock: Clock) -> None:
     """An evicted token is verified again."""
     verifier = TokenVerifier(ring, audience=AUDIENCE, capacity=10, wall_clock=clock)
     tokens = [hs256().token(claims(session_id=str(number))) for number in range(30)]
     for token in tokens:
         verifier.verify(token)
-    assert len(verifier.remembered) == 10
+    assert len(verifier.cached) == 10
     assert verifier.verify(tokens[-1]).token == tokens[-1]
     assert ring.lookups == 30
     assert verifier.verify(tokens[0]).token == tokens[0]
@@ -67,4 +65,4 @@ def test_threads_never_get_another_users_identity(ring: CountingRing, clock: Clo
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(8)))
-    assert len(verifier.remembered) == 4
+    assert len(verifier.cached) == 4

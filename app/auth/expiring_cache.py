@@ -9,14 +9,14 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class BoundedMemory(Generic[K, V]):
+class ExpiringCache(Generic[K, V]):
     """Holds at most `capacity` values, each until its own expiry time. The least recently used value is evicted.
 
     Threads may share it. The lock is held only for dictionary operations, never while a value is computed.
     """
 
     def __init__(self, capacity: int, *, clock: Callable[[], float]) -> None:
-        """Create an empty cache. `clock` returns seconds on the scale of the `until` given to `remember`."""
+        """Create an empty cache. `clock` returns seconds on the scale of the `until` given to `put`."""
         self._capacity = capacity
         self._clock = clock
         self._lock = threading.Lock()
@@ -26,7 +26,7 @@ class BoundedMemory(Generic[K, V]):
         """Return the number of values, including expired ones that have not been evicted yet."""
         return len(self._entries)
 
-    def recall(self, key: K) -> V | None:
+    def get(self, key: K) -> V | None:
         """Return the value of `key`, or None if there is none or it has expired."""
         with self._lock:
             entry = self._entries.get(key)
@@ -39,7 +39,7 @@ class BoundedMemory(Generic[K, V]):
             self._entries.move_to_end(key)
             return value
 
-    def remember(self, key: K, value: V, *, until: float) -> None:
+    def put(self, key: K, value: V, *, until: float) -> None:
         """Store `value` for `key` until the clock shows `until` (seconds). An expired value is not stored."""
         if self._clock() >= until:
             return
