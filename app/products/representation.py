@@ -66,12 +66,15 @@ def stats_response(answer: Answer[AsinStats]) -> Response:
 
 @lru_cache(maxsize=4096)
 def _rendered(stats: AsinStats) -> tuple[bytes, list[tuple[str, str]]]:
-    """Return the body, and the headers that depend only on the body."""
+    """Return the body, and the headers that depend only on the body.
+
+    There is no `Vary: Authorization`: RFC 9110 §12.5.5 makes it redundant. The session interface adds `Vary: Cookie` to
+    answers that depend on the cookie.
+    """
     body = json.dumps(stats.document(), separators=(",", ":")).encode() + b"\n"
     return body, [
         ("Content-Type", "application/json"),
         ("Content-Length", str(len(body))),
         ("ETag", f'"{hashlib.sha256(body).hexdigest()[:32]}"'),
         ("Cache-Control", "private, no-cache"),
-        ("Vary", "Authorization, Cookie"),
     ]
