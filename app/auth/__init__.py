@@ -8,7 +8,6 @@ session. Only the last two use Flask.
 from app.auth.identity import (
     SESSION_TOKEN,
     Auth,
-    caller,
     current_user,
     identify,
     init_app,
@@ -26,7 +25,6 @@ __all__ = [
     "KeyRing",
     "KeysUnavailableError",
     "TokenVerifier",
-    "caller",
     "current_user",
     "identify",
     "init_app",

@@ -25,12 +25,12 @@ _CACHE_STATUSES = {
 
 
 class _CompleteResponse(Response):
-    """A response whose headers are complete. A plain GET skips the steps in which Werkzeug completes headers."""
+    """A response whose headers are complete. A plain GET skips the steps in which Werkzeug completes headers.
 
-    def __init__(self, body: bytes, headers: Headers) -> None:
-        """Store body and headers. `headers` must contain Content-Type and Content-Length."""
-        super().__init__([body], "200 OK", headers)
-        self._has_callbacks = False
+    Construct it with Content-Type and Content-Length in the headers.
+    """
+
+    _has_callbacks = False
 
     def call_on_close(self, func: Callable[[], Any]) -> Callable[[], Any]:
         """Call `func` after the response has been sent."""
@@ -43,7 +43,7 @@ class _CompleteResponse(Response):
             # Hide If-Match, which is meant for changes: Werkzeug would answer 412, with the numbers as the body.
             self.make_conditional({**environ, "HTTP_IF_MATCH": ""})
         elif environ["REQUEST_METHOD"] == "GET" and not self._has_callbacks:
-            start_response(self.status, self.headers.to_wsgi_list())
+            start_response(self.status, list(self.headers))
             return self.response  # type: ignore[return-value]  # Werkzeug also accepts text
         return super().__call__(environ, start_response)
 
@@ -61,17 +61,20 @@ def stats_response(answer: Answer[AsinStats]) -> Response:
     body, fixed = _rendered(answer.value)
     headers = Headers()
     headers[:] = [*fixed, ("Cache-Status", cache_status(answer))]  # three times as fast as adding them one by one
-    return _CompleteResponse(body, headers)
+    return _CompleteResponse([body], "200 OK", headers)
 
 
 @lru_cache(maxsize=4096)
 def _rendered(stats: AsinStats) -> tuple[bytes, list[tuple[str, str]]]:
-    """Return the body, and the headers that depend only on the body."""
+    """Return the body, and the headers that depend only on the body.
+
+    There is no `Vary: Authorization`: RFC 9110 §12.5.5 makes it redundant. The session interface adds `Vary: Cookie` to
+    answers that depend on the cookie.
+    """
     body = json.dumps(stats.document(), separators=(",", ":")).encode() + b"\n"
     return body, [
         ("Content-Type", "application/json"),
         ("Content-Length", str(len(body))),
         ("ETag", f'"{hashlib.sha256(body).hexdigest()[:32]}"'),
         ("Cache-Control", "private, no-cache"),
-        ("Vary", "Authorization, Cookie"),
     ]

@@ -7,7 +7,7 @@ from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import audit
-from app.auth import caller, current_user, login_required
+from app.auth import current_user, identify, login_required
 from app.limits import WRITES, limited
 from app.payloads import body, query
 from app.products.context import caller_repository
@@ -95,10 +95,10 @@ def bulk_action() -> ResponseReturnValue:
 
 
 @products.get("/stats/asin-status")
-@login_required
 def asin_status() -> ResponseReturnValue:
     """Return the ASIN status breakdown. This is the hot path: the memoized function computes it only on a miss."""
     environ = request.environ
+    user = identify(environ)  # as `login_required` does, with one access to Flask's proxy in place of two
     with timed("cache", environ):
-        answer = asin_status_stats.lookup(caller(environ).user_id)
+        answer = asin_status_stats.lookup(user.user_id)
     return stats_response(answer)
