@@ -53,6 +53,7 @@ _CONTENTS: Final = (
     *(b"write:", b"write:a", b"write:serving a", b"write:serving  5 1 {}", b"write:serving , 5 1 {}", b"writes"),
     *(b"write:serving a@5,b@99999999999999 5 1 {}", b"write:other a@5 5 1 {}", b"write:serving @5,a@ 5 1 {}"),
     *(_SERVING, _SERVING.replace(b"serving", b"collecting"), _SERVING + b" \n\x00{}"),
+    _SERVING.replace(b" 99999999999999 1", b" 5 1"),
     *(start.ljust(LONGEST_MARK + more, b"x") for start in (b"lease:", b"write:serving ") for more in (0, 1)),
     *(b"write:serving ".ljust(LONGEST_MARK - 6 + more, b"x") + b" 5 1 {}" for more in (0, 1, 2)),
     *(b"x" * (LONGEST_VALUE + more) for more in (0, 1)),
