@@ -5,10 +5,11 @@
 -- ARGV[2]  lease time, in milliseconds
 -- ARGV[3]  how long a writer may be in flight, in milliseconds
 -- ARGV[4]  lifetime of a failure mark, in milliseconds
--- returns  {payload, remaining TTL in milliseconds}  a value (-1: no TTL)
+-- ARGV[5]  how long after the begin of a writer readers may use the kept value, in milliseconds
+-- returns  {payload, remaining TTL in milliseconds (-1: no TTL), number of writers in flight}  a value
 --          0  the entry was absent: the caller now holds the lease
 --          1  another reader holds the lease
---          2  a tombstone: writers are in flight
+--          2  writers are in flight, and there is no value that readers may use
 --          3  not a string: another program uses this key
 --          4  a failure mark: the last computation failed, less than a wait time ago
 --          5  content that this engine never stores and that must be discarded: a mark with a longer TTL than the
@@ -30,19 +31,14 @@ if type(content) == 'table' then
 end
 local left = redis.call('PTTL', KEYS[1])
 local state = string.sub(content, 1, 6)
-local reply, longest
-if state == 'lease:' then
-  reply, longest = 1, ARGV[2]
-elseif state == 'dirty:' then
-  reply, longest = 2, ARGV[3]
-elseif state == 'fail:' then
-  reply, longest = 4, ARGV[4]
-elseif #content > 1048576 then -- MAX_PAYLOAD_BYTES
-  return 5
-else
-  return {content, left}
+if state == 'lease:' or state == 'fail:' then
+  local reply, longest = 1, ARGV[2]
+  if state == 'fail:' then
+    reply, longest = 4, ARGV[4]
+  end
+  return left >= 0 and left <= tonumber(longest) and #content <= 65536 and reply or 5 -- MAX_MARK
+elseif state ~= 'write:' then
+  return #content > 1048576 and 5 or {content, left, 0} -- MAX_PAYLOAD_BYTES
 end
-if left < 0 or left > tonumber(longest) or #content > 65536 then -- as in begin.lua
-  return 5
-end
-return reply
+-- include writing.lua
+return find(content, tonumber(ARGV[3]), tonumber(ARGV[5]))
