@@ -31,7 +31,8 @@ class Operation:
         started: time before the request was sent.
         ended: time after the answer arrived; infinite while there is none.
         done: whether the answer confirmed the change. Otherwise it may have happened, or may happen at any later time.
-        product: the product that was created or deleted.
+        product: the product that was created or deleted; or the name of a batch of an import, which creates several.
+        amount: the number of products that were created or deleted.
         seen: the count that a read returned; None if it returned none.
         status: HTTP status; 0 when the connection was lost.
         note: the Cache-Status of the answer and the worker it came from.
@@ -44,6 +45,7 @@ class Operation:
     ended: float = math.inf
     done: bool = False
     product: str = ""
+    amount: int = 1
     seen: int | None = None
     status: int = 0
     note: str = ""
