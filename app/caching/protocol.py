@@ -107,6 +107,18 @@ class LeaseProtocol:
             self.region.count(Event.INVALIDATED)
             logger.debug("cache invalidated %s", key)
 
+    def peek(self, key: str, policy: Policy[R]) -> Answer[R] | None:
+        """Return the value that readers get now, or None. Takes no lease. Raises CacheUnavailableError."""
+        if self.region.is_marked(key):
+            return None
+        asked_at = self._clock()
+        pipeline = self.client.pipeline(transaction=False)
+        pipeline.get(key)
+        pipeline.pttl(key)
+        payload, left_ms = self.guard.call(pipeline.execute)
+        found = self._validated(payload or b"", left_ms, asked_at, policy)
+        return found if isinstance(found, Answer) else None
+
     def drop(self, keys: list[bytes], *, force: bool = False) -> int:
         """Invalidate many entries and return how many were deleted.
 
