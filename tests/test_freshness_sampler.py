@@ -42,6 +42,7 @@ def _sampling(settings: Settings, stack: Stack, server: AppServer, **changes: ob
         new_seller(stack.supabase, server.url) as someone,
     ):
         assert wait_until(lambda: "; hit; ttl=8" in _cache_status(app, someone.token), seconds=30)
+        app.extensions["freshness"].stop()
         yield app
         app.extensions["freshness"].stop()
 

@@ -17,6 +17,7 @@ from local.processes import wait_until
 from local.supabase import SupabaseServer
 from tests.freshness.faults import DATABASE_FAULTS, WORKER_KILLED, FaultContext, InjectedFault, inject_faults
 from tests.freshness.history import Kind, Operation, certain_products, hits, violations
+from tests.freshness.linearizability import Judgement, judge, summary
 from tests.freshness.load import Load
 from tests.freshness.system import StartSystem, System
 
@@ -38,9 +39,15 @@ class Round:
     history: list[Operation]
     injected: list[InjectedFault]
     memory: dict[int, int]
+    judgements: list[Judgement]
+
+    @property
+    def imported(self) -> int:
+        """The number of rows in the batches that were imported."""
+        return sum(each.amount for each in self.history if each.kind is Kind.CREATE and each.amount > 1 and each.done)
 
     def __str__(self) -> str:
-        """Return a short report: operations, answers, faults and the workers' memory."""
+        """Return a short report: operations, answers, faults, the second judge's view and the workers' memory."""
         kinds = Counter(operation.kind for operation in self.history)
         answers = Counter(operation.status for operation in self.history)
         faults = Counter(each.name for each in self.injected)
@@ -48,7 +55,8 @@ class Round:
         return (
             f"{kinds[Kind.READ]} reads ({hits(self.history)} hits), "
             f"{kinds[Kind.CREATE]} creates, {kinds[Kind.DELETE]} deletes; "
-            f"answers {dict(sorted(answers.items()))}; faults {dict(sorted(faults.items()))}; memory {memory}"
+            f"{self.imported} imported rows; answers {dict(sorted(answers.items()))}; "
+            f"faults {dict(sorted(faults.items()))}; {summary(self.judgements)}; memory {memory}"
         )
 
 
@@ -69,14 +77,14 @@ def test_no_fault_makes_a_read_stale(start_system: StartSystem, rng: random.Rand
 def _round(system: System, rng: random.Random, *, kills: bool) -> Round:
     """Run one round with new sellers. Workers are killed only in the last round, so their memory can be compared."""
     with system.sellers(6) as sellers:
-        load = Load(system.server.port, sellers, seed=rng.random(), readers=1, think_time=0.4)
+        load = Load(system.server.port, sellers, seed=rng.random(), readers=1, importers=1, think_time=0.4)
         with load:
             context = FaultContext(system, load, rng)
             without = frozenset[str]() if kills else frozenset({WORKER_KILLED})
             injected = list(inject_faults(context, seconds=_ROUND, without=without))
             assert wait_until(lambda: hits(load.history) > 100, seconds=30), "the cache was hardly used"
         history = load.history
-        done = Round(history, injected, _memory(history))
+        done = Round(history, injected, _memory(history), judge(history))
         _check_answers(history, injected)
         for seller in sellers:
             _check_database(system.supabase, history, seller.id)
