@@ -91,6 +91,8 @@ class Load:
             threading.Event(),
         )
         self._writing_allowed.set()
+        self.kills = 0
+        """The number of requests so far that were to kill their worker, and have ended."""
         self._reads, self._writes = list[Operation](), list[Operation]()
         self._running = dict[int, Operation]()
         self._threads, self._results = (
@@ -165,7 +167,8 @@ class Load:
         self, kind: Kind, seller: Seller, products: Mapping[str, int], request: Sequence[object], **headers: str
     ) -> Reply:
         """Make a change and record it, as one operation for each name in `products`, whose value is an amount."""
-        if self._pending_kills.acquire(blocking=False):
+        kills = self._pending_kills.acquire(blocking=False)
+        if kills:
             headers[KILL_HEADER] = "yes"
         change = Operation(kind, seller.id, time.monotonic())
         changes = [replace(change, product=name, amount=amount) for name, amount in products.items()]
@@ -174,6 +177,7 @@ class Load:
         reply = send_request(self._port, seller.token, str(method), str(path), *body, **headers)
         for each in changes:
             self._record(each, reply)
+        self.kills += kills
         return reply
 
     def confirm(self, kind: Kind, seller: Seller, product: str) -> bool:

@@ -5,12 +5,14 @@
 
 import os
 import random
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import httpx
 import pytest
 
 from local.processes import wait_until
@@ -25,6 +27,9 @@ pytestmark = pytest.mark.proof
 MINUTES: Final = float(os.environ.get("SOAK_MINUTES", "0"))
 _ROUND: Final = 60.0 if MINUTES else 12.0  # seconds
 _AFTERMATH: Final = 3.0  # seconds that a fault may still affect requests: a failure mark and requests in flight
+
+_METRICS_TOKEN: Final = "0123456789abcdef0123456789abcdef"
+_STALE: Final = "a sampled answer from the cache was stale"
 
 _PRESENT: Final = """
     select asin from public.products p
@@ -63,13 +68,19 @@ class Round:
 def test_no_fault_makes_a_read_stale(start_system: StartSystem, rng: random.Random) -> None:
     """All kinds of faults, at random times."""
     rounds = max(1, round(MINUTES))
-    settings = {"REDIS_READ_TIMEOUT": "0.03"}  # the default in production, so reads time out during many faults
+    settings = {
+        "REDIS_READ_TIMEOUT": "0.03",  # the default in production, so reads time out during many faults
+        "FRESHNESS_SAMPLE": "1",
+        "METRICS_TOKEN": _METRICS_TOKEN,
+    }
     with start_system("ours", proxied=True, fill_delay=0.01, **settings) as system:
         memory = []
         for number in range(1, rounds + 1):
             done = _round(system, rng, kills=number == rounds)
             print(f"round {number}: {done}")  # noqa: T201 - the soak's report
+            print(f"samples so far: {_samples(system)}")  # noqa: T201 - same
             memory.append(done.memory)
+            assert _STALE not in system.log.read_text(), "the sampler found a stale answer"
         assert system.server.is_running()
     _check_memory(memory[1:-1])
 
@@ -89,6 +100,14 @@ def _round(system: System, rng: random.Random, *, kills: bool) -> Round:
         for seller in sellers:
             _check_database(system.supabase, history, seller.id)
     return done
+
+
+def _samples(system: System) -> dict[str, int]:
+    """Return the counts of the freshness sampler by result."""
+    headers = {"Authorization": f"Bearer {_METRICS_TOKEN}"}
+    text = httpx.get(f"{system.server.url}/metrics", headers=headers).text
+    found = re.findall(r'^asin_desk_freshness_samples_total\{result="([a-z-]+)"\} ([0-9.e+]+)$', text, re.MULTILINE)
+    return {result: int(float(number)) for result, number in found}
 
 
 def _check_answers(history: Sequence[Operation], injected: Sequence[InjectedFault]) -> None:
