@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Final, Self
 
+from app.caching.policy import Timing
 from local.processes import wait_until
 from local.server import LOOPBACK
 from tests.freshness.history import Kind, Operation
@@ -181,20 +182,25 @@ class Load:
         return reply
 
     def confirm(self, kind: Kind, seller: Seller, product: str) -> bool:
-        """Check whether a change of unknown outcome has happened. If so, record it as done."""
+        """Check whether a change of unknown outcome has happened. If so, record it as done.
+
+        The numbers may show it later than the list: the worker may have been killed, and readers use the value beside
+        its write for at most `Timing.overlap`.
+        """
         if not self._confirms:
             return False
         change = Operation(kind, seller.id, time.monotonic(), product=product)
         reply = send_request(self._port, seller.token, "GET", f"/products?search={product}")
         happened = reply.status == http.client.OK and bool(reply.document["items"]) is (kind is Kind.CREATE)
         if happened:
-            self._record(change, replace(reply, note=f"seen in the list {reply.note}"))
+            note, shown = f"seen in the list {reply.note}", change.started + Timing().overlap
+            self._record(change, replace(reply, note=note), ended=max(time.monotonic(), shown))
         return happened
 
-    def _record(self, change: Operation, reply: Reply) -> None:
+    def _record(self, change: Operation, reply: Reply, *, ended: float | None = None) -> None:
         done = reply.status in {200, 201, 204}
         self._writes.append(
-            replace(change, ended=time.monotonic(), status=reply.status, done=done, note=reply.note)
+            replace(change, ended=ended or time.monotonic(), status=reply.status, done=done, note=reply.note)
         )  # added before it is removed from `_running`: `history` must always include it
         self._running.pop(id(change), None)
 
