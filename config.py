@@ -99,6 +99,7 @@ class Settings(BaseSettings):
     rate_limits: Literal["on", "off"] = "on"
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     metrics_token: Annotated[SecretStr | None, Unset] = None
+    freshness_sample: float = Field(default=0.0, ge=0, le=1)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Annotated[Literal["json", "text"] | None, Unset] = None
     port: int = Field(default=8000, ge=1, le=65535)

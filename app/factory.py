@@ -55,6 +55,7 @@ def _flask_config(settings: Settings) -> dict[str, object]:
         "TRUSTED_PROXIES": settings.trusted_proxies,
         "MAX_CONTENT_LENGTH": 1 << 20,
         "METRICS_TOKEN": _text(settings.metrics_token),
+        "FRESHNESS_SAMPLE": settings.freshness_sample,
         "CACHE_TYPE": settings.cache_type,  # the configured value or None; `_cache_config` derives the effective one
         "WTF_CSRF_CHECK_DEFAULT": False,  # app.auth checks it, only for callers that use the session cookie
         "WTF_CSRF_TIME_LIMIT": None,  # valid as long as the session, so that a form left open still works

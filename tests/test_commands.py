@@ -106,6 +106,10 @@ def test_status_prints_json_with_the_option(contents: Redis, url: str) -> None:
     assert 0 < document["ttl_seconds"] <= _ENTRY_MS / 1000
     assert document["default_ttl_seconds"] == 10
     assert set(document) >= {"server", "latency_ms", "memory", "server_hit_rate_percent", "cache_key"}
+    samples = {name: number for name, number in document.items() if name.startswith("samples_")}
+    assert samples == dict.fromkeys(
+        ("samples_verified", "samples_writer_in_flight", "samples_stale", "samples_skipped"), 0
+    )
 
 
 def test_flush_drops_one_users_entry(app: Flask, redis: Redis) -> None:

@@ -72,6 +72,7 @@ def _mistakes(monkeypatch: pytest.MonkeyPatch, **values: str) -> list[str]:
         *(("CACHE_TTL", value, "") for value in ("ten", "0", "-10", "1.5", "3601", "")),
         *(("REDIS_MAX_CONNECTIONS", value, "") for value in ("0", "2", "many")),
         ("THREADS", "9", "must not exceed REDIS_MAX_CONNECTIONS - 2 (8)"),
+        *(("FRESHNESS_SAMPLE", value, "") for value in ("-0.1", "1.1", "nan", "all", "")),
         ("LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
         ("LOG_FORMAT", "xml", "'json' or 'text'"),
         ("APP_ENV", "prod", "'development' or 'production'"),

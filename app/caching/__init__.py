@@ -8,6 +8,7 @@ the transitions, and `guard` and `breaker` handle Redis errors. This package imp
 from app.caching.backend import LeaseCache
 from app.caching.codec import Codec, JsonCodec
 from app.caching.errors import CacheUnavailableError
+from app.caching.events import Freshness
 from app.caching.extension import Cache
 from app.caching.memoize import BoundMemoized, Memoized
 from app.caching.reports import Counters, EntryReport, Report, ServerReport, rate
@@ -21,6 +22,7 @@ __all__ = [
     "Codec",
     "Counters",
     "EntryReport",
+    "Freshness",
     "JsonCodec",
     "LeaseCache",
     "Memoized",

@@ -61,6 +61,16 @@ class Engine(ABC):
         """Run a Lua script on the server. None if the backend cannot run scripts. Raises CacheUnavailableError."""
         return None
 
+    def peek(self, key: str, policy: Policy[R]) -> Answer[R] | None:  # noqa: ARG002 - same
+        """Return the stored value that readers get now; None if there is none, or while a writer is in flight.
+
+        Raises CacheUnavailableError.
+        """
+        return None
+
+    def count(self, name: str) -> None:  # noqa: B027 - other backends have no counters
+        """Add one to a counter of `events.COUNTERS`, if the backend has counters."""
+
     @abstractmethod
     def delete_prefix(self, prefix: str) -> None:
         """Delete all memoized results whose keys start with `prefix`. Raises CacheUnavailableError."""
@@ -121,6 +131,14 @@ class LeaseEngine(Engine):
     def evaluate(self, script: bytes, key: str, *arguments: int) -> Any:  # noqa: ANN401 - a Redis reply
         """Run a script on one key in one round trip, with the protocol's connections and circuit breaker."""
         return self.protocol.guard.call(run_source, self.protocol.send_as_reader, script, key, *arguments)
+
+    def peek(self, key: str, policy: Policy[R]) -> Answer[R] | None:
+        """Return the stored value that readers get now, without taking a lease. Raises CacheUnavailableError."""
+        return self.protocol.peek(self.key_prefix + key, policy)
+
+    def count(self, name: str) -> None:
+        """Add one to a counter of this process."""
+        self.protocol.region.count(name)
 
     def delete_prefix(self, prefix: str) -> None:
         """Delete the results in batches. Leases are deleted too, so readers in flight cannot store their results."""

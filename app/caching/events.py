@@ -40,6 +40,24 @@ class Event(StrEnum):
     """An owed delete was delivered."""
 
 
+class Freshness(StrEnum):
+    """Results of comparing a hit with the source of its value. The application compares; the counts are kept here."""
+
+    VERIFIED = "verified"
+    """The values are equal."""
+    WRITER_IN_FLIGHT = "writer-in-flight"
+    """They differ, and a writer was in flight or has changed the entry since."""
+    STALE = "stale"
+    """They differ, and no writer is in flight."""
+    SKIPPED = "skipped"
+    """The hit was not compared, or it is unknown why they differ."""
+
+    @property
+    def counter(self) -> str:
+        """The name of the counter of this result."""
+        return f"sample:{self}"
+
+
 class Reason(StrEnum):
     """Why a read did not use the cache, apart from Redis errors (`ErrorKind.reason`). Used as `Answer.detail`."""
 
@@ -66,5 +84,6 @@ COUNTERS = (
     *Event,
     *(state.counter for state in BreakerState),
     *(kind.counter for kind in ErrorKind),
+    *(result.counter for result in Freshness),
 )
 """The names of all counters."""

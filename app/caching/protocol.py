@@ -48,6 +48,21 @@ class LeaseProtocol(WriterProtocol):
             logger.debug("cache %s %s%s", answer.outcome, key, f" ({answer.detail})" if answer.detail else "")
         return answer
 
+    def peek(self, key: str, policy: Policy[R]) -> Answer[R] | None:
+        """Return the value that readers get now, or None, also while a writer is in flight. Takes no lease.
+
+        Raises CacheUnavailableError.
+        """
+        if self.region.is_marked(key):
+            return None
+        asked_at = self._clock()
+        reply = self._send("peek", key, *self._writer_limits)
+        if not isinstance(reply, list):
+            return None
+        payload, left_ms, writers = reply
+        found = None if writers else self._validated(payload, left_ms, writers, asked_at, policy)
+        return found if isinstance(found, Answer) else None
+
     def _read(self, key: str, policy: Policy[R]) -> Answer[R] | Miss:
         """Read once: return the stored value, or the reason why there is none."""
         if self.region.is_marked(key):

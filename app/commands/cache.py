@@ -8,7 +8,7 @@ from uuid import UUID
 import click
 from flask.cli import AppGroup
 
-from app.caching import CacheUnavailableError
+from app.caching import CacheUnavailableError, Freshness
 from app.commands.auditing import audited
 from app.extensions import cache
 from app.products.stats import asin_status_stats
@@ -75,12 +75,19 @@ def cache_status(user: UUID | None) -> dict[str, Any]:
         "server_hit_rate_percent": report.server.hit_rate,
         "default_ttl_seconds": cache.cache.default_timeout,
         "entries": entries,
-    }
+    } | _samples()
     if user is not None:
         entry = cache.entry(asin_status_stats.make_cache_key(str(user)))
         document |= {"cache_key": asin_status_stats.entry_name(str(user)), "state": entry and entry.state,
                      "ttl_seconds": entry and entry.ttl_seconds, "size_bytes": entry and entry.size_bytes}  # fmt: skip
     return document
+
+
+def _samples() -> dict[str, int | None]:
+    """Return the counts of the freshness sampler on this machine; None if the backend has no counters."""
+    counters = cache.counters()
+    events = counters.events if counters else {}
+    return {f"samples_{result.replace('-', '_')}": events.get(result.counter) for result in Freshness}
 
 
 def delete_entries(user: UUID | None, *, force: bool = False) -> int | None:

@@ -43,6 +43,11 @@ class Bulkhead:
         self._changed_at = clock()
         self._changed = threading.Condition()
 
+    @property
+    def free(self) -> int:
+        """The number of free slots."""
+        return self._free
+
     @contextmanager
     def slot(self) -> Iterator[None]:
         """Hold a slot inside the block. Raises DatabaseUnavailableError when it is not worth waiting for one."""

@@ -81,6 +81,11 @@ class Database:
         """False while the database is known to be down. Makes no call."""
         return self._breaker.admits()
 
+    @property
+    def idle_calls(self) -> int:
+        """The number of calls that could start now without waiting for another one. 0 while the database is down."""
+        return self._calls.free if self.is_available else 0
+
     def read(self, token: str, function: str, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
         """Call a SQL function that changes nothing and return its JSON result.
 

@@ -2,12 +2,13 @@
 
 from flask import Flask
 
-from app.diagnostics import metrics, views
+from app.diagnostics import freshness, metrics, views
 from app.diagnostics.views import diagnostics
 
-__all__ = ["init_app", "metrics", "views"]
+__all__ = ["freshness", "init_app", "metrics", "views"]
 
 
 def init_app(app: Flask) -> None:
     """Register the diagnostics with `app`."""
     app.register_blueprint(diagnostics)
+    freshness.init_app(app)

@@ -25,11 +25,15 @@ class _CacheCollector:
     def collect(self) -> Iterator[Metric]:
         events = CounterMetricFamily("asin_desk_cache_events", "Cache events in all workers.", labels=["event"])
         errors = CounterMetricFamily("asin_desk_redis_errors", "Redis errors by kind, in all workers.", labels=["kind"])
+        samples = CounterMetricFamily(
+            "asin_desk_freshness_samples", "Hits compared with the database, in all workers.", labels=["result"]
+        )
+        families = {"error": errors, "sample": samples}
         for name, number in self._counters.events.items():
-            kind = name.removeprefix("error:")
-            (events if kind == name else errors).add_metric([kind], number)
+            family, _, label = name.rpartition(":")
+            families.get(family, events).add_metric([label], number)
         is_open = self._counters.breaker != "closed"
-        yield from (events, errors)
+        yield from (events, *families.values())
         yield GaugeMetricFamily(
             "asin_desk_breaker_open", "1 while the circuit breaker of the answering worker is open.", is_open
         )

@@ -10,6 +10,7 @@ from typing import Final
 from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
+from local.processes import wait_until
 from tests.caching.tampering import TAMPERINGS
 from tests.freshness.load import Load
 from tests.freshness.system import System
@@ -20,6 +21,7 @@ DATABASE_FAULTS: Final = {"slow database", "lost responses"}
 WORKER_KILLED: Final = "worker killed"
 
 _LONGEST_PAUSE: Final = 3.0
+_LONGEST_KILL: Final = 10.0
 _FILLERS: Final = 300
 _FILLER_BYTES: Final = 1000
 
@@ -80,7 +82,9 @@ def _pause_clients(context: FaultContext) -> None:
 
 
 def _kill_a_worker(context: FaultContext) -> None:
+    kills = context.load.kills
     context.load.kill_next_writer()
+    wait_until(lambda: context.load.kills > kills, seconds=_LONGEST_KILL)  # an import takes a while
     context.wait()
 
 

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate
 
 
 class Kind(StrEnum):
@@ -31,7 +32,8 @@ class Operation:
         started: time before the request was sent.
         ended: time after the answer arrived; infinite while there is none.
         done: whether the answer confirmed the change. Otherwise it may have happened, or may happen at any later time.
-        product: the product that was created or deleted.
+        product: the product that was created or deleted; or the name of a batch of an import, which creates several.
+        amount: the number of products that were created or deleted.
         seen: the count that a read returned; None if it returned none.
         status: HTTP status; 0 when the connection was lost.
         note: the Cache-Status of the answer and the worker it came from.
@@ -44,6 +46,7 @@ class Operation:
     ended: float = math.inf
     done: bool = False
     product: str = ""
+    amount: int = 1
     seen: int | None = None
     status: int = 0
     note: str = ""
@@ -83,6 +86,7 @@ class Lifetime:
         created: first acknowledgement of its creation.
         delete_started: start of the first attempt to delete it.
         deleted: first acknowledgement of its deletion; infinite if an attempt to create it has an unknown outcome.
+        amount: the number of products.
 
     """
 
@@ -90,6 +94,7 @@ class Lifetime:
     created: float
     delete_started: float
     deleted: float
+    amount: int
 
 
 def lifetime(attempts: Iterable[Operation]) -> Lifetime:
@@ -103,6 +108,7 @@ def lifetime(attempts: Iterable[Operation]) -> Lifetime:
         created=min((create.ended for create in creates if create.done), default=math.inf),
         delete_started=min((delete.started for delete in deletes), default=math.inf),
         deleted=min((delete.ended for delete in deletes if delete.done and certain), default=math.inf),
+        amount=(creates or deletes)[0].amount,
     )
 
 
@@ -133,8 +139,11 @@ def all_served_hits(history: Iterable[Operation], *, workers: int, since: float)
 
 
 def certain_products(history: Iterable[Operation], user: str) -> tuple[set[str], set[str]]:
-    """Return the products that certainly exist after the history, and those that certainly do not, for `user`."""
-    lifetimes = _lifetimes([operation for operation in history if operation.user == user])
+    """Return the products that certainly exist after the history, and those that certainly do not, for `user`.
+
+    Batches of imports are left out: their products have no names.
+    """
+    lifetimes = _lifetimes([each for each in history if each.user == user and each.amount == 1])
     present = {
         product for product, its in lifetimes.items() if its.created < math.inf and its.delete_started == math.inf
     }
@@ -149,21 +158,33 @@ def _lifetimes(operations: Sequence[Operation]) -> dict[str, Lifetime]:
     return {product: lifetime(operations) for product, operations in attempts.items()}
 
 
+class _Sums:
+    """Sums of the amounts of events up to a time."""
+
+    def __init__(self, events: Iterable[tuple[float, int]]) -> None:
+        """Sort `events`: times and amounts."""
+        ordered = sorted(events)
+        self._times = [time for time, _ in ordered]
+        self._sums = [0, *accumulate(amount for _, amount in ordered)]
+
+    def before(self, time: float) -> int:
+        return self._sums[bisect_left(self._times, time)]
+
+    def until(self, time: float) -> int:
+        return self._sums[bisect_right(self._times, time)]
+
+
 def _of_one_user(operations: Sequence[Operation]) -> Iterator[Violation]:
-    lifetimes = list(_lifetimes(operations).values())
-    create_started, created = (
-        sorted(each.create_started for each in lifetimes),
-        sorted(each.created for each in lifetimes),
-    )
-    delete_started, deleted = (
-        sorted(each.delete_started for each in lifetimes),
-        sorted(each.deleted for each in lifetimes),
-    )
+    lifetimes = _lifetimes(operations).values()
+    create_started = _Sums((each.create_started, each.amount) for each in lifetimes)
+    created = _Sums((each.created, each.amount) for each in lifetimes)
+    delete_started = _Sums((each.delete_started, each.amount) for each in lifetimes)
+    deleted = _Sums((each.deleted, each.amount) for each in lifetimes)
     for read in operations:
         if read.seen is None:
             continue
-        low = bisect_left(created, read.started) - bisect_right(delete_started, read.ended)
-        high = bisect_right(create_started, read.ended) - bisect_left(deleted, read.started)
+        low = created.before(read.started) - delete_started.until(read.ended)
+        high = create_started.until(read.ended) - deleted.before(read.started)
         if not low <= read.seen <= high:
             kind = Kind.CREATE if read.seen < low else Kind.DELETE
             yield Violation(read, low, high, _last(operations, kind, before=read.started))

@@ -1,4 +1,4 @@
-"""The load: threads of sellers that create, delete and read over HTTP, and record what they did and saw."""
+"""The load: threads of sellers that create, delete, import and read over HTTP, and record what they did and saw."""
 
 import http.client
 import itertools
@@ -6,7 +6,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +17,7 @@ from app.caching.policy import Timing
 from local.processes import wait_until
 from local.server import LOOPBACK
 from tests.freshness.history import Kind, Operation
+from tests.freshness.imports import Importer
 from tests.freshness.variants import KILL_HEADER, WORKER_HEADER
 from tests.sellers import STATS, Seller
 
@@ -38,17 +39,19 @@ class Reply:
 def send_request(port: int, token: str, method: str, path: str, body: object = None, **headers: str) -> Reply:
     """Send one request over a new connection, so that any worker may receive it."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_TIMEOUT)
-    headers |= {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", **headers}
     try:
-        connection.request(method, path, json.dumps(body) if body else None, headers)
+        connection.request(method, path, body if isinstance(body, str) else json.dumps(body) if body else None, headers)
         answer = connection.getresponse()
-        text = answer.read()
+        lines = answer.read().splitlines()
     except (ConnectionError, http.client.HTTPException):
         return Reply(0)
     finally:
         connection.close()
     note = f"{answer.headers.get('Cache-Status', '')} worker {answer.headers.get(WORKER_HEADER)}"
-    return Reply(answer.status, json.loads(text) if text else None, note)
+    document = json.loads(lines[-1]) if lines else None  # an import answers with one document per line
+    failed = isinstance(document, dict) and answer.status == http.client.OK and document.get("error")
+    return Reply(failed["status"] if failed else answer.status, document, note)
 
 
 class Load:
@@ -62,6 +65,7 @@ class Load:
         seed: float,
         writers: int = 2,
         readers: int = 2,
+        importers: int = 0,
         think_time: float = 0.04,
         confirms: bool = False,
     ) -> None:
@@ -73,22 +77,29 @@ class Load:
             seed: seed of all random choices.
             writers: threads for each seller that make changes, and read after each change.
             readers: threads for each seller that only read.
+            importers: how many of the sellers also have a thread that imports.
             think_time: maximum seconds that a writer waits between two changes.
             confirms: whether a writer checks the product list after a change of unknown outcome, as the app advises,
                 instead of repeating the change until it is acknowledged.
 
         """
         self._port, self._sellers, self._seed = port, sellers, seed
-        self._writers, self._readers, self._confirms, self.think_time = writers, readers, confirms, think_time
+        self._writers, self._readers, self._importers = writers, readers, importers
+        self._confirms, self.think_time = confirms, think_time
         self._stop, self._pending_kills, self._writing_allowed = (
             threading.Event(),
             threading.Semaphore(0),
             threading.Event(),
         )
         self._writing_allowed.set()
+        self.kills = 0
+        """The number of requests so far that were to kill their worker, and have ended."""
         self._reads, self._writes = list[Operation](), list[Operation]()
         self._running = dict[int, Operation]()
-        self._threads, self._results = ThreadPoolExecutor(len(sellers) * (writers + readers)), list[Future[None]]()
+        self._threads, self._results = (
+            ThreadPoolExecutor(len(sellers) * (writers + readers) + importers),
+            list[Future[None]](),
+        )
 
     def __enter__(self) -> Self:
         """Start the threads."""
@@ -96,6 +107,8 @@ class Load:
             writers = [_Writer(self, seller, f"{self._seed}-{number}-{n}") for n in range(self._writers)]
             self._results += [self._threads.submit(writer.work) for writer in writers]
             self._results += [self._threads.submit(self._read_repeatedly, seller) for _ in range(self._readers)]
+        importers = [Importer(self, seller) for seller in self._sellers[: self._importers]]
+        self._results += [self._threads.submit(importer.work) for importer in importers]
         return self
 
     def __exit__(
@@ -147,31 +160,47 @@ class Load:
         self._reads.append(read)
         return read
 
-    def change(self, kind: Kind, seller: Seller, product: str, request: Sequence[object]) -> Reply:
-        """Make a change and record it."""
-        headers = {KILL_HEADER: "yes"} if self._pending_kills.acquire(blocking=False) else {}
-        change = Operation(kind, seller.id, time.monotonic(), product=product)
-        self._running[id(change)] = change
+    def get(self, seller: Seller, path: str) -> Reply:
+        """Make a request that is not recorded."""
+        return send_request(self._port, seller.token, "GET", path)
+
+    def change(
+        self, kind: Kind, seller: Seller, products: Mapping[str, int], request: Sequence[object], **headers: str
+    ) -> Reply:
+        """Make a change and record it, as one operation for each name in `products`, whose value is an amount."""
+        kills = self._pending_kills.acquire(blocking=False)
+        if kills:
+            headers[KILL_HEADER] = "yes"
+        change = Operation(kind, seller.id, time.monotonic())
+        changes = [replace(change, product=name, amount=amount) for name, amount in products.items()]
+        self._running.update({id(each): each for each in changes})
         method, path, *body = request
         reply = send_request(self._port, seller.token, str(method), str(path), *body, **headers)
-        self._record(change, reply)
+        for each in changes:
+            self._record(each, reply)
+        self.kills += kills
         return reply
 
     def confirm(self, kind: Kind, seller: Seller, product: str) -> bool:
-        """Check whether a change of unknown outcome has happened. If so, record it as done."""
-        if not self._confirms or self.pause(Timing().overlap):  # so long may reads show the value from before it
+        """Check whether a change of unknown outcome has happened. If so, record it as done.
+
+        The numbers may show it later than the list: the worker may have been killed, and readers use the value beside
+        its write for at most `Timing.overlap`.
+        """
+        if not self._confirms:
             return False
         change = Operation(kind, seller.id, time.monotonic(), product=product)
         reply = send_request(self._port, seller.token, "GET", f"/products?search={product}")
         happened = reply.status == http.client.OK and bool(reply.document["items"]) is (kind is Kind.CREATE)
         if happened:
-            self._record(change, replace(reply, note=f"seen in the list {reply.note}"))
+            note, shown = f"seen in the list {reply.note}", change.started + Timing().overlap
+            self._record(change, replace(reply, note=note), ended=max(time.monotonic(), shown))
         return happened
 
-    def _record(self, change: Operation, reply: Reply) -> None:
+    def _record(self, change: Operation, reply: Reply, *, ended: float | None = None) -> None:
         done = reply.status in {200, 201, 204}
         self._writes.append(
-            replace(change, ended=time.monotonic(), status=reply.status, done=done, note=reply.note)
+            replace(change, ended=ended or time.monotonic(), status=reply.status, done=done, note=reply.note)
         )  # added before it is removed from `_running`: `history` must always include it
         self._running.pop(id(change), None)
 
@@ -200,7 +229,7 @@ class _Writer:
         """Create a product. If the first attempt was lost, never delete it: the lost attempt could create it again."""
         product = f"B{next(_numbers):09d}"
         request = ("POST", "/products", {"title": "A product", "asin": product})
-        reply = self._load.change(Kind.CREATE, self._seller, product, request)
+        reply = self._load.change(Kind.CREATE, self._seller, {product: 1}, request)
         if reply.status == http.client.CREATED:
             self._deals.append((product, reply.document["id"]))
         else:
@@ -208,11 +237,11 @@ class _Writer:
 
     def _delete(self, product: str, deal_id: str) -> None:
         request = ("DELETE", f"/products/deal/{deal_id}")
-        if self._load.change(Kind.DELETE, self._seller, product, request).status != http.client.NO_CONTENT:
+        if self._load.change(Kind.DELETE, self._seller, {product: 1}, request).status != http.client.NO_CONTENT:
             self._retry_until_known(Kind.DELETE, product, request)
 
     def _retry_until_known(self, kind: Kind, product: str, request: Sequence[object]) -> None:
         """Check or repeat a change until it is known to have happened."""
         while not self._load.confirm(kind, self._seller, product) and not self._load.pause(0.1):
-            if self._load.change(kind, self._seller, product, request).status in {200, 201, 204}:
+            if self._load.change(kind, self._seller, {product: 1}, request).status in {200, 201, 204}:
                 return

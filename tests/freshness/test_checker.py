@@ -44,6 +44,8 @@ _DELETED = _delete("a", 5, 6)
         ),
         pytest.param([replace(_CREATED, user="bob")], _read(0, 3, 4), id="another user's product"),
         pytest.param([_CREATED], _read(None, 3, 4), id="read without an answer"),
+        pytest.param([replace(_CREATED, amount=1000)], _read(1000, 3, 4), id="batch of an import"),
+        pytest.param([replace(_create("a", 1), amount=1000)], _read(1000, 3, 4), id="batch of unknown outcome"),
     ],
 )
 def test_possible_count_is_not_a_violation(changes: list[Operation], read: Operation) -> None:
@@ -62,6 +64,15 @@ def test_possible_count_is_not_a_violation(changes: list[Operation], read: Opera
             [_CREATED, _delete("a", 5), _delete("a", 7, 8)], _read(1, 9, 9), _delete("a", 7, 8), id="deletion repeated"
         ),
         pytest.param([_CREATED, _create("b", 3)], _read(3, 4, 5), None, id="more than were created"),
+        pytest.param(
+            [replace(_CREATED, amount=1000)], _read(1, 3, 4), replace(_CREATED, amount=1000), id="part of a batch"
+        ),
+        pytest.param(
+            [replace(_CREATED, amount=9), replace(_DELETED, amount=9)],
+            _read(9, 7, 8),
+            replace(_DELETED, amount=9),
+            id="deleted batch shown",
+        ),
     ],
 )
 def test_impossible_count_is_a_violation_that_names_both_operations(

@@ -8,6 +8,7 @@ import pytest
 from local.processes import wait_until
 from tests.caching.deployments import DEPLOYMENTS
 from tests.freshness.history import Kind, Operation, hits, violations
+from tests.freshness.linearizability import judge, summary
 from tests.freshness.load import Load
 from tests.freshness.system import StartSystem
 
@@ -24,6 +25,7 @@ def test_no_read_is_stale_on_any_deployment(start_system: StartSystem, tmp_path:
             load = Load(system.server.port, sellers, seed=0, readers=1, think_time=0.4)
             with load:
                 assert wait_until(lambda: _is_enough(load.history), seconds=60), "the cache was hardly used"
+    print(f"{kind}: {summary(judge(load.history))}")  # noqa: T201 - shown with -s
     stale = violations(load.history)
     assert not stale, "\n".join(map(str, stale[:5]))
     assert {each.status for each in load.history} <= {200, 201, 204}

@@ -13,6 +13,7 @@ from local.processes import wait_until
 from tests.caching.deployments import MASTER_NAME, SentinelSetup, sentinel_setup
 from tests.caching.engines import KEY, Computation, engine, fetch, fetching
 from tests.freshness.history import all_served_hits, violations
+from tests.freshness.linearizability import judge, summary
 from tests.freshness.load import Load
 from tests.freshness.system import WORKERS, StartSystem
 
@@ -32,6 +33,7 @@ def test_failover_makes_no_read_stale_and_no_request_fail(start_system: StartSys
                 killed = time.monotonic()
                 assert wait_until(lambda: _all_workers_serve_hits(load, since=killed), seconds=30)
                 load.pause(1.0)
+    print(f"failover: {summary(judge(load.history))}")  # noqa: T201 - shown with -s
     stale = violations(load.history)
     assert not stale, "\n".join(map(str, stale[:5]))
     assert {each.status for each in load.history} <= {200, 201, 204}

@@ -5,18 +5,21 @@
 
 import os
 import random
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import httpx
 import pytest
 
 from local.processes import wait_until
 from local.supabase import SupabaseServer
 from tests.freshness.faults import DATABASE_FAULTS, WORKER_KILLED, FaultContext, InjectedFault, inject_faults
 from tests.freshness.history import Kind, Operation, certain_products, hits, violations
+from tests.freshness.linearizability import Judgement, judge, summary
 from tests.freshness.load import Load
 from tests.freshness.system import StartSystem, System
 
@@ -24,6 +27,9 @@ pytestmark = pytest.mark.proof
 MINUTES: Final = float(os.environ.get("SOAK_MINUTES", "0"))
 _ROUND: Final = 60.0 if MINUTES else 12.0  # seconds
 _AFTERMATH: Final = 3.0  # seconds that a fault may still affect requests: a failure mark and requests in flight
+
+_METRICS_TOKEN: Final = "0123456789abcdef0123456789abcdef"
+_STALE: Final = "a sampled answer from the cache was stale"
 
 _PRESENT: Final = """
     select asin from public.products p
@@ -38,9 +44,15 @@ class Round:
     history: list[Operation]
     injected: list[InjectedFault]
     memory: dict[int, int]
+    judgements: list[Judgement]
+
+    @property
+    def imported(self) -> int:
+        """The number of rows in the batches that were imported."""
+        return sum(each.amount for each in self.history if each.kind is Kind.CREATE and each.amount > 1 and each.done)
 
     def __str__(self) -> str:
-        """Return a short report: operations, answers, faults and the workers' memory."""
+        """Return a short report: operations, answers, faults, the second judge's view and the workers' memory."""
         kinds = Counter(operation.kind for operation in self.history)
         answers = Counter(operation.status for operation in self.history)
         faults = Counter(each.name for each in self.injected)
@@ -48,20 +60,27 @@ class Round:
         return (
             f"{kinds[Kind.READ]} reads ({hits(self.history)} hits), "
             f"{kinds[Kind.CREATE]} creates, {kinds[Kind.DELETE]} deletes; "
-            f"answers {dict(sorted(answers.items()))}; faults {dict(sorted(faults.items()))}; memory {memory}"
+            f"{self.imported} imported rows; answers {dict(sorted(answers.items()))}; "
+            f"faults {dict(sorted(faults.items()))}; {summary(self.judgements)}; memory {memory}"
         )
 
 
 def test_no_fault_makes_a_read_stale(start_system: StartSystem, rng: random.Random) -> None:
     """All kinds of faults, at random times."""
     rounds = max(1, round(MINUTES))
-    settings = {"REDIS_READ_TIMEOUT": "0.03"}  # the default in production, so reads time out during many faults
+    settings = {
+        "REDIS_READ_TIMEOUT": "0.03",  # the default in production, so reads time out during many faults
+        "FRESHNESS_SAMPLE": "1",
+        "METRICS_TOKEN": _METRICS_TOKEN,
+    }
     with start_system("ours", proxied=True, fill_delay=0.01, **settings) as system:
         memory = []
         for number in range(1, rounds + 1):
             done = _round(system, rng, kills=number == rounds)
             print(f"round {number}: {done}")  # noqa: T201 - the soak's report
+            print(f"samples so far: {_samples(system)}")  # noqa: T201 - same
             memory.append(done.memory)
+            assert _STALE not in system.log.read_text(), "the sampler found a stale answer"
         assert system.server.is_running()
     _check_memory(memory[1:-1])
 
@@ -69,18 +88,26 @@ def test_no_fault_makes_a_read_stale(start_system: StartSystem, rng: random.Rand
 def _round(system: System, rng: random.Random, *, kills: bool) -> Round:
     """Run one round with new sellers. Workers are killed only in the last round, so their memory can be compared."""
     with system.sellers(6) as sellers:
-        load = Load(system.server.port, sellers, seed=rng.random(), readers=1, think_time=0.4)
+        load = Load(system.server.port, sellers, seed=rng.random(), readers=1, importers=1, think_time=0.4)
         with load:
             context = FaultContext(system, load, rng)
             without = frozenset[str]() if kills else frozenset({WORKER_KILLED})
             injected = list(inject_faults(context, seconds=_ROUND, without=without))
             assert wait_until(lambda: hits(load.history) > 100, seconds=30), "the cache was hardly used"
         history = load.history
-        done = Round(history, injected, _memory(history))
+        done = Round(history, injected, _memory(history), judge(history))
         _check_answers(history, injected)
         for seller in sellers:
             _check_database(system.supabase, history, seller.id)
     return done
+
+
+def _samples(system: System) -> dict[str, int]:
+    """Return the counts of the freshness sampler by result."""
+    headers = {"Authorization": f"Bearer {_METRICS_TOKEN}"}
+    text = httpx.get(f"{system.server.url}/metrics", headers=headers).text
+    found = re.findall(r'^asin_desk_freshness_samples_total\{result="([a-z-]+)"\} ([0-9.e+]+)$', text, re.MULTILINE)
+    return {result: int(float(number)) for result, number in found}
 
 
 def _check_answers(history: Sequence[Operation], injected: Sequence[InjectedFault]) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from local.processes import wait_until
 from tests.freshness.history import Violation, hits, violations
+from tests.freshness.linearizability import judge, summary
 from tests.freshness.load import Load
 from tests.freshness.system import SHORT_TIMEOUT, StartSystem, System
 from tests.sellers import Seller
@@ -109,5 +110,6 @@ def test_our_engine_has_no_violation_under_the_same_faults(start_system: StartSy
             ):
                 fault(system, load, rng)
             assert wait_until(lambda: hits(load.history) > 30, seconds=20)
+    print(summary(judge(load.history)))  # noqa: T201 - shown with -s
     found = violations(load.history)
     assert not found, "\n".join(map(str, found[:5]))
