@@ -23,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 
 from app.auth import current_user
 from app.caching import Answer, CacheUnavailableError, Freshness
