@@ -26,7 +26,7 @@ def stats(user_id: str, token: str) -> Any:  # noqa: ANN401 - JSON
 def change(product: object, token: str) -> Any:  # noqa: ANN401 - JSON
     """Create a product with a deal."""
     document = {"p_product": product, "p_deal": {}}
-    return _CLIENT.post("/create_product", json=document, headers=_as(token)).raise_for_status().json()
+    return _CLIENT.post("/create_product", json=document, headers=_as(token)).raise_for_status().json()["answer"]
 
 
 async def async_stats(user_id: str, token: str) -> Any:  # noqa: ANN401 - JSON
@@ -39,7 +39,7 @@ async def async_change(product: object, token: str) -> Any:  # noqa: ANN401 - JS
     """Create a product with a deal."""
     document = {"p_product": product, "p_deal": {}}
     answer = await _ASYNC_CLIENT.post("/create_product", json=document, headers=_as(token))
-    return answer.raise_for_status().json()
+    return answer.raise_for_status().json()["answer"]
 
 
 def _as(token: str) -> dict[str, str]:
