@@ -29,8 +29,8 @@ FLATNESS: Final = 1.3
 LIMITS: Final = {"one row": 2.0, "1 000 rows in one statement": 1.7, "through the API": 1.15}
 
 _COUNTERS: Final = {
-    "products": ("products_turn", "products_count"),
-    "deals": ("deals_turn", "deals_count_insert", "deals_count_update", "deals_count_delete"),
+    "products": ("products_lock", "products_count"),
+    "deals": ("deals_lock", "deals_count_insert", "deals_count_update", "deals_count_delete"),
 }
 _LOAD: Final = """
 with p as (

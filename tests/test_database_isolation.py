@@ -197,7 +197,7 @@ def test_functions_of_the_private_schema_are_not_endpoints(alice: Caller) -> Non
 @pytest.mark.usefixtures("entry")
 def test_no_role_can_access_the_counters(stack: Stack, alice: Caller) -> None:
     """Reads, writes and calls of trigger functions all fail: the schema is not exposed, and no role may use it."""
-    for path in ("asin_stats", "rpc/settle", "rpc/take_turn", "rpc/user_lock"):
+    for path in ("asin_stats", "rpc/count_products", "rpc/lock_caller", "rpc/user_lock"):
         for headers in ({}, {"Accept-Profile": "counting", "Content-Profile": "counting"}):
             for method in ("GET", "POST", "PATCH", "DELETE"):
                 body = None if method == "GET" else {"asin_found": 1000}

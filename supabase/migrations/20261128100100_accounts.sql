@@ -7,8 +7,8 @@ create schema private;
 revoke all on schema private from public;
 grant usage on schema private to authenticated, service_role;
 
--- The counters and the list of suppliers. No role may use these schemas and their tables have no row level security:
--- only security definer functions read and write them.
+-- The counters, and the list of suppliers. No role may use these schemas. Their tables have no row level security: only
+-- security definer functions read and write them.
 create schema counting;
 revoke all on schema counting from public;
 create schema searching;
@@ -29,7 +29,7 @@ begin
 end
 $$;
 
--- The key of the advisory lock that serializes the changes of one user.
+-- Return the key of the advisory lock that serializes the changes of one user.
 create function private.user_lock(p_user_id uuid) returns bigint
     language sql immutable
     return hashtextextended('asin-desk:' || p_user_id::text, 0);
@@ -47,8 +47,8 @@ begin
 end
 $$;
 
--- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in public to
--- its roles. Revoke all of that, then grant what is needed.
+-- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
+-- public to its roles. Revoke all of that, then grant what is needed.
 revoke execute on function private.require_user, private.user_lock, private.begin_change
     from public, anon, authenticated, service_role;
 grant execute on function private.require_user, private.user_lock, private.begin_change

@@ -18,7 +18,7 @@ create function private.trimmed(p_text text) returns text
         '\u2028\u2029\u202f\u205f\u3000'
     );
 
--- The stages of a deal. Add a new stage at the end: the positions of the others are stored in deals.slice.
+-- Return the stages of a deal. Add a new stage at the end: the positions of the others are stored in deals.slice.
 create function private.deal_stages() returns text[]
     language sql immutable
     return array['new', 'researching', 'contacted', 'ordered', 'received', 'rejected'];
@@ -40,7 +40,7 @@ create table public.products (
     title text not null,
     brand text not null default '',
     multiple_asins boolean not null default false,
-    -- Generated, so that a product always has exactly one status and it is the right one.
+    -- Generated, so that the status always agrees with the other columns.
     asin_status text not null generated always as (
         case
             when private.is_asin(asin) then 'asin_found'
@@ -59,7 +59,7 @@ create table public.products (
     constraint products_title_trimmed check (title = private.trimmed(title)),
     constraint products_brand_check check (length(brand) <= 200),
     constraint products_brand_trimmed check (brand = private.trimmed(brand)),
-    -- Not needed as a key, but the composite foreign key of deals references it.
+    -- The id alone is unique. The foreign key of deals needs this key, because it has both columns.
     constraint products_id_user_key unique (id, user_id)
 );
 
@@ -77,31 +77,33 @@ create table public.deals (
     deleted_at timestamptz,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    -- Copies from the product, because no index spans two tables. Triggers keep them; users may not write them.
+    -- Copies of columns of the product, because one index cannot cover two tables. Triggers keep the copies current.
+    -- Users may not write them.
     asin_status text not null default 'manual_entry',
     title_key text not null default '',
     slice smallint generated always as (private.deal_slice(asin_status, stage, favorite)) stored,
-    -- Both columns: foreign key checks bypass row level security. With product_id alone, a user could attach a deal to a
-    -- product of another user.
+    -- The key has both columns, because foreign key checks bypass row level security. With product_id alone, a user
+    -- could attach a deal to a product of another user.
     constraint deals_product_fkey foreign key (product_id, user_id)
         references public.products (id, user_id) on delete cascade,
     constraint deals_supplier_check check (length(supplier) <= 200),
     constraint deals_supplier_trimmed check (supplier = private.trimmed(supplier)),
-    -- The upper bound also excludes NaN, which is "greater" than any number. Fractions of a cent need no rule:
-    -- numeric(12, 2) rounds them before the constraint is checked.
+    -- The upper bound also excludes NaN, because PostgreSQL sorts NaN above every number. Fractions of a cent need no
+    -- rule: numeric(12, 2) rounds them before the constraint is checked.
     constraint deals_buy_cost_check check (buy_cost between 0 and 1000000),
     constraint deals_moq_check check (moq between 1 and 1000000),
     constraint deals_stage_check check (stage = any (private.deal_stages())),
     constraint deals_notes_check check (length(notes) <= 5000),
     constraint deals_notes_trimmed check (notes = private.trimmed(notes)),
     constraint deals_deletion_check check (active = (deleted_at is null)),
-    -- A deal deleted in the future could be restored for longer than 30 days and would never be purged. clock_timestamp()
-    -- instead of now(), which is the start of the transaction: another transaction may have deleted the deal since then.
-    -- The minute allows for clocks that are set back.
+    -- With a deletion time in the future, a deal could be restored for longer than 30 days. The limit is
+    -- clock_timestamp() and not now(), which is the start of the transaction: another transaction may have deleted the
+    -- deal since then. The minute is for clocks that are set back.
     constraint deals_deleted_at_check check (deleted_at <= clock_timestamp() + interval '1 minute')
 );
 
--- A user has each ASIN and UPC once, and a product has one deal per supplier. asin_found means "has a real ASIN".
+-- A user has each ASIN and each UPC at most once, and a product has at most one deal per supplier. The status
+-- asin_found means that the column asin contains an ASIN and not a placeholder.
 create unique index products_user_asin_key on public.products (user_id, asin) where asin_status = 'asin_found';
 create unique index products_user_upc_key on public.products (user_id, upc);
 create unique index deals_product_supplier_key on public.deals (product_id, lower(supplier));
@@ -116,7 +118,8 @@ begin
 end
 $$;
 
--- A change that changes nothing leaves updated_at alone. The triggers' own columns of deals do not count either.
+-- An update that changes no value does not set updated_at. The columns that only triggers write (asin_status,
+-- title_key) are not compared.
 create trigger products_touch before update on public.products
     for each row when (
         (old.user_id, old.asin, old.upc, old.title, old.brand, old.multiple_asins, old.created_at)
@@ -134,8 +137,8 @@ create trigger deals_touch before update on public.deals
     )
     execute function private.touch_updated_at();
 
--- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in public to
--- its roles. Revoke all of that, then grant what is needed.
+-- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
+-- public to its roles. Revoke all of that, then grant what is needed.
 revoke execute on function private.is_asin, private.trimmed, private.deal_stages, private.deal_slice,
     private.touch_updated_at
     from public, anon, authenticated, service_role;

@@ -9,8 +9,8 @@ alter table public.deals enable row level security;
 create policy deals_owner on public.deals for all to authenticated
     using (user_id = (select auth.uid())) with check (user_id = (select auth.uid()));
 
--- Hosted Supabase grants all rights on new tables to these roles. Revoke them first. Most functions run with the rights of
--- their caller, who therefore needs these rights. Users may not write ids, owners and timestamps.
+-- Hosted Supabase grants all rights on new tables to these roles. Revoke them first. Most functions run with the rights
+-- of their caller, who therefore needs the rights below. Users may not write ids, owners and timestamps.
 revoke all on public.products, public.deals from public, anon, authenticated;
 grant select, delete on public.products, public.deals to authenticated;
 grant insert (asin, upc, title, brand, multiple_asins),

@@ -153,7 +153,7 @@ def _any_product(session: Session, user_id: str) -> str:
         "select * from counting.asin_stats",
         "select * from counting.products",
         "update counting.asin_stats set asin_found = 1000",
-        "select counting.settle('{}', '{}')",
+        "select counting.count_products('{}', '{}')",
         "select counting.add(auth.uid(), 1, 1, 1, 1)",
         "select counting.breakdown(auth.uid())",
     ],

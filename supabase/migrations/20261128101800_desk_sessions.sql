@@ -15,8 +15,8 @@ as $$
     )
 $$;
 
--- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in public to
--- its roles. Revoke all of that, then grant what is needed.
+-- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
+-- public to its roles. Revoke all of that, then grant what is needed.
 revoke execute on function public.session_is_open
     from public, anon, authenticated, service_role;
 grant execute on function public.session_is_open

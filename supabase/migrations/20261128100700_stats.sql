@@ -1,0 +1,112 @@
+-- Functions that return the counters and correct them.
+
+-- Return the five numbers of a user; zeros if the user has no row.
+create function counting.breakdown(p_user_id uuid) returns jsonb
+    language sql stable
+    return (
+        select jsonb_build_object(
+            'all', coalesce(sum(s.asin_found + s.needs_selection + s.needs_asin + s.manual_entry), 0),
+            'asin_found', coalesce(sum(s.asin_found), 0),
+            'needs_selection', coalesce(sum(s.needs_selection), 0),
+            'needs_asin', coalesce(sum(s.needs_asin), 0),
+            'manual_entry', coalesce(sum(s.manual_entry), 0)
+        )
+        from counting.asin_stats s
+        where s.user_id = p_user_id
+    );
+
+-- Raise PT403 if the id is not that of the caller. The service role may use any id. Inside a security definer function,
+-- the setting "role" contains the role that PostgREST chose, and current_user is the owner of the function.
+create function counting.require_self(p_user_id uuid) returns void
+    language plpgsql stable set search_path = ''
+as $$
+begin
+    if p_user_id is distinct from auth.uid() and current_setting('role') <> 'service_role' then
+        raise sqlstate 'PT403' using
+            message = 'These stats belong to another user.',
+            hint = 'p_user_id must be the id of the user whose token is sent.';
+    end if;
+end
+$$;
+
+-- Return the number of products with at least one active deal, in total and per status. Reads one row. The user id is
+-- an argument, because the arguments are the whole key in the application's cache. Raises PT403 for the id of another
+-- user. Security definer, because no role may read the counters.
+create function public.get_asin_stats(p_user_id uuid) returns jsonb
+    language plpgsql stable security definer set search_path = ''
+as $$
+begin
+    perform counting.require_self(p_user_id);
+    return counting.breakdown(p_user_id);
+end
+$$;
+
+-- Count the products of a user from scratch, and correct wrong counters and wrong copies in deals. Returns {"before",
+-- "after": stats in the form of get_asin_stats, "repaired": number of products that were counted wrongly, "copies":
+-- number of deals with wrong copies}. Users may call it for themselves, because it blocks only their own changes and
+-- can only make their numbers correct. The service role may call it for any user. Security definer, because no role may
+-- write the counters.
+create function public.recount_asin_stats(p_user_id uuid) returns jsonb
+    language plpgsql security definer set search_path = ''
+    -- Without statistics for this user, the planner expects one row and would choose a nested loop, which reads all
+    -- products again for each row.
+    set enable_nestloop = off
+as $$
+declare
+    v_before jsonb;
+    v_repaired bigint;
+    v_removed bigint;
+    v_copies bigint;
+begin
+    perform counting.require_self(p_user_id);
+    perform pg_advisory_xact_lock(private.user_lock(p_user_id));
+    v_before := counting.breakdown(p_user_id);
+    insert into counting.products as c (user_id, product_id, asin_status)
+    select p.user_id, p.id, p.asin_status
+    from public.products p
+    where p.user_id = p_user_id and exists (
+        select from public.deals d where d.user_id = p_user_id and d.product_id = p.id and d.active
+    )
+    on conflict (user_id, product_id) do update set asin_status = excluded.asin_status
+        where c.asin_status <> excluded.asin_status;
+    get diagnostics v_repaired = row_count;
+    delete from counting.products c
+    where c.user_id = p_user_id
+      and not exists (
+          select from public.products p
+          where p.id = c.product_id and p.user_id = p_user_id
+            and exists (
+                select from public.deals d where d.user_id = p_user_id and d.product_id = p.id and d.active
+            )
+      );
+    get diagnostics v_removed = row_count;
+    insert into counting.asin_stats as s (user_id, asin_found, needs_selection, needs_asin, manual_entry)
+    select u.id,
+        count(*) filter (where c.asin_status = 'asin_found'),
+        count(*) filter (where c.asin_status = 'needs_selection'),
+        count(*) filter (where c.asin_status = 'needs_asin'),
+        count(*) filter (where c.asin_status = 'manual_entry')
+    from auth.users u left join counting.products c on c.user_id = u.id
+    where u.id = p_user_id
+    group by u.id
+    on conflict (user_id) do update set
+        asin_found = excluded.asin_found, needs_selection = excluded.needs_selection,
+        needs_asin = excluded.needs_asin, manual_entry = excluded.manual_entry;
+    update public.deals d set asin_status = d.asin_status
+    from public.products p
+    where d.user_id = p_user_id and p.user_id = p_user_id and p.id = d.product_id
+      and (d.asin_status <> p.asin_status or d.title_key <> lower(p.title));
+    get diagnostics v_copies = row_count;
+    return jsonb_build_object(
+        'before', v_before, 'after', counting.breakdown(p_user_id), 'repaired', v_repaired + v_removed,
+        'copies', v_copies
+    );
+end
+$$;
+
+-- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
+-- public to its roles. Revoke all of that, then grant what is needed.
+revoke execute on function counting.breakdown, counting.require_self, public.get_asin_stats, public.recount_asin_stats
+    from public, anon, authenticated, service_role;
+grant execute on function public.get_asin_stats, public.recount_asin_stats
+    to authenticated, service_role;
