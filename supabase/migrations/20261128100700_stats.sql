@@ -41,6 +41,24 @@ begin
 end
 $$;
 
+-- Return the result of a change in an envelope: {"answer": p_answer, "stats": the numbers in the form of
+-- get_asin_stats, "version": the version of these numbers}. Every function that changes rows of a user calls this last,
+-- under the lock of the user. The numbers are therefore those that its transaction leaves, and the caller needs no
+-- second query. Raises PT403 for the id of another user. Security definer, because no role may read the counters.
+-- Volatile, because a stable function would not see changes that were made while p_answer was computed.
+create function private.with_stats(p_user_id uuid, p_answer jsonb) returns jsonb
+    language plpgsql security definer set search_path = ''
+as $$
+begin
+    perform counting.require_self(p_user_id);
+    return jsonb_build_object(
+        'answer', p_answer,
+        'stats', counting.breakdown(p_user_id),
+        'version', coalesce((select s.version from counting.asin_stats s where s.user_id = p_user_id), 1)
+    );
+end
+$$;
+
 -- Count the products of a user from scratch, and correct wrong counters and wrong copies in deals. Returns {"before",
 -- "after": stats in the form of get_asin_stats, "repaired": number of products that were counted wrongly, "copies":
 -- number of deals with wrong copies}. Users may call it for themselves, because it blocks only their own changes and
@@ -91,7 +109,7 @@ begin
     group by u.id
     on conflict (user_id) do update set
         asin_found = excluded.asin_found, needs_selection = excluded.needs_selection,
-        needs_asin = excluded.needs_asin, manual_entry = excluded.manual_entry;
+        needs_asin = excluded.needs_asin, manual_entry = excluded.manual_entry, version = s.version + 1;
     update public.deals d set asin_status = d.asin_status
     from public.products p
     where d.user_id = p_user_id and p.user_id = p_user_id and p.id = d.product_id
@@ -106,7 +124,8 @@ $$;
 
 -- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
 -- public to its roles. Revoke all of that, then grant what is needed.
-revoke execute on function counting.breakdown, counting.require_self, public.get_asin_stats, public.recount_asin_stats
+revoke execute on function counting.breakdown, counting.require_self, private.with_stats, public.get_asin_stats,
+    public.recount_asin_stats
     from public, anon, authenticated, service_role;
-grant execute on function public.get_asin_stats, public.recount_asin_stats
+grant execute on function private.with_stats, public.get_asin_stats, public.recount_asin_stats
     to authenticated, service_role;
