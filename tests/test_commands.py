@@ -139,7 +139,7 @@ def test_only_force_drops_tombstones(app: Flask, redis: Redis, scope: str) -> No
     user = uuid4()
     arguments = ["cache", "flush", *([scope, str(user)] if scope == "--user" else [scope, "--yes"])]
     deadline = 1000 * redis.time()[0] + 20_000
-    redis.set(f"asin_stats:{user}", f"dirty:somebody@{deadline}", px=20_000)
+    redis.set(f"asin_stats:{user}", f"write:closed somebody@{deadline} 0 0 ", px=20_000)
     for more, left in (([], 1), (["--force"], 0)):
         ran = app.test_cli_runner().invoke(args=[*arguments, *more])
         assert (ran.exit_code, redis.exists(f"asin_stats:{user}")) == (0, left)

@@ -119,7 +119,7 @@ def test_a_lost_answer_keeps_the_tombstone(someone: Seller, proxy: SupabaseProxy
     assert "may have happened" in _unavailable(_WRITES["create"](someone, {}))["detail"]
     proxy.fault = None
     status = someone.cache_status()
-    assert (status["state"], status["user_cached"]) == ("tombstone", False)
+    assert (status["state"], status["user_cached"]) == ("writing", False)
     assert 10 < status["ttl_seconds"] <= 30
     for _ in range(2):
         answer = someone.reads_stats()
@@ -131,7 +131,7 @@ def _refuses(status: str, code: str) -> Fault:
     return faulty_answer(status, json.dumps({"code": code, "message": "words of the database"}).encode())
 
 
-@pytest.mark.parametrize(("code", "state"), [("40003", "tombstone"), ("08007", "tombstone"), ("40001", "absent")])
+@pytest.mark.parametrize(("code", "state"), [("40003", "writing"), ("08007", "writing"), ("40001", "absent")])
 def test_only_a_certain_rollback_removes_the_tombstone(
     someone: Seller, proxy: SupabaseProxy, code: str, state: str
 ) -> None:
@@ -166,7 +166,7 @@ def test_a_change_that_was_not_sent_is_answered_with_nothing_was_changed(
             client.post("/products", json={"title": "x"}, headers=headers),
             *(client.get(path, headers=headers) for path in (STATS, "/products")),
         ]
-        assert client.get(CACHE_STATUS, headers=headers).get_json()["state"] != "tombstone"
+        assert client.get(CACHE_STATUS, headers=headers).get_json()["state"] != "writing"
     for answer in answers:
         assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
         assert int(answer.headers["Retry-After"]) >= 1
@@ -184,13 +184,13 @@ def test_a_paused_database_costs_one_timeout_and_a_late_commit_is_visible(
             started = time.monotonic()
             _unavailable(call(someone, {}))
             assert time.monotonic() - started < _TIMEOUT + 1
-        assert someone.cache_status()["state"] == "tombstone"
+        assert someone.cache_status()["state"] == "writing"
         _unavailable(someone.reads_stats())
     finally:
         stack.supabase.resume()
     assert wait_until(lambda: len(_listed(someone)) == 1, seconds=20)
     assert someone.stats()["asin_found"] == 1
-    assert someone.cache_status()["state"] == "tombstone"
+    assert someone.cache_status()["state"] == "writing"
     redis.delete(someone.key)
 
 

@@ -97,7 +97,7 @@ def _shape(value: object) -> object:
 def test_the_states_of_an_entry_are_distinguished(seller: Seller, redis: Redis) -> None:
     """Reading the status does not change the state."""
     assert (seller.cache_status()["state"], seller.cache_status()["ttl_seconds"]) == ("absent", None)
-    for stored, state in ((b"lease:x", "lease"), (b"dirty:x@99999999999999", "tombstone"), (b"{}", "value")):
+    for stored, state in ((b"lease:x", "lease"), (b"write:closed x@99999999999999 0 0 ", "writing"), (b"{}", "value")):
         redis.set(seller.key, stored, px=9_000)
         document = seller.cache_status()
         assert (document["state"], document["user_cached"]) == (state, state == "value")

@@ -38,7 +38,7 @@ def test_an_invalid_value_under_the_key_is_discarded(seller: Seller, redis: Redi
 
 def test_reads_bypass_the_cache_while_a_writer_is_in_flight(seller: Seller, redis: Redis) -> None:
     """The header has the reason."""
-    redis.set(seller.key, b"dirty:someone@99999999999999", px=9_000)
+    redis.set(seller.key, b"write:closed someone@99999999999999 0 0 ", px=9_000)
     for _ in range(2):
         assert seller.reads_stats().headers["Cache-Status"] == "asin-stats; fwd=bypass; detail=writer-in-flight"
 

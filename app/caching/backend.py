@@ -18,7 +18,7 @@ from app.caching.configuration import RedisSettings, Timeout, configured_protoco
 from app.caching.errors import CacheUnavailableError, ErrorKind, classify
 from app.caching.protocol import LeaseProtocol
 from app.caching.scripts import ADD
-from app.caching.states import LEASE, TOMBSTONE, state_name
+from app.caching.states import LEASE, WRITING, state_name
 from app.caching.values import ValueCodec
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class LeaseCache(RedisCache):
 
     `get`, `has`, `set`, `add`, `delete`, `inc`, `dec` and `clear` never raise for Redis errors, even in debug mode:
     reads return None or False, and writes return False, 0 or None. These methods never return the engine's own marks
-    (leases, tombstones) as values.
+    (leases, failure marks, writers in flight) as values.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - RedisCache's arguments
@@ -177,7 +177,7 @@ class LeaseCache(RedisCache):
     def drop(self, start: str = "", *, force: bool = False) -> int:
         """Delete the entries whose keys, after the prefix, begin with `start`; return how many. Raises RedisError.
 
-        Tombstones of writers in flight are deleted only with `force`; see `LeaseProtocol.drop`.
+        Writers in flight stay in their entries, without a value, except with `force`; see `LeaseProtocol.drop`.
         """
         return sum(self.protocol.drop(batch, force=force) for batch in _batches(self.keys(start)))
 
@@ -229,7 +229,7 @@ class LeaseCache(RedisCache):
 
 
 def _value(payload: object) -> Any:  # noqa: ANN401 - any value
-    if not isinstance(payload, bytes) or payload.startswith((LEASE, TOMBSTONE)):
+    if not isinstance(payload, bytes) or payload.startswith((LEASE, WRITING)):
         return None
     try:
         return _CODEC.decode(payload)

@@ -83,7 +83,7 @@ class CircuitBreaker:
         """Keep a delete that could not be delivered, and stay open until it is delivered.
 
         After `lifetime` seconds, the value that this delete should remove has expired. The delete is still kept: a
-        command that timed out runs when a hung server resumes, and it then leaves a lease or a tombstone behind, which
+        command that timed out runs when a hung server resumes, and it then leaves a lease or a writer behind, which
         the owed delete removes. At most `MAX_EXPIRED_OWED` deletes are kept after their lifetime.
         """
         with self._lock:

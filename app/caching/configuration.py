@@ -72,6 +72,7 @@ def open_protocol(  # noqa: PLR0913 - the options of CACHE_OPTIONS, each with it
     lease: float = 5.0,
     wait: float = 2.0,
     writer: float = 30.0,
+    overlap: float = 1.0,
 ) -> LeaseProtocol:
     """Return the protocol for the Redis at `topology`. Nothing is sent before the first command.
 
@@ -84,6 +85,7 @@ def open_protocol(  # noqa: PLR0913 - the options of CACHE_OPTIONS, each with it
         lease: seconds that a reader may compute before another reader may.
         wait: seconds that a reader waits for the result of another reader.
         writer: maximum seconds between begin and end of a change.
+        overlap: seconds after the begin of a change for which readers are answered with the previous value.
 
     Raises:
         ValueError: the connections cannot be configured like this.
@@ -91,7 +93,7 @@ def open_protocol(  # noqa: PLR0913 - the options of CACHE_OPTIONS, each with it
 
     """
     link = connect(topology, max_connections=max_connections, timeout=timeout, read_timeout=read_timeout)
-    timing = Timing(lease=lease, wait=wait, writer=writer, owed=max(30.0, lease + longest_ttl))
+    timing = Timing(lease=lease, wait=wait, writer=writer, overlap=overlap, owed=max(30.0, lease + longest_ttl))
     return LeaseProtocol(link, region=region_of(_server_name(topology)), timing=timing)
 
 

@@ -14,7 +14,7 @@ from app.caching.errors import REDIS_ERRORS, CacheUnavailableError, classify
 from app.caching.policy import Policy
 from app.caching.protocol import LeaseProtocol
 from app.caching.scripts import run_source
-from app.caching.states import Answer
+from app.caching.states import NO_WRITER, Answer, Replacement, Writer
 
 R = TypeVar("R")
 
@@ -25,11 +25,14 @@ class CacheProtocol(Protocol):
     def fetch(self, key: str, compute: Callable[[], R], policy: Policy[R]) -> Answer[R]:
         """Return the value stored under `key`, or compute it."""
 
-    def begin(self, key: str) -> str:
-        """Announce a write and return its token."""
+    def begin(self, key: str) -> Writer:
+        """Announce a write and return its writer."""
 
-    def end(self, key: str, token: str = "") -> None:
-        """Delete the entry under `key`, and end the write `token`."""
+    def end(self, key: str, writer: Writer = NO_WRITER, value: Replacement | None = None) -> None:
+        """End the write of `writer`: replace the value under `key` by `value`, or delete it."""
+
+    def outcome_unknown(self, key: str, writer: Writer) -> None:
+        """Make all readers compute until the deadline of `writer`, whose change may or may not happen."""
 
 
 class Engine(ABC):
@@ -90,7 +93,7 @@ class Engine(ABC):
     def drop(self, key: str, *, force: bool = False) -> int:
         """Delete one entry; return how many were deleted. Raises CacheUnavailableError.
 
-        A tombstone of writers in flight is deleted only with `force`.
+        An entry with writers in flight is deleted only with `force`; otherwise only its value is.
         """
 
     @abstractmethod
@@ -143,7 +146,7 @@ class LeaseEngine(Engine):
         return reports.counters(self.protocol)
 
     def entry(self, key: str) -> reports.EntryReport | None:
-        """Return the state of one entry, including leases and tombstones."""
+        """Return the state of one entry, including leases and writers in flight."""
         return reports.entry_report(self.protocol, self.key_prefix + key)
 
     def sample(self, limit: int) -> list[tuple[str, reports.EntryReport]]:

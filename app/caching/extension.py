@@ -1,9 +1,8 @@
 """A subclass of Flask-Caching's `Cache` whose memoized functions use the lease protocol."""
 
 import types
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, ParamSpec, TypeVar
 
 import flask_caching
@@ -11,12 +10,14 @@ from flask import Flask, current_app
 from flask_caching.backends.base import BaseCache
 from flask_caching.backends.nullcache import NullCache
 
+from app.caching import open_writes
 from app.caching.backend import LeaseCache
 from app.caching.codec import Codec
+from app.caching.conditions import Conditions
 from app.caching.configuration import Timeout, seconds_of
 from app.caching.engine import CacheProtocol, Engine, LeaseEngine
 from app.caching.keys import HashMethod, NamedKeys
-from app.caching.memoize import EXTENSION, NEVER_EXPIRES, BoundMemoized, Conditions, Memoized
+from app.caching.memoize import EXTENSION, NEVER_EXPIRES, BoundMemoized, Memoized
 from app.caching.policy import always
 from app.caching.reports import Counters, EntryReport, Report
 from app.caching.stock import NullEngine, StockEngine
@@ -25,9 +26,6 @@ from app.caching.values import ValueCodec
 P = ParamSpec("P")
 R = TypeVar("R")
 AnyMemoized = Memoized[P, Any] | BoundMemoized[Any]
-
-# The tokens of the writes begun in this context, by full key. `delete_memoized` uses them to end the right writer.
-_writers: ContextVar[dict[str, str]] = ContextVar("writers")
 
 
 class Cache(flask_caching.Cache):
@@ -143,34 +141,26 @@ class Cache(flask_caching.Cache):
         prefix = None if args or kwargs else memoized.common_prefix(*instance)
         engine = self._engine_with_policy(memoized)
         if prefix is None:
-            key = engine.key_prefix + memoized.make_cache_key(*instance, *args, **kwargs)
-            engine.protocol.end(key, _writers.get({}).get(key, ""))
+            open_writes.end(engine.protocol, engine.key_prefix + memoized.make_cache_key(*instance, *args, **kwargs))
             return
-        for key, token in _writers.get({}).items():
-            if key.startswith(engine.key_prefix + prefix):
-                engine.protocol.end(key, token)
+        open_writes.end_all(engine.protocol, engine.key_prefix + prefix)
         engine.delete_prefix(prefix)
 
     def delete_memoized_verhash(self, f: AnyMemoized[P], *args: Any) -> None:  # type: ignore[override]  # noqa: ANN401, ARG002 - Flask-Caching's signature
         """Delete all results of `f`, like `delete_memoized(f)`: this class uses no version hashes."""
         self.delete_memoized(f)
 
-    @contextmanager
-    def writing(self, f: AnyMemoized[P], *args: Any, **kwargs: Any) -> Iterator[None]:  # noqa: ANN401 - same
-        """Announce a change to the data that `f(*args)` is computed from. Inside the block no result is stored for it.
+    def writing(self, f: AnyMemoized[P], *args: Any, **kwargs: Any) -> AbstractContextManager[None]:  # noqa: ANN401 - same
+        """Announce a change to the data that `f(*args)` is computed from. Inside the block no reader stores a result.
 
-        Call `delete_memoized` inside the block once the outcome of the change is known, success or failure. If the
-        outcome is unknown, leave the block without this call: the change may still happen, so the tombstone stays
-        until its deadline.
+        Inside the block, once the outcome of the change is known, call `f.replace` with the result that the change
+        left, or `delete_memoized` if the change failed or the result is not known. If the outcome is unknown, leave the
+        block without these calls: the change may still happen, so all readers compute until the writer's deadline.
         """
         memoized, instance = _unbound(f)
         engine = self._engine_with_policy(memoized)
         key = engine.key_prefix + memoized.make_cache_key(*instance, *args, **kwargs)
-        reset = _writers.set({**_writers.get({}), key: engine.protocol.begin(key)})
-        try:
-            yield
-        finally:
-            _writers.reset(reset)
+        return open_writes.writing(engine.protocol, key)
 
     def evaluate(self, script: bytes, key: str, *arguments: int) -> Any:  # noqa: ANN401 - a Redis reply
         """Run a Lua script on one key (with the prefix) in one round trip. None if the backend cannot run scripts.
@@ -212,7 +202,7 @@ class Cache(flask_caching.Cache):
     def drop(self, key: str, *, force: bool = False) -> int:
         """Delete the entry under `key`; return how many were deleted. Unlike `delete`, raises CacheUnavailableError.
 
-        A tombstone of writers in flight is deleted only with `force`; see `LeaseProtocol.drop`.
+        An entry with writers in flight is deleted only with `force`; see `LeaseProtocol.drop`.
         """
         return self.engine.drop(key, force=force)
 

@@ -2,16 +2,16 @@
 
 import functools
 import inspect
-import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, overload
 
 from flask import current_app
 from flask_caching.signals import cache_memoize_hit, cache_memoize_miss
-from flask_caching.utils import join_generator, wants_args, wants_extra_args
+from flask_caching.utils import join_generator
 
+from app.caching import open_writes
 from app.caching.codec import Codec
+from app.caching.conditions import Conditions, FilteringCodec, finds_stale, is_true
 from app.caching.configuration import Timeout, seconds_of
 from app.caching.keys import NamedKeys
 from app.caching.policy import Policy
@@ -21,59 +21,11 @@ if TYPE_CHECKING:
     from app.caching.engine import Engine
     from app.caching.extension import Cache
 
-logger = logging.getLogger(__name__)
-
 P = ParamSpec("P")
 R = TypeVar("R")
 
 EXTENSION = "lease_cache"
 """`app.extensions[EXTENSION]` holds the engines of an application, by `Cache`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conditions:
-    """When to read and when to fill the cache: the arguments of `Cache.memoize` with the same names."""
-
-    unless: Callable[..., bool] | None = None
-    forced_update: Callable[..., bool] | None = None
-    is_stale: Callable[..., bool] | None = None
-    response_filter: Callable[..., Any] | None = None
-    cache_none: bool = False
-
-    def __post_init__(self) -> None:
-        """Validate the arguments. Raises TypeError for one that is not callable."""
-        for name in ("unless", "forced_update", "is_stale", "response_filter"):
-            if getattr(self, name) is not None and not callable(getattr(self, name)):
-                raise TypeError(f"{name} must be a function")
-
-    @property
-    def depend_on_call(self) -> bool:
-        """Whether a condition must be evaluated in each call."""
-        return any((self.unless, self.forced_update, self.is_stale))
-
-
-class _FilteringCodec(Generic[R]):
-    """A codec that rejects the results excluded by `response_filter` and `cache_none`.
-
-    A result that the inner codec cannot encode is logged once, with `name`, the name of the function. The function then
-    runs in each call.
-    """
-
-    def __init__(self, codec: Codec[R], conditions: Conditions, name: str) -> None:
-        self._codec, self._conditions, self._name, self._warned = codec, conditions, name, False
-        self.decode = codec.decode  # not wrapped: every hit calls it
-
-    def encode(self, value: R) -> bytes:
-        accepts = self._conditions.response_filter
-        if (value is None and not self._conditions.cache_none) or (accepts is not None and not accepts(value)):
-            raise ValueError("excluded by response_filter or cache_none")
-        try:
-            return self._codec.encode(value)
-        except (TypeError, ValueError) as error:
-            if not self._warned:
-                self._warned = True
-                logger.warning("a result of %s cannot be cached: %s", self._name, error)
-            raise
 
 
 class Memoized(Generic[P, R]):
@@ -101,7 +53,7 @@ class Memoized(Generic[P, R]):
         self.cache_timeout = timeout
         self.cache, self._key, self._failing_with, self._conditions = cache, key, failing_with, conditions
         self._worth_waiting = worth_waiting
-        self._codec = _FilteringCodec(codec, conditions, function.__qualname__)
+        self._codec = FilteringCodec(codec, conditions, function.__qualname__)
         self._has_call_conditions = conditions.depend_on_call
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -167,6 +119,22 @@ class Memoized(Generic[P, R]):
         """Delete all results of this function."""
         self.cache.delete_memoized(self)
 
+    def replace(self, value: R, version: int, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Store `value`, the result that a change left, for the call with these arguments. Ends the write of `writing`.
+
+        `version` (an int above 0) tells the results of several changes apart: the one with the highest version stays.
+        The data source must number its changes in the order in which they take effect, so that equal versions have
+        equal results. The lifetime of the result counts from the begin of the write.
+
+        The entry is deleted instead, as by `delete_memoized`, outside of `writing`, with a backend other than
+        LeaseCache, and for a value or a version that cannot be stored. Takes one round trip and never raises for Redis
+        errors.
+        """
+        engine = self.cache.engine
+        policy = engine.policies.get(self) or self.policy(engine)
+        key = engine.key_prefix + self._key(*args, **kwargs)
+        open_writes.end(engine.protocol, key, policy.replacement(value, version))
+
     def policy(self, engine: "Engine") -> Policy[R]:
         """Return the policy for the results in `engine`. Raises ValueError for a timeout of 0 or less."""
         seconds = seconds_of(self.cache_timeout, engine.backend.default_timeout)
@@ -179,14 +147,14 @@ class Memoized(Generic[P, R]):
 
     def _lookup_with_conditions(self, engine: "Engine", *args: P.args, **kwargs: P.kwargs) -> Answer[R]:
         conditions = self._conditions
-        if _is_true(conditions.unless, self.uncached, *args, **kwargs):
+        if is_true(conditions.unless, self.uncached, *args, **kwargs):
             return Answer(self._compute(engine, *args, **kwargs), Outcome.BYPASS, detail="unless")
         key, policy = engine.key_prefix + self._key(*args, **kwargs), engine.policies.get(self) or self.policy(engine)
-        if _is_true(conditions.forced_update, *args, **kwargs):
+        if is_true(conditions.forced_update, *args, **kwargs):
             engine.protocol.end(key)
         answer = engine.protocol.fetch(key, lambda: self._compute(engine, *args, **kwargs), policy)
         hit = answer.outcome in {Outcome.HIT, Outcome.COLLAPSED}
-        if hit and conditions.is_stale and _finds_stale(conditions.is_stale, answer.value, *args, **kwargs):
+        if hit and conditions.is_stale and finds_stale(conditions.is_stale, answer.value, *args, **kwargs):
             engine.protocol.end(key)
             answer, hit = engine.protocol.fetch(key, lambda: self._compute(engine, *args, **kwargs), policy), False
         if self.cache.enable_signals:
@@ -221,6 +189,10 @@ class BoundMemoized(Generic[R]):
             return self.memoized.make_cache_key(*args, **kwargs)
         return self.memoized.make_cache_key(self.__self__, *args, **kwargs)
 
+    def replace(self, value: R, version: int, /, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - same
+        """Store the result that a change left; see `Memoized.replace`."""
+        self.memoized.replace(value, version, self.__self__, *args, **kwargs)
+
     def delete_memoized(self) -> None:
         """Delete all results of this method for every object, as in Flask-Caching. See `Cache.delete_memoized`."""
         self.memoized.delete_memoized()
@@ -230,11 +202,3 @@ NEVER_EXPIRES = (
     "memoize needs a timeout above 0: a result that never expires could not be distinguished from a planted value, "
     "and it would outlive every owed delete. Set a number of seconds, such as 86400."
 )
-
-
-def _is_true(condition: Callable[..., bool] | None, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401 - the call's arguments
-    return condition is not None and (condition(*args, **kwargs) if wants_args(condition) else condition()) is True
-
-
-def _finds_stale(is_stale: Callable[..., bool], value: object, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401 - same
-    return (is_stale(value, *args, **kwargs) if wants_extra_args(is_stale) else is_stale(value)) is True

@@ -25,7 +25,7 @@ INFO_FIELDS = (
 class EntryReport:
     """State of one entry, its remaining lifetime in seconds and its size in bytes; None if unknown.
 
-    `state`: absent, value, lease, tombstone, failure, or foreign (a data type that the cache does not use).
+    `state`: absent, value, lease, writing, failure, or foreign (a data type that the cache does not use).
     """
 
     state: str

@@ -8,7 +8,9 @@ from redis.exceptions import NoScriptError
 
 from app.caching.connection import Link, Send, is_cluster
 
-_TEXTS = {file.stem: file.read_bytes() for file in sorted((Path(__file__).parent / "lua").glob("*.lua"))}
+_FILES = {file.stem: file.read_bytes() for file in sorted((Path(__file__).parent / "lua").glob("*.lua"))}
+_FUNCTIONS = _FILES.pop("writing")
+_TEXTS = {name: text if name == "add" else _FUNCTIONS + text for name, text in _FILES.items()}
 _DIGESTS = {name: hashlib.sha1(text, usedforsecurity=False).hexdigest() for name, text in _TEXTS.items()}
 
 ADD = _TEXTS["add"]

@@ -1,8 +1,9 @@
 """The states of a cache entry, and the answers of the engine, as types.
 
 An entry is one Redis string in one of five states: absent, a value (JSON), a lease (`lease:<token>`: one reader is
-computing the value), a tombstone (`dirty:<token>@<deadline in ms>,…`: these writers are in flight) or a failure mark
-(`fail:`: the last computation failed). No JSON text starts with one of these words, so a mark is never read as a value.
+computing the value), writing (`write:…`: these writers are in flight, with or without the last known value; see
+`lua/writing.lua`) or a failure mark (`fail:`: the last computation failed). No JSON text starts with one of these
+words, so a mark is never read as a value.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from enum import StrEnum
 from typing import Generic, NamedTuple, TypeVar
 
 LEASE = b"lease:"
-TOMBSTONE = b"dirty:"
+WRITING = b"write:"
 FAILURE = b"fail:"
 
 R = TypeVar("R")
@@ -35,7 +36,8 @@ class Answer(NamedTuple, Generic[R]):
     """The result of a memoized function and how it was obtained.
 
     `ttl` is the remaining lifetime of the stored entry in seconds, or None when nothing is stored. `detail` is the
-    reason of a bypass: a token that can be used as the `detail` parameter of a Cache-Status header (RFC 9211).
+    reason of a bypass, or says that a hit is the value from before a write in flight. It is a token that can be used as
+    the `detail` parameter of a Cache-Status header (RFC 9211).
     """
 
     value: R
@@ -72,8 +74,32 @@ Miss = Granted | Leased | Failed | Bypass
 """The result of a read that found no value."""
 
 
+class Writer(NamedTuple):
+    """A writer in flight, as `begin` returns it.
+
+    `token` identifies the writer; it is empty for no writer. `deadline` is the time, in milliseconds of the server's
+    clock, at which Redis forgets the writer; it is 0 if Redis did not confirm the begin. `since` is the time of the
+    confirmation in monotonic seconds.
+    """
+
+    token: str = ""
+    deadline: int = 0
+    since: float = 0.0
+
+
+NO_WRITER = Writer()
+
+
+class Replacement(NamedTuple):
+    """The value that a write left: its payload, its version (above 0; higher means later) and its TTL in seconds."""
+
+    version: int
+    payload: bytes
+    ttl: float
+
+
 def state_name(start: bytes) -> str:
-    """Name the state of an entry from its first six bytes: absent, lease, tombstone, failure or value."""
+    """Name the state of an entry from its first six bytes: absent, lease, writing, failure or value."""
     if not start:
         return "absent"
-    return {LEASE: "lease", TOMBSTONE: "tombstone", FAILURE: "failure"}.get(start, "value")
+    return {LEASE: "lease", WRITING: "writing", FAILURE: "failure"}.get(start, "value")

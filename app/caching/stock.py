@@ -16,7 +16,7 @@ from flask_caching.backends.rediscache import RedisCache
 from app.caching.engine import Engine, without_guard
 from app.caching.policy import Policy
 from app.caching.reports import EntryReport, Report, ServerReport
-from app.caching.states import Answer, Outcome
+from app.caching.states import NO_WRITER, Answer, Outcome, Replacement, Writer
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +33,14 @@ class NullProtocol:
         """Return the result of `compute`."""
         return Answer(compute(), Outcome.BYPASS, detail="no-redis")
 
-    def begin(self, key: str) -> str:  # noqa: ARG002 - same interface
-        """Return an empty token."""
-        return ""
+    def begin(self, key: str) -> Writer:  # noqa: ARG002 - same interface
+        """Return no writer."""
+        return NO_WRITER
 
-    def end(self, key: str, token: str = "") -> None:
+    def end(self, key: str, writer: Writer = NO_WRITER, value: Replacement | None = None) -> None:
+        """Do nothing."""
+
+    def outcome_unknown(self, key: str, writer: Writer) -> None:
         """Do nothing."""
 
 
@@ -72,9 +75,13 @@ class StockProtocol(NullProtocol):
         kept = self._call(lambda: self._backend.set(key, (list(entries.values()), payload), timeout=round(policy.ttl)))
         return Answer(value, Outcome.STORED, ttl=policy.ttl) if kept else Answer(value, Outcome.BYPASS)
 
-    def end(self, key: str, token: str = "") -> None:  # noqa: ARG002 - same interface
-        """Delete the stored value."""
+    def end(self, key: str, writer: Writer = NO_WRITER, value: Replacement | None = None) -> None:  # noqa: ARG002 - same interface
+        """Delete the stored value. It is not replaced, because nothing says whether a later write has ended already."""
         self._call(lambda: self._backend.delete(key))
+
+    def outcome_unknown(self, key: str, writer: Writer) -> None:
+        """Delete the stored value."""
+        self.end(key, writer)
 
     def delete_prefix(self, prefix: str) -> None:
         """Set a new stamp for the keys that start with `prefix`, so that no stored result is used any more."""

@@ -27,7 +27,7 @@ def test_leases_and_tombstones_are_not_values(backend: LeaseCache) -> None:
 @on_every_deployment
 def test_add_replaces_marks_but_not_values_or_foreign_data(backend: LeaseCache, spy: Spy) -> None:
     """`has` returns False for a lease, a tombstone and a failure mark, so `add` must store."""
-    for marker in (b"lease:x", b"dirty:x@99999999999999", b"fail:"):
+    for marker in (b"lease:x", b"write:closed x@99999999999999 0 0 ", b"fail:"):
         spy.stores(marker, key=PREFIX + "key")
         assert (backend.has("key"), backend.add("key", 1, timeout=0)) == (False, True)
         assert (backend.has("key"), backend.add("key", 2)) == (True, False)
@@ -51,7 +51,7 @@ def test_delete_keeps_tombstones_and_drops_leases(backend: LeaseCache, spy: Spy)
     spy.stores(b"lease:x", key=PREFIX + "leased")
 
     assert (backend.delete("key"), backend.delete_many("key", "leased")) == (False, ["key", "leased"])
-    assert (spy.raw(PREFIX + "key") or b"").startswith(b"dirty:")
+    assert (spy.raw(PREFIX + "key") or b"").startswith(b"write:")
     assert spy.raw(PREFIX + "leased") is None
 
 

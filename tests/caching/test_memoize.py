@@ -186,7 +186,7 @@ def test_function_with_unserialisable_results_is_logged_once(cache: Cache, caplo
 
     unfit()
     unfit()
-    (line,) = [record.getMessage() for record in caplog.records if record.name == "app.caching.memoize"]
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "app.caching.conditions"]
     assert "unfit cannot be cached: a value of type object cannot be cached" in line
 
 

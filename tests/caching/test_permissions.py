@@ -67,10 +67,10 @@ def test_denied_writer_does_not_remove_other_writers(
     """A writer that may not read the tombstone does not change it, neither in begin nor in end. The end is owed."""
     weak = without(missing)
     with Redis.from_url(server.url) as admin:
-        admin.set(KEY, "dirty:other@99999999999999", px=9_000)
+        admin.set(KEY, "write:closed other@99999999999999 0 0 ", px=9_000)
         token = weak.begin(KEY)
         weak.end(KEY, token)
-        assert admin.get(KEY) == b"dirty:other@99999999999999"
+        assert admin.get(KEY) == b"write:closed other@99999999999999 0 0 "
     counts = weak.region.counts()
     assert (counts["begin-failed"], counts["owed"], counts["error:other"]) == (1, 1, 0)
     assert counts["error:permission"] >= 2

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -61,7 +62,6 @@ def test_late_fill_never_overwrites_a_newer_fill(protocol: LeaseProtocol, spy: S
 @on_every_deployment
 def test_nothing_is_stored_while_a_writer_is_in_flight(protocol: LeaseProtocol, spy: Spy) -> None:
     """Between begin and end, readers compute without storing: their result may be from before or after the commit."""
-    spy.stores("before")
     token = protocol.begin(KEY)
 
     answer = fetch(protocol, Computation("during"))
@@ -105,8 +105,8 @@ def test_writer_that_never_ends_blocks_only_until_its_deadline(protocol: LeasePr
 @on_every_deployment
 def test_expired_writer_does_not_block_after_a_later_writer_ends(deployment: Deployment, spy: Spy) -> None:
     """The end of the later writer deletes the tombstone although the expired writer never ended."""
-    short, long = engine(deployment.topology), engine(deployment.topology)
-    short.timing = SHORT_TIMING.__class__(lease=1, wait=0.4, writer=0.05)
+    short = engine(deployment.topology, timing=replace(SHORT_TIMING, writer=0.05))
+    long = engine(deployment.topology)
     short.begin(KEY)
     token = long.begin(KEY)
     assert wait_until(lambda: _now(spy) > _first_deadline(spy), seconds=2)
@@ -122,7 +122,7 @@ def _now(spy: Spy) -> int:
 
 
 def _first_deadline(spy: Spy) -> int:
-    return min(int(writer.split(b"@")[1]) for writer in (spy.raw() or b"").removeprefix(b"dirty:").split(b","))
+    return min(int(writer.split(b"@")[1]) for writer in (spy.raw() or b"").split()[1].split(b","))
 
 
 @on_every_deployment

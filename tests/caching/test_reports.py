@@ -32,7 +32,7 @@ def test_entry_report_names_each_state(protocol: LeaseProtocol, spy: Spy) -> Non
     fetch(protocol, Computation({"all": 1}))
     value = entry_report(protocol, KEY)
     protocol.begin(KEY)
-    tombstone = entry_report(protocol, KEY)
+    writing = entry_report(protocol, KEY)
     spy.stores(b"lease:other")
     lease = entry_report(protocol, KEY)
     spy.stores(b"fail:")
@@ -41,9 +41,9 @@ def test_entry_report_names_each_state(protocol: LeaseProtocol, spy: Spy) -> Non
     spy.redis.rpush(KEY, "x")
     foreign = entry_report(protocol, KEY)
 
-    reports = [absent, value, tombstone, lease, failure, foreign]
+    reports = [absent, value, writing, lease, failure, foreign]
     assert [report and report.state for report in reports] == [
-        "absent", "value", "tombstone", "lease", "failure", "foreign"
+        "absent", "value", "writing", "lease", "failure", "foreign"
     ]  # fmt: skip
     assert value is not None
     assert value.size_bytes == len('{"all":1}')

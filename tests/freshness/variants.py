@@ -49,7 +49,7 @@ class StockMemoize:
         """Do nothing."""
         return ""
 
-    def end(self, key: str, token: str = "") -> None:  # noqa: ARG002 - same signature
+    def end(self, key: str, token: str = "", value: object = None) -> None:  # noqa: ARG002 - same signature
         """Delete the memoized entry."""
         self._stock.delete_memoized(self._numbers, key.removeprefix(self._prefix))
 
@@ -74,7 +74,7 @@ class GetSetDelete:
         """Do nothing."""
         return ""
 
-    def end(self, key: str, token: str = "") -> None:  # noqa: ARG002 - same signature
+    def end(self, key: str, token: str = "", value: object = None) -> None:  # noqa: ARG002 - same signature
         """Delete the entry."""
         self._redis.delete(key)
 
@@ -90,7 +90,8 @@ def _get_set_delete(_: Flask, backend: LeaseCache) -> None:
 def _replace(backend: LeaseCache, engine: StockMemoize | GetSetDelete) -> None:
     """Replace the protocol's operations by those of `engine`. Diagnostics keep using our backend."""
     protocol: Any = backend.protocol
-    protocol.fetch, protocol.begin, protocol.end = engine.fetch, engine.begin, engine.end
+    protocol.fetch, protocol.begin = engine.fetch, engine.begin
+    protocol.end = protocol.outcome_unknown = engine.end
 
 
 def _without_lease_check(_: Flask, __: LeaseCache) -> None:

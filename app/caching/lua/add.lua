@@ -5,9 +5,9 @@
 -- ARGV[2]  TTL in seconds; 0: no TTL
 -- returns  1 stored, 0 a value or another data type is stored; or the error that prevented reading the entry
 --
--- Leases, tombstones and failure marks are not values, so this script replaces them. A reader whose lease was replaced
--- cannot fill any more, because a fill compares first. A writer whose tombstone was replaced still deletes the entry
--- when it ends.
+-- Leases, failure marks and entries of writers in flight are not values, so this script replaces them. A reader whose
+-- lease was replaced cannot fill any more, because a fill compares first. A writer that is no longer listed still
+-- deletes the entry when it ends.
 local content = redis.pcall('GET', KEYS[1])
 if type(content) == 'table' and not string.find(content.err, 'WRONGTYPE', 1, true) then
   return content
@@ -17,7 +17,7 @@ if type(content) == 'table' then
 end
 if content then
   local state = string.sub(content, 1, 6)
-  if state ~= 'lease:' and state ~= 'dirty:' and state ~= 'fail:' then
+  if state ~= 'lease:' and state ~= 'write:' and state ~= 'fail:' then
     return 0
   end
 end

@@ -1,30 +1,37 @@
--- Announce a writer: add it to the tombstone, which replaces any other content of the entry.
+-- Announce a writer: add it to the writers in flight, and keep the value of the entry beside them.
 --
 -- KEYS[1]  the entry
 -- ARGV[1]  token of the writer
 -- ARGV[2]  how long the writer may be in flight, in milliseconds
--- returns  number of writers now in flight; or the error that prevented reading the entry
+-- ARGV[3]  1: close the entry, because the outcome of this writer is unknown; 0: otherwise
+-- returns  the deadline of the writer, in milliseconds of the server's clock; or the error that prevented reading the
+--          entry
 --
 -- One script, because two writers that begin at the same time must not remove each other. Deadlines use the clock of
--- the server, which all writers share. Writers with a deadline later than that of this writer are discarded, because
--- the engine never sets one. A tombstone above 64 KiB is discarded as well, because it would hold more than a thousand
--- writers. A discarded writer still deletes the entry when it ends.
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local last = now + ARGV[2]
-local writers = {ARGV[1] .. '@' .. string.format('%.0f', last)}
+-- the server, which all writers share. If the entry already lists the token, begin runs for the second time. The entry
+-- is closed then: this begin may be one that timed out and runs late, in the middle of the change.
+local now = clock()
+local longest = tonumber(ARGV[2])
 local content = redis.pcall('GET', KEYS[1])
 if type(content) == 'table' and not string.find(content.err, 'WRONGTYPE', 1, true) then
   return content
 end
-if type(content) == 'string' and string.sub(content, 1, 6) == 'dirty:' and #content <= 65536 then
-  for writer in string.gmatch(string.sub(content, 7), '[^,]+') do
-    local token, deadline = string.match(writer, '^([^@]+)@(%d+)$')
-    local at = tonumber(deadline or 0)
-    if at > now and at <= last and token ~= ARGV[1] then
-      writers[#writers + 1] = writer
-    end
+local entry = {use = 'collecting', writers = {}, expires = 0, version = 0, value = ''}
+if type(content) == 'string' and string.sub(content, 1, 6) == 'write:' then
+  local found = parse(content, now, longest, ARGV[1])
+  entry = found or entry
+  if not found or found.own then
+    close(entry)
+  end
+elseif type(content) == 'string' and string.sub(content, 1, 6) ~= 'lease:' and content ~= 'fail:' then
+  local left = redis.call('PTTL', KEYS[1])
+  if left > 0 and #content <= MAX_VALUE then
+    entry.use, entry.expires, entry.value = 'serving', now + left, content
   end
 end
-redis.call('SET', KEYS[1], 'dirty:' .. table.concat(writers, ','), 'PX', ARGV[2])
-return #writers
+if ARGV[3] == '1' then
+  close(entry)
+end
+table.insert(entry.writers, 1, ARGV[1] .. '@' .. string.format('%.0f', now + longest))
+redis.call('SET', KEYS[1], text(entry), 'PX', ARGV[2])
+return now + longest

@@ -5,10 +5,11 @@
 -- ARGV[2]  lease time, in milliseconds
 -- ARGV[3]  how long a writer may be in flight, in milliseconds
 -- ARGV[4]  lifetime of a failure mark, in milliseconds
--- returns  {payload, remaining TTL in milliseconds}  a value (-1: no TTL)
+-- ARGV[5]  how long after the begin of a writer readers may use the kept value, in milliseconds
+-- returns  {payload, remaining TTL in milliseconds (-1: no TTL), number of writers in flight}  a value
 --          0  the entry was absent: the caller now holds the lease
 --          1  another reader holds the lease
---          2  a tombstone: writers are in flight
+--          2  writers are in flight, and there is no value that readers may use
 --          3  not a string: another program uses this key
 --          4  a failure mark: the last computation failed, less than a wait time ago
 --          5  content that this engine never stores and that must be discarded: a mark with a longer TTL than the
@@ -28,21 +29,16 @@ end
 if type(content) == 'table' then
   return 3
 end
-local left = redis.call('PTTL', KEYS[1])
-local state = string.sub(content, 1, 6)
 local reply, longest
-if state == 'lease:' then
+if string.sub(content, 1, 6) == 'lease:' then
   reply, longest = 1, ARGV[2]
-elseif state == 'dirty:' then
-  reply, longest = 2, ARGV[3]
-elseif state == 'fail:' then
+elseif content == 'fail:' then
   reply, longest = 4, ARGV[4]
-elseif #content > 1048576 then -- MAX_PAYLOAD_BYTES
-  return 5
 else
-  return {content, left}
+  return find(content, tonumber(ARGV[3]), tonumber(ARGV[5]))
 end
-if left < 0 or left > tonumber(longest) or #content > 65536 then -- as in begin.lua
+local left = redis.call('PTTL', KEYS[1])
+if left < 0 or left > tonumber(longest) or #content > MAX_MARK then
   return 5
 end
 return reply
