@@ -32,7 +32,7 @@ class History:
         self._last: dict[str, Versioned] = {}
 
     def errors(self, seen: dict[str, Versioned]) -> list[Any]:
-        """Add an observation. Return what contradicts the last one: a lower version, or other numbers with the same one."""
+        """Add an observation. Return where the version fell, or where numbers changed and the version did not rise."""
         found = []
         for user_id, (version, numbers) in seen.items():
             last, before = self._last.get(user_id, (version, numbers))
