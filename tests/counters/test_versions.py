@@ -11,7 +11,7 @@ import pytest
 
 from tests.counters.catalogues import add_products
 from tests.counters.oracle import recount
-from tests.counters.sessions import BackgroundSession, act_as, wait_until_done_or_blocked
+from tests.counters.sessions import BackgroundSession, act_as, run, wait_until_done_or_blocked
 from tests.counters.versions import current
 from tests.postgres import Session, acting_as, execute
 
@@ -115,25 +115,32 @@ def test_other_ways_to_change_the_numbers_raise_the_version_too(
     assert after[1] != before[1]
 
 
-def test_the_change_that_waited_for_the_lock_has_the_higher_version(
+def test_the_change_that_waited_for_the_lock_has_the_highest_version(
     both: tuple[BackgroundSession, BackgroundSession], administrator: Session, seller: str
 ) -> None:
-    """The second change begins before the first one commits. Its numbers contain both changes."""
+    """Its transaction began first, and its change before the last change of the other one. Its numbers contain all."""
     add_products(administrator, seller, 1)
     act_as(seller, *both)
     results: list[dict[str, Any]] = []
-    for number, each in enumerate(both):
-        text = f"create_product('{{\"title\": \"{number}\"}}', '{{}}')"
-        each.start(lambda session, text=text: results.append(_call(session, text)))  # type: ignore[misc]
-        wait_until_done_or_blocked(both)
-    assert both[1].is_blocked
-    both[0].session.commit()
+    waiting, other = both
+
+    def change(session: Session) -> None:
+        title = f"{session.info.backend_pid} {len(results)}"
+        results.append(_call(session, f"create_product('{{\"title\": \"{title}\"}}', '{{}}')"))
+
+    run(waiting, both, "select 1")
+    other.start(change)
+    other.outcome()
+    waiting.start(change)
     wait_until_done_or_blocked(both)
-    both[1].outcome()
-    both[1].session.commit()
-    first, second = results
-    assert second["version"] > first["version"]
-    assert (first["stats"]["all"], second["stats"]["all"]) == (2, 3)
+    assert waiting.is_blocked
+    other.start(change)
+    other.outcome()
+    other.session.commit()
+    waiting.outcome()
+    waiting.session.commit()
+    assert [result["stats"]["all"] for result in results] == [2, 3, 4]
+    assert results[0]["version"] < results[1]["version"] < results[2]["version"]
 
 
 @dataclass(frozen=True, slots=True)
