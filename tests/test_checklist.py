@@ -54,8 +54,10 @@ def test_cache_status_says_that_redis_is_enabled_and_connected(seller: Seller) -
     assert {name: redis[name] for name in ("enabled", "connected")} == {"enabled": True, "connected": True}
 
 
-def test_the_first_request_is_a_miss_and_the_second_a_hit_with_the_same_numbers(seller: Seller) -> None:
+def test_the_first_request_is_a_miss_and_the_second_a_hit_with_the_same_numbers(seller: Seller, redis: Redis) -> None:
     """Workers share the cache: a value stored by one is found by the other."""
+    seller.creates(asin="B000000001")
+    redis.delete(seller.key)
     first, *others = (seller.reads_stats() for _ in range(6))
     assert first.headers["Cache-Status"].startswith("asin-stats; fwd=miss; stored; ttl=")
     assert all(re.fullmatch(r"asin-stats; hit; ttl=\d", other.headers["Cache-Status"]) for other in others)

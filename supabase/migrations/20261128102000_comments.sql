@@ -101,7 +101,7 @@ comment on function private.check_copies is
 comment on function private.copy_again is 'Copy again after an update of a deal whose product was not found before.';
 
 -- Stats
-comment on function counting.breakdown is 'Return the five numbers of a user; zeros if the user has no row.';
+comment on function counting.breakdown is 'Return the five numbers of a user and their version.';
 comment on function counting.require_self is 'Raise PT403 if the id is not that of the caller.';
 comment on function public.get_asin_stats is
     'Return the number of products with at least one active deal, in total and per status.';

@@ -12,16 +12,14 @@ Versioned = tuple[int, Numbers]
 """A version and its breakdown."""
 
 _CURRENT: Final = """
-select u.id::text, coalesce(s.version, 1) as version, counting.breakdown(u.id) as stats
-from auth.users u left join counting.asin_stats s on s.user_id = u.id
-where u.id = any (':users'::uuid[])
+select u.id::text, counting.breakdown(u.id) as found from auth.users u where u.id = any (':users'::uuid[])
 """
 
 
 def current(run: Run, user_ids: Sequence[str]) -> dict[str, Versioned]:
     """Return the version and the breakdown of each of these users who still exists."""
     rows = run(_CURRENT.replace(":users", f"{{{','.join(user_ids)}}}"))
-    return {row["id"]: (int(row["version"]), row["stats"]) for row in rows}
+    return {row["id"]: (row["found"]["version"], row["found"]["stats"]) for row in rows}
 
 
 class History:
