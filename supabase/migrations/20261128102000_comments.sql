@@ -8,7 +8,7 @@ comment on schema searching is 'The list of suppliers. Only security definer fun
 comment on table public.products is 'Products of the users. Row level security shows a user only their own.';
 comment on column public.products.id is 'Identifier of the product.';
 comment on column public.products.user_id is 'Owner of the product.';
-comment on column public.products.asin is 'ASIN (Amazon''s identifier), or a placeholder (PENDING_…, Unknown…), or null.';
+comment on column public.products.asin is 'ASIN, or a placeholder (PENDING_…, Unknown…), or null.';
 comment on column public.products.upc is 'Barcode number of 8 to 14 digits, or null.';
 comment on column public.products.title is 'Title, 1 to 500 characters.';
 comment on column public.products.brand is 'Brand; empty if unknown.';
