@@ -8,8 +8,9 @@ number of paths through the graph is the number of interleavings covered.
 
 import gc
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from app.caching.protocol import LeaseProtocol
@@ -21,16 +22,29 @@ from tests.caching.state_space import (
     State,
     Successor,
     affect,
+    ageing,
     bit,
     canonical,
+    confirmed,
+    forget,
     killed,
     losses,
+    normal,
+    outlast,
+    pass_overlap,
     pending,
+    ran_late,
     with_late,
 )
-from tests.caching.stepped import PendingStep
-from tests.caching.store_model import COMMANDS, Command
+from tests.caching.steps import PendingStep
+from tests.caching.store_model import COMMANDS, Command, CommandResult, Entry
 from tests.caching.workers import Node, Program, WorkerGraph
+
+
+@lru_cache(maxsize=1 << 16)
+def _executed(command: Command, entry: Entry | None, arguments: tuple[Any, ...]) -> CommandResult:
+    answer, after = command(entry, 0, *arguments)
+    return answer, normal(after)
 
 
 class Coverage(NamedTuple):
@@ -44,34 +58,47 @@ class Coverage(NamedTuple):
 class Exploration:
     """Exploration of all interleavings of the threads of `workers`.
 
-    A thread named `R…` reads; a thread named `W<n>` makes the change whose bit is `1 << n - 1`.
+    A thread named `R…` reads; a thread named `W<n>` makes the change whose bit is `1 << n - 1`. A read must show each
+    change that was *due* when the read began:
+
+    - acknowledged, or ended in Redis;
+    - committed and announced, when the overlap has passed since its begin;
+    - committed, when its outcome was reported as unknown;
+    - shown by an earlier read, if neither a fault nor the loss of an entry with writers in flight has happened.
 
     Attributes:
         workers: the threads of each worker, by name.
         faults: at most this many faults happen, at any step: a call to Redis or the database fails, or a worker is
             killed.
-        losses: whether the entry may also expire, be evicted or be flushed at any step.
+        faulty: the steps at which faults happen.
+        ageing: whether the overlap of a writer may pass, and a kept value may expire, at any step.
+        losses: whether the entry may also expire, be evicted or be flushed at any step, and deadlines may pass.
         commands: the model of the scripts; tests replace one to break the protocol.
         engine: the class of the engine; tests replace it for the same reason.
         marks: whether workers see each other's shared marks; tests turn them off for the same reason.
         merging: see `WorkerGraph`.
+        explain: whether to search for a shortest schedule that leads to a stale read.
 
     """
 
     workers: Sequence[Mapping[str, Program]]
     faults: int = 0
+    faulty: Collection[str] = (*FAULTS, "killed")
+    ageing: bool = True
     losses: bool = False
     commands: Mapping[str, Command] = field(default_factory=lambda: COMMANDS)
     engine: type[LeaseProtocol] = LeaseProtocol
     marks: bool = True
     merging: bool = True
+    explain: bool = True
     _graphs: list[WorkerGraph] = field(init=False)
 
     def run(self) -> Coverage:
         """Explore every reachable state.
 
         Raises:
-            StaleReadError: a read returned stale data. The message is a shortest schedule that leads to it.
+            StaleReadError: a read returned stale data. With `explain`, the message is a shortest schedule that leads
+                to it.
 
         """
         self._graphs = [WorkerGraph(programs, self.engine, merging=self.merging) for programs in self.workers]
@@ -81,6 +108,8 @@ class Exploration:
         try:
             return Coverage(interleavings=self._walk(start, paths), states=len(paths))
         except StaleReadError:
+            if not self.explain:
+                raise
             raise StaleReadError(self._shortest(start)) from None
         finally:
             gc.enable()
@@ -118,9 +147,11 @@ class Exploration:
         for number, node in enumerate(state.nodes):
             if node and node.pending:
                 yield from self._steps(state, number, node, marks_are_final=marks_are_final)
-                if state.faults:
+                if state.faults and "killed" in self.faulty:
                     yield ("killed", number), killed(state, number, node)
         yield from self._arrivals(state)
+        if self.ageing and state.entry:
+            yield from ageing(state, state.entry)
         if self.losses and state.entry:
             yield from losses(state, state.entry)
 
@@ -151,15 +182,24 @@ class Exploration:
         """Execute a step on the modelled server: put its effects into `changes` and return its answer."""
         if step.name == "commit":
             change: int = step.arguments[0]
-            changes["database"] = state.database | change
-            changes["due"] = state.due | change & state.announced
-            changes["announced"] = state.announced & ~change
-            return None
+            changes["database"] = database = state.database | change
+            changes["due"] = state.due | change & state.outlasted
+            return database, database.bit_count()
+        if step.name == "outlast":
+            pass_overlap(state, step.arguments[0], changes)
         if step.name not in self.commands:
             return True
-        answer, changes["entry"] = self.commands[step.name](state.entry, 0, *step.arguments)
+        arguments = confirmed(state.entry, step) if step.name == "end" else step.arguments
+        answer, changes["entry"] = _executed(self.commands[step.name], state.entry, arguments)
         if step.name == "begin":
-            changes["announced"] = state.announced | bit(step.arguments[0]) & ~state.database
+            announced = bit(step.arguments[0])
+            changes["announced"] = state.announced | announced
+            if step.arguments[2]:
+                outlast(state, announced, changes)
+        elif step.name == "end":
+            ended = bit(step.arguments[0]) & state.database
+            changes["due"] = state.due | ended
+            forget(state, ended, changes)
         return answer
 
     def _resumed(self, state: State, number: int, name: str, answer: object, changes: dict[str, Any]) -> State:
@@ -178,10 +218,11 @@ class Exploration:
     def _failed(
         self, state: State, number: int, name: str, step: PendingStep, changes: dict[str, Any]
     ) -> Iterator[Successor]:
-        for fault in FAULTS.get(step.name, ()):
+        for fault in FAULTS.get(step.name, ()) if step.name in self.faulty else ():
             late = with_late(state, step) if fault in OUTCOME_UNKNOWN else state.late
-            failed = {**changes, "faults": state.faults - 1, "late": late}
-            yield (name, *step, "->", fault), self._resumed(state, number, name, fault, failed)
+            failed = {**changes, "faults": state.faults - 1, "clean": False, "late": late}
+            answer = self._done(state, step, failed) if fault == "repeated" else fault
+            yield (name, *step, "->", fault), self._resumed(state, number, name, answer, failed)
 
     def _arrivals(self, state: State) -> Iterator[Successor]:
         """Yield the states after a delayed step arrives. A delayed commit may also never arrive."""
@@ -191,5 +232,7 @@ class Exploration:
             if step.name == "commit":
                 yield ("never", *step), canonical(state._replace(**changes))
             self._done(state, step, changes)
+            if step.name == "begin":
+                changes["entry"] = ran_late(changes["entry"])
             if changes.get("entry", 0) != state.entry:  # an arrival without effect leads to no new state
                 yield ("late", *step), canonical(state._replace(**changes))

@@ -6,12 +6,10 @@ database call. It then yields the step to its caller. The caller decides which s
 resumes the thread with the answer to its step.
 """
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]  # ships no types
@@ -19,23 +17,21 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from app.caching import protocol
+from app.caching import scripts
 from app.caching.breaker import CircuitBreaker
 from app.caching.connection import Link
 from app.caching.incarnation import Incarnation
 from app.caching.policy import Timing
 from app.caching.shared import SharedRegion
 from app.database import DatabaseRefusalError, DatabaseUnavailableError, OutcomeUnknownError
+from tests.caching.steps import CompletedStep, Effect, PendingStep
 
 if TYPE_CHECKING:
     from redis import Redis
 
     from tests.caching.workers import Worker
 
-_LUA: Final = Path(protocol.__file__).parent / "lua"
-_SCRIPTS: Final = {
-    hashlib.sha1(file.read_bytes(), usedforsecurity=False).hexdigest(): file.stem for file in _LUA.glob("*.lua")
-}
+_SCRIPTS: Final = {digest: name for name, digest in scripts._DIGESTS.items()}  # noqa: SLF001 - to know what is sent
 """Names of the scripts by their SHA-1 digest."""
 _ERRORS: Final[Mapping[object, Callable[[], Exception]]] = {
     "timeout": lambda: RedisTimeoutError("no answer"),
@@ -50,33 +46,6 @@ BEFORE_ANSWER: Final = {"marked?", "read"}
 """Steps of a reader that has no answer yet and has not queried the database."""
 
 
-class PendingStep(NamedTuple):
-    """A step a thread is about to take: a script with its ARGV, `marked?`, `owe`, `ping`, `select` or `commit`."""
-
-    name: str
-    arguments: tuple[Any, ...] = ()
-
-
-class CompletedStep(NamedTuple):
-    """A completed step and its answer."""
-
-    name: str
-    arguments: tuple[Any, ...]
-    answer: object
-
-
-class Effect(NamedTuple):
-    """An effect of a thread that is not a step: `mark`, `unmark`, or the end of an operation.
-
-    An operation ends with `answer`, `acknowledge` or `fail`. `value` is a bit mask of the writes that the answer shows,
-    or of the acknowledged write.
-    """
-
-    name: str
-    thread: str
-    value: int = 0
-
-
 class Thread(greenlet):  # type: ignore[misc]  # greenlet has no types
     """A thread of a worker. `memory` holds the answers in its current operation that still affect its future."""
 
@@ -84,11 +53,11 @@ class Thread(greenlet):  # type: ignore[misc]  # greenlet has no types
         """Prepare to run `program`."""
         super().__init__(program, worker.hub)
         self.worker, self.name, self.operation = worker, name, -1
-        self.pending = PendingStep("")
+        self.pending, self.memory = PendingStep(""), tuple[CompletedStep, ...]()
         self._start_operation()
 
     def take(self, name: str, *arguments: object) -> Any:  # noqa: ANN401 - any answer
-        """Stop before a step. When resumed, return the answer, or raise the error that it stands for."""
+        """Stop before a step. When resumed, return the answer, or raise its error."""
         if self.worker.closed:
             raise GreenletExit
         self.pending = PendingStep(name, arguments)
@@ -98,12 +67,21 @@ class Thread(greenlet):  # type: ignore[misc]  # greenlet has no types
             self.worker.closed = True  # the worker is discarded: its cleanup code takes no steps
             raise
         self.starts = False
-        if name in ("select", "commit") or (name == "read" and answer == 0):
-            self.memory += (CompletedStep(name, arguments, answer),)
+        self._remember(name, arguments, answer)
         if answer in _ERRORS:
             error = _ERRORS[answer]
             raise error()
         return list(answer) if isinstance(answer, tuple) else answer
+
+    def _remember(self, name: str, arguments: tuple[object, ...], answer: object) -> None:
+        """Record what the rest of the operation depends on."""
+        if name in ("select", "commit"):
+            self.memory += (CompletedStep(name, arguments, answer),)
+        elif name == "begin":
+            self.memory += (CompletedStep(name, (), isinstance(answer, int)),)
+        elif name == "read" or (name == "marked?" and answer):  # a later read replaces an earlier one
+            found = answer if isinstance(answer, int) else ""
+            self.memory = (CompletedStep(name, arguments[:1] if name == "read" and found == 0 else (), found),)
 
     def completed(self, effect: str, value: int = 0) -> None:
         """End the operation. Any remaining state of it is in the engine, not in this thread."""
@@ -111,20 +89,19 @@ class Thread(greenlet):  # type: ignore[misc]  # greenlet has no types
         self._start_operation()
 
     def _start_operation(self) -> None:
-        self.operation, self.memory, self.clock, self.starts = (
-            self.operation + 1,
-            tuple[CompletedStep, ...](),
-            0.0,
-            True,
-        )
+        self.operation, self.memory, self.clock, self.starts = self.operation + 1, (), 0.0, True
 
     def token(self, random_token: str) -> bytes:
         """Return a name for a random token. It is the same whenever the thread took the same steps.
 
         A thread uses at most one of the tokens it creates in an operation, so all of them may share one name.
         """
-        name = f"{self.name}.{self.operation}".encode()
-        return self.worker.tokens.setdefault(random_token, name) if random_token else b""
+        return self.worker.tokens.setdefault(random_token, self.name_of_token) if random_token else b""
+
+    @property
+    def name_of_token(self) -> bytes:
+        """The name of the token of the current operation."""
+        return f"{self.name}.{self.operation}".encode()
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -138,7 +115,7 @@ def stepping() -> Iterator[None]:
     """Replace the engine's shared state, threads and database call, so that workers can be created inside the block."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("app.products.stats.caller_repository", _SteppedRepository)
-        patch.setattr("app.caching.protocol.CircuitBreaker", SteppedBreaker)
+        patch.setattr("app.caching.writers.CircuitBreaker", SteppedBreaker)
         patch.setattr("app.caching.breaker.threading", _Threading)
         yield
 
@@ -154,8 +131,12 @@ def clock() -> float:
 
 
 def sleep(seconds: float) -> None:
-    """Advance the clock to the end of the wait time, so a waiting reader polls exactly twice."""
-    current().clock += max(seconds, Timing().wait)
+    """Let a reader poll exactly twice: advance its clock to the end of the wait time. For a writer this is a step."""
+    thread = current()
+    if thread.name.startswith("W"):
+        thread.take("outlast", thread.name_of_token)
+    else:
+        thread.clock += max(seconds, Timing().wait)
 
 
 class _SteppedRepository:
@@ -185,8 +166,10 @@ class SteppedRedis:
     def send(command: tuple[Any, ...]) -> object:
         """Take the step of a script call, with the token replaced by its name."""
         thread = current()
-        _, digest, _, _, token, *arguments = command
-        return thread.take(_SCRIPTS[digest], thread.token(token), *arguments)
+        _, digest, _, _, *arguments = command
+        if isinstance(arguments[0], str):
+            arguments[0] = thread.token(arguments[0])
+        return thread.take(_SCRIPTS[digest], *arguments)
 
     @staticmethod
     def ping() -> object:

@@ -1,7 +1,8 @@
 """Workers made of stepped threads, and the graph of everything a worker can do, discovered by running it."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Final, cast
 from uuid import UUID
 
@@ -13,10 +14,11 @@ from app.caching.engine import LeaseEngine
 from app.caching.events import BreakerState
 from app.caching.memoize import EXTENSION
 from app.caching.protocol import LeaseProtocol
-from app.database import Database, DatabaseRefusalError, DatabaseUnavailableError
+from app.database import Database, DatabaseRefusalError, DatabaseUnavailableError, OutcomeUnknownError
 from app.extensions import cache
-from app.products.stats import asin_status_stats, changing_stats
-from tests.caching.stepped import BEFORE_ANSWER, Effect, Region, SteppedBreaker, SteppedRedis, Thread, clock, sleep
+from app.products.stats import AsinStats, asin_status_stats, changing_stats
+from tests.caching.stepped import Region, SteppedBreaker, SteppedRedis, Thread, clock, sleep
+from tests.caching.steps import Effect
 
 _USER: Final = str(UUID(int=1))
 _flask: Final = Flask(__name__)
@@ -87,14 +89,49 @@ def reader(times: int) -> Program:
     return read
 
 
-def writer(number: int, *, changing: Callable[[str], AbstractContextManager[None]] = changing_stats) -> Program:
+@dataclass
+class Change:
+    """What a change left: the breakdown and its version, or None if it did not say."""
+
+    stats: AsinStats | None = None
+    version: int = 0
+
+
+@contextmanager
+def replacing_stats(user_id: str) -> Iterator[Change]:
+    """Replace the breakdown with what the change left."""
+    change = Change()
+    with cache.writing(asin_status_stats, user_id):
+        try:
+            yield change
+        except OutcomeUnknownError:
+            raise
+        except BaseException:
+            cache.delete_memoized(asin_status_stats, user_id)
+            raise
+        assert change.stats
+        asin_status_stats.replace(change.stats, change.version, user_id)
+
+
+@contextmanager
+def deleting_stats(user_id: str) -> Iterator[Change]:
+    """Delete the breakdown after the change, as code does that does not know the numbers."""
+    with changing_stats(user_id):
+        yield Change()
+
+
+def writer(number: int, *, changing: Callable[[str], AbstractContextManager[Change]] = replacing_stats) -> Program:
     """Return a program that makes one change as the views do. The bit of the change is `1 << number - 1`."""
 
     def write(thread: Thread) -> None:
         with _flask.app_context():
             try:
-                with changing(_USER):
-                    thread.take("commit", 1 << number - 1)
+                with changing(_USER) as change:
+                    bits, change.version = thread.take("commit", 1 << number - 1)
+                    change.stats = AsinStats(bits, bits, 0, 0, 0)
+            except OutcomeUnknownError:
+                confirmed = any(step.name == "begin" and step.answer for step in thread.memory)
+                thread.completed("unknown", 1 << number - 1 if confirmed else 0)
             except (DatabaseUnavailableError, DatabaseRefusalError):
                 thread.completed("fail")
             else:
@@ -109,7 +146,7 @@ class Node:
     Attributes:
         pending: for each thread its name, its next step, and whether that step starts an operation.
         reading: whether a reader has not finished yet.
-        looking: readers that have started, and have neither an answer nor queried the database.
+        looking: readers that have started and have no answer yet.
         leases: the leases that the worker's readers hold.
         quiet: whether the worker owes no delete, and will owe none unless a fault happens.
         events: one sequence of events that leads to this state.
@@ -121,8 +158,10 @@ class Node:
         threads = worker.threads.values()
         self.pending = tuple((thread.name, thread.pending, thread.starts) for thread in threads)
         self.reading = any(name.startswith("R") for name, _, _ in self.pending)
-        self.looking = {name for name, step, starts in self.pending if step.name in BEFORE_ANSWER and not starts}
-        self.leases = {seen.arguments[0] for thread in threads for seen in thread.memory if seen.name == "read"}
+        self.looking = {name for name, _, starts in self.pending if name.startswith("R") and not starts}
+        self.leases = {
+            seen.arguments[0] for thread in threads for seen in thread.memory if seen.name == "read" and seen.arguments
+        }
         self.quiet = worker.breaker.state is BreakerState.CLOSED and all(
             step.name != "owe" for _, step, _ in self.pending
         )

@@ -49,7 +49,7 @@ local function parse(content, now, longest, token)
       end
     end
   end
-  if not whole then
+  if not whole or entry.first == math.huge then
     close(entry)
   end
   return entry
