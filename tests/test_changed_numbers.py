@@ -1,6 +1,7 @@
 """The cached numbers after changes that fail, that overlap, that come in batches, and whose outcome is unknown."""
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -89,6 +90,19 @@ def test_the_change_with_the_higher_version_stays_if_the_other_one_ends_later(ap
         seller.creates(title="Second")
     answer = seller.reads_stats()
     assert (answer.json()["all"], "; hit" in answer.headers["Cache-Status"]) == (2, True)
+
+
+def _status_beside_a_writer(app: Flask, seller: Seller) -> str:
+    """Return the Cache-Status of a read that is made while a change is in progress."""
+    seller.creates()
+    with app.app_context(), changing_stats(seller.id):
+        return seller.reads_stats().headers["Cache-Status"]
+
+
+def test_a_hit_beside_a_writer_says_so(app: Flask, seller: Seller) -> None:
+    """Repeated, because a busy machine may take longer than the second for which the old numbers may be used."""
+    expected = re.compile(r"asin-stats; hit; ttl=\d+; detail=writer-in-flight")
+    assert wait_until(lambda: bool(expected.fullmatch(_status_beside_a_writer(app, seller))), seconds=20)
 
 
 def test_simultaneous_changes_leave_the_numbers_of_the_last_commit(seller: Seller) -> None:
