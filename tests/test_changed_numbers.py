@@ -12,6 +12,8 @@ import pytest
 from flask import Flask
 from redis import Redis
 
+from app.products.breakdown import AsinStats
+from app.products.changes import Envelope
 from app.products.importing import Import, Totals, open_sheet
 from app.products.repository import Repository
 from app.products.schemas import NewProduct
@@ -20,7 +22,7 @@ from local.application import AppServer
 from local.processes import wait_until
 from local.stack import Stack
 from tests.problems import problem
-from tests.proxy import SupabaseProxy
+from tests.proxy import SupabaseProxy, faulty_answer
 from tests.sellers import Seller, all_workers_serve, app_environment, new_seller
 
 _UNKNOWN: Final = "00000000-0000-0000-0000-000000000000"
@@ -114,6 +116,59 @@ def test_simultaneous_changes_leave_the_numbers_of_the_last_commit(seller: Selle
                 each.result()
             answer = seller.reads_stats()
             assert (answer.json()["all"], "; hit" in answer.headers["Cache-Status"]) == (2 * number, True)
+
+
+def test_an_interrupted_change_has_an_unknown_outcome(app: Flask, seller: Seller, redis: Redis) -> None:
+    """Ctrl-C may come after the change was sent. The interrupted command is `flask products import`, for example."""
+    seller.creates()
+    with pytest.raises(KeyboardInterrupt), app.app_context(), changing_stats(seller.id):
+        raise KeyboardInterrupt
+    assert seller.reads_stats().headers["Cache-Status"] == "asin-stats; fwd=bypass; detail=writer-in-flight"
+    redis.delete(seller.key)
+
+
+_STATS: Final = {"all": 1, "asin_found": 1, "needs_selection": 0, "needs_asin": 0, "manual_entry": 0}
+_ENVELOPE: Final = {"answer": True, "stats": _STATS, "version": 2}
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        None,
+        True,
+        {},
+        _STATS,
+        {"answer": True},
+        {**_ENVELOPE, "more": 1},
+        {**_ENVELOPE, "version": 0},
+        {**_ENVELOPE, "version": "2"},
+        {**_ENVELOPE, "version": True},
+        {**_ENVELOPE, "version": 2.0},
+        {**_ENVELOPE, "stats": None},
+        {**_ENVELOPE, "stats": {**_STATS, "all": 2}},
+    ],
+)
+def test_an_envelope_that_is_not_readable_is_refused(result: object) -> None:
+    """Its numbers would be stored for all readers."""
+    assert Envelope.parse(_ENVELOPE) == Envelope(answer=True, stats=AsinStats(1, 1, 0, 0, 0), version=2)
+    with pytest.raises(ValueError, match=r"not the result|a version|breakdown|sum"):
+        Envelope.parse(result)
+
+
+def test_a_change_without_a_readable_envelope_has_an_unknown_outcome(
+    stack: Stack, impatient_app: AppServer, proxy: SupabaseProxy, redis: Redis
+) -> None:
+    """The database made the change, but a gateway sent another body."""
+    with new_seller(stack.supabase, impatient_app.url) as someone:
+        someone.creates()
+        proxy.fault = faulty_answer("200 OK", b'{"answer": {"created": true}, "stats": {"all": 7}, "version": 9}')
+        answer = someone.http.post("/products", json={"title": "x"})
+        proxy.fault = None
+        assert "may have happened" in problem(answer, 503)["detail"]
+        answer = someone.reads_stats()
+        assert answer.json()["all"] == 2
+        assert answer.headers["Cache-Status"] == "asin-stats; fwd=bypass; detail=writer-in-flight"
+        redis.delete(someone.key)
 
 
 @pytest.fixture(scope="module")
