@@ -64,9 +64,10 @@ def test_a_dry_run_leaves_the_entry_unchanged(seller: Seller, redis: Redis) -> N
     """A dry run is no change, so it neither deletes nor replaces the cached numbers."""
     seller.creates()
     stored = redis.get(seller.key)
-    assert stored
+    assert redis.pexpire(seller.key, 5_000)
     assert seller.imports("title\nx\n", dry_run=True)[-1]["created"] == 1
     assert redis.get(seller.key) == stored
+    assert redis.pttl(seller.key) <= 5_000
 
 
 def test_each_batch_of_an_import_leaves_its_numbers(app: Flask, seller: Seller) -> None:
