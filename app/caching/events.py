@@ -33,9 +33,9 @@ class Event(StrEnum):
     BEGIN_FAILED = "begin-failed"
     """A begin could not be delivered."""
     INVALIDATED = "invalidated"
-    """A delete was delivered at the first attempt."""
+    """An end was delivered at the first attempt. It deleted the value, or replaced it."""
     OWED = "owed"
-    """A delete could not be delivered at the first attempt, so it is owed."""
+    """An end could not be delivered at the first attempt, so a delete is owed."""
     DELIVERED = "delivered"
     """An owed delete was delivered."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from app.caching.codec import Codec, check_length
-from app.caching.states import Replacement
+from app.caching.states import MARKS, Replacement
 
 R = TypeVar("R")
 
@@ -34,7 +34,10 @@ class Policy(Generic[R]):
 
     def payload(self, value: R) -> bytes:
         """Encode a value. Raises TypeError, ValueError or RecursionError if it cannot be stored."""
-        return check_length(self.codec.encode(value))
+        payload = check_length(self.codec.encode(value))
+        if payload.startswith(MARKS):
+            raise ValueError("the payload starts like a mark of this engine")
+        return payload
 
     def replacement(self, value: R, version: int) -> Replacement | None:
         """Return what a write leaves in the entry; None if the value cannot be stored or the version is invalid.

@@ -10,7 +10,7 @@ from app.caching.connection import Link, Send, is_cluster
 
 _FILES = {file.stem: file.read_bytes() for file in sorted((Path(__file__).parent / "lua").glob("*.lua"))}
 _FUNCTIONS = _FILES.pop("writing")
-_TEXTS = {name: text if name == "add" else _FUNCTIONS + text for name, text in _FILES.items()}
+_TEXTS = {name: text.replace(b"-- include writing.lua\n", _FUNCTIONS) for name, text in _FILES.items()}
 _DIGESTS = {name: hashlib.sha1(text, usedforsecurity=False).hexdigest() for name, text in _TEXTS.items()}
 
 ADD = _TEXTS["add"]

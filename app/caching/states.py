@@ -13,6 +13,7 @@ from typing import Generic, NamedTuple, TypeVar
 LEASE = b"lease:"
 WRITING = b"write:"
 FAILURE = b"fail:"
+MARKS = (LEASE, WRITING, FAILURE)
 
 R = TypeVar("R")
 

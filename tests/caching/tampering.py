@@ -11,7 +11,8 @@ Tampering = Callable[[Redis, str], None]
 
 DISTANT_DEADLINE: Final = 99_999_999_999_999
 """A deadline, in milliseconds since the epoch, that is thousands of years away."""
-MANY_WRITERS: Final = b"dirty:" + b",".join(b"%d@%d" % (number, DISTANT_DEADLINE) for number in range(200_000))
+_LISTED: Final = b",".join(b"%d@%d" % (number, DISTANT_DEADLINE) for number in range(200_000))
+MANY_WRITERS: Final = b"write:closed %b 0 0 " % _LISTED
 
 
 def _text(content: bytes, *, seconds: float | None = None) -> Tampering:
@@ -21,13 +22,14 @@ def _text(content: bytes, *, seconds: float | None = None) -> Tampering:
     return tamper
 
 
-def _in_flight(*, writers: int, seconds: float) -> Tampering:
+def _in_flight(*, writers: int, seconds: float, use: bytes = b"closed", kept: bytes = b"0 0 ") -> Tampering:
     """Announce writers whose deadlines are `seconds` away, in a key without a TTL."""
 
     def tamper(client: Redis, key: str) -> None:
         now: Any = client.time()
         deadline = 1000 * now[0] + round(1000 * seconds)
-        client.set(key, b"dirty:" + b",".join(b"%d@%d" % (number, deadline) for number in range(writers)))
+        listed = b",".join(b"%d@%d" % (number, deadline) for number in range(writers))
+        client.set(key, b"write:%b %b %b" % (use, listed, kept))
 
     return tamper
 
@@ -38,6 +40,16 @@ def _other(command: str, *arguments: Any) -> Tampering:  # noqa: ANN401 - argume
             pipeline.delete(key)
             getattr(pipeline, command)(key, *arguments)
             pipeline.execute()
+
+    return tamper
+
+
+def _kept(kept: bytes) -> Tampering:
+    """Announce one writer beside a value, in a key whose TTL is as long as its deadline is away."""
+
+    def tamper(client: Redis, key: str) -> None:
+        _in_flight(writers=1, seconds=1.4, use=b"serving", kept=kept)(client, key)
+        client.pexpire(key, 1400)
 
     return tamper
 
@@ -62,15 +74,26 @@ TAMPERINGS: Final[Mapping[str, Tampering]] = {
     "lease, TTL 1 h": _text(b"lease:x", seconds=3600),
     "lease, TTL 0.9 s": _text(b"lease:x", seconds=0.9),
     "lease of 1 MB": _text(b"lease:".ljust(1_000_000, b"x"), seconds=0.5),
-    "writer without TTL": _text(b"dirty:x@%d" % DISTANT_DEADLINE),
-    "writer, TTL 1 h": _text(b"dirty:x@%d" % DISTANT_DEADLINE, seconds=3600),
-    "writer with distant deadline, TTL 1 s": _text(b"dirty:x@%d" % DISTANT_DEADLINE, seconds=1),
+    "writer without TTL": _text(b"write:closed x@%d 0 0 " % DISTANT_DEADLINE),
+    "writer, TTL 1 h": _text(b"write:closed x@%d 0 0 " % DISTANT_DEADLINE, seconds=3600),
+    "writer with distant deadline, TTL 1 s": _text(b"write:closed x@%d 0 0 " % DISTANT_DEADLINE, seconds=1),
+    "writer with distant deadline and a value": _text(
+        b"write:serving x@%d %d 1 -1" % (DISTANT_DEADLINE, DISTANT_DEADLINE), seconds=1
+    ),
+    "value beside a writer, expires in 3000 years": _kept(b"%d 1 -1" % DISTANT_DEADLINE),
+    "value beside a writer, with an endless expiry": _kept(b"%b 1 -1" % (b"9" * 400)),
+    "value beside a writer, with an endless version": _kept(b"%d %b -1" % (DISTANT_DEADLINE, b"9" * 400)),
+    "expired value beside a writer": _kept(b"5 1 -1"),
+    "invalid JSON beside a writer": _kept(b"%d 1 {" % DISTANT_DEADLINE),
+    "20 MB beside a writer": _kept(b"%d 1 " % DISTANT_DEADLINE + b" " * 20_000_000),
+    "unknown use of a value": _in_flight(writers=1, seconds=1, use=b"x", kept=b"%d 1 -1" % DISTANT_DEADLINE),
     "200 000 writers without TTL": _text(MANY_WRITERS),
     "200 000 writers, TTL 1 s": _text(MANY_WRITERS, seconds=1),
     "10 000 writers in flight": _in_flight(writers=10_000, seconds=1),
     "1 writer in flight": _in_flight(writers=1, seconds=1),
-    "writer with a token of 60 kB": _text(b"dirty:".ljust(60_000, b"x"), seconds=1),
-    "tombstone without writers": _text(b"dirty:"),
+    "writer with a token of 60 kB": _text(b"write:closed ".ljust(60_000, b"x") + b" 0 0 ", seconds=1),
+    "no writers": _text(b"write:closed  0 0 ", seconds=1),
+    "cut off after the state": _text(b"write:", seconds=1),
     "empty string": _text(b""),
     "value without TTL": _text(b"-1"),
     "value, TTL 1 h": _text(b"-1", seconds=3600),

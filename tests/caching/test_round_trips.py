@@ -1,7 +1,7 @@
 """Tests of the number of round trips of each operation, counted at the server."""
 
 from app.caching.protocol import LeaseProtocol
-from app.caching.states import Outcome
+from app.caching.states import Outcome, Replacement
 from tests.caching.engines import KEY, Computation, Spy, fetch
 
 
@@ -25,8 +25,32 @@ def test_write_costs_two_round_trips(protocol: LeaseProtocol, spy: Spy) -> None:
     assert len(commands) == 2, commands
 
 
+def test_write_that_leaves_a_value_costs_two_round_trips(protocol: LeaseProtocol, spy: Spy) -> None:
+    """The read during the write costs one, and so does the read after it."""
+    _load_scripts(protocol)
+    spy.stores("before")
+    with spy.counting() as commands:
+        writer = protocol.begin(KEY)
+        assert fetch(protocol, Computation()).outcome is Outcome.HIT
+        protocol.end(KEY, writer, Replacement(1, b'"after"', 10))
+        assert fetch(protocol, Computation()).outcome is Outcome.HIT
+
+    assert len(commands) == 4, commands
+
+
+def test_read_beside_a_writer_without_a_value_costs_two_round_trips(protocol: LeaseProtocol, spy: Spy) -> None:
+    """After its computation, the reader checks that others do not use an older value."""
+    _load_scripts(protocol)
+    protocol.begin(KEY)
+    fetch(protocol, Computation())
+    with spy.counting() as commands:
+        assert fetch(protocol, Computation()).outcome is Outcome.BYPASS
+
+    assert len(commands) == 2, commands
+
+
 def test_delete_costs_one_round_trip(protocol: LeaseProtocol, spy: Spy) -> None:
-    """The script `end` deletes a value, a lease or an expired tombstone."""
+    """The script `end` deletes a value, a lease or expired writers."""
     _load_scripts(protocol)
     with spy.counting() as commands:
         protocol.end(KEY)

@@ -53,6 +53,7 @@ _CONTENTS: Final = (
     *(b"write:", b"write:a", b"write:serving a", b"write:serving  5 1 {}", b"write:serving , 5 1 {}", b"writes"),
     *(b"write:serving a@5,b@99999999999999 5 1 {}", b"write:other a@5 5 1 {}", b"write:serving @5,a@ 5 1 {}"),
     *(_SERVING, _SERVING.replace(b"serving", b"collecting"), _SERVING + b" \n\x00{}"),
+    _SERVING.replace(b" 99999999999999 1", b" 5 1"),
     *(start.ljust(LONGEST_MARK + more, b"x") for start in (b"lease:", b"write:serving ") for more in (0, 1)),
     *(b"write:serving ".ljust(LONGEST_MARK - 6 + more, b"x") + b" 5 1 {}" for more in (0, 1, 2)),
     *(b"x" * (LONGEST_VALUE + more) for more in (0, 1)),
@@ -64,9 +65,15 @@ _COMMANDS: Final = (
     *(("read", b"a", 90_000, 10**14, 90_000, 10**14), ("peek", 90_000, 100), ("peek", 10**14, 10**14)),
     *(("fill", b"a", 90_000, 100, b"{}", 30_000), ("fill", b"a", 90_000, 100, b"fail:", 30_000)),
     *(("abandon", b"a", 90_000, 100), ("begin", b"a", 30_000, 0), ("begin", b"c", 30_000, 0)),
-    *(("begin", b"c", 10**14, 0), ("begin", b"c", 10**14, 1), ("end", b"a", 30_000), ("end", b"b", 30_000)),
+    *(
+        ("begin", b"a", 10**14, 0),
+        ("begin", b"c", 10**14, 0),
+        ("begin", b"c", 10**14, 1),
+        ("end", b"a", 30_000),
+        ("end", b"b", 30_000),
+    ),
     *(("end", b"", 30_000), ("end", b"", 0), ("end", b"a", 10**14), ("end", b"a", 10**14, 1, 2, 90_000, 100, b"{}")),
-    ("end", b"a", 10**14, 99_999_999_999_999, 2, 30_000, 100, b"{}"),
+    *(("end", b"a", 10**14, 99_999_999_999_999, version, 30_000, 100, b"[]") for version in (1, 2)),
 )
 
 

@@ -73,7 +73,7 @@ def test_write_removes_tampered_entries(deployment: Deployment, protocol: LeaseP
     for name, tamper in TAMPERINGS.items():
         tamper(admin, _KEYS[name])
         token = protocol.begin(_KEYS[name])
-        assert admin.strlen(_KEYS[name]) <= 65_536 + 100
+        assert admin.strlen(_KEYS[name]) <= 65_536 + 200
         tamper(admin, _KEYS[name])
         protocol.end(_KEYS[name], token)
     tampered = time.monotonic()
@@ -95,7 +95,7 @@ def _wait_until_all_are_cached(protocol: LeaseProtocol, tampered: float) -> None
     assert wait_until(all_are_cached, seconds=left), missing
 
 
-@pytest.mark.parametrize("start", [b"fail:", b"lease:x", b"dirty:x@99999999999999"])
+@pytest.mark.parametrize("start", [b"fail:", b"lease:x", b"write:closed x@99999999999999 0 0 "])
 def test_mark_with_too_long_a_ttl_is_deleted_and_counted(protocol: LeaseProtocol, spy: Spy, start: bytes) -> None:
     """The first read deletes it, so the second read stores a value."""
     for seconds in (None, 3600):

@@ -1,17 +1,21 @@
 """Tests of writes that leave a value in the entry, and of the value that readers use while writers are in flight."""
 
-import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
-from app.caching.codec import JsonCodec
+from app.caching.codec import MAX_PAYLOAD_BYTES, JsonCodec
+from app.caching.connection import Topology, connect
 from app.caching.policy import Policy
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import Outcome, Replacement, Writer
 from local.processes import wait_until
+from local.valkey import ValkeyServer
 from tests.caching.deployments import Deployment, on_every_deployment
-from tests.caching.engines import KEY, SHORT_TIMING, Computation, Spy, engine, fetch, fetching
+from tests.caching.engines import KEY, POLICY, SHORT_TIMING, Computation, Spy, engine, fetch, fetching
 
 
 def _value(value: object, version: int) -> Replacement:
@@ -23,6 +27,11 @@ def _hit(protocol: LeaseProtocol) -> Any:  # noqa: ANN401 - any stored value
     compute = Computation("computed")
     answer = fetch(protocol, compute)
     return answer.value if answer.outcome is Outcome.HIT and not compute.calls else None
+
+
+def _server_time(spy: Spy) -> int:
+    seconds, micros = spy.redis.time()
+    return int(seconds * 1000 + micros // 1000)
 
 
 @on_every_deployment
@@ -104,7 +113,8 @@ def test_begin_that_runs_twice_cannot_leave_a_value(protocol: LeaseProtocol, spy
     writer = protocol.begin(KEY)
     spy.redis.delete(KEY)
     spy.stores("newer")
-    time.sleep(0.002)
+    began = writer.deadline - round(1000 * SHORT_TIMING.writer)
+    assert wait_until(lambda: _server_time(spy) > began, seconds=2)
     protocol._announce(KEY, writer.token)  # noqa: SLF001 - the command that runs late
     protocol.end(KEY, writer, _value("older", 1))
 
@@ -140,7 +150,7 @@ def test_unconfirmed_begin_cannot_leave_a_value(protocol: LeaseProtocol, spy: Sp
 @on_every_deployment
 def test_value_is_used_for_the_overlap_only(deployment: Deployment, spy: Spy) -> None:
     """A killed writer costs no more. Afterwards readers compute until the last writer has ended."""
-    protocol = engine(deployment.topology, timing=SHORT_TIMING.__class__(lease=1, wait=0.4, writer=5, overlap=0.05))
+    protocol = engine(deployment.topology, timing=replace(SHORT_TIMING, writer=5, overlap=0.05))
     spy.stores("before")
     slow = protocol.begin(KEY)
     assert wait_until(lambda: _hit(protocol) is None, seconds=2)
@@ -190,3 +200,63 @@ def test_policy_validates_values_and_versions() -> None:
     assert policy.replacement(1, 1) == Replacement(1, b"1", 10)
     for value, version in ((1, 0), (1, -1), (1, 2**53), (object(), 1), ("x" * (1 << 20), 1)):
         assert policy.replacement(value, version) is None
+
+
+def test_longest_value_is_kept_and_replaced(protocol: LeaseProtocol, spy: Spy) -> None:
+    """It is used while a writer is in flight, and the next longest value replaces it."""
+    before, after = ("x" * (MAX_PAYLOAD_BYTES - 2 - more) for more in (0, 1))
+    spy.stores(before)
+    writers = [protocol.begin(KEY) for _ in range(2)]
+    assert _hit(protocol) == before
+    for version, writer in enumerate(writers, 1):
+        protocol.end(KEY, writer, _value(after, version))
+        assert _hit(protocol) == after
+
+
+class _MarkCodec:
+    """A custom codec whose payloads start like the marks of the engine."""
+
+    def encode(self, value: str) -> bytes:
+        return value.encode()
+
+    def decode(self, payload: bytes) -> str:
+        return payload.decode()
+
+
+@pytest.mark.parametrize("payload", ["lease:x", "write:serving x@1 1 1 ", "fail:", "fail:x"])
+def test_payload_that_looks_like_a_mark_is_not_stored(protocol: LeaseProtocol, spy: Spy, payload: str) -> None:
+    """Neither after a miss nor by a write."""
+    policy: Policy[str] = replace(POLICY, codec=_MarkCodec())
+
+    assert protocol.fetch(KEY, lambda: payload, policy).detail == "unserialisable"
+    protocol.end(KEY, protocol.begin(KEY), policy.replacement(payload, 1))
+
+    assert spy.raw() is None
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_end_on_a_full_server_deletes_the_entry(tmp_path: Path, others: int) -> None:
+    """The value cannot be stored any more. The end is delivered all the same."""
+    with ValkeyServer(tmp_path, options=("--maxmemory-policy", "noeviction")) as server:
+        protocol = engine(server.url)
+        writers = [protocol.begin(KEY) for _ in range(others + 1)]
+        with Redis.from_url(server.url) as admin:
+            admin.config_set("maxmemory", "1")
+            protocol.end(KEY, writers[0], _value("after", 1))
+            assert admin.get(KEY) is None
+        assert protocol.breaker.owed == 0
+
+
+def test_undelivered_end_waits_until_no_reader_uses_the_value(valkey: ValkeyServer) -> None:
+    """Readers on other machines do not know that a delete is owed. A begin that was not confirmed kept no value."""
+    slept = list[float]()
+    link = connect(Topology(url=valkey.url), timeout=0.5)
+    protocol = LeaseProtocol(link, timing=replace(SHORT_TIMING, overlap=30), sleep=slept.append)
+    writers = [protocol.begin(KEY), protocol.begin(f"{KEY}:unknown")]
+    valkey.kill()
+    protocol.end(KEY, writers[0], _value("after", 1))
+    protocol.outcome_unknown(f"{KEY}:unknown", writers[1])
+    assert [20 < seconds <= 30 for seconds in slept] == [True, True]
+
+    protocol.end(KEY, protocol.begin(KEY))
+    assert len(slept) == 2

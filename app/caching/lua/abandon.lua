@@ -8,6 +8,7 @@
 --          read.lua, or 0 if there is none
 --
 -- Compare-and-delete in one script: another reader may hold the lease now, or a writer may have begun.
+-- include writing.lua
 local content = redis.pcall('GET', KEYS[1])
 if content ~= 'lease:' .. ARGV[1] then
   return peek(content, tonumber(ARGV[2]), tonumber(ARGV[3]))

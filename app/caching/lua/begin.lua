@@ -10,6 +10,7 @@
 -- One script, because two writers that begin at the same time must not remove each other. Deadlines use the clock of
 -- the server, which all writers share. If the entry already lists the token, begin runs for the second time. The entry
 -- is closed then: this begin may be one that timed out and runs late, in the middle of the change.
+-- include writing.lua
 local now = clock()
 local longest = tonumber(ARGV[2])
 local content = redis.pcall('GET', KEYS[1])

@@ -19,6 +19,7 @@
 -- evicted, it expired, or begin did not arrive) any content is deleted, even a lease.
 --
 -- If the server refuses to store the entry, because it is full, for example, the entry is deleted, as in an eviction.
+-- include writing.lua
 local function store(content, milliseconds)
   local reply = redis.pcall('SET', KEYS[1], content, 'PX', string.format('%.0f', milliseconds))
   return not reply.err or redis.call('UNLINK', KEYS[1])

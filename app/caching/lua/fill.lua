@@ -11,6 +11,7 @@
 --
 -- Compare-and-set in one script: otherwise an older value could overwrite the mark of a writer that begins between
 -- the two steps. For the same reason, a command that timed out at the client and runs later is harmless.
+-- include writing.lua
 local content = redis.pcall('GET', KEYS[1])
 if content ~= 'lease:' .. ARGV[1] then
   return peek(content, tonumber(ARGV[2]), tonumber(ARGV[3]))

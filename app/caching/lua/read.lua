@@ -29,16 +29,16 @@ end
 if type(content) == 'table' then
   return 3
 end
-local reply, longest
-if string.sub(content, 1, 6) == 'lease:' then
-  reply, longest = 1, ARGV[2]
-elseif content == 'fail:' then
-  reply, longest = 4, ARGV[4]
-else
-  return find(content, tonumber(ARGV[3]), tonumber(ARGV[5]))
-end
 local left = redis.call('PTTL', KEYS[1])
-if left < 0 or left > tonumber(longest) or #content > MAX_MARK then
-  return 5
+local state = string.sub(content, 1, 6)
+if state == 'lease:' or state == 'fail:' then
+  local reply, longest = 1, ARGV[2]
+  if state == 'fail:' then
+    reply, longest = 4, ARGV[4]
+  end
+  return left >= 0 and left <= tonumber(longest) and #content <= 65536 and reply or 5 -- MAX_MARK
+elseif state ~= 'write:' then
+  return #content > 1048576 and 5 or {content, left, 0} -- MAX_PAYLOAD_BYTES
 end
-return reply
+-- include writing.lua
+return find(content, tonumber(ARGV[3]), tonumber(ARGV[5]))

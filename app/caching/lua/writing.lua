@@ -1,4 +1,4 @@
--- Functions for the state `writing`. `scripts.py` puts them before each script that uses them.
+-- Functions for the state `writing`. `scripts.py` puts them into each script that includes this file.
 --
 -- The content of such an entry is `write:<use> <writers> <expires> <version> <value>`:
 --   use      serving: a reader may use the value for a short time. collecting: readers may not use it, but the last
