@@ -4,7 +4,7 @@ import httpx
 import pytest
 from flask import Flask, render_template
 
-from app.caching.states import FAILURE, LEASE, TOMBSTONE, state_name
+from app.caching.states import FAILURE, LEASE, WRITING, state_name
 from local.application import AppServer
 from tests.problems import problem
 from tests.sellers import Seller
@@ -81,7 +81,7 @@ def test_the_favicon_is_the_icon_of_the_desk(server: AppServer) -> None:
 
 def test_the_cache_panel_has_a_sentence_for_each_state(app: Flask) -> None:
     """Most states are short-lived, so the test renders the panel for each."""
-    states = [state_name(start) for start in (b"", b"{", LEASE, TOMBSTONE, FAILURE)]
+    states = [state_name(start) for start in (b"", b"{", LEASE, WRITING, FAILURE)]
     redis = {"enabled": True, "connected": True, "memory_usage": {}}
     common = {"redis": redis, "ttl_seconds": 2.0, "cache_key": "k", "default_ttl_seconds": 10, "app": None}
     sentences = set()
