@@ -89,7 +89,7 @@ def _import_catalogue(supabase: SupabaseServer, token: str) -> None:
     rows = [{"line": line, **asdict(row)} for line, row in enumerate(demo_rows(), start=2)]
     for start in range(0, len(rows), _ROWS_PER_CALL):
         batch = {"p_rows": rows[start : start + _ROWS_PER_CALL]}
-        done = _post(supabase, "/rest/v1/rpc/import_deals", batch, token=token)
+        done = _post(supabase, "/rest/v1/rpc/import_deals", batch, token=token)["answer"]
         if done["refused"]:
             raise ServerError(f"Supabase refused rows of the demo catalogue: {done['refused']}")
 

@@ -33,13 +33,17 @@ class Caller:
         assert response.status_code == 200, response.text
         return response.json()
 
+    def changes(self, function: str, **arguments: object) -> Any:  # noqa: ANN401 - any JSON
+        """Call a database function that changes rows and must succeed. Return its answer, without the envelope."""
+        return self.gets(function, **arguments)["answer"]
+
     def creates(self, *, deal: Mapping[str, Any] | None = None, **product: Any) -> dict[str, Any]:  # noqa: ANN401
         """Create a deal with `create_product` and return its list entry.
 
         The default title is unique, because products with the same title would be the same product.
         """
         title = new_title()
-        answer = self.gets("create_product", p_product={"title": title, **product}, p_deal=deal or {})
+        answer = self.changes("create_product", p_product={"title": title, **product}, p_deal=deal or {})
         entry: dict[str, Any] = answer["deal"]
         return entry
 

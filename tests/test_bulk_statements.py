@@ -44,7 +44,7 @@ class Owner:
         """Call bulk_deals as this user, in a separate transaction."""
         with acting_as(self.session, self.user_id):
             answer = execute(self.session, "select bulk_deals(%s, %s::uuid[], %s) as a", action, deal_ids, stage)
-        done: dict[str, Any] = answer[0]["a"]
+        done: dict[str, Any] = answer[0]["a"]["answer"]
         return done
 
     def rows(self) -> list[dict[str, Any]]:

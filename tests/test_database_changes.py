@@ -19,7 +19,7 @@ def _everything(caller: Caller) -> list[Any]:
 
 
 def _change(caller: Caller, product_id: str, **changes: object) -> dict[str, Any]:
-    changed: dict[str, Any] = caller.gets("update_product", p_product_id=product_id, p_changes=changes)
+    changed: dict[str, Any] = caller.changes("update_product", p_product_id=product_id, p_changes=changes)
     return changed
 
 
@@ -27,7 +27,7 @@ def test_get_product_returns_all_its_deals(alice: Caller) -> None:
     """Deleted deals are included. The oldest deal comes first."""
     first = alice.creates(asin="B000000001", deal={"supplier": "Acme"})
     second = alice.creates(asin="B000000001", deal={"supplier": "Bolt"})
-    alice.gets("delete_deal", p_deal_id=first["id"])
+    alice.changes("delete_deal", p_deal_id=first["id"])
     product = alice.gets("get_product", p_product_id=first["product_id"])
     assert {deal["id"]: deal["active"] for deal in product["deals"]} == {first["id"]: False, second["id"]: True}
     assert [deal["created_at"] for deal in product["deals"]] == sorted(deal["created_at"] for deal in product["deals"])
@@ -63,7 +63,7 @@ def test_changing_a_deal_writes_only_the_given_fields(alice: Caller) -> None:
     """A null removes cost and minimum quantity. A deal may change the letter case of its own supplier."""
     entry = alice.creates(deal={"supplier": "Acme", "buy_cost": "5", "moq": 2, "notes": "n"})
     changes = {"supplier": "ACME", "buy_cost": None, "stage": "received", "favorite": True}
-    changed = alice.gets("update_deal", p_deal_id=entry["id"], p_changes=changes)
+    changed = alice.changes("update_deal", p_deal_id=entry["id"], p_changes=changes)
     assert changed == {**entry, **changes, "updated_at": changed["updated_at"]}
     assert changed["updated_at"] > entry["updated_at"]
 
@@ -75,7 +75,7 @@ def test_a_change_without_effect_keeps_updated_at(alice: Caller) -> None:
     for changes in ({}, {"title": "Lamp"}, same):
         _change(alice, entry["product_id"], **changes)
     for changes in ({}, {"supplier": "Acme", "moq": 2}):
-        alice.gets("update_deal", p_deal_id=entry["id"], p_changes=changes)
+        alice.changes("update_deal", p_deal_id=entry["id"], p_changes=changes)
     alice.creates(asin="B000000001", title="Lamp", deal={"supplier": "Acme"})
     assert alice.lists() == [entry]
 
@@ -83,7 +83,7 @@ def test_a_change_without_effect_keeps_updated_at(alice: Caller) -> None:
 def test_a_deleted_deal_cannot_be_changed(alice: Caller) -> None:
     """PT410 names the deal, and nothing is changed."""
     entry = alice.creates(deal={"notes": "n"})
-    alice.gets("delete_deal", p_deal_id=entry["id"])
+    alice.changes("delete_deal", p_deal_id=entry["id"])
     before = alice.lists(p_active=False)
     for changes in ({}, {"notes": "new"}):
         refusal = alice.rpc("update_deal", p_deal_id=entry["id"], p_changes=changes)
@@ -126,11 +126,11 @@ def test_an_invalid_change_is_refused_and_changes_nothing(alice: Caller, functio
 def test_a_soft_delete_hides_the_deal_and_is_idempotent(alice: Caller) -> None:
     """The second delete returns the same and keeps the time of the first."""
     deal_id = alice.creates()["id"]
-    assert alice.gets("delete_deal", p_deal_id=deal_id) is True
+    assert alice.changes("delete_deal", p_deal_id=deal_id) is True
     assert alice.lists() == []
     deleted = alice.lists(p_active=False)
     assert (deleted[0]["active"], deleted[0]["deleted_at"] is not None) == (False, True)
-    assert alice.gets("delete_deal", p_deal_id=deal_id) is True
+    assert alice.changes("delete_deal", p_deal_id=deal_id) is True
     assert alice.lists(p_active=False) == deleted
 
 
@@ -138,13 +138,13 @@ def test_a_hard_delete_removes_the_product_only_with_its_last_deal(alice: Caller
     """A deleted deal still counts, because it can be restored."""
     first = alice.creates(asin="B000000001", deal={"supplier": "Acme"})
     second = alice.creates(asin="B000000001", deal={"supplier": "Bolt"})
-    alice.gets("delete_deal", p_deal_id=second["id"])
-    assert alice.gets("delete_deal", p_deal_id=first["id"], p_hard=True) is True
+    alice.changes("delete_deal", p_deal_id=second["id"])
+    assert alice.changes("delete_deal", p_deal_id=first["id"], p_hard=True) is True
     product = alice.gets("get_product", p_product_id=first["product_id"])
     assert [deal["id"] for deal in product["deals"]] == [second["id"]]
-    assert alice.gets("delete_deal", p_deal_id=second["id"], p_hard=True) is True
+    assert alice.changes("delete_deal", p_deal_id=second["id"], p_hard=True) is True
     assert alice.gets("get_product", p_product_id=first["product_id"]) is None
-    assert alice.gets("delete_deal", p_deal_id=second["id"], p_hard=True) is False
+    assert alice.changes("delete_deal", p_deal_id=second["id"], p_hard=True) is False
 
 
 @pytest.mark.parametrize(
@@ -164,9 +164,9 @@ def test_a_bulk_action_changes_only_the_named_deals(  # noqa: PLR0913 - the colu
     *chosen, untouched = _deals(alice, 4)
     foreign = bob.creates()
     if action == "restore":
-        alice.gets("bulk_deals", p_action="delete", p_deal_ids=[*chosen, untouched])
+        alice.changes("bulk_deals", p_action="delete", p_deal_ids=[*chosen, untouched])
     before = {entry["id"]: entry for entries in _everything(alice) for entry in entries}
-    assert alice.gets("bulk_deals", p_action=action, p_deal_ids=chosen, p_stage=stage) == {"changed": 3}
+    assert alice.changes("bulk_deals", p_action=action, p_deal_ids=chosen, p_stage=stage) == {"changed": 3}
     after = {entry["id"]: entry for entries in _everything(alice) for entry in entries}
     assert [after[deal_id][field] for deal_id in chosen] == [value] * 3
     assert all(entry["active"] is (entry["deleted_at"] is None) for entry in after.values())
@@ -220,5 +220,5 @@ def test_a_bulk_action_accepts_a_thousand_deals(stack: Stack, alice: Caller) -> 
         alice.id,
     )
     ids = [entry["id"] for entry in alice.lists()]
-    assert alice.gets("bulk_deals", p_action="move", p_deal_ids=ids, p_stage="rejected") == {"changed": 1000}
+    assert alice.changes("bulk_deals", p_action="move", p_deal_ids=ids, p_stage="rejected") == {"changed": 1000}
     assert len(alice.lists(p_stage="rejected")) == 1000

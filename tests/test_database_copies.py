@@ -26,9 +26,9 @@ def test_changing_a_product_updates_the_copies_of_all_its_deals(alice: Caller) -
     """Deleted deals are updated too. updated_at of the deals does not change."""
     first = alice.creates(upc="12345678", title="Lamp", deal={"supplier": "Acme"})
     second = alice.creates(upc="12345678", deal={"supplier": "Bolt"})
-    alice.gets("delete_deal", p_deal_id=second["id"])
+    alice.changes("delete_deal", p_deal_id=second["id"])
     changes = {"title": "Zebra", "asin": "B000000001"}
-    alice.gets("update_product", p_product_id=first["product_id"], p_changes=changes)
+    alice.changes("update_product", p_product_id=first["product_id"], p_changes=changes)
     rows = alice.http.get("/deals", params={"select": "asin_status,title_key,updated_at"}).json()
     assert {(row["asin_status"], row["title_key"]) for row in rows} == {("asin_found", "zebra")}
     assert [entry["updated_at"] for entry in alice.lists(p_asin_status="asin_found")] == [first["updated_at"]]

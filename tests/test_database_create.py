@@ -12,7 +12,7 @@ from tests.callers import Caller
 
 
 def _answer(caller: Caller, product: dict[str, Any], deal: dict[str, Any] | None = None) -> dict[str, Any]:
-    answer: dict[str, Any] = caller.gets("create_product", p_product=product, p_deal=deal or {})
+    answer: dict[str, Any] = caller.changes("create_product", p_product=product, p_deal=deal or {})
     return answer
 
 
@@ -75,10 +75,10 @@ def test_create_and_import_find_the_same_product(
         alice.rpc("create_product", p_product=earlier, p_deal={"supplier": "Acme"})
     rows = [{"line": 1, "supplier": "Acme", **product}]
     if alice.rpc("create_product", p_product=product, p_deal={"supplier": "Acme"}).status_code == 409:
-        assert alice.gets("import_deals", p_rows=rows)["refused"]
+        assert alice.changes("import_deals", p_rows=rows)["refused"]
         return
     before = alice.lists()
-    assert alice.gets("import_deals", p_rows=rows)["unchanged"] == 1
+    assert alice.changes("import_deals", p_rows=rows)["unchanged"] == 1
     assert _answer(alice, product, {"supplier": "Acme"})["created"] is False
     assert alice.lists() == before
 
@@ -111,7 +111,7 @@ def test_an_existing_deal_is_updated_with_the_given_fields_only(alice: Caller) -
 def test_creating_a_deleted_deal_again_restores_it(alice: Caller) -> None:
     """The deal keeps its id, is active, and is counted again."""
     first = alice.creates(asin="B000000001")
-    alice.gets("delete_deal", p_deal_id=first["id"])
+    alice.changes("delete_deal", p_deal_id=first["id"])
     second = _answer(alice, {"asin": "B000000001"})
     assert (second["created"], second["deal"]["id"]) == (False, first["id"])
     assert (second["deal"]["active"], second["deal"]["deleted_at"]) == (True, None)

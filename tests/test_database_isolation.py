@@ -95,10 +95,10 @@ def test_no_function_finds_another_users_rows(alice: Caller, bob: Caller, entry:
     product_id, deal_id = entry["product_id"], entry["id"]
     before = alice.gets("get_product", p_product_id=product_id)
     assert bob.gets("get_product", p_product_id=product_id) is None
-    assert bob.gets("update_product", p_product_id=product_id, p_changes={"title": "stolen"}) is None
-    assert bob.gets("update_deal", p_deal_id=deal_id, p_changes={"notes": "stolen"}) is None
-    assert bob.gets("delete_deal", p_deal_id=deal_id) is False
-    assert bob.gets("delete_deal", p_deal_id=deal_id, p_hard=True) is False
+    assert bob.changes("update_product", p_product_id=product_id, p_changes={"title": "stolen"}) is None
+    assert bob.changes("update_deal", p_deal_id=deal_id, p_changes={"notes": "stolen"}) is None
+    assert bob.changes("delete_deal", p_deal_id=deal_id) is False
+    assert bob.changes("delete_deal", p_deal_id=deal_id, p_hard=True) is False
     for action, stage in [("delete", None), ("move", "ordered"), ("favorite", None)]:
         answer = bob.rpc("bulk_deals", p_action=action, p_deal_ids=[deal_id], p_stage=stage)
         assert (answer.status_code, answer.json()["details"]) == (404, f'["{deal_id}"]')

@@ -28,7 +28,7 @@ def catalogue(stack: Stack, alice: Caller) -> list[dict[str, Any]]:
         alice.id,
     )
     for entry in alice.lists(p_search="B00000002"):
-        alice.gets("delete_deal", p_deal_id=entry["id"])
+        alice.changes("delete_deal", p_deal_id=entry["id"])
     return [*alice.lists(), *alice.lists(p_active=False)]
 
 
@@ -66,7 +66,7 @@ def test_inserts_and_deletes_between_pages_do_not_affect_other_deals(alice: Call
     before = [entry["id"] for entry in alice.lists(p_sort="title")]
     first = alice.gets("list_deals", p_sort="title", p_limit=5)
     alice.creates(title="aaaa: sorts before everything")
-    alice.gets("delete_deal", p_deal_id=first["items"][-1]["id"], p_hard=True)
+    alice.changes("delete_deal", p_deal_id=first["items"][-1]["id"], p_hard=True)
     after = {"p_after_value": first["next"]["value"], "p_after_id": first["next"]["id"]}
     rest = alice.lists(p_sort="title", **after)
     assert [entry["id"] for entry in first["items"] + rest] == before
@@ -147,13 +147,13 @@ def test_a_search_follows_every_change(alice: Caller) -> None:
     """After a change by any function, new values are found and old values are not."""
     entry = alice.creates(title="Lamp", brand="Lux", deal={"supplier": "Acme"})
     changes = {"title": "Zebra", "brand": "Nox", "asin": "B0NEWASIN0", "upc": "4006381333931"}
-    alice.gets("update_product", p_product_id=entry["product_id"], p_changes=changes)
-    alice.gets("update_deal", p_deal_id=entry["id"], p_changes={"supplier": "Bolt"})
+    alice.changes("update_product", p_product_id=entry["product_id"], p_changes=changes)
+    alice.changes("update_deal", p_deal_id=entry["id"], p_changes={"supplier": "Bolt"})
     for search in ("lamp", "lux", "acme"):
         assert alice.lists(p_search=search) == []
     for search in ("zebra", "nox", "newasin", "81333", "bolt", "ol"):
         assert [found["id"] for found in alice.lists(p_search=search)] == [entry["id"]]
-    alice.gets("delete_deal", p_deal_id=entry["id"])
+    alice.changes("delete_deal", p_deal_id=entry["id"])
     assert alice.lists(p_search="bolt") == []
     assert [found["id"] for found in alice.lists(p_search="bolt", p_active=False)] == [entry["id"]]
 

@@ -60,12 +60,12 @@ def test_a_product_with_several_deals_counts_once(alice: Caller) -> None:
     one = {**_ZERO, "all": 1, "asin_found": 1}
     assert alice.reads_stats() == one
     for deal_id in deals[:2]:
-        alice.gets("delete_deal", p_deal_id=deal_id)
+        alice.changes("delete_deal", p_deal_id=deal_id)
         assert alice.reads_stats() == one
-    alice.gets("delete_deal", p_deal_id=deals[2])
+    alice.changes("delete_deal", p_deal_id=deals[2])
     assert alice.reads_stats() == _ZERO
-    alice.gets("bulk_deals", p_action="restore", p_deal_ids=deals[:1])
+    alice.changes("bulk_deals", p_action="restore", p_deal_ids=deals[:1])
     assert alice.reads_stats() == one
     for deal_id in deals:
-        alice.gets("delete_deal", p_deal_id=deal_id, p_hard=True)
+        alice.changes("delete_deal", p_deal_id=deal_id, p_hard=True)
     assert alice.reads_stats() == _ZERO

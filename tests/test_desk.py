@@ -30,7 +30,7 @@ def test_the_cache_panel_shows_the_sellers_own_entry(visitor: Visitor, seller: S
 
 
 def test_adding_a_product_changes_its_number_at_once(visitor: Visitor, seller: Seller) -> None:
-    """The cached numbers are invalidated before the next page."""
+    """The change replaces the cached numbers before the next page."""
     assert visitor.numbers == {"all": 0, "asin_found": 0, "needs_selection": 0, "needs_asin": 0, "manual_entry": 0}
     visitor.opens("/desk/products/new")
     added = visitor.submits(
@@ -45,7 +45,7 @@ def test_adding_a_product_changes_its_number_at_once(visitor: Visitor, seller: S
     assert (added.status_code, added.headers["Location"]) == (303, "/")
     visitor.follows(added)
     assert visitor.numbers["asin_found"] == visitor.numbers["all"] == 1
-    assert "fresh from the database" in visitor.page
+    assert "from Redis" in visitor.page
     assert "“Desk lamp” was added. Status: ASIN found." in visitor.page
     for shown in ("B000000001", "Acme", "1,234.50"):
         assert shown in visitor.page

@@ -1,20 +1,26 @@
-"""Every route with an unsafe method either invalidates the caller's stats or is in a table of exceptions with a reason.
+"""After a change through any route, the next read in another process is a hit with the new numbers.
 
-The routes are read from the URL map, so a new route fails here until it is added to one of the two tables.
+The routes are read from the URL map, so a new route with an unsafe method fails here until it is added to a table. A
+route that only deletes the cached numbers, or changes no product, needs a reason.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import httpx
 import pytest
 from flask import Flask
 from redis import Redis
 
+from app.auth import current_user, login_required
+from app.products.stats import changing_stats
 from config import Settings
 from local.application import AppServer
-from tests.sellers import Seller, running_app
+from local.stack import Stack
+from tests.sellers import STATS, Seller, all_workers_serve, app_environment, running_app
 from tests.visitors import Visitor, new_visitor
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
@@ -31,7 +37,7 @@ class Actor:
 
 Call = Callable[[Actor], httpx.Response]
 
-_INVALIDATING: dict[tuple[str, str], Call] = {
+_CHANGING: dict[tuple[str, str], Call] = {
     ("products.create_product", "POST"): lambda who: who.api.http.post("/products", json={"title": "x"}),
     ("products.update_product", "PATCH"): lambda who: who.api.http.patch(
         f"/products/{who.deal['product_id']}", json={"asin": "B000000001"}
@@ -51,10 +57,15 @@ _INVALIDATING: dict[tuple[str, str], Call] = {
     ),
     ("desk.change_deal", "POST"): lambda who: who.desk.submits(f"/desk/deals/{who.deal['id']}/delete"),
 }
+_ONLY_DELETING: dict[tuple[str, str], str] = {}
+"""The routes of `_CHANGING` that delete the cached numbers instead of replacing them, each with the reason."""
 _CHANGING_NO_PRODUCT = {
     ("desk.open_session", "POST"): "opens a session, which changes no product",
     ("desk.sign_out", "POST"): "ends a session, which changes no product",
 }
+
+
+_OLD: Final = b'{"all":9,"asin_found":9,"needs_selection":0,"needs_asin":0,"manual_entry":0}'
 
 
 def _unlisted(app: Flask) -> set[tuple[str, str]]:
@@ -62,16 +73,31 @@ def _unlisted(app: Flask) -> set[tuple[str, str]]:
     unsafe = {
         (rule.endpoint, method) for rule in app.url_map.iter_rules() for method in (rule.methods or set()) - _SAFE
     }
-    return unsafe ^ (set(_INVALIDATING) | set(_CHANGING_NO_PRODUCT))
+    return unsafe ^ (set(_CHANGING) | set(_CHANGING_NO_PRODUCT))
 
 
-def _invalidates(actor: Actor, redis: Redis, call: Call) -> bool:
-    """Store a value in the caller's cache entry, make the call, and return whether the value was deleted."""
-    value = b'{"all":9,"asin_found":9,"needs_selection":0,"needs_asin":0,"manual_entry":0}'
-    redis.set(actor.api.key, value, px=9_000)
-    answer = call(actor)
-    assert answer.is_success or answer.is_redirect, answer.text
-    return redis.get(actor.api.key) is None
+def _counted(seller: Seller) -> dict[str, int]:
+    """Return the breakdown, counted from the list."""
+    statuses = {deal["product"]["id"]: deal["product"]["asin_status"] for deal in seller.lists()}
+    counts = Counter(statuses.values())
+    return {"all": len(statuses)} | {
+        status: counts[status] for status in ("asin_found", "needs_selection", "needs_asin", "manual_entry")
+    }
+
+
+def _is_hit_without_the_database(answer: httpx.Response) -> bool:
+    """Return whether the numbers came from the cache, and the request did not call the database."""
+    return answer.headers["Cache-Status"].startswith("asin-stats; hit; ttl=") and (
+        "db;" not in answer.headers["Server-Timing"]
+    )
+
+
+@pytest.fixture(scope="module")
+def elsewhere(stack: Stack, log: Path) -> Iterator[AppServer]:
+    """Run a second server on the same Redis and database, so that its process did not make the change."""
+    with AppServer(app_environment(stack), workers=1, log=log) as running:
+        assert all_workers_serve(log, workers=1)
+        yield running
 
 
 @pytest.fixture
@@ -83,27 +109,34 @@ def actor(seller: Seller, server: AppServer) -> Iterator[Actor]:
         yield Actor(seller, visitor, deal)
 
 
+def _read_after(call: Call, actor: Actor, elsewhere: AppServer) -> httpx.Response:
+    """Make a change that must succeed, and return the next read, made in another process."""
+    changed = call(actor)
+    assert changed.is_success or changed.is_redirect, changed.text
+    return actor.api.http.get(f"{elsewhere.url}{STATS}")
+
+
 def test_every_unsafe_route_is_in_one_of_the_tables(app: Flask) -> None:
-    """Every unsafe route is in exactly one of the two tables."""
+    """Every unsafe route changes products or is an exception with a reason."""
     assert _unlisted(app) == set()
-    assert not set(_INVALIDATING) & set(_CHANGING_NO_PRODUCT)
+    assert not set(_CHANGING) & set(_CHANGING_NO_PRODUCT)
+    assert set(_ONLY_DELETING) <= set(_CHANGING)
+    assert all([*_ONLY_DELETING.values(), *_CHANGING_NO_PRODUCT.values()])
 
 
-@pytest.mark.parametrize("route", _INVALIDATING, ids=" ".join)
-def test_a_change_through_the_route_invalidates(actor: Actor, redis: Redis, route: tuple[str, str]) -> None:
-    """Each route is called with a request that succeeds."""
-    assert _invalidates(actor, redis, _INVALIDATING[route])
-
-
-@pytest.mark.parametrize("route", _INVALIDATING, ids=" ".join)
-def test_after_the_change_the_next_read_is_fresh(actor: Actor, route: tuple[str, str]) -> None:
-    """The numbers equal those counted from the list."""
-    actor.api.reads_stats()
-    assert "hit" in actor.api.reads_stats().headers["Cache-Status"]
-    _INVALIDATING[route](actor)
-    answer = actor.api.reads_stats()
-    assert "miss" in answer.headers["Cache-Status"]
-    assert answer.json()["all"] == len(actor.api.lists())
+@pytest.mark.parametrize("cached", [_OLD, None], ids=["old numbers", "no entry"])
+@pytest.mark.parametrize("route", _CHANGING, ids=" ".join)
+def test_after_a_change_the_next_read_elsewhere_is_a_hit_with_the_new_numbers(
+    actor: Actor, elsewhere: AppServer, redis: Redis, route: tuple[str, str], cached: bytes | None
+) -> None:
+    """Old numbers in the entry are replaced. Without an entry, the change creates one."""
+    if cached:
+        redis.set(actor.api.key, cached, px=9_000)
+    else:
+        redis.delete(actor.api.key)
+    answer = _read_after(_CHANGING[route], actor, elsewhere)
+    assert answer.json() == _counted(actor.api)
+    assert _is_hit_without_the_database(answer) is (route not in _ONLY_DELETING)
 
 
 def test_the_check_detects_an_unlisted_route(settings: Settings) -> None:
@@ -113,6 +146,28 @@ def test_the_check_detects_an_unlisted_route(settings: Settings) -> None:
         assert _unlisted(app) == {("surprise", "PUT")}
 
 
-def test_the_check_detects_a_route_that_does_not_invalidate(actor: Actor, redis: Redis) -> None:
-    """Proves that the check can fail."""
-    assert not _invalidates(actor, redis, lambda who: who.api.http.get("/products"))
+def test_the_check_detects_a_route_that_only_deletes(actor: Actor, elsewhere: AppServer, settings: Settings) -> None:
+    """The next read calls the database, and the check sees that."""
+
+    @login_required
+    def deleting() -> str:
+        with changing_stats(current_user.user_id):
+            return ""  # no change of the repository, so there are no numbers
+
+    with running_app(settings) as app:
+        app.add_url_rule("/deleting", view_func=deleting, methods=["POST"])
+
+        def call(who: Actor) -> httpx.Response:
+            answer = app.test_client().post("/deleting", headers={"Authorization": f"Bearer {who.api.token}"})
+            return httpx.Response(answer.status_code)
+
+        answer = _read_after(call, actor, elsewhere)
+    assert not _is_hit_without_the_database(answer)
+    assert "db;" in answer.headers["Server-Timing"]
+
+
+def test_the_check_detects_a_route_that_leaves_old_numbers(actor: Actor, elsewhere: AppServer, redis: Redis) -> None:
+    """A route that does not announce its change would leave them in the entry."""
+    redis.set(actor.api.key, _OLD, px=9_000)
+    answer = _read_after(lambda who: who.api.http.get("/products"), actor, elsewhere)
+    assert answer.json() != _counted(actor.api)

@@ -17,7 +17,8 @@ from redis import Redis
 from app.caching import Freshness
 from app.diagnostics.freshness import Sample, compare, look, numbers_now
 from app.extensions import cache
-from app.products.stats import AsinStats, asin_status_stats
+from app.products.breakdown import AsinStats
+from app.products.stats import asin_status_stats
 from config import Settings
 from local.application import AppServer
 from local.processes import wait_until

@@ -54,7 +54,7 @@ class Catalogue:
         product = {"title": title, "brand": f"{next(_numbers)}"}
         deal = {"supplier": supplier, "buy_cost": cost}
         answer = execute(self.session, "select create_product(%s, %s) as a", Jsonb(product), Jsonb(deal))
-        self.deals.append(answer[0]["a"]["deal"])
+        self.deals.append(answer[0]["a"]["answer"]["deal"])
 
     def apply(self, change: Change) -> None:
         """Apply the change with the functions that the API calls."""

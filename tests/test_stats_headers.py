@@ -10,8 +10,8 @@ from redis import Redis
 from werkzeug.test import Client
 
 from app.caching import Answer, Outcome
+from app.products.breakdown import AsinStats
 from app.products.representation import stats_response
-from app.products.stats import AsinStats
 from local.application import AppServer
 from tests.problems import problem
 from tests.sellers import STATS, Seller

@@ -114,7 +114,7 @@ def test_a_purge_runs_in_bounded_steps(stack: Stack, alice: Caller, bob: Caller,
     """Each call purges at most `p_limit` deals, across all users, until none is left."""
     for someone in (alice, bob):
         for number in range(3):
-            someone.gets("delete_deal", p_deal_id=someone.creates(title=f"{number}")["id"])
+            someone.changes("delete_deal", p_deal_id=someone.creates(title=f"{number}")["id"])
     old = "update deals set deleted_at = now() - interval '99 days' where user_id = any ($1)"  # not other tests' rows
     stack.supabase.sql(old, [alice.id, bob.id])
     steps = []

@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Final, get_args
 
 from app.caching import Answer, Outcome
+from app.products.breakdown import AsinStats
 from app.products.schemas import Stage
-from app.products.stats import AsinStats
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,9 @@ from app.auth import current_user
 from app.caching import Answer, CacheUnavailableError, Freshness
 from app.database import Database, DatabaseRefusalError, DatabaseUnavailableError
 from app.extensions import cache
+from app.products.breakdown import AsinStats
 from app.products.repository import Repository
-from app.products.stats import AsinStats, asin_status_stats
+from app.products.stats import asin_status_stats
 
 logger = logging.getLogger(__name__)
 

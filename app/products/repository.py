@@ -3,13 +3,13 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 from uuid import UUID
 
 from app.database import Database, DatabaseRefusalError, DatabaseUnavailableError, OutcomeUnknownError
 from app.products import cursors
+from app.products.changes import Envelope, announcement_for
 from app.products.errors import (
     ConflictError,
     DealsDeletedError,
@@ -19,25 +19,13 @@ from app.products.errors import (
     NotFoundError,
     ProductsError,
     RestoreTooLateError,
-    UnannouncedChangeError,
 )
 from app.products.schemas import BulkAction, DealFields, ListQuery, NewProduct, ProductFields
 from app.telemetry import timed
 
 Document = dict[str, Any]
 
-_announced: Final[ContextVar[frozenset[str]]] = ContextVar("announced", default=frozenset())
-"""The users whose rows the current code may change. A new thread starts with none."""
-
-
-@contextmanager
-def announced(user_id: str) -> Iterator[None]:
-    """Permit changes to the rows of `user_id` inside the block. Only `changing_stats` may use it."""
-    reset = _announced.set(_announced.get() | {user_id})
-    try:
-        yield
-    finally:
-        _announced.reset(reset)
+_UNREADABLE: Final = "The database sent an answer in an unknown format. Please try again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +162,13 @@ class Repository:
 
     def import_deals(self, rows: Sequence[Document], *, dry_run: bool) -> Imported:
         """Import the rows in one transaction. A dry run returns the same result and changes nothing."""
-        call = self._read if dry_run else self._change
-        user: Document = {"p_user_id": self.user_id} if self.on_behalf else {}
-        answer = call("import_deals", p_rows=rows, p_dry_run=dry_run, **user)
+        arguments: Document = {"p_rows": rows, "p_dry_run": dry_run}
+        if self.on_behalf:
+            arguments["p_user_id"] = self.user_id
+        if dry_run:
+            answer = _envelope(self._read("import_deals", **arguments)).answer
+        else:
+            answer = self._change("import_deals", **arguments)
         done = _done(answer, *(member.name for member in fields(Imported)))
         refused = [(row["line"], row["column"], row["reason"]) for row in done.pop("refused")]
         return Imported(**done, refused=refused)
@@ -190,10 +182,15 @@ class Repository:
             return self.database.read(self.token, function, arguments)
 
     def _change(self, function: str, **arguments: object) -> Any:  # noqa: ANN401 - any JSON
-        if self.user_id not in _announced.get():
-            raise UnannouncedChangeError(f"{function} must be called inside `with changing_stats(user_id)`")
+        """Call a SQL function that changes rows, and return its answer. `changing_stats` gets the breakdown it left."""
+        announcement = announcement_for(self.user_id)
         with timed("db"):
-            return self.database.change(self.token, function, arguments)
+            result = self.database.change(self.token, function, arguments)
+        try:
+            announcement.last = _envelope(result)
+        except DatabaseUnavailableError:
+            raise OutcomeUnknownError from None
+        return announcement.last.answer
 
 
 @contextmanager
@@ -224,8 +221,16 @@ def _deals_refused(error: DatabaseRefusalError, bulk: BulkAction) -> Exception:
 def _document(answer: object, *names: str) -> Document:
     """Return the answer if it is an object with these members: a gateway may answer 200 with any content."""
     if not isinstance(answer, dict) or not answer.keys() >= set(names):
-        raise DatabaseUnavailableError("The database sent an answer in an unknown format. Please try again.")
+        raise DatabaseUnavailableError(_UNREADABLE)
     return answer
+
+
+def _envelope(result: object) -> Envelope:
+    """Return the envelope of a SQL function that changes rows, validated like the answers in `_document`."""
+    try:
+        return Envelope.parse(result)
+    except ValueError:
+        raise DatabaseUnavailableError(_UNREADABLE) from None
 
 
 def _done(answer: object, *names: str) -> Document:

@@ -10,7 +10,7 @@ from flask import Response, json
 from werkzeug.datastructures import Headers
 
 from app.caching import Answer, Outcome
-from app.products.stats import AsinStats
+from app.products.breakdown import AsinStats
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -3,50 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import NamedTuple, Self
 from uuid import UUID
 
 from app.caching import JsonCodec
 from app.database import DatabaseUnavailableError, OutcomeUnknownError
 from app.extensions import cache
+from app.products.breakdown import AsinStats
+from app.products.changes import Announcement, announced
 from app.products.context import caller_repository, database_is_available
-from app.products.repository import announced
-
-_MAX_COUNT = 2**53  # larger JSON numbers are not exact in every client
-
-
-class AsinStats(NamedTuple):
-    """The number of a user's products with an active deal, by status. The four statuses sum to `total`."""
-
-    total: int
-    asin_found: int
-    needs_selection: int
-    needs_asin: int
-    manual_entry: int
-
-    @classmethod
-    def parse(cls, document: object) -> Self:
-        """Parse `{"all": …, "asin_found": …, …}`. Raises ValueError for anything else, including a wrong sum."""
-        names = ["all", *cls._fields[1:]]
-        if not isinstance(document, dict) or set(document) != set(names):
-            raise ValueError("not a status breakdown")
-        numbers = [document[name] for name in names]
-        if not all(type(number) is int and 0 <= number < _MAX_COUNT for number in numbers):
-            raise ValueError("a status breakdown holds counts")
-        if sum(numbers[1:]) != numbers[0]:
-            raise ValueError("the four statuses must sum to all")
-        return cls(*numbers)
-
-    def document(self) -> dict[str, int]:
-        """Return the JSON form."""
-        return {
-            "all": self.total,
-            "asin_found": self.asin_found,
-            "needs_selection": self.needs_selection,
-            "needs_asin": self.needs_asin,
-            "manual_entry": self.manual_entry,
-        }
-
 
 _JSON = JsonCodec()
 
@@ -93,11 +57,13 @@ def asin_status_stats(user_id: str) -> AsinStats:
 
 @contextmanager
 def changing_stats(user_id: str) -> Iterator[None]:
-    """Permit changes to the products of `user_id` inside the block, and invalidate the cached breakdown.
+    """Permit changes to the products of `user_id` inside the block, and update the cached breakdown after it.
 
-    A tombstone replaces the user's cache entry before the block and is deleted after it, also when the block fails.
-    When the outcome of the change is unknown, the tombstone stays until its deadline, because the database may still
-    commit. While the database is down, the block is not entered, so that the cached breakdown is kept.
+    The block is a write of `cache.writing`. At its end, the cache entry gets the breakdown that the last change of the
+    block returned. The entry is deleted instead if no change returned one, for example because the change was refused.
+    If the outcome of a change is unknown, no breakdown is stored until the writer's deadline, because the database may
+    still commit. This is also the case when the process is interrupted inside the block. While the database is down,
+    the block is not entered, so that the cached breakdown is kept.
 
     Raises:
         DatabaseUnavailableError: the database is down.
@@ -105,12 +71,21 @@ def changing_stats(user_id: str) -> Iterator[None]:
     """
     if not database_is_available():
         raise DatabaseUnavailableError
-    with cache.writing(asin_status_stats, user_id), announced(user_id):
+    with cache.writing(asin_status_stats, user_id), announced(user_id) as announcement:
         try:
             yield
         except OutcomeUnknownError:
             raise
-        except BaseException:
-            cache.delete_memoized(asin_status_stats, user_id)
+        except Exception:
+            _end_write(user_id, announcement)
             raise
+        _end_write(user_id, announcement)
+
+
+def _end_write(user_id: str, announcement: Announcement) -> None:
+    """End the write of `changing_stats` with the breakdown that the last change returned, if there is one."""
+    last = announcement.last
+    if last is None:
         cache.delete_memoized(asin_status_stats, user_id)
+    else:
+        asin_status_stats.replace(last.stats, last.version, user_id)

@@ -56,7 +56,7 @@ def _change(method: str, deal_id: str, fields: object) -> tuple[str, dict[str, A
 
 def _deal(response: httpx.Response) -> dict[str, Any]:
     """Return the deal of an answer; an empty object after a deletion."""
-    answer = response.raise_for_status().json()
+    answer = response.raise_for_status().json()["answer"]
     return answer.get("deal", answer) if isinstance(answer, dict) else {}
 
 

@@ -12,7 +12,10 @@ create table counting.asin_stats (
     asin_found bigint not null default 0,
     needs_selection bigint not null default 0,
     needs_asin bigint not null default 0,
-    manual_entry bigint not null default 0
+    manual_entry bigint not null default 0,
+    -- Every write of the row raises the version, and keeps the row locked until the transaction ends. Therefore the
+    -- versions of a user are in commit order, and equal versions have equal numbers. Without a row, the version is 1.
+    version bigint not null default 2
     -- Half of each page is left free, so that updates need no new index entries (heap-only tuples).
 ) with (fillfactor = 50);
 
@@ -68,8 +71,8 @@ begin
 end
 $$;
 
--- Add these numbers to the counters of a user. Does nothing for a user who is being deleted: the foreign key deletes
--- the row of counters.
+-- Add these numbers to the counters of a user, and raise their version. Does nothing for a user who is being deleted:
+-- the foreign key deletes the row of counters.
 create function counting.add(
     p_user_id uuid, p_asin_found bigint, p_needs_selection bigint, p_needs_asin bigint, p_manual_entry bigint
 ) returns void
@@ -82,7 +85,8 @@ begin
         asin_found = s.asin_found + excluded.asin_found,
         needs_selection = s.needs_selection + excluded.needs_selection,
         needs_asin = s.needs_asin + excluded.needs_asin,
-        manual_entry = s.manual_entry + excluded.manual_entry;
+        manual_entry = s.manual_entry + excluded.manual_entry,
+        version = s.version + 1;
 end
 $$;
 

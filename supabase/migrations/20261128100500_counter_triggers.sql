@@ -64,7 +64,8 @@ create function counting.deals_truncated() returns trigger
 as $$
 begin
     truncate counting.products;
-    update counting.asin_stats set asin_found = 0, needs_selection = 0, needs_asin = 0, manual_entry = 0;
+    update counting.asin_stats s
+    set asin_found = 0, needs_selection = 0, needs_asin = 0, manual_entry = 0, version = s.version + 1;
     return null;
 end
 $$;

@@ -1,19 +1,27 @@
 -- Functions that return the counters and correct them.
 
--- Return the five numbers of a user; zeros if the user has no row.
+-- Return the five numbers of a user and their version: {"stats": {"all", …}, "version"}. Without a row of counters, the
+-- numbers are zeros. In PL/pgSQL, because sessions do not keep the plan of a function in SQL: planning takes ten times
+-- as long as reading the row.
 create function counting.breakdown(p_user_id uuid) returns jsonb
-    language sql stable
-    return (
-        select jsonb_build_object(
-            'all', coalesce(sum(s.asin_found + s.needs_selection + s.needs_asin + s.manual_entry), 0),
-            'asin_found', coalesce(sum(s.asin_found), 0),
-            'needs_selection', coalesce(sum(s.needs_selection), 0),
-            'needs_asin', coalesce(sum(s.needs_asin), 0),
-            'manual_entry', coalesce(sum(s.manual_entry), 0)
-        )
-        from counting.asin_stats s
-        where s.user_id = p_user_id
+    language plpgsql stable set search_path = ''
+as $$
+declare
+    v_row counting.asin_stats;
+begin
+    select * into v_row from counting.asin_stats s where s.user_id = p_user_id;
+    return jsonb_build_object(
+        'stats', jsonb_build_object(
+            'all', coalesce(v_row.asin_found + v_row.needs_selection + v_row.needs_asin + v_row.manual_entry, 0),
+            'asin_found', coalesce(v_row.asin_found, 0),
+            'needs_selection', coalesce(v_row.needs_selection, 0),
+            'needs_asin', coalesce(v_row.needs_asin, 0),
+            'manual_entry', coalesce(v_row.manual_entry, 0)
+        ),
+        'version', coalesce(v_row.version, 1)
     );
+end
+$$;
 
 -- Raise PT403 if the id is not that of the caller. The service role may use any id. Inside a security definer function,
 -- the setting "role" contains the role that PostgREST chose, and current_user is the owner of the function.
@@ -37,7 +45,21 @@ create function public.get_asin_stats(p_user_id uuid) returns jsonb
 as $$
 begin
     perform counting.require_self(p_user_id);
-    return counting.breakdown(p_user_id);
+    return counting.breakdown(p_user_id) -> 'stats';
+end
+$$;
+
+-- Return the result of a change in an envelope: {"answer": p_answer, "stats", "version"}, the last two from breakdown.
+-- Every function that changes rows of a user calls this last, under the lock of the user. The numbers are therefore
+-- those that its transaction leaves, and the caller needs no second query. Raises PT403 for the id of another user.
+-- Security definer, because no role may read the counters. Volatile, because a stable function would not see changes
+-- that were made while p_answer was computed.
+create function private.with_stats(p_user_id uuid, p_answer jsonb) returns jsonb
+    language plpgsql security definer set search_path = ''
+as $$
+begin
+    perform counting.require_self(p_user_id);
+    return jsonb_build_object('answer', p_answer) || counting.breakdown(p_user_id);
 end
 $$;
 
@@ -60,7 +82,7 @@ declare
 begin
     perform counting.require_self(p_user_id);
     perform pg_advisory_xact_lock(private.user_lock(p_user_id));
-    v_before := counting.breakdown(p_user_id);
+    v_before := counting.breakdown(p_user_id) -> 'stats';
     insert into counting.products as c (user_id, product_id, asin_status)
     select p.user_id, p.id, p.asin_status
     from public.products p
@@ -91,22 +113,23 @@ begin
     group by u.id
     on conflict (user_id) do update set
         asin_found = excluded.asin_found, needs_selection = excluded.needs_selection,
-        needs_asin = excluded.needs_asin, manual_entry = excluded.manual_entry;
+        needs_asin = excluded.needs_asin, manual_entry = excluded.manual_entry, version = s.version + 1;
     update public.deals d set asin_status = d.asin_status
     from public.products p
     where d.user_id = p_user_id and p.user_id = p_user_id and p.id = d.product_id
       and (d.asin_status <> p.asin_status or d.title_key <> lower(p.title));
     get diagnostics v_copies = row_count;
     return jsonb_build_object(
-        'before', v_before, 'after', counting.breakdown(p_user_id), 'repaired', v_repaired + v_removed,
-        'copies', v_copies
+        'before', v_before, 'after', counting.breakdown(p_user_id) -> 'stats',
+        'repaired', v_repaired + v_removed, 'copies', v_copies
     );
 end
 $$;
 
 -- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
 -- public to its roles. Revoke all of that, then grant what is needed.
-revoke execute on function counting.breakdown, counting.require_self, public.get_asin_stats, public.recount_asin_stats
+revoke execute on function counting.breakdown, counting.require_self, private.with_stats, public.get_asin_stats,
+    public.recount_asin_stats
     from public, anon, authenticated, service_role;
-grant execute on function public.get_asin_stats, public.recount_asin_stats
+grant execute on function private.with_stats, public.get_asin_stats, public.recount_asin_stats
     to authenticated, service_role;

@@ -1,5 +1,6 @@
 -- Create, change and delete one product or deal.
--- Each public function is one transaction. The functions run with the rights of their caller, under row level security.
+-- Each public function is one transaction, and returns its answer in the envelope of private.with_stats. The functions
+-- run with the rights of their caller, under row level security.
 
 -- Raise PT422 if the object has other keys than these. A misspelt field must not be ignored silently.
 create function private.require_keys(p_object jsonb, variadic p_keys text[]) returns void
@@ -99,7 +100,7 @@ begin
 end
 $$;
 
--- Create a deal and, if the user has no product with this ASIN or UPC, its product. Returns {"created": whether the
+-- Create a deal and, if the user has no product with this ASIN or UPC, its product. Answer: {"created": whether the
 -- deal is new, "deal": list entry}.
 create function public.create_product(p_product jsonb, p_deal jsonb) returns jsonb
     language plpgsql set search_path = ''
@@ -112,7 +113,7 @@ begin
     perform private.require_keys(p_product, 'asin', 'upc', 'title', 'brand', 'multiple_asins');
     perform private.require_keys(p_deal, 'supplier', 'buy_cost', 'moq', 'stage', 'favorite', 'notes');
     v_product := private.find_or_create_product(v_user_id, p_product);
-    return private.create_or_overwrite_deal(v_user_id, v_product.id, p_deal);
+    return private.with_stats(v_user_id, private.create_or_overwrite_deal(v_user_id, v_product.id, p_deal));
 exception
     when integrity_constraint_violation or data_exception then
         get stacked diagnostics v_constraint = constraint_name;
@@ -120,7 +121,7 @@ exception
 end
 $$;
 
--- Change the given fields of a product. An explicit null clears asin or upc. Returns the product in the form of
+-- Change the given fields of a product. An explicit null clears asin or upc. Answer: the product in the form of
 -- get_product, or null if the caller has no such product.
 create function public.update_product(p_product_id uuid, p_changes jsonb) returns jsonb
     language plpgsql set search_path = ''
@@ -133,14 +134,14 @@ begin
     perform private.require_keys(p_changes, 'asin', 'upc', 'title', 'brand', 'multiple_asins');
     select * into v_product from public.products p where p.id = p_product_id and p.user_id = v_user_id;
     if v_product.id is null then
-        return null;
+        return private.with_stats(v_user_id, null);
     end if;
     v_product := jsonb_populate_record(v_product, p_changes);
     update public.products p
     set asin = v_product.asin, upc = v_product.upc, title = v_product.title, brand = v_product.brand,
         multiple_asins = v_product.multiple_asins
     where p.id = v_product.id;
-    return public.get_product(v_product.id);
+    return private.with_stats(v_user_id, public.get_product(v_product.id));
 exception
     when integrity_constraint_violation or data_exception then
         get stacked diagnostics v_constraint = constraint_name;
@@ -148,7 +149,7 @@ exception
 end
 $$;
 
--- Change the given fields of a deal. An explicit null clears buy_cost or moq. Returns the list entry, or null if the
+-- Change the given fields of a deal. An explicit null clears buy_cost or moq. Answer: the list entry, or null if the
 -- caller has no such deal. Raises PT410 for a deleted deal, which has to be restored first.
 create function public.update_deal(p_deal_id uuid, p_changes jsonb) returns jsonb
     language plpgsql set search_path = ''
@@ -161,7 +162,7 @@ begin
     perform private.require_keys(p_changes, 'supplier', 'buy_cost', 'moq', 'stage', 'favorite', 'notes');
     select * into v_deal from public.deals d where d.id = p_deal_id and d.user_id = v_user_id;
     if v_deal.id is null then
-        return null;
+        return private.with_stats(v_user_id, null);
     end if;
     if not v_deal.active then
         raise sqlstate 'PT410' using
@@ -172,7 +173,7 @@ begin
     set supplier = v_deal.supplier, buy_cost = v_deal.buy_cost, moq = v_deal.moq, stage = v_deal.stage,
         favorite = v_deal.favorite, notes = v_deal.notes
     where d.id = v_deal.id;
-    return private.deal_item_of(v_user_id, v_deal.id);
+    return private.with_stats(v_user_id, private.deal_item_of(v_user_id, v_deal.id));
 exception
     when integrity_constraint_violation or data_exception then
         get stacked diagnostics v_constraint = constraint_name;
@@ -181,9 +182,9 @@ end
 $$;
 
 -- Delete a deal so that it can be restored, or remove it permanently with p_hard. Deleting a deleted deal again changes
--- nothing. Permanent removal includes the product if it has no other deal. Returns false if the caller has no such
--- deal. Raises PT422 if the deal violates a constraint.
-create function public.delete_deal(p_deal_id uuid, p_hard boolean default false) returns boolean
+-- nothing. Permanent removal includes the product if it has no other deal. Answer: false if the caller has no such
+-- deal, else true. Raises PT422 if the deal violates a constraint.
+create function public.delete_deal(p_deal_id uuid, p_hard boolean default false) returns jsonb
     language plpgsql set search_path = ''
 as $$
 declare
@@ -193,7 +194,7 @@ declare
 begin
     select * into v_deal from public.deals d where d.id = p_deal_id and d.user_id = v_user_id;
     if v_deal.id is null then
-        return false;
+        return private.with_stats(v_user_id, 'false');
     end if;
     if p_hard then
         delete from public.deals d where d.id = v_deal.id;
@@ -203,7 +204,7 @@ begin
     else
         update public.deals d set active = false, deleted_at = now() where d.id = v_deal.id and d.active;
     end if;
-    return true;
+    return private.with_stats(v_user_id, 'true');
 exception
     when integrity_constraint_violation then
         get stacked diagnostics v_constraint = constraint_name;

@@ -1,4 +1,4 @@
--- Change many deals in one transaction.
+-- Change many deals in one transaction. The answer is returned in the envelope of private.with_stats.
 
 -- Validate the arguments of bulk_deals before anything is changed. Raises PT422.
 create function private.require_bulk(p_action text, p_deal_ids uuid[], p_stage text) returns void
@@ -34,7 +34,7 @@ begin
 end
 $$;
 
--- Apply one action to all of these deals, or to none of them. Returns {"changed": number of different ids}. Deals that
+-- Apply one action to all of these deals, or to none of them. Answer: {"changed": number of different ids}. Deals that
 -- already have the wanted state are not updated. For deleted deals, only the actions delete and restore are possible.
 -- Raises PT404 if an id is not that of a deal of the caller. Raises PT410 if a deleted deal should be moved or marked,
 -- or if it was deleted too long ago to be restored. The detail of both errors is the JSON array of the ids concerned.
@@ -75,7 +75,7 @@ begin
     where d.id = any (v_found)
       and case p_action when 'delete' then d.active when 'restore' then not d.active
               when 'move' then d.stage <> p_stage when 'favorite' then not d.favorite else d.favorite end;
-    return jsonb_build_object('changed', cardinality(v_found));
+    return private.with_stats(v_user_id, jsonb_build_object('changed', cardinality(v_found)));
 exception
     when integrity_constraint_violation or data_exception then
         get stacked diagnostics v_constraint = constraint_name;

@@ -92,8 +92,8 @@ $$;
 -- any of "product_id", "asin", "upc", "title", "brand", "multiple_asins", "supplier", "buy_cost", "moq", "stage",
 -- "favorite", "notes"}]. A missing or null value keeps what is stored. If several rows are for one deal, the last one
 -- counts. A row that contradicts existing data is refused, and the other rows are imported. With p_dry_run, the result
--- is the same and nothing is written. Returns {"created", "updated", "unchanged", "repeated": numbers of rows,
--- "refused": [{"line", "column", "reason"}]}.
+-- is the same and nothing is written. Answer: {"created", "updated", "unchanged", "repeated": numbers of rows,
+-- "refused": [{"line", "column", "reason"}]}, in the envelope of private.with_stats.
 -- Security definer: under row level security, the comparisons with lower(…) could not use an index, because they are
 -- not leakproof, and the time of a batch would grow with the catalogue. All statements therefore contain the user id.
 create function public.import_deals(p_rows jsonb, p_dry_run boolean default false, p_user_id uuid default null)
@@ -111,7 +111,7 @@ begin
         perform private.write_products(v_user_id, v_plan);
         perform private.write_deals(v_user_id, v_plan);
     end if;
-    return (
+    return private.with_stats(v_user_id, (
         select jsonb_build_object(
             'created', count(*) filter (where r.last and r.deal_id is null),
             'updated', count(*) filter (where r.last and r.deal_id is not null
@@ -123,7 +123,7 @@ begin
                                           order by r.line) filter (where r.problem is not null), '[]')
         )
         from unnest(v_plan) r
-    );
+    ));
 exception
     when integrity_constraint_violation or data_exception then
         get stacked diagnostics v_constraint = constraint_name;

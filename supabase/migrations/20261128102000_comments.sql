@@ -41,6 +41,7 @@ comment on column counting.asin_stats.asin_found is 'Number of products with an 
 comment on column counting.asin_stats.needs_selection is 'Number of products with several candidate ASINs.';
 comment on column counting.asin_stats.needs_asin is 'Number of products with a UPC but no ASIN.';
 comment on column counting.asin_stats.manual_entry is 'Number of products with neither an ASIN nor a UPC.';
+comment on column counting.asin_stats.version is 'Raised by every write of the row, in commit order.';
 
 comment on table counting.products is 'The products that are counted in asin_stats.';
 comment on column counting.products.user_id is 'Owner of the product.';
@@ -79,7 +80,7 @@ comment on function counting.lock_caller is 'Lock the changes of the caller befo
 comment on function counting.lock_users is
     'Lock the changes of these users in the order of their ids, so that two statements that change several users '
     'cannot deadlock.';
-comment on function counting.add is 'Add these numbers to the counters of a user.';
+comment on function counting.add is 'Add these numbers to the counters of a user, and raise their version.';
 comment on function counting.count_one is 'Count the current state of one product.';
 comment on function counting.count_many is 'Count the current state of several products.';
 comment on function counting.count_products is 'Count the current state of these products.';
@@ -100,10 +101,12 @@ comment on function private.check_copies is
 comment on function private.copy_again is 'Copy again after an update of a deal whose product was not found before.';
 
 -- Stats
-comment on function counting.breakdown is 'Return the five numbers of a user; zeros if the user has no row.';
+comment on function counting.breakdown is 'Return the five numbers of a user and their version.';
 comment on function counting.require_self is 'Raise PT403 if the id is not that of the caller.';
 comment on function public.get_asin_stats is
     'Return the number of products with at least one active deal, in total and per status.';
+comment on function private.with_stats is
+    'Return the result of a change in an envelope, with the stats and their version.';
 comment on function public.recount_asin_stats is
     'Count the products of a user from scratch, and correct wrong counters and wrong copies in deals.';
 

@@ -16,7 +16,8 @@ from app.caching.memoize import EXTENSION
 from app.caching.protocol import LeaseProtocol
 from app.database import Database, DatabaseRefusalError, DatabaseUnavailableError, OutcomeUnknownError
 from app.extensions import cache
-from app.products.stats import AsinStats, asin_status_stats, changing_stats
+from app.products.breakdown import AsinStats
+from app.products.stats import asin_status_stats, changing_stats
 from tests.caching.stepped import Region, SteppedBreaker, SteppedRedis, Thread, clock, sleep
 from tests.caching.steps import Effect
 

@@ -1,4 +1,7 @@
-"""After random statements in two concurrent sessions, counters, copies and lists agree with the tables."""
+"""After random statements in two concurrent sessions, counters, copies and lists agree with the tables.
+
+Whenever the committed numbers of a user have changed, their version has risen.
+"""
 
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +17,7 @@ from tests.counters.lists import View, disagreements, views
 from tests.counters.oracle import differences, recount
 from tests.counters.sessions import BackgroundSession, wait_until_done_or_blocked
 from tests.counters.statements import REFUSALS, Statement, statements
+from tests.counters.versions import History, current
 from tests.postgres import Session, execute, new_user
 
 
@@ -136,10 +140,12 @@ def test_counters_and_lists_are_exact_after_each_step_of_two_sessions(
     """
     for each in pool:
         each.reset()
-    users = Users(administrator)
+    users, history = Users(administrator), History()
     for step in steps:
         _run_step(step, users, pool)
+        assert history.errors(current(partial(execute, administrator), list(users.ids.values()))) == []
     _commit_all(pool)
+    assert history.errors(current(partial(execute, administrator), list(users.ids.values()))) == []
     with administrator.transaction():
         assert users.errors(administrator, alone=True) == []
         assert users.list_errors(administrator, view) == []
@@ -155,7 +161,7 @@ def test_counters_and_lists_are_exact_on_the_embedded_database(stack: Stack, ste
     created = (
         "insert into auth.users (id, email) values (gen_random_uuid(), gen_random_uuid() || '@a.example') returning id"
     )
-    ids = {name: str(run(created)[0]["id"]) for name in ("alice", "bob")}
+    ids, history = {name: str(run(created)[0]["id"]) for name in ("alice", "bob")}, History()
     for step in steps:
         actor = step.statement.actor
         role = "authenticated" if actor in ids else actor
@@ -171,6 +177,7 @@ def test_counters_and_lists_are_exact_on_the_embedded_database(stack: Stack, ste
                 raise
             run("rollback")
         assert differences(run, list(ids.values())) == []
+        assert history.errors(current(run, list(ids.values()))) == []
     for user_id in ids.values():
         assert disagreements(run, user_id, [view]) == []
         counted = recount(run, user_id)

@@ -15,7 +15,8 @@ from app.caching import Answer, LeaseCache, Outcome, scripts
 from app.caching.policy import Policy
 from app.extensions import cache
 from app.factory import create_app
-from app.products.stats import AsinStats, asin_status_stats
+from app.products.breakdown import AsinStats
+from app.products.stats import asin_status_stats
 from app.startup import announce
 
 KILL_HEADER: Final = "X-Test-Die"

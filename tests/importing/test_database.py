@@ -19,7 +19,7 @@ Outcome = dict[str, Any]
 def _imports(caller: Caller, *rows: Row, **arguments: object) -> Outcome:
     """Import rows with line numbers from 2 on, as in a file."""
     numbered = [{"line": line, **row} for line, row in enumerate(rows, start=2)]
-    outcome: Outcome = caller.gets("import_deals", p_rows=numbered, **arguments)
+    outcome: Outcome = caller.changes("import_deals", p_rows=numbered, **arguments)
     assert sum(outcome[name] for name in ("created", "updated", "unchanged", "repeated")) == (
         len(rows) - len(outcome["refused"])
     )
@@ -90,7 +90,7 @@ def test_a_deal_is_identified_by_its_supplier_and_empty_cells_change_nothing(ali
     """A row changes only its non-empty fields, and restores a deleted deal."""
     _imports(alice, {"asin": _A, "title": "x", "supplier": "Acme", "buy_cost": "1.00", "notes": "keep"})
     deal = alice.lists()[0]["id"]
-    alice.gets("delete_deal", p_deal_id=deal)
+    alice.changes("delete_deal", p_deal_id=deal)
     outcome = _imports(alice, {"asin": _A, "supplier": "ACME", "moq": 3}, {"asin": _A, "supplier": "Bolt"})
     assert _counts(outcome) == (1, 1, 0, 0, 0)
     found = {item["supplier"]: item for item in alice.lists()}
@@ -219,5 +219,5 @@ def test_rows_are_looked_up_by_index_in_tables_without_statistics(stack: Stack, 
     both = " union all ".join(map(tables.format, ("pg_stat_user_tables", "pg_stat_xact_user_tables")))
     reads = f"select sum(read)::int as n from ({both}) _"  # noqa: S608 - our own names
     before = stack.supabase.sql(reads)[0]["n"]
-    alice.gets("import_deals", p_rows=rows)
+    alice.changes("import_deals", p_rows=rows)
     assert 0 < stack.supabase.sql(reads)[0]["n"] - before < 2_000
