@@ -139,8 +139,8 @@ def test_flush_all_drops_100_000_entries_without_blocking_the_server(contents: R
 
 
 @pytest.mark.parametrize("scope", ["--user", "--all"])
-def test_only_force_drops_tombstones(app: Flask, redis: Redis, scope: str) -> None:
-    """Without --force tombstones are kept, so that no reader stores a value during a change."""
+def test_only_force_drops_entries_with_writers_in_flight(app: Flask, redis: Redis, scope: str) -> None:
+    """Without --force the list of writers is kept, so that no reader stores a value during a change."""
     user = uuid4()
     arguments = ["cache", "flush", *([scope, str(user)] if scope == "--user" else [scope, "--yes"])]
     deadline = 1000 * redis.time()[0] + 20_000

@@ -112,8 +112,8 @@ def test_a_failed_write_is_a_503_and_never_leaves_an_old_number(
         assert someone.stats()["all"] == len({item["product_id"] for item in someone.lists()})
 
 
-def test_a_lost_answer_keeps_the_tombstone(someone: Seller, proxy: SupabaseProxy) -> None:
-    """The change did happen and is visible at once. No value is stored until the tombstone expires."""
+def test_a_lost_answer_keeps_the_writer_in_the_entry(someone: Seller, proxy: SupabaseProxy) -> None:
+    """The change did happen and is visible at once. No value is stored until the deadline of the writer."""
     assert someone.stats()["all"] == 0
     proxy.fault = FAULTS["answer lost"]
     assert "may have happened" in _unavailable(_WRITES["create"](someone, {}))["detail"]
@@ -132,10 +132,8 @@ def _refuses(status: str, code: str) -> Fault:
 
 
 @pytest.mark.parametrize(("code", "state"), [("40003", "writing"), ("08007", "writing"), ("40001", "absent")])
-def test_only_a_certain_rollback_removes_the_tombstone(
-    someone: Seller, proxy: SupabaseProxy, code: str, state: str
-) -> None:
-    """For some SQLSTATEs it is unknown whether the transaction committed. Then the tombstone is kept."""
+def test_only_a_certain_rollback_ends_the_write(someone: Seller, proxy: SupabaseProxy, code: str, state: str) -> None:
+    """For some SQLSTATEs it is unknown whether the transaction committed. Then the writer stays in the entry."""
     proxy.fault = _refuses("500 Internal Server Error", code)
     _unavailable(_WRITES["create"](someone, {}))
     proxy.fault = None
@@ -156,7 +154,7 @@ def test_a_token_that_expires_on_the_way_to_the_database_is_a_401(someone: Selle
 def test_a_change_that_was_not_sent_is_answered_with_nothing_was_changed(
     someone: Seller, settings: Settings, redis: Redis
 ) -> None:
-    """The connection is refused, so the outcome is known and no tombstone is kept."""
+    """The connection is refused, so the outcome is known and no writer stays in the entry."""
     unreachable = settings.model_copy(update={"supabase_url": f"http://127.0.0.1:{free_port()}"})
     headers = {"Authorization": f"Bearer {someone.token}"}
     redis.delete(someone.key)

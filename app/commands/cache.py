@@ -37,16 +37,16 @@ def status(user: UUID | None, *, as_json: bool) -> None:
 @cache_commands.command("flush")
 @click.option("--user", type=click.UUID, metavar="ID", help="Delete this user's entry.")
 @click.option("--all", "everybody", is_flag=True, help="Delete all entries of the cache and nothing else.")
-@click.option("--force", is_flag=True, help="Also delete the tombstones of changes in progress.")
+@click.option("--force", is_flag=True, help="Also delete entries with changes in progress.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @audited("cache.flush", "user", "everybody")
 def flush(user: UUID | None, *, everybody: bool, force: bool, yes: bool) -> None:
     """Delete one user's entry, or all entries of the cache, and print their number.
 
-    While a change is in progress, the user's entry is a tombstone, and no numbers are stored. The tombstone is kept
-    until the change ends, or until 30 seconds after the change began. --force deletes it now. Even then, every later
-    read reflects each change that is acknowledged afterwards. But if the worker is killed before it ends the change,
-    numbers from before that change may be shown for up to CACHE_TTL.
+    While a change is in progress, the user's entry lists it, and no numbers are stored. The numbers in such an entry
+    are deleted, but the list is kept until the change ends, or until 30 seconds after it began. --force deletes the
+    list too. Even then, every later read reflects each change that is acknowledged afterwards. But if the worker is
+    killed before it ends the change, numbers from before that change may be shown for up to CACHE_TTL.
 
     Exit status: 0 when done, 1 when Redis is not reachable or not configured, 2 for wrong arguments.
     """
@@ -91,7 +91,7 @@ def _samples() -> dict[str, int | None]:
 
 
 def delete_entries(user: UUID | None, *, force: bool = False) -> int | None:
-    """Delete the entry of `user`, or all our entries for None. Tombstones are only deleted with `force`.
+    """Delete the entry of `user`, or all our entries for None. Entries with changes in progress need `force`.
 
     Returns the number of deleted entries, None when it is unknown. Exits with status 1 when Redis fails.
     """

@@ -62,7 +62,7 @@ _MUTANTS: Final[dict[str, Fault]] = {
     "stock memoize": _no_fault,
     "get, setex, delete": _no_fault,
     "no lease check": _no_fault,
-    "no tombstone": _worker_is_killed,
+    "no announcement": _worker_is_killed,
     "no owed deletes": _redis_hangs,
     "no shared marks": _redis_hangs_while_a_worker_is_stopped,
 }

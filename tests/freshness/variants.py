@@ -98,7 +98,7 @@ def _without_lease_check(_: Flask, __: LeaseCache) -> None:
     _replace_script("fill", b"redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) return 1")
 
 
-def _without_tombstone(_: Flask, __: LeaseCache) -> None:
+def _without_announcement(_: Flask, __: LeaseCache) -> None:
     _replace_script("begin", b"return 1")
 
 
@@ -125,7 +125,7 @@ VARIANTS: Final[dict[str, Callable[[Flask, LeaseCache], None]]] = {
     "stock memoize": _stock_memoize,
     "get, setex, delete": _get_set_delete,
     "no lease check": _without_lease_check,
-    "no tombstone": _without_tombstone,
+    "no announcement": _without_announcement,
     "no owed deletes": _without_owed_deletes,
     "no shared marks": _without_shared_marks,
     "no breaker": _without_breaker,
