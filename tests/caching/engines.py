@@ -16,7 +16,7 @@ from app.caching.events import BreakerState
 from app.caching.policy import Policy, Timing
 from app.caching.protocol import LeaseProtocol
 from app.caching.shared import SharedRegion
-from app.caching.states import Answer
+from app.caching.states import Answer, Replacement
 
 KEY: Final = "asin_stats:00000000-0000-4000-8000-000000000001"
 SHORT_TIMING: Final = Timing(lease=1.0, wait=0.4, writer=1.5, owed=1.5)
@@ -92,6 +92,11 @@ class Computation:
 def fetch(protocol: LeaseProtocol, compute: Callable[[], Any], *, key: str = KEY) -> Answer[Any]:
     """Fetch `key` with the default policy of these tests."""
     return protocol.fetch(key, compute, POLICY)
+
+
+def replacement(value: object, version: int) -> Replacement:
+    """Return what a write leaves that ends with `value`."""
+    return Replacement(version, POLICY.codec.encode(value), POLICY.ttl)
 
 
 @contextmanager

@@ -106,7 +106,7 @@ TAMPERINGS: Final[Mapping[str, Tampering]] = {
     "TTL extended to 1 h": _prolonged,
     "writer appended": _appended,
 }
-"""Tamperings by name. Some write well-formed leases and tombstones; none writes a well-formed value or failure mark."""
+"""Tamperings by name. Some write plausible leases and writers in flight; none writes a plausible value or failure."""
 
 BRIEF_FAILURE: Final = _text(b"fail:", seconds=0.3)
 """A well-formed failure mark: the engine accepts it until it expires."""

@@ -162,7 +162,7 @@ def test_get_ignores_payloads_the_engine_did_not_write(backend: LeaseCache, spy:
 
 @on_every_deployment
 def test_clear_deletes_only_entries_with_our_prefix(patient_protocol: LeaseProtocol, spy: Spy) -> None:
-    """Keys of other applications in the same database stay, and so do the tombstones of writers in flight."""
+    """Keys of other applications in the same database stay, and so do writers in flight."""
     backend = LeaseCache(protocol=patient_protocol, default_timeout=10, key_prefix=PREFIX)
     spy.redis.set("foreign", "x")
     spy.redis.set("asin_stats", "x")

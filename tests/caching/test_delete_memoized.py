@@ -15,7 +15,7 @@ def _digits(number: int) -> str:
 
 @on_every_deployment
 def test_delete_memoized_ends_only_its_own_write(cache: Cache, spy: Spy) -> None:
-    """Inside `writing`, it removes only this write from the tombstone."""
+    """Inside `writing`, it removes only this write from the entry."""
 
     @cache.memoize(key=_digits)
     def double(number: int) -> int:
@@ -26,7 +26,7 @@ def test_delete_memoized_ends_only_its_own_write(cache: Cache, spy: Spy) -> None
             cache.delete_memoized(double, 4)
             assert spy.raw("test:4") is None
             assert (spy.raw("test:5") or b"").startswith(b"write:")
-        assert (spy.raw("test:5") or b"").startswith(b"write:"), "a write of unknown outcome keeps its tombstone"
+        assert (spy.raw("test:5") or b"").startswith(b"write:"), "a write of unknown outcome stays in the entry"
 
 
 @on_every_deployment

@@ -52,7 +52,7 @@ _MANY = {
         115_000,
         3e10,
     ),
-    "three writers": (({"R1": reader(2), "W1": writer(1)}, {"W2": writer(2)}, {"W3": writer(3)}), 1, 1),
+    "three writers": (({"R1": reader(2), "W1": writer(1)}, {"W2": writer(2)}, {"W3": writer(3)}), 190_000, 4e10),
 }
 
 
@@ -75,7 +75,7 @@ def test_no_interleaving_with_one_fault_makes_a_read_stale(
     """In addition one call fails, or times out and runs late or never, or a worker is killed."""
     workers = ({"R1": reader(2), "W1": writer(1, changing=changing)}, {"W2": writer(2)})
 
-    check_coverage(Exploration(workers, faults=1, losses=True).run(), states=250_000, interleavings=1e12)
+    check_coverage(Exploration(workers, faults=1, losses=True).run(), states=225_000, interleavings=1e12)
 
 
 @pytest.mark.proof
@@ -84,7 +84,7 @@ def test_no_interleaving_with_two_faults_makes_a_read_stale(check_coverage: Call
     """For example begin and end both fail, or an end and its retry as an owed delete."""
     readers_and_writer = ({"R1": reader(2), "W1": writer(1)}, {"R2": reader(1)})
 
-    check_coverage(Exploration(readers_and_writer, faults=2).run(), states=75_000, interleavings=2e11)
+    check_coverage(Exploration(readers_and_writer, faults=2).run(), states=580_000, interleavings=1e13)
 
 
 @pytest.mark.proof

@@ -67,7 +67,7 @@ def test_number_of_expired_owed_deletes_is_bounded(valkey: ValkeyServer) -> None
 @pytest.mark.parametrize("writing", [False, True], ids=["readers", "writers"])
 @pytest.mark.parametrize("seconds", [3, 6, 10, 40])
 def test_hung_redis_serves_hits_as_soon_as_it_resumes(valkey: ValkeyServer, seconds: float, *, writing: bool) -> None:
-    """A command that timed out runs when the server resumes; the lease or tombstone that it leaves is removed at once.
+    """A command that timed out runs when the server resumes; the lease or writer that it leaves is removed at once.
 
     All durations are a tenth of the real ones. The longest hang exceeds every lease, wait time and deadline.
     """

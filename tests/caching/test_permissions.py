@@ -64,7 +64,7 @@ def test_hit_denied_inside_its_script_is_a_permission_error(
 def test_denied_writer_does_not_remove_other_writers(
     without: Callable[[str], LeaseProtocol], server: ValkeyServer, missing: str
 ) -> None:
-    """A writer that may not read the tombstone does not change it, neither in begin nor in end. The end is owed."""
+    """A writer that may not read the entry does not change it, neither in begin nor in end. The end is owed."""
     weak = without(missing)
     with Redis.from_url(server.url) as admin:
         admin.set(KEY, "write:closed other@99999999999999 0 0 ", px=9_000)

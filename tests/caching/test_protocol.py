@@ -72,7 +72,7 @@ def test_nothing_is_stored_while_a_writer_is_in_flight(protocol: LeaseProtocol, 
 
 
 @on_every_deployment
-def test_tombstone_stays_until_the_last_writer_ends(protocol: LeaseProtocol, spy: Spy) -> None:
+def test_writers_stay_in_the_entry_until_the_last_one_ends(protocol: LeaseProtocol, spy: Spy) -> None:
     """A writer's end must not allow fills while another writer may still commit."""
     first, second = protocol.begin(KEY), protocol.begin(KEY)
 
@@ -85,8 +85,8 @@ def test_tombstone_stays_until_the_last_writer_ends(protocol: LeaseProtocol, spy
 
 
 @on_every_deployment
-def test_end_without_begin_keeps_the_tombstone(protocol: LeaseProtocol) -> None:
-    """An operator's flush, or delete_memoized without `writing`, must not remove the tombstone of writers in flight."""
+def test_end_without_begin_keeps_the_writers(protocol: LeaseProtocol) -> None:
+    """An operator's flush, or delete_memoized without `writing`, must not remove writers in flight."""
     protocol.begin(KEY)
 
     protocol.end(KEY)
@@ -104,7 +104,7 @@ def test_writer_that_never_ends_blocks_only_until_its_deadline(protocol: LeasePr
 
 @on_every_deployment
 def test_expired_writer_does_not_block_after_a_later_writer_ends(deployment: Deployment, spy: Spy) -> None:
-    """The end of the later writer deletes the tombstone although the expired writer never ended."""
+    """The end of the later writer deletes the entry although the expired writer never ended."""
     short = engine(deployment.topology, timing=replace(SHORT_TIMING, writer=0.05))
     long = engine(deployment.topology)
     short.begin(KEY)

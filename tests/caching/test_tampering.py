@@ -122,7 +122,7 @@ def test_scripts_and_codec_agree_on_the_maximum_length(protocol: LeaseProtocol, 
 
 
 def test_200_000_injected_writers_do_not_slow_down_a_write(seller: Seller, redis: Redis) -> None:
-    """The scripts do not parse an overlong tombstone, and the write replaces it."""
+    """The scripts do not parse an overlong list, and the write replaces it."""
     durations: dict[bool, list[float]] = {True: [], False: []}
     for tampered in [False, True] * 10:
         if tampered:

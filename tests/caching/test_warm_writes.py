@@ -1,25 +1,15 @@
 """Tests of writes that leave a value in the entry, and of the value that readers use while writers are in flight."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from redis import Redis
 
-from app.caching.codec import MAX_PAYLOAD_BYTES, JsonCodec
-from app.caching.connection import Topology, connect
-from app.caching.policy import Policy
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import Outcome, Replacement, Writer
 from local.processes import wait_until
-from local.valkey import ValkeyServer
 from tests.caching.deployments import Deployment, on_every_deployment
-from tests.caching.engines import KEY, POLICY, SHORT_TIMING, Computation, Spy, engine, fetch, fetching
-
-
-def _value(value: object, version: int) -> Replacement:
-    return Replacement(version, JsonCodec().encode(value), 10)
+from tests.caching.engines import KEY, SHORT_TIMING, Computation, Spy, engine, fetch, fetching, replacement
 
 
 def _hit(protocol: LeaseProtocol) -> Any:  # noqa: ANN401 - any stored value
@@ -52,7 +42,7 @@ def test_end_with_a_value_leaves_it_in_the_entry(protocol: LeaseProtocol, spy: S
     """The next read is a hit. The TTL counts from begin."""
     spy.stores("before")
     writer = protocol.begin(KEY)
-    protocol.end(KEY, writer, _value("after", 7))
+    protocol.end(KEY, writer, replacement("after", 7))
 
     assert spy.raw() == b'"after"'
     assert 9_000 < spy.redis.pttl(KEY) <= 10_000
@@ -63,7 +53,7 @@ def test_end_with_a_value_leaves_it_in_the_entry(protocol: LeaseProtocol, spy: S
 @on_every_deployment
 def test_end_with_a_value_fills_an_absent_entry(protocol: LeaseProtocol) -> None:
     """Nobody has read the entry before the change."""
-    protocol.end(KEY, protocol.begin(KEY), _value("after", 1))
+    protocol.end(KEY, protocol.begin(KEY), replacement("after", 1))
 
     assert _hit(protocol) == "after"
 
@@ -76,7 +66,7 @@ def test_the_highest_version_stays(protocol: LeaseProtocol, spy: Spy, order: tup
     writers = {version: protocol.begin(KEY) for version in (1, 2)}
     seen = []
     for version in order:
-        protocol.end(KEY, writers[version], _value(version, version))
+        protocol.end(KEY, writers[version], replacement(version, version))
         seen.append(_hit(protocol))
 
     assert seen == [order[0], 2]
@@ -89,26 +79,26 @@ def test_end_without_a_value_closes_the_entry(protocol: LeaseProtocol, spy: Spy)
     first, second, third = (protocol.begin(KEY) for _ in range(3))
     protocol.end(KEY, first)
     assert _hit(protocol) is None
-    protocol.end(KEY, second, _value("second", 2))
+    protocol.end(KEY, second, replacement("second", 2))
     assert _hit(protocol) is None
-    protocol.end(KEY, third, _value("third", 3))
+    protocol.end(KEY, third, replacement("third", 3))
 
     assert spy.raw() is None
 
 
 @on_every_deployment
-def test_lost_writer_cannot_leave_a_value(protocol: LeaseProtocol, spy: Spy) -> None:
+def test_lost_writer_cannot_leave_areplacement(protocol: LeaseProtocol, spy: Spy) -> None:
     """A value that a reader stored after the eviction may be newer than the value of this writer."""
     writer = protocol.begin(KEY)
     spy.redis.delete(KEY)
     spy.stores("newer")
-    protocol.end(KEY, writer, _value("older", 1))
+    protocol.end(KEY, writer, replacement("older", 1))
 
     assert spy.raw() is None
 
 
 @on_every_deployment
-def test_begin_that_runs_twice_cannot_leave_a_value(protocol: LeaseProtocol, spy: Spy) -> None:
+def test_begin_that_runs_twice_cannot_leave_areplacement(protocol: LeaseProtocol, spy: Spy) -> None:
     """A cluster client may send begin again after a timeout, and the first command may run late."""
     writer = protocol.begin(KEY)
     spy.redis.delete(KEY)
@@ -116,7 +106,7 @@ def test_begin_that_runs_twice_cannot_leave_a_value(protocol: LeaseProtocol, spy
     began = writer.deadline - round(1000 * SHORT_TIMING.writer)
     assert wait_until(lambda: _server_time(spy) > began, seconds=2)
     protocol._announce(KEY, writer.token)  # noqa: SLF001 - the command that runs late
-    protocol.end(KEY, writer, _value("older", 1))
+    protocol.end(KEY, writer, replacement("older", 1))
 
     assert spy.raw() is None
 
@@ -130,19 +120,19 @@ def test_unknown_outcome_closes_the_entry_until_the_deadline(protocol: LeaseProt
     spy.stores("before")
     protocol.outcome_unknown(KEY, unknown)
     assert _hit(protocol) is None
-    protocol.end(KEY, protocol.begin(KEY), _value("after", 2))
+    protocol.end(KEY, protocol.begin(KEY), replacement("after", 2))
     assert _hit(protocol) is None
 
     assert wait_until(lambda: fetch(protocol, Computation()).outcome is Outcome.STORED, seconds=SHORT_TIMING.writer + 2)
 
 
 @on_every_deployment
-def test_unconfirmed_begin_cannot_leave_a_value(protocol: LeaseProtocol, spy: Spy) -> None:
+def test_unconfirmed_begin_cannot_leave_areplacement(protocol: LeaseProtocol, spy: Spy) -> None:
     """It may run late, after a reader has stored a newer value."""
     late = Writer("late")
     spy.stores("newer")
     protocol._announce(KEY, late.token)  # noqa: SLF001 - the command that runs late
-    protocol.end(KEY, late, _value("older", 1))
+    protocol.end(KEY, late, replacement("older", 1))
 
     assert spy.raw() is None
 
@@ -156,9 +146,9 @@ def test_value_is_used_for_the_overlap_only(deployment: Deployment, spy: Spy) ->
     assert wait_until(lambda: _hit(protocol) is None, seconds=2)
 
     quick = protocol.begin(KEY)
-    protocol.end(KEY, slow, _value("slow", 1))
+    protocol.end(KEY, slow, replacement("slow", 1))
     assert _hit(protocol) is None
-    protocol.end(KEY, quick, _value("quick", 2))
+    protocol.end(KEY, quick, replacement("quick", 2))
     assert _hit(protocol) == "quick"
 
 
@@ -166,7 +156,7 @@ def test_value_is_used_for_the_overlap_only(deployment: Deployment, spy: Spy) ->
 def test_reader_that_computes_beside_a_writer_gets_the_value_that_others_get(protocol: LeaseProtocol) -> None:
     """It must not show the change of a writer in flight while others still get the value from before it."""
     with fetching(protocol, Computation("ahead")) as late:
-        protocol.end(KEY, protocol.begin(KEY), _value("before", 1))
+        protocol.end(KEY, protocol.begin(KEY), replacement("before", 1))
         protocol.begin(KEY)
 
     assert (late[0].value, late[0].outcome) == ("before", Outcome.REJECTED)
@@ -178,9 +168,9 @@ def test_value_expires_during_a_write(protocol: LeaseProtocol, spy: Spy) -> None
     spy.stores("before", seconds=0.05)
     first, second = protocol.begin(KEY), protocol.begin(KEY)
     assert wait_until(lambda: _hit(protocol) is None, seconds=2)
-    protocol.end(KEY, first, _value("first", 1))
+    protocol.end(KEY, first, replacement("first", 1))
     assert _hit(protocol) is None
-    protocol.end(KEY, second, _value("second", 2))
+    protocol.end(KEY, second, replacement("second", 2))
 
     assert _hit(protocol) == "second"
 
@@ -191,72 +181,3 @@ def test_value_is_too_old_when_the_writer_ends(protocol: LeaseProtocol, spy: Spy
     protocol.end(KEY, writer, Replacement(1, b'"old"', 0.001))
 
     assert wait_until(lambda: spy.raw() is None, seconds=1)
-
-
-def test_policy_validates_values_and_versions() -> None:
-    """Such values are deleted instead."""
-    policy: Policy[Any] = Policy(codec=JsonCodec(), ttl=10)
-
-    assert policy.replacement(1, 1) == Replacement(1, b"1", 10)
-    for value, version in ((1, 0), (1, -1), (1, 2**53), (object(), 1), ("x" * (1 << 20), 1)):
-        assert policy.replacement(value, version) is None
-
-
-def test_longest_value_is_kept_and_replaced(protocol: LeaseProtocol, spy: Spy) -> None:
-    """It is used while a writer is in flight, and the next longest value replaces it."""
-    before, after = ("x" * (MAX_PAYLOAD_BYTES - 2 - more) for more in (0, 1))
-    spy.stores(before)
-    writers = [protocol.begin(KEY) for _ in range(2)]
-    assert _hit(protocol) == before
-    for version, writer in enumerate(writers, 1):
-        protocol.end(KEY, writer, _value(after, version))
-        assert _hit(protocol) == after
-
-
-class _MarkCodec:
-    """A custom codec whose payloads start like the marks of the engine."""
-
-    def encode(self, value: str) -> bytes:
-        return value.encode()
-
-    def decode(self, payload: bytes) -> str:
-        return payload.decode()
-
-
-@pytest.mark.parametrize("payload", ["lease:x", "write:serving x@1 1 1 ", "fail:", "fail:x"])
-def test_payload_that_looks_like_a_mark_is_not_stored(protocol: LeaseProtocol, spy: Spy, payload: str) -> None:
-    """Neither after a miss nor by a write."""
-    policy: Policy[str] = replace(POLICY, codec=_MarkCodec())
-
-    assert protocol.fetch(KEY, lambda: payload, policy).detail == "unserialisable"
-    protocol.end(KEY, protocol.begin(KEY), policy.replacement(payload, 1))
-
-    assert spy.raw() is None
-
-
-@pytest.mark.parametrize("others", [0, 1])
-def test_end_on_a_full_server_deletes_the_entry(tmp_path: Path, others: int) -> None:
-    """The value cannot be stored any more. The end is delivered all the same."""
-    with ValkeyServer(tmp_path, options=("--maxmemory-policy", "noeviction")) as server:
-        protocol = engine(server.url)
-        writers = [protocol.begin(KEY) for _ in range(others + 1)]
-        with Redis.from_url(server.url) as admin:
-            admin.config_set("maxmemory", "1")
-            protocol.end(KEY, writers[0], _value("after", 1))
-            assert admin.get(KEY) is None
-        assert protocol.breaker.owed == 0
-
-
-def test_undelivered_end_waits_until_no_reader_uses_the_value(valkey: ValkeyServer) -> None:
-    """Readers on other machines do not know that a delete is owed. A begin that was not confirmed kept no value."""
-    slept = list[float]()
-    link = connect(Topology(url=valkey.url), timeout=0.5)
-    protocol = LeaseProtocol(link, timing=replace(SHORT_TIMING, overlap=30), sleep=slept.append)
-    writers = [protocol.begin(KEY), protocol.begin(f"{KEY}:unknown")]
-    valkey.kill()
-    protocol.end(KEY, writers[0], _value("after", 1))
-    protocol.outcome_unknown(f"{KEY}:unknown", writers[1])
-    assert [20 < seconds <= 30 for seconds in slept] == [True, True]
-
-    protocol.end(KEY, protocol.begin(KEY))
-    assert len(slept) == 2
