@@ -17,6 +17,7 @@ from app.caching.protocol import LeaseProtocol
 from app.database import Database, DatabaseRefusalError, DatabaseUnavailableError, OutcomeUnknownError
 from app.extensions import cache
 from app.products.breakdown import AsinStats
+from app.products.changes import Envelope, announcement_for
 from app.products.stats import asin_status_stats, changing_stats
 from tests.caching.stepped import Region, SteppedBreaker, SteppedRedis, Thread, clock, sleep
 from tests.caching.steps import Effect
@@ -100,18 +101,12 @@ class Change:
 
 @contextmanager
 def replacing_stats(user_id: str) -> Iterator[Change]:
-    """Replace the breakdown with what the change left."""
+    """Replace the breakdown with what the change left, as the repository hands it to `changing_stats`."""
     change = Change()
-    with cache.writing(asin_status_stats, user_id):
-        try:
-            yield change
-        except OutcomeUnknownError:
-            raise
-        except BaseException:
-            cache.delete_memoized(asin_status_stats, user_id)
-            raise
+    with changing_stats(user_id):
+        yield change
         assert change.stats
-        asin_status_stats.replace(change.stats, change.version, user_id)
+        announcement_for(user_id).last = Envelope(None, change.stats, change.version)
 
 
 @contextmanager
