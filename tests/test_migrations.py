@@ -152,16 +152,39 @@ def test_the_local_server_applies_each_migration_once(tmp_path: Path) -> None:
     assert versions == [*(file.name.split("_")[0] for file in MIGRATIONS), "29990101000000"]
 
 
-def test_a_database_made_by_removed_migrations_is_refused_with_advice(tmp_path: Path) -> None:
-    """For example a local database from the time before the baseline. The message says what to do."""
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """Create a local database in `data` from the one migration in the returned folder."""
     migrations = tmp_path / "migrations"
     migrations.mkdir()
     (migrations / "20261123000100_tables.sql").write_text("create table public.products (id integer)")
     with SupabaseServer(tmp_path / "data", migrations=migrations):
         pass
-    message = r"no longer exist \(20261123000100\) and cannot be upgraded: run `make clean`, .* and start again"
+    return migrations
+
+
+@pytest.mark.usefixtures("small")
+def test_a_database_made_by_removed_migrations_is_refused_with_advice(tmp_path: Path) -> None:
+    """For example a local database from the time before the baseline. The message says what to do."""
+    message = (
+        r"no longer exist \(20261123000100\) and cannot be upgraded: run `rm -r .local/supabase`, .* and start again"
+    )
     with pytest.raises(ServerError, match=message):
         SupabaseServer(tmp_path / "data").start()
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        ("20261123000000_older.sql", " is older than the applied migration 20261123000100: give it a newer timestamp"),
+        ("29990101000000_two-words.sql", ": the name of a migration is 14 digits, _, and letters, digits or _"),
+    ],
+)
+def test_a_new_migration_with_an_unusable_name_is_refused(tmp_path: Path, small: Path, file: str, reason: str) -> None:
+    """An older one would be applied after the others here, but before them in a new database."""
+    (small / file).write_text("create table public.later (n integer)")
+    with pytest.raises(ServerError, match=re.escape(file + reason)):
+        SupabaseServer(tmp_path / "data", migrations=small).start()
 
 
 @pytest.mark.parametrize("database", ["embedded", "native"])
