@@ -1,7 +1,7 @@
 """The documents match the code: modules, settings, endpoints, log messages, names and links."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -59,6 +59,15 @@ def anchors(document: Path) -> set[str]:
     return set(found)
 
 
+def assert_lists(page: str, listed: Collection[str], wanted: set[str]) -> None:
+    """Fail with the rows that a page of docs/ lacks, has in vain, or has twice."""
+    missing, unknown = sorted(wanted - set(listed)), sorted(set(listed) - wanted)
+    repeated = sorted(name for name in set(listed) if list(listed).count(name) > 1)
+    assert not missing, f"add to docs/{page} a row for each of {missing}"
+    assert not unknown, f"remove from docs/{page} the rows of {unknown}, which do not exist"
+    assert not repeated, f"keep in docs/{page} one row for each of {repeated}"
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_leads_to_a_file_and_a_heading_that_exist(document: Path) -> None:
     """Links within the project, pictures included."""
@@ -74,7 +83,8 @@ def test_the_index_lists_every_page() -> None:
     """A reader finds a page through the index."""
     index = text_of("README.md")
     pages = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")} - {"README.md"}
-    assert sorted(page for page in pages if f"({page})" not in index) == []
+    missing = sorted(page for page in pages if f"({page})" not in index)
+    assert not missing, f"add to docs/README.md a link to each of {missing}"
 
 
 def test_each_decision_has_the_same_parts() -> None:
@@ -98,7 +108,7 @@ def test_the_architecture_names_every_module_once_and_no_other() -> None:
         folder + row[0].strip("`") for folder, section in sections for row in rows(section) if row[0] != "module"
     ]
     modules = {str(path.relative_to(ROOT).with_suffix("")) for path in (ROOT / "app").rglob("*.py")}
-    assert sorted(described) == sorted(module for module in modules if not module.endswith("__init__"))
+    assert_lists("architecture.md", described, {module for module in modules if not module.endswith("__init__")})
 
 
 def test_the_configuration_lists_every_setting_with_its_default() -> None:
@@ -106,7 +116,7 @@ def test_the_configuration_lists_every_setting_with_its_default() -> None:
     table = [row for row in rows(text_of("configuration.md")) if re.fullmatch("`[A-Z_]+`", row[0])]
     listed = {name.strip("`"): default for name, default, _ in table}
     fields = Settings.model_fields
-    assert sorted(listed) == sorted(name.upper() for name in fields)
+    assert_lists("configuration.md", listed, {name.upper() for name in fields})
     for name, field in fields.items():
         if isinstance(field.default, bool | int | float | str):
             default = str(field.default).lower() if isinstance(field.default, bool) else f"{field.default}"
@@ -116,14 +126,22 @@ def test_the_configuration_lists_every_setting_with_its_default() -> None:
 def test_the_api_reference_lists_every_endpoint() -> None:
     """The routes of the API and of the diagnostics, with their methods."""
     settings = Settings.model_validate({"supabase_url": "https://project.supabase.co", "supabase_key": "publishable"})
-    listed = set(re.findall(r"`([A-Z]+) (/[^`]*)`", text_of("api.md").partition("## Identity")[0]))
+    listed = set(re.findall(r"`([A-Z]+ /[^`]*)`", text_of("api.md").partition("## Identity")[0]))
     served = {
-        (method, re.sub(r"<\w+:\w+>", "<id>", rule.rule))
+        method + " " + re.sub(r"<\w+:\w+>", "<id>", rule.rule)
         for rule in create_app(settings).url_map.iter_rules()
         if rule.endpoint.startswith(("products.", "diagnostics."))
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
-    assert listed - {("GET", "/")} == served
+    assert_lists("api.md", listed - {"GET /"}, served)
+
+
+def test_the_engine_page_installs_the_pinned_versions() -> None:
+    """The `pip install` line of docs/use-the-engine.md has the pins of pyproject.toml."""
+    (line,) = re.findall(r"^pip install (.+)$", text_of("use-the-engine.md"), re.MULTILINE)
+    pinned = (ROOT / "pyproject.toml").read_text("utf-8")
+    outdated = [package for package in line.split() if f'"{package}"' not in pinned]
+    assert not outdated, f"change in docs/use-the-engine.md the versions of {outdated}"
 
 
 def test_the_names_in_the_glossary_exist_in_the_code() -> None:

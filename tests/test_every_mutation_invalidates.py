@@ -131,7 +131,7 @@ def test_after_a_change_the_next_read_elsewhere_is_a_hit_with_the_new_numbers(
 ) -> None:
     """Old numbers in the entry are replaced. Without an entry, the change creates one."""
     if cached:
-        redis.set(actor.api.key, cached, px=9_000)
+        redis.set(actor.api.key, cached, px=10_000)
     else:
         redis.delete(actor.api.key)
     answer = _read_after(_CHANGING[route], actor, elsewhere)
@@ -168,6 +168,6 @@ def test_the_check_detects_a_route_that_only_deletes(actor: Actor, elsewhere: Ap
 
 def test_the_check_detects_a_route_that_leaves_old_numbers(actor: Actor, elsewhere: AppServer, redis: Redis) -> None:
     """A route that does not announce its change would leave them in the entry."""
-    redis.set(actor.api.key, _OLD, px=9_000)
+    redis.set(actor.api.key, _OLD, px=10_000)
     answer = _read_after(lambda who: who.api.http.get("/products"), actor, elsewhere)
     assert answer.json() != _counted(actor.api)

@@ -12,6 +12,18 @@ def caller_repository() -> Repository:
     return Repository(_database(), current_user.token, current_user.user_id)
 
 
+def own_repository(user_id: str) -> Repository:
+    """Return the repository of the caller, who must be `user_id`: the key of a cached result names its owner.
+
+    Raises:
+        ValueError: `user_id` is not the caller.
+
+    """
+    if user_id != current_user.user_id:
+        raise ValueError("A result that is cached for a user must be computed from the data of this user")
+    return caller_repository()
+
+
 def database_is_available() -> bool:
     """Return False while the database is known to be down. Makes no call."""
     return _database().is_available

@@ -1,11 +1,12 @@
 """The ASIN status breakdown: the memoized function, its key, and the block that every change to products needs."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
+from typing import Any, Final
 from uuid import UUID
 
-from app.caching import JsonCodec
+from app.caching import JsonCodec, Memoized
 from app.database import DatabaseUnavailableError, OutcomeUnknownError
 from app.extensions import cache
 from app.products.breakdown import AsinStats
@@ -55,15 +56,20 @@ def asin_status_stats(user_id: str) -> AsinStats:
         raise DatabaseUnavailableError("The database sent contradictory numbers. Please try again.") from None
 
 
+AFFECTED_BY_CHANGES: Final[tuple[Memoized[[str], Any], ...]] = (asin_status_stats,)
+"""The memoized functions whose results a change to a user's products affects. Their only argument is the user id."""
+
+
 @contextmanager
 def changing_stats(user_id: str) -> Iterator[None]:
-    """Permit changes to the products of `user_id` inside the block, and update the cached breakdown after it.
+    """Permit changes to the products of `user_id` inside the block, and update the cached results of the user after it.
 
-    The block is a write of `cache.writing`. At its end, the cache entry gets the breakdown that the last change of the
-    block returned. The entry is deleted instead if no change returned one, for example because the change was refused.
-    If the outcome of a change is unknown, no breakdown is stored until the writer's deadline, because the database may
-    still commit. This is also the case when the process is interrupted inside the block. While the database is down,
-    the block is not entered, so that the cached breakdown is kept.
+    The block is a write of `cache.writing` for each function in `AFFECTED_BY_CHANGES`. At its end, the entry of the
+    breakdown gets the numbers that the last change of the block returned. It is deleted instead if no change returned
+    any, for example because the change was refused. The entries of the other functions are always deleted. If the
+    outcome of a change is unknown, no result is stored until the writer's deadline, because the database may still
+    commit. This is also the case when the process is interrupted inside the block. While the database is down, the
+    block is not entered, so that the cached results are kept.
 
     Raises:
         DatabaseUnavailableError: the database is down.
@@ -71,21 +77,24 @@ def changing_stats(user_id: str) -> Iterator[None]:
     """
     if not database_is_available():
         raise DatabaseUnavailableError
-    with cache.writing(asin_status_stats, user_id), announced(user_id) as announcement:
+    with ExitStack() as writes, announced(user_id) as announcement:
+        for function in AFFECTED_BY_CHANGES:
+            writes.enter_context(cache.writing(function, user_id))
         try:
             yield
         except OutcomeUnknownError:
             raise
         except Exception:
-            _end_write(user_id, announcement)
+            _end_writes(user_id, announcement)
             raise
-        _end_write(user_id, announcement)
+        _end_writes(user_id, announcement)
 
 
-def _end_write(user_id: str, announcement: Announcement) -> None:
-    """End the write of `changing_stats` with the breakdown that the last change returned, if there is one."""
+def _end_writes(user_id: str, announcement: Announcement) -> None:
+    """Replace the breakdown with the one that the last change returned, if any. Delete the other results."""
     last = announcement.last
-    if last is None:
-        cache.delete_memoized(asin_status_stats, user_id)
-    else:
-        asin_status_stats.replace(last.stats, last.version, user_id)
+    for function in AFFECTED_BY_CHANGES:
+        if function is asin_status_stats and last:
+            asin_status_stats.replace(last.stats, last.version, user_id)
+        else:
+            cache.delete_memoized(function, user_id)
