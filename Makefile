@@ -28,7 +28,7 @@ run: .venv/runtime.stamp node_modules/runtime.stamp  ## Start everything and sho
 stack: .venv/runtime.stamp node_modules/runtime.stamp  ## Start Valkey and Supabase without the app, for `flask run --debug`.
 	@$(BIN)/python -m local stack --follow-parent
 
-check: .venv/complete.stamp  ## Check style and types, and run the fast tests: about a minute.
+check: .venv/complete.stamp  ## Check style and types, and run the fast tests: about a minute on two idle cores.
 	@$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=target lint check-tests
 
 # tests/fast.py selects the tests.
@@ -49,11 +49,14 @@ test-files:
 proof: .venv/complete.stamp node_modules/complete.stamp  ## Run the long tests: interleavings, failovers, faults, hostile requests, a million rows.
 	$(BIN)/python -m pytest -m proof
 
+# All tools run, also after one has failed.
 lint: .venv/complete.stamp  ## Check style, types and the direction of imports.
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	@failed=0; run() { echo "$$*"; "$$@" || failed=1; }; \
+	run $(BIN)/ruff check .; \
+	run $(BIN)/ruff format --check .; \
+	run $(BIN)/mypy; \
+	run $(BIN)/lint-imports; \
+	exit $$failed
 
 soak: .venv/complete.stamp node_modules/complete.stamp  ## Search for stale reads under load and faults for a longer time (MINUTES=10).
 	SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -s --timeout 0 tests/freshness/test_faults.py tests/freshness/test_outage_cost.py

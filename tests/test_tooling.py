@@ -34,9 +34,8 @@ def test_ci_uses_actions_by_commit_and_has_no_write_access() -> None:
 def test_pre_commit_runs_the_commands_of_make_lint() -> None:
     """The same tools with the same options, from the same environment."""
     hooks = re.findall(r"^        entry: (.+)$", (ROOT / ".pre-commit-config.yaml").read_text("utf-8"), re.MULTILINE)
-    lint = re.search(r"^lint: .*\n((?:\t.+\n)+)", MAKEFILE, re.MULTILINE)
-    assert lint
-    commands = [line.strip().replace("$(BIN)", ".venv/bin").removesuffix(" .") for line in lint[1].splitlines()]
+    lint = re.findall(r"^\trun (.+?)(?: \.)?;", MAKEFILE, re.MULTILINE)
+    commands = [command.replace("$(BIN)", ".venv/bin") for command in lint]
     assert hooks == commands
 
 
