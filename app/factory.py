@@ -53,7 +53,7 @@ def _flask_config(settings: Settings) -> dict[str, object]:
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": settings.in_production,
         "TRUSTED_PROXIES": settings.trusted_proxies,
-        "MAX_CONTENT_LENGTH": 1 << 20,
+        "MAX_CONTENT_LENGTH": 1 << 20,  # forms; app.payloads and app.uploads set their own
         "METRICS_TOKEN": _text(settings.metrics_token),
         "FRESHNESS_SAMPLE": settings.freshness_sample,
         "CACHE_TYPE": settings.cache_type,  # the configured value or None; `_cache_config` derives the effective one
