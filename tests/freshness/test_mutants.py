@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import pytest
+from redis import Redis
 
 from local.processes import wait_until
 from tests.freshness.history import Violation, hits, violations
@@ -26,6 +27,13 @@ Fault = Callable[[System, Load, random.Random], None]
 
 def _no_fault(_: System, load: Load, __: random.Random) -> None:
     load.pause(0.5)
+
+
+def _entries_are_evicted(system: System, load: Load, rng: random.Random) -> None:
+    """Make reads miss, so that they compute while changes are in flight."""
+    with Redis.from_url(system.valkey.url) as redis:
+        redis.flushdb()
+    load.pause(rng.uniform(0.2, 0.5))
 
 
 def _worker_is_killed(_: System, load: Load, rng: random.Random) -> None:
@@ -61,7 +69,7 @@ def _redis_hangs_while_a_worker_is_stopped(system: System, load: Load, rng: rand
 _MUTANTS: Final[dict[str, Fault]] = {
     "stock memoize": _no_fault,
     "get, setex, delete": _no_fault,
-    "no lease check": _no_fault,
+    "no lease check": _entries_are_evicted,
     "no announcement": _worker_is_killed,
     "no owed deletes": _redis_hangs,
     "no shared marks": _redis_hangs_while_a_worker_is_stopped,
@@ -82,7 +90,8 @@ def _found(start_system: StartSystem, rng: random.Random, variant: str) -> Itera
     """Yield violations until the deadline."""
     fault = _MUTANTS[variant]
     with start_system(variant, fill_delay=_FILL_DELAY) as system, system.sellers(4) as sellers:
-        load = _load(system, sellers, rng)
+        # After the death of a worker, the old value is allowed for as long as the overlap.
+        load = _load(system, sellers, rng, think_time=3.0 if fault is _worker_is_killed else 0.3)
         with load:
             deadline = time.monotonic() + _DEADLINE
             while time.monotonic() < deadline:
@@ -91,9 +100,9 @@ def _found(start_system: StartSystem, rng: random.Random, variant: str) -> Itera
         print(Counter(each.note.partition(" worker")[0] for each in load.history))  # noqa: T201 - shown when it fails
 
 
-def _load(system: System, sellers: Sequence[Seller], rng: random.Random) -> Load:
+def _load(system: System, sellers: Sequence[Seller], rng: random.Random, *, think_time: float = 0.3) -> Load:
     """Return a load with few changes: a later change would also remove a stale entry that the checker should find."""
-    return Load(system.server.port, sellers, seed=rng.random(), confirms=True, writers=1, think_time=0.3)
+    return Load(system.server.port, sellers, seed=rng.random(), confirms=True, writers=1, think_time=think_time)
 
 
 def test_our_engine_has_no_violation_under_the_same_faults(start_system: StartSystem, rng: random.Random) -> None:
@@ -103,6 +112,7 @@ def test_our_engine_has_no_violation_under_the_same_faults(start_system: StartSy
         with load:
             for fault in (
                 _no_fault,
+                _entries_are_evicted,
                 _redis_hangs,
                 _redis_hangs_while_a_worker_is_stopped,
                 _redis_hangs_while_a_worker_is_stopped,

@@ -95,7 +95,7 @@ def _replace(backend: LeaseCache, engine: StockMemoize | GetSetDelete) -> None:
 
 
 def _without_lease_check(_: Flask, __: LeaseCache) -> None:
-    _replace_script("fill", b"redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) return 1")
+    _replace_script("fill", b"redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[5]) return 1")
 
 
 def _without_announcement(_: Flask, __: LeaseCache) -> None:
