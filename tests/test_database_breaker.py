@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Final
 
 import httpx
@@ -14,8 +14,8 @@ from app.database import DatabaseUnavailableError
 from app.database.breaker import Breaker
 from local.processes import wait_until
 
-_PATIENCE: Final = 0.8
-_AT_ONCE: Final = 0.1
+_MAX_SILENCE: Final = 0.8
+_IMMEDIATELY: Final = 0.1
 
 
 class Database:
@@ -25,17 +25,17 @@ class Database:
         """Start in the state in which probes are answered."""
         self.up = threading.Event()
         self.up.set()
-        self.probes, self.at_once, self._lock = 0, 0, threading.Lock()
-        self.most_at_once = 0
+        self.probes, self.running, self._lock = 0, 0, threading.Lock()
+        self.most_running = 0
 
     def probe(self, seconds: float) -> float | None:
         """Wait at most `seconds` for the database to be up; return a latency, or None after a timeout."""
         with self._lock:
-            self.probes, self.at_once = self.probes + 1, self.at_once + 1
-            self.most_at_once = max(self.most_at_once, self.at_once)
+            self.probes, self.running = self.probes + 1, self.running + 1
+            self.most_running = max(self.most_running, self.running)
         answered = self.up.wait(seconds)
         with self._lock:
-            self.at_once -= 1
+            self.running -= 1
         return 0.001 if answered else None
 
 
@@ -48,7 +48,7 @@ def database() -> Database:
 @pytest.fixture
 def breaker(database: Database) -> Iterator[Breaker]:
     """Return a breaker. Its probes stop when the test ends."""
-    yield Breaker(database.probe, max_silence=_PATIENCE)
+    yield Breaker(database.probe, max_silence=_MAX_SILENCE)
     database.up.set()
 
 
@@ -67,7 +67,7 @@ def _refused(breaker: Breaker) -> float:
     return time.monotonic() - started
 
 
-def _ends(breaker: Breaker, error: Exception) -> None:
+def _fails_with(breaker: Breaker, error: Exception) -> None:
     with pytest.raises(type(error)), breaker.call():
         raise error
 
@@ -85,7 +85,7 @@ def _unanswered(breaker: Breaker) -> Iterator[None]:
     waiting = threading.Thread(target=call)
     waiting.start()
     entered.wait()
-    time.sleep(_PATIENCE / 4)  # the breaker measures the time without an answer
+    time.sleep(_MAX_SILENCE / 4)  # the breaker measures the time without an answer
     try:
         yield
     finally:
@@ -103,7 +103,7 @@ def test_calls_pass_without_a_probe(breaker: Breaker, database: Database) -> Non
 def test_one_slow_statement_does_not_open_the_breaker(breaker: Breaker, database: Database) -> None:
     """A probe is answered, so the next call is admitted."""
     with _unanswered(breaker):
-        assert _passes(breaker) < _PATIENCE
+        assert _passes(breaker) < _MAX_SILENCE
         assert breaker.admits()
     assert database.probes == 1
 
@@ -111,12 +111,12 @@ def test_one_slow_statement_does_not_open_the_breaker(breaker: Breaker, database
 def test_a_database_that_does_not_answer_opens_the_breaker(
     breaker: Breaker, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The first caller waits for the probe, at most `patience` seconds. The log has one line."""
+    """The first caller waits for the probe, at most `max_silence` seconds. The log has one line."""
     database.up.clear()
     with _unanswered(breaker):
-        assert _refused(breaker) < _PATIENCE + 0.2
+        assert _refused(breaker) < _MAX_SILENCE + 0.2
         assert not breaker.admits()
-        assert max(_refused(breaker) for _ in range(20)) < _AT_ONCE
+        assert max(_refused(breaker) for _ in range(20)) < _IMMEDIATELY
     assert [record.message for record in caplog.records] == [
         "Database circuit breaker open: the database does not answer"
     ]
@@ -127,37 +127,37 @@ def test_admits_detects_a_database_that_does_not_answer(breaker: Breaker, databa
     database.up.clear()
     with _unanswered(breaker):
         assert breaker.admits()
-        assert wait_until(lambda: not breaker.admits(), seconds=2 * _PATIENCE)
+        assert wait_until(lambda: not breaker.admits(), seconds=2 * _MAX_SILENCE)
 
 
 def test_at_most_one_probe_runs_at_a_time(breaker: Breaker, database: Database) -> None:
     """All callers wait for the same probe."""
     database.up.clear()
     with _unanswered(breaker), ThreadPoolExecutor(16) as threads:
-        assert max(threads.map(_refused, [breaker] * 32)) < _PATIENCE + 0.2
+        assert max(threads.map(_refused, [breaker] * 32)) < _MAX_SILENCE + 0.2
         for _ in range(2):
             probes = database.probes
             assert wait_until(lambda seen=probes: database.probes > seen, seconds=5)  # type: ignore[misc]
-    assert database.most_at_once == 1
+    assert database.most_running == 1
 
 
 @pytest.mark.parametrize("error", [httpx.ReadTimeout("x"), httpx.ConnectTimeout("x"), httpx.PoolTimeout("x")])
 def test_a_timeout_triggers_a_probe_that_decides(breaker: Breaker, database: Database, error: Exception) -> None:
     """One timeout may be a slow statement. A timeout followed by a failed probe opens the breaker."""
-    _ends(breaker, error)
-    assert _passes(breaker) < _PATIENCE
+    _fails_with(breaker, error)
+    assert _passes(breaker) < _MAX_SILENCE
     assert breaker.admits()
     database.up.clear()
-    _ends(breaker, error)
-    assert _refused(breaker) < _PATIENCE + 0.2
+    _fails_with(breaker, error)
+    assert _refused(breaker) < _MAX_SILENCE + 0.2
     assert not breaker.admits()
 
 
 def test_a_refused_connection_opens_the_breaker_at_once(breaker: Breaker, database: Database) -> None:
     """The server is not running. After one answered probe the breaker closes."""
     database.up.clear()
-    _ends(breaker, httpx.ConnectError("refused"))
-    assert _refused(breaker) < _AT_ONCE
+    _fails_with(breaker, httpx.ConnectError("refused"))
+    assert _refused(breaker) < _IMMEDIATELY
     database.up.set()
     assert wait_until(breaker.admits, seconds=1)
     _passes(breaker)
@@ -167,19 +167,19 @@ def test_a_refused_connection_opens_the_breaker_at_once(breaker: Breaker, databa
 def test_an_immediate_error_does_not_open_the_breaker(breaker: Breaker, database: Database, error: Exception) -> None:
     """An immediate error makes no caller wait."""
     for _ in range(10):
-        _ends(breaker, error)
+        _fails_with(breaker, error)
         _passes(breaker)
     assert database.probes == 0
 
 
-def test_an_answered_call_outweighs_a_failed_probe(breaker: Breaker, database: Database) -> None:
+def test_an_answered_call_overrides_a_failed_probe(breaker: Breaker, database: Database) -> None:
     """A database that still answers calls is slow, not down."""
     database.up.clear()
     with ThreadPoolExecutor(1) as thread, _unanswered(breaker):
-        noticing = thread.submit(_passes, breaker)
+        caller = thread.submit(_passes, breaker)
         assert wait_until(lambda: database.probes == 1, seconds=5)
         # Here the call has been answered while the probe is still running.
-    assert noticing.result() < _PATIENCE
+    assert caller.result() < _MAX_SILENCE
     assert wait_until(lambda: database.probes >= 2, seconds=5)  # the first probe has timed out
     assert breaker.admits()
 
@@ -196,7 +196,7 @@ def test_the_breaker_closes_with_the_first_answered_probe(
     started = time.monotonic()
     assert wait_until(breaker.admits, seconds=1)
     assert time.monotonic() - started < 1
-    assert _passes(breaker) < _AT_ONCE
+    assert _passes(breaker) < _IMMEDIATELY
     assert caplog.records[-1].message == "Database circuit breaker closed: the database answers again"
     assert len(caplog.records) == 2
 
@@ -211,23 +211,25 @@ def test_latency_callers_share_one_probe_per_second(breaker: Breaker, database: 
 def test_latency_of_a_hung_database_fails_in_bounded_time(breaker: Breaker, database: Database) -> None:
     """`latency` detects the hang without any other call, and the breaker opens for all callers."""
     database.up.clear()
-    assert _latency_fails(breaker) < _PATIENCE / 2 + 0.2
-    assert wait_until(lambda: not breaker.admits(), seconds=_PATIENCE)
-    assert _latency_fails(breaker) < _AT_ONCE
+    assert _latency_fails(breaker) < _MAX_SILENCE / 2 + 0.2
+    assert wait_until(lambda: not breaker.admits(), seconds=_MAX_SILENCE)
+    assert _latency_fails(breaker) < _IMMEDIATELY
 
 
-def test_only_one_latency_caller_waits_and_the_others_get_the_last_result(breaker: Breaker, database: Database) -> None:
+def test_only_one_latency_caller_waits_and_the_others_get_the_last_result(database: Database) -> None:
     """Anonymous health checks cannot occupy every thread, even when the database has just hung."""
-    assert breaker.latency() == 0.001
-    time.sleep(1.1)  # the last result is older than a second now
-    database.up.clear()
-    with ThreadPoolExecutor(16) as threads:
-        first = threads.submit(_latency_fails, breaker)
-        assert wait_until(lambda: database.probes == 2, seconds=5)
-        started = time.monotonic()
+    now = [0.0]
+    with closing(Breaker(database.probe, max_silence=_MAX_SILENCE, clock=lambda: now[0])) as breaker:
         assert breaker.latency() == 0.001
-        assert time.monotonic() - started < _AT_ONCE
-        assert first.result() < _PATIENCE / 2 + 0.2
+        now[0] = 1.1  # the last result is older than a second now
+        database.up.clear()
+        with ThreadPoolExecutor(16) as threads:
+            first = threads.submit(_latency_fails, breaker)
+            assert wait_until(lambda: database.probes == 2, seconds=5)
+            started = time.monotonic()
+            assert breaker.latency() == 0.001
+            assert time.monotonic() - started < _IMMEDIATELY
+            assert first.result() < _MAX_SILENCE / 2 + 0.2
 
 
 def _latency_fails(breaker: Breaker) -> float:

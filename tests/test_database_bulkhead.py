@@ -14,12 +14,12 @@ from app.database.bulkhead import Bulkhead
 from local.processes import wait_until
 
 _SLOTS: Final = 3
-_PATIENCE: Final = 0.5
-_AT_ONCE: Final = 0.1
+_MAX_SILENCE: Final = 0.5
+_IMMEDIATELY: Final = 0.1
 
 
 def _bulkhead() -> Bulkhead:
-    return Bulkhead(_SLOTS, max_silence=_PATIENCE, may_answer=lambda: True)
+    return Bulkhead(_SLOTS, max_silence=_MAX_SILENCE, may_answer=lambda: True)
 
 
 def _refused(bulkhead: Bulkhead) -> float:
@@ -39,7 +39,7 @@ def _full(bulkhead: Bulkhead) -> Iterator[None]:
 
 
 def test_concurrent_calls_are_limited_and_all_callers_are_served() -> None:
-    """Many callers share few slots for longer than `patience` seconds. None is refused."""
+    """Many callers share few slots for longer than `max_silence` seconds. None is refused."""
     bulkhead, lock, inside = _bulkhead(), threading.Lock(), list[int]()
     now = 0
 
@@ -49,7 +49,7 @@ def test_concurrent_calls_are_limited_and_all_callers_are_served() -> None:
             with lock:
                 now += 1
                 inside.append(now)
-            time.sleep(_PATIENCE / 5)
+            time.sleep(_MAX_SILENCE / 5)
             with lock:
                 now -= 1
 
@@ -62,7 +62,7 @@ def test_concurrent_calls_are_limited_and_all_callers_are_served() -> None:
 def test_callers_after_an_idle_period_wait_for_a_slot() -> None:
     """Time without any call does not count as time without an answer."""
     now = [0.0]
-    bulkhead = Bulkhead(_SLOTS, max_silence=_PATIENCE, may_answer=lambda: True, clock=lambda: now[0])
+    bulkhead = Bulkhead(_SLOTS, max_silence=_MAX_SILENCE, may_answer=lambda: True, clock=lambda: now[0])
     now[0] = 3600.0
     with ThreadPoolExecutor(1) as thread:
         with _full(bulkhead):
@@ -71,24 +71,24 @@ def test_callers_after_an_idle_period_wait_for_a_slot() -> None:
         assert waiting.result(timeout=5) is None
 
 
-def test_without_answers_callers_wait_no_longer_than_the_patience() -> None:
+def test_without_answers_callers_wait_no_longer_than_max_silence() -> None:
     """Later callers are refused at once."""
     bulkhead = _bulkhead()
     with _full(bulkhead):
-        assert _PATIENCE - 0.1 <= _refused(bulkhead) < _PATIENCE + 0.3
-        assert max(_refused(bulkhead) for _ in range(10)) < _AT_ONCE
+        assert _MAX_SILENCE - 0.1 <= _refused(bulkhead) < _MAX_SILENCE + 0.3
+        assert max(_refused(bulkhead) for _ in range(10)) < _IMMEDIATELY
     with bulkhead.slot():
         pass
 
 
 def test_callers_do_not_wait_when_the_database_is_down() -> None:
     """Callers that are already waiting are refused too."""
-    hope = threading.Event()
-    hope.set()
-    bulkhead = Bulkhead(1, max_silence=60, may_answer=hope.is_set)
+    may_answer = threading.Event()
+    may_answer.set()
+    bulkhead = Bulkhead(1, max_silence=60, may_answer=may_answer.is_set)
     with ThreadPoolExecutor(1) as thread, bulkhead.slot():
         waiting = thread.submit(_refused, bulkhead)
         assert not waiting.done()
-        hope.clear()
+        may_answer.clear()
         assert waiting.result(timeout=10) < 10
-        assert wait_until(lambda: _refused(bulkhead) < _AT_ONCE, seconds=5)
+        assert wait_until(lambda: _refused(bulkhead) < _IMMEDIATELY, seconds=5)

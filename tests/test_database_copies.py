@@ -97,7 +97,7 @@ def test_the_copies_are_equal_after_any_order_within_one_statement(
         assert len(execute(session, "select id from deals where user_id = %s", user_id)) >= 1
 
 
-def test_an_old_snapshot_is_not_copied_from(postgres: PostgresServer) -> None:
+def test_copies_are_never_taken_from_an_old_snapshot(postgres: PostgresServer) -> None:
     """Under REPEATABLE READ, inserting a deal of a product that was renamed meanwhile fails with 40001."""
     with postgres.session() as superuser, postgres.session(autocommit=False) as session:
         user_id = new_user(superuser)

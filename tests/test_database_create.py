@@ -65,13 +65,13 @@ _TITLES = st.fixed_dictionaries(
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(there=st.lists(_TITLES, max_size=4), product=_TITLES)
+@given(existing=st.lists(_TITLES, max_size=4), product=_TITLES)
 def test_create_and_import_find_the_same_product(
-    stack: Stack, alice: Caller, there: list[dict[str, Any]], product: dict[str, Any]
+    stack: Stack, alice: Caller, existing: list[dict[str, Any]], product: dict[str, Any]
 ) -> None:
     """Importing a product that was created changes nothing, and creating one that was imported adds nothing."""
     stack.supabase.sql("delete from products where user_id = $1", alice.id)
-    for earlier in there:
+    for earlier in existing:
         alice.rpc("create_product", p_product=earlier, p_deal={"supplier": "Acme"})
     rows = [{"line": 1, "supplier": "Acme", **product}]
     if alice.rpc("create_product", p_product=product, p_deal={"supplier": "Acme"}).status_code == 409:

@@ -8,7 +8,7 @@ from local.stack import Stack
 from tests.callers import Caller
 
 _UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
-# One valid call of each function. Calls with another user's ids have tests of their own.
+# One valid call of each function. Separate tests call them with another user's ids.
 _CALLS: dict[str, dict[str, Any]] = {
     "bulk_deals": {"p_action": "delete", "p_deal_ids": [_UNKNOWN_ID]},
     "create_product": {"p_product": {"title": "Mine"}, "p_deal": {}},

@@ -37,7 +37,7 @@ def test_a_session_is_open_until_its_row_is_deleted(owner: Caller, token: str, s
 
 
 @pytest.mark.parametrize(("until", "is_open"), [("1 hour", True), ("-1 second", False)])
-def test_a_session_with_an_end_is_closed_after_it(
+def test_a_session_with_a_time_limit_closes_at_its_end(
     owner: Caller, token: str, stack: Stack, until: str, *, is_open: bool
 ) -> None:
     """Supabase Auth can limit the lifetime of a session."""

@@ -37,7 +37,7 @@ def test_a_slow_database_is_not_treated_as_down(stack: Stack, proxy: SupabasePro
 
 
 def test_an_import_and_many_readers_are_all_served(stack: Stack, tmp_path: Path) -> None:
-    """The embedded database answers one call at a time, and a batch takes long."""
+    """The embedded database answers one call at a time, and each batch of the import takes long."""
     file = "title,cost\n" + "".join(f"Product {number},{number % 90}.50\n" for number in range(2500))
     log = tmp_path / "log"
     with (

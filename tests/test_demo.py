@@ -12,7 +12,7 @@ from local.demo import create_demo
 from local.processes import wait_until
 from local.server import ServerError
 from local.supabase import SupabaseServer
-from tests.counters.lists import View, disagreements
+from tests.counters.lists import View, list_errors
 from tests.counters.oracle import stats
 
 _DEALS = "select d.* from deals d join auth.users u on u.id = d.user_id where u.email like 'demo@%' order by d.id"
@@ -42,7 +42,7 @@ def test_an_interrupted_load_is_completed_at_the_next_start_and_never_repeated(
     assert len(deals) == len(list(demo_rows()))
     user_id = deals[0]["user_id"]
     assert stats(interrupted.sql, user_id)["all"] == PRODUCTS
-    assert disagreements(interrupted.sql, user_id, [View(stage="ordered", favorite=True)]) == []
+    assert list_errors(interrupted.sql, user_id, [View(stage="ordered", favorite=True)]) == []
     interrupted.sql("delete from deals where id = $1", deals[0]["id"])
     assert create_demo(interrupted, tmp_path / "logins.json") == accounts
     assert interrupted.sql(_DEALS) == deals[1:]

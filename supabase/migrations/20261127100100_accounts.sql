@@ -22,7 +22,7 @@ as $$
 begin
     if auth.uid() is null then
         raise sqlstate 'PT401' using
-            message = 'This needs a signed-in user.',
+            message = 'Sign in first.',
             hint = 'Send the access token of a user, not only the publishable key.';
     end if;
     return auth.uid();

@@ -129,10 +129,10 @@ begin
         raise sqlstate 'PT400' using message = 'The limit must be between 1 and 1000.';
     end if;
     if p_active is null then
-        raise sqlstate 'PT400' using message = 'A list is of the active or of the deleted deals: p_active is needed.';
+        raise sqlstate 'PT400' using message = 'p_active must be true or false.';
     end if;
     if (p_after_value is null) <> (p_after_id is null) then
-        raise sqlstate 'PT400' using message = 'A cursor is a value and an id; only one was given.';
+        raise sqlstate 'PT400' using message = 'p_after_value and p_after_id must be given together.';
     end if;
     if length(p_search) < 2 then
         raise sqlstate 'PT422' using message = 'A search needs at least two characters.';

@@ -22,7 +22,7 @@ declare
 begin
     if p_days is null or p_days not between 30 and 36500 or p_limit is null or p_limit not between 1 and 10000 then
         raise sqlstate 'PT422' using
-            message = 'Deals can be restored for 30 days, so only older ones are removed for good.';
+            message = 'p_days must be 30 to 36500 and p_limit 1 to 10000.';
     end if;
     v_old := array(
         select d.id from public.deals d where not d.active and d.deleted_at < v_before

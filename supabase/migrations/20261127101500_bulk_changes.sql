@@ -13,7 +13,7 @@ begin
         raise sqlstate 'PT422' using message = 'Between 1 and 1000 deal ids are needed.';
     end if;
     if (p_action = 'move') <> (p_stage is not null) then
-        raise sqlstate 'PT422' using message = 'A stage is needed by the action move, and by no other.';
+        raise sqlstate 'PT422' using message = 'p_stage is required for the action move and not allowed for others.';
     end if;
 end
 $$;

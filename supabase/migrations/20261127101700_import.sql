@@ -12,7 +12,7 @@ begin
     end if;
     -- current_user cannot be used: inside a security definer function, it is the owner of the function.
     if current_setting('role', true) is distinct from 'service_role' then
-        raise sqlstate 'PT403' using message = 'Rows can only be imported for oneself.';
+        raise sqlstate 'PT403' using message = 'You can import rows only for yourself.';
     end if;
     perform pg_advisory_xact_lock(private.user_lock(p_user_id));
     if not exists (select from auth.users u where u.id = p_user_id) then
@@ -39,7 +39,7 @@ begin
                       ::text[] <> '{}' end
     ) then
         raise sqlstate 'PT422' using
-            message = 'Each row is an object with its line, known fields, and no ASIN but one that is one.';
+            message = 'Each row must be an object with a line number, known fields only, and a valid ASIN or none.';
     end if;
 end
 $$;

@@ -21,5 +21,5 @@ def add_products(session: Session, user_id: str, number: int) -> list[str]:
 
 
 def counter_errors(session: Session, *user_ids: str) -> list[dict[str, Any]]:
-    """Return what `differences` finds in this session's transaction."""
+    """Return the errors that `differences` finds, as seen in this session's transaction."""
     return differences(lambda text: execute(session, text), user_ids)

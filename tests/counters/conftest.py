@@ -29,7 +29,10 @@ def seller(administrator: Session) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def pool(postgres: PostgresServer) -> Iterator[tuple[BackgroundSession, BackgroundSession]]:
-    """Return two sessions that live as long as those of a connection pool. Tests must not change their settings."""
+    """Return two sessions that all tests of the module share, like those of a connection pool.
+
+    Tests must not change session settings.
+    """
     with two_sessions(postgres) as opened:
         yield opened
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.counters.oracle import Run, stats
 from tests.counters.statements import SEARCHES, STAGES
 
-__all__ = ["View", "disagreements", "views"]
+__all__ = ["View", "list_errors", "views"]
 
 _STATUSES: Final = ("asin_found", "needs_selection", "needs_asin", "manual_entry")
 
@@ -79,8 +79,8 @@ def views() -> st.SearchStrategy[View]:
     )
 
 
-def disagreements(run: Run, user_id: str, more: Sequence[View] = ()) -> list[Any]:
-    """Return where a user's lists differ from the tables or from the breakdown.
+def list_errors(run: Run, user_id: str, more: Sequence[View] = ()) -> list[Any]:
+    """Return the views whose list differs from the tables, and the breakdown if it differs from the lists.
 
     Checks the list of each status, sorted by title, and the views `more`.
     """

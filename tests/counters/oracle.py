@@ -33,7 +33,7 @@ having coalesce(n.n, 0) <> count(a.product_id)
 union all
 select 'not stored', user_id::text, asin_status, 0, 1 from (table actual except table stored) t
 union all
-select 'stored', user_id::text, asin_status, 1, 0 from (table stored except table actual) t
+select 'wrongly stored', user_id::text, asin_status, 1, 0 from (table stored except table actual) t
 union all
 select 'copies', d.user_id::text, p.asin_status, count(*)::int, 0
 from public.deals d join public.products p on p.id = d.product_id
@@ -48,10 +48,7 @@ Run = Callable[[str], list[dict[str, Any]]]
 
 
 def differences(run: Run, user_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Return where users' counters, or the products stored as counted, differ from a count of the tables.
-
-    Also returns the deals whose copies differ from their product (`copies`).
-    """
+    """Return one row for each difference between the stored counters, products or copies and the tables."""
     return run(_DIFFERENCES.replace(":users", f"{{{','.join(user_ids)}}}"))
 
 

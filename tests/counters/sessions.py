@@ -19,7 +19,7 @@ _LOCK_SECONDS: Final = 20.0
 
 
 class BackgroundSession:
-    """A session whose statements run in a thread, so that the test goes on while they wait for a lock."""
+    """A session whose statements run in a thread, so that the test continues while they wait for a lock."""
 
     def __init__(self, session: Session, observer: Session) -> None:
         """Take ownership of `session`. `observer` is another session, used to check whether this one waits."""

@@ -57,7 +57,10 @@ def test_concurrent_bulk_actions_on_the_same_deals_do_not_deadlock(
 def test_concurrent_deletions_of_the_last_two_deals_of_a_product_are_counted(
     both: tuple[BackgroundSession, BackgroundSession], administrator: Session, seller: str, role: str
 ) -> None:
-    """The second deletion waits until the first is committed. Then it finds no active deal and uncounts the product."""
+    """The second deletion waits until the first is committed.
+
+    Then it finds no active deal and removes the product from the counters.
+    """
     execute(administrator, "insert into public.products (user_id, title) values (%s, 'P')", seller)
     add = "insert into public.deals (user_id, product_id, supplier) select user_id, id, %s from public.products"
     added = f"{add} where user_id = %s returning id"
@@ -78,7 +81,7 @@ def test_concurrent_deletions_of_the_last_two_deals_of_a_product_are_counted(
 def test_a_recount_waits_for_a_change_in_progress(
     both: tuple[BackgroundSession, BackgroundSession], administrator: Session, seller: str
 ) -> None:
-    """Otherwise it would not see the change, and would then overwrite the counters that the change has updated."""
+    """Otherwise the recount would not see the change and would overwrite the updated counters."""
     deals = add_products(administrator, seller, 2)
     execute(administrator, _DIRECT, deals[:1])
     act_as(seller, *both)
@@ -126,7 +129,7 @@ def test_a_change_with_an_old_snapshot_fails_instead_of_counting_old_data(
     statements: tuple[str, str, str],
     error: type[psycopg.Error],
 ) -> None:
-    """In REPEATABLE READ, a change after another session's change is a write conflict, so it is refused."""
+    """Under REPEATABLE READ, a transaction that began before another session's change fails with a write conflict."""
     deal = _SECOND_DEAL.replace("'T'", "'S'").format(mine=f"user_id = '{seller}'")
     before, meanwhile, then = (text.format(mine=f"user_id = '{seller}'", id=seller, deal=deal) for text in statements)
     execute(administrator, "insert into products (user_id, title) values (%s, 'P')", seller)

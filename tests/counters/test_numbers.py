@@ -1,4 +1,4 @@
-"""What the counters contain, how a recount repairs them, and which roles have access."""
+"""The contents of the counters, their repair by a recount, and the access of roles."""
 
 from functools import partial
 from typing import Final
@@ -8,7 +8,7 @@ import pytest
 from psycopg.errors import InsufficientPrivilege
 
 from tests.counters.catalogues import add_products, counter_errors
-from tests.counters.lists import disagreements
+from tests.counters.lists import list_errors
 from tests.counters.oracle import recount
 from tests.counters.sessions import BackgroundSession, act_as, run, wait_until_done_or_blocked
 from tests.postgres import Session, acting_as, execute, new_user
@@ -19,7 +19,10 @@ _ZERO: Final = {"all": 0, "asin_found": 0, "needs_selection": 0, "needs_asin": 0
 def test_the_stats_read_neither_products_nor_deals(
     both: tuple[BackgroundSession, BackgroundSession], administrator: Session, seller: str
 ) -> None:
-    """They are returned while another session locks both tables, so their cost cannot depend on the size of these."""
+    """The stats are returned while another session locks both tables.
+
+    So their cost cannot depend on the size of these tables.
+    """
     add_products(administrator, seller, 3)
     holder, reader = both
     act_as(seller, *both)
@@ -136,11 +139,11 @@ def test_a_recount_repairs_wrong_copies_in_deals_and_reports_them(administrator:
         spoil = "update public.deals set asin_status = 'asin_found', title_key = 'x' where id = any (%s)"
         execute(administrator, spoil, [row["id"] for row in before[:2]])
     run = partial(execute, administrator)
-    assert disagreements(run, seller) != []
+    assert list_errors(run, seller) != []
     with administrator.transaction():
         assert recount(run, seller)["copies"] == 2
     assert execute(administrator, rows, seller) == before
-    assert disagreements(run, seller) == []
+    assert list_errors(run, seller) == []
 
 
 def _any_product(session: Session, user_id: str) -> str:
@@ -169,7 +172,7 @@ def test_no_role_has_access_to_the_counters(administrator: Session, seller: str,
 
 
 def test_the_service_role_recounts_several_users_in_one_statement(administrator: Session, seller: str) -> None:
-    """The statement that the documentation gives to operators, here for two users."""
+    """Runs the statement from the operators' documentation, here for two users."""
     other = new_user(administrator)
     for user_id, number in ((seller, 2), (other, 3)):
         add_products(administrator, user_id, number)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from local.stack import Stack
 from local.supabase import SqlError
-from tests.counters.lists import View, disagreements, views
+from tests.counters.lists import View, list_errors, views
 from tests.counters.oracle import differences, recount
 from tests.counters.sessions import BackgroundSession, wait_until_done_or_blocked
 from tests.counters.statements import REFUSALS, Statement, statements
@@ -27,7 +27,7 @@ class Step:
 
     Attributes:
         session: 0 or 1.
-        statement: what it runs.
+        statement: the statement that it runs.
         end: "" nothing, "undo" roll back to a savepoint, or "commit" or "rollback" of the transaction.
 
     """
@@ -94,7 +94,7 @@ class Users:
     def list_errors(self, session: Session, view: View) -> list[Any]:
         """Return the lists that differ from the tables or from the breakdown: one list per status, and `view`."""
         run = partial(execute, session)
-        return [found for user_id in self.ids.values() for found in disagreements(run, user_id, [view])]
+        return [found for user_id in self.ids.values() for found in list_errors(run, user_id, [view])]
 
     def _act(self, session: Session, statement: Statement) -> None:
         role = "authenticated" if statement.actor in self.ids else statement.actor
@@ -156,7 +156,10 @@ def test_counters_and_lists_are_exact_after_each_step_of_two_sessions(
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(_steps, min_size=6, max_size=12), view=views())
 def test_counters_and_lists_are_exact_on_the_embedded_database(stack: Stack, steps: list[Step], view: View) -> None:
-    """The same statements on PostgreSQL in WebAssembly, which has one connection: each is a transaction of its own."""
+    """The same statements on PostgreSQL in WebAssembly, which has one connection.
+
+    Therefore each statement is a separate transaction.
+    """
     run = stack.supabase.sql
     created = (
         "insert into auth.users (id, email) values (gen_random_uuid(), gen_random_uuid() || '@a.example') returning id"
@@ -179,6 +182,6 @@ def test_counters_and_lists_are_exact_on_the_embedded_database(stack: Stack, ste
         assert differences(run, list(ids.values())) == []
         assert history.errors(current(run, list(ids.values()))) == []
     for user_id in ids.values():
-        assert disagreements(run, user_id, [view]) == []
+        assert list_errors(run, user_id, [view]) == []
         counted = recount(run, user_id)
         assert (counted["repaired"], counted["copies"]) == (0, 0)

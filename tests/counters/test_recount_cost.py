@@ -17,7 +17,7 @@ def test_a_recount_reads_few_blocks_per_product_without_statistics_of_the_user(
 ) -> None:
     """The statistics are older than the user, so the planner expects one row.
 
-    It must neither read all products once per product nor read the products of other users.
+    The recount must neither read all products once per product nor read the products of other users.
     """
     other = new_user(administrator)
     add_products(administrator, other, of_others)

@@ -46,7 +46,7 @@ def _call(session: Session, text: str) -> dict[str, Any]:
     return envelope
 
 
-def _check_result(administrator: Session, seller: str, change: str) -> None:
+def _assert_result_is_committed(administrator: Session, seller: str, change: str) -> None:
     """Make a change, and compare the version and the numbers in its result with the committed ones."""
     before = current(partial(execute, administrator), [seller])[seller]
     with acting_as(administrator, seller):
@@ -58,20 +58,20 @@ def _check_result(administrator: Session, seller: str, change: str) -> None:
 
 
 @pytest.mark.parametrize("change", _CHANGES.values(), ids=_CHANGES)
-def test_a_change_returns_what_its_transaction_leaves(administrator: Session, seller: str, change: str) -> None:
+def test_a_change_returns_the_committed_version_and_numbers(administrator: Session, seller: str, change: str) -> None:
     """A change of the numbers raises the version. The numbers include those of the last deleted product: zeros."""
     deal = add_products(administrator, seller, 1)[0]
     product = execute(administrator, "select product_id from public.deals where id = %s", deal)[0]["product_id"]
-    _check_result(administrator, seller, change.format(deal=deal, product=product))
+    _assert_result_is_committed(administrator, seller, change.format(deal=deal, product=product))
 
 
 @pytest.mark.parametrize("name", _WITHOUT_A_ROW)
 def test_a_user_without_a_row_of_counters_has_zeros_and_the_first_version(
     administrator: Session, seller: str, name: str
 ) -> None:
-    """The first product raises it."""
+    """The first product raises the version."""
     assert current(partial(execute, administrator), [seller]) == {seller: (1, _ZERO)}
-    _check_result(administrator, seller, _CHANGES[name].format())
+    _assert_result_is_committed(administrator, seller, _CHANGES[name].format())
 
 
 def test_the_service_role_gets_the_breakdown_of_the_user_it_imports_for(administrator: Session, seller: str) -> None:
@@ -85,7 +85,7 @@ def test_the_service_role_gets_the_breakdown_of_the_user_it_imports_for(administ
 
 
 def test_no_user_gets_the_breakdown_of_another_one(administrator: Session, seller: str) -> None:
-    """Not even with SQL: the function that adds it compares the id with the caller's."""
+    """The same holds for arbitrary SQL: the function compares the user id with the caller's."""
     with acting_as(administrator, _NOBODY), pytest.raises(psycopg.Error, match="belong to another user"):
         _call(administrator, f"private.with_stats('{seller}', null)")
 

@@ -30,7 +30,10 @@ class History:
         self._last: dict[str, Versioned] = {}
 
     def errors(self, seen: dict[str, Versioned]) -> list[Any]:
-        """Add an observation. Return where the version fell, or where numbers changed and the version did not rise."""
+        """Add an observation.
+
+        Return the users whose version fell, or whose numbers changed although the version did not rise.
+        """
         found = []
         for user_id, (version, numbers) in seen.items():
             last, before = self._last.get(user_id, (version, numbers))

@@ -75,7 +75,7 @@ def _filled(pattern: bytes, size: int) -> bytes:
     return (pattern * (size // len(pattern) + 1))[:size]
 
 
-def ordinary(size: int) -> bytes:
+def ordinary_file(size: int) -> bytes:
     """Return an ordinary seller's file of about `size` bytes."""
     row = "B{0:09},{0:012},Stainless steel lamp number {0},Acme {1},{1}.50,12,new,yes,Usually in stock\n"
     count = size // len(row.format(10**5, 10))
@@ -113,6 +113,6 @@ def cost_of(content: bytes) -> Cost:
     return Cost(time.thread_time() - started, len(content), rows, reported)
 
 
-def times_of_ordinary(cost: Cost, usual: Cost) -> float:
+def relative_cost(cost: Cost, usual: Cost) -> float:
     """Return the ratio of `cost` to that of an ordinary file with the same number of bytes or rows."""
     return cost.seconds / (usual.seconds * max(cost.size / usual.size, cost.rows / usual.rows))

@@ -35,7 +35,10 @@ def test_an_amount_is_parsed_in_every_national_format(cell_text: str, expected: 
      "NaN", "Infinity", "12.50 each", "(5)", "€", ".", "--5", "\uff11\uff12", "1 2", "1" * 50],
 )  # fmt: skip
 def test_an_ambiguous_or_invalid_amount_is_refused(cell_text: str) -> None:
-    """In particular a single point before three digits: thousands in one country, a fraction in another."""
+    """For example, a single point before three digits is ambiguous.
+
+    It separates thousands in one country and decimals in another.
+    """
     with pytest.raises(ValueError, match=r"amount|could be"):
         cells.amount(cell_text)
 

@@ -165,9 +165,9 @@ def test_a_dry_run_predicts_the_import_and_a_second_import_changes_nothing(
     stack.supabase.sql("delete from products where user_id = $1", alice.id)
     _imports(alice, *existing)
     before = _everything(alice)
-    trial = _imports(alice, *rows, p_dry_run=True)
+    predicted = _imports(alice, *rows, p_dry_run=True)
     assert _everything(alice) == before
-    assert _imports(alice, *rows) == trial
+    assert _imports(alice, *rows) == predicted
     after = _everything(alice)
     again = _imports(alice, *rows)
     assert (again["created"], again["updated"]) == (0, 0)

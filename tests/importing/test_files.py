@@ -79,7 +79,7 @@ def test_columns_are_recognized_by_every_usual_name() -> None:
                 assert sheet.columns.ignored == ["Colour"]
 
 
-def test_the_delimiter_is_the_one_that_fits_the_header() -> None:
+def test_the_delimiter_is_chosen_by_the_header() -> None:
     """It is not the most frequent character. Excel's `sep=` line takes precedence."""
     assert _rows("Title;Notes, internal;Cost\nLamp;a, b, c;1,50\n")[0]["buy_cost"] == "1.5"
     assert _rows("sep=|\nTitle|Cost\nLamp|2\n") == [{"line": 3, "title": "Lamp", "buy_cost": "2.0"}]
@@ -105,7 +105,7 @@ def test_every_mistake_of_a_row_is_reported_and_the_other_rows_are_imported() ->
         'Quote,"a"b,,,,\n'
         "Nul\0,,,,,\n"
         "Cheap,,1.005,,,\n"
-        "Dear,,1000000.01,,,\n"
+        "Expensive,,1000000.01,,,\n"
     )
     with closing(_check(text)) as sheet:
         mistakes, accepted = list(sheet.mistakes()), _accepted(sheet)
@@ -154,7 +154,7 @@ def test_an_unclosed_quotation_mark_skips_lines_and_is_reported() -> None:
 
 
 def test_a_file_with_one_very_long_line_is_read_in_constant_memory() -> None:
-    """No file can increase the memory for a row."""
+    """The memory for one row is bounded for any file."""
     content = b"Title\n" + b"x," * 5_000_000 + b"\nA\n"
     tracemalloc.start()
     with closing(_check(content)) as sheet:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.importing.hostile import SHAPES, Cost, cost_of, ordinary, structures, times_of_ordinary
+from tests.importing.hostile import SHAPES, Cost, cost_of, ordinary_file, relative_cost, structures
 
 _MOST_TIMES = 3
 _BASE_SECONDS = 0.02  # allowed for every file
@@ -15,16 +15,16 @@ _SHORT, _LONG = 1 << 18, 45 << 20
 @pytest.fixture(scope="module")
 def usual() -> Cost:
     """Measure the cost of an ordinary file of 256 KiB on this machine."""
-    return min((cost_of(ordinary(_SHORT)) for _ in range(3)), key=lambda cost: cost.seconds)
+    return min((cost_of(ordinary_file(_SHORT)) for _ in range(3)), key=lambda cost: cost.seconds)
 
 
 def _assert_bounded(content: bytes, usual: Cost) -> None:
     for _ in range(3):  # a busy machine may slow down one of the attempts
         cost = cost_of(content)
-        if times_of_ordinary(cost, usual) <= _MOST_TIMES or cost.seconds <= _BASE_SECONDS:
+        if relative_cost(cost, usual) <= _MOST_TIMES or cost.seconds <= _BASE_SECONDS:
             break
     else:
-        pytest.fail(f"{times_of_ordinary(cost, usual):.1f} times an ordinary file: {cost}")
+        pytest.fail(f"{relative_cost(cost, usual):.1f} times an ordinary file: {cost}")
     assert cost.reported <= _MOST_REPORTED
 
 
@@ -54,5 +54,5 @@ def test_the_cost_of_the_largest_file_of_each_shape_is_bounded(shape: str, usual
 @settings(deadline=None, max_examples=300, suppress_health_check=list(HealthCheck), print_blob=True)
 @given(st.sampled_from([_SHORT // 8, _SHORT // 2, 2 * _SHORT]).flatmap(structures))
 def test_the_cost_of_many_generated_files_is_bounded(usual: Cost, content: bytes) -> None:
-    """The long version, with more and larger structures."""
+    """The same test with more and larger structures."""
     _assert_bounded(content, usual)

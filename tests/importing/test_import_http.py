@@ -58,10 +58,10 @@ def test_a_dry_run_changes_nothing_and_predicts_the_import(seller: Seller, redis
     before = seller.sees()
     seller.reads_stats()
     assert redis.get(seller.key)
-    trial = seller.imports(_FILE, dry_run=True)
+    predicted = seller.imports(_FILE, dry_run=True)
     assert redis.get(seller.key)
-    assert (seller.sees(), trial[-1]["dry_run"]) == (before, True)
-    assert _counts(seller.imports(_FILE)[-1]) == _counts(trial[-1]) == (3, 1, 1, 0, 0, 1)
+    assert (seller.sees(), predicted[-1]["dry_run"]) == (before, True)
+    assert _counts(seller.imports(_FILE)[-1]) == _counts(predicted[-1]) == (3, 1, 1, 0, 0, 1)
 
 
 def test_importing_the_same_file_again_changes_nothing(seller: Seller) -> None:
@@ -119,14 +119,14 @@ def test_an_unusable_upload_is_a_problem_and_changes_nothing(seller: Seller) -> 
 
 @pytest.mark.parametrize("how", ["declared", "chunked", "form", "chunked form"])
 def test_a_file_over_50_megabytes_is_refused_before_any_change(seller: Seller, how: str) -> None:
-    """For every way of sending it, and the client can read the answer."""
+    """The file is refused however it is sent, and the client can read the answer."""
     content = b"Title\n" + b"x" * 4094 + b"\n"
     content += content * (_LIMIT // len(content))
     headers = dict(_CSV)
     if "form" in how:
         form = httpx.Request("POST", "http://x", files={"file": ("list.csv", content)})
         content, headers = form.read(), {"Content-Type": form.headers["Content-Type"]}
-    pieces = (content[place : place + (1 << 20)] for place in range(0, len(content), 1 << 20))
+    pieces = (content[start : start + (1 << 20)] for start in range(0, len(content), 1 << 20))
     answer = seller.http.post("/products/import", content=pieces if "chunked" in how else content, headers=headers)
     assert "52,428,800 bytes" in problem(answer, 413)["detail"]
     assert seller.stats()["all"] == 0

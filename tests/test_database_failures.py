@@ -28,7 +28,9 @@ _READS: dict[str, Call] = {
     "product": lambda who, deal: who.http.get(f"/products/{deal['product_id']}"),
 }
 _WRITES: dict[str, Call] = {
-    "create": lambda who, _: who.http.post("/products", json={"title": "Written in trouble", "asin": "B000000009"}),
+    "create": lambda who, _: who.http.post(
+        "/products", json={"title": "Written during a failure", "asin": "B000000009"}
+    ),
     "patch product": lambda who, deal: who.http.patch(f"/products/{deal['product_id']}", json={"brand": "New"}),
     "patch deal": lambda who, deal: who.http.patch(f"/products/deal/{deal['id']}", json={"moq": 9}),
     "delete": lambda who, deal: who.deletes(deal["id"]),
@@ -141,7 +143,7 @@ def test_only_a_certain_rollback_ends_the_write(someone: Seller, proxy: Supabase
     assert someone.cache_status()["state"] == state
 
 
-def test_a_token_that_expires_on_the_way_to_the_database_is_a_401(someone: Seller, proxy: SupabaseProxy) -> None:
+def test_a_token_that_the_database_reports_as_expired_is_a_401(someone: Seller, proxy: SupabaseProxy) -> None:
     """It has a challenge, like every 401."""
     proxy.fault = _refuses("401 Unauthorized", "PGRST301")
 
@@ -208,8 +210,16 @@ def test_cached_numbers_are_served_while_the_database_is_down(someone: Seller, p
     assert "hit" in answer.headers["Cache-Status"]
 
 
-def test_database_failures_log_no_traceback_and_no_secret(log: Path, someone: Seller) -> None:
-    """Expected failures cause no traceback."""
+def test_database_failures_log_no_traceback_and_no_secret(
+    log: Path, someone: Seller, proxy: SupabaseProxy, redis: Redis
+) -> None:
+    """The log has the SQLSTATE, but not the database's message."""
+    deal = someone.creates()
+    redis.delete(someone.key)
+    proxy.fault = FAULTS["500 with an SQLSTATE"]
+    for call in (*_READS.values(), *_WRITES.values()):
+        _unavailable(call(someone, deal))
+    assert wait_until(lambda: "refused with SQLSTATE 57014" in log.read_text(), seconds=5)
     text = log.read_text()
     assert "Traceback" not in text
     assert someone.token not in text

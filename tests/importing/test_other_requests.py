@@ -14,16 +14,16 @@ import pytest
 from local.application import AppServer
 from local.processes import wait_until
 from local.stack import Stack
-from tests.importing.hostile import ordinary
+from tests.importing.hostile import ordinary_file
 from tests.sellers import STATS, Seller, app_environment, new_seller
 
 _PAUSE: Final = 0.002  # seconds between two hits
-_BUSY: Final = 0.005  # seconds; tolerance for more runnable threads than cores
+_TOLERANCE: Final = 0.005  # seconds, for more runnable threads than cores
 _FILES: Final[dict[str, bytes]] = {
     "blank lines": b"Title\nA\n" + b"\n" * (49 << 20),
     "carriage returns": b"Title\nA\n" + b"\r" * (40 << 20),
     "mistakes": b"Title,Cost\n" + b"A,x\n" * 150_000,
-    "an ordinary list": ordinary(1 << 20),
+    "an ordinary list": ordinary_file(1 << 20),
 }
 
 
@@ -104,7 +104,7 @@ def test_cache_hits_stay_fast_during_an_import(
         sending = threading.Thread(target=_import_file, args=(one_worker, importer, _FILES[kind], answers))
         busy = statistics.median(_hits(one_worker, reader, sending))
         assert (b"HTTP/1.1 200" in answers[0][:20], len(answers[0]) <= 400_000) == (True, True)
-        ratios.append(busy / (2 * quiet + _BUSY))
+        ratios.append(busy / (2 * quiet + _TOLERANCE))
         if ratios[-1] <= 1:
             break
     assert min(ratios) <= 1
@@ -114,7 +114,7 @@ def test_a_client_that_disconnects_during_validation_stops_the_import(
     one_worker: AppServer, importer: Seller, log: Path, stack: Stack
 ) -> None:
     """No row is written."""
-    content = ordinary(16 << 20)
+    content = ordinary_file(16 << 20)
     with _send_import(one_worker, importer, content) as connection:
         answer = b""
         while not (first := re.search(rb'"of": (\d+)\}', answer)):
