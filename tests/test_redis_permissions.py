@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -46,6 +47,7 @@ class RestrictedApp:
         deal = self.someone.creates(title=f"Product {next(_numbers)}")
         assert [self.someone.stats()["all"] for _ in range(2)] == [before + 1] * 2
         assert self.someone.deletes(deal["id"]).status_code == 204
+        assert self.someone.bulk("delete", str(uuid4())).status_code == 404  # a refused change deletes the entry
         assert [self.someone.stats()["all"] for _ in range(2)] == [before] * 2
 
     def diagnose(self) -> dict[str, Any]:
