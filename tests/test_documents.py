@@ -60,7 +60,7 @@ def anchors(document: Path) -> set[str]:
 
 
 def assert_lists(page: str, listed: Collection[str], wanted: set[str]) -> None:
-    """Fail with the rows that a page of docs/ lacks, has in vain, or has twice."""
+    """Fail with the rows that a page of docs/ lacks, has without need, or has twice."""
     missing, unknown = sorted(wanted - set(listed)), sorted(set(listed) - wanted)
     repeated = sorted(name for name in set(listed) if list(listed).count(name) > 1)
     assert not missing, f"add to docs/{page} a row for each of {missing}"
