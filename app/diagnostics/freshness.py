@@ -1,13 +1,13 @@
 """The freshness sampler: it compares a share of the cached answers with the database, after they have been sent.
 
 The model is Polaris, with which Meta measures the consistency of its caches in production (*Cache made consistent*,
-2022): it asks the cache as a client would, and looks a second time before it calls a difference an error.
+2022): it reads the cache as a client would, and checks again before it reports a difference as an error.
 
 A difference alone proves nothing, because a change may have been in flight. So the sampler waits, and reads the
-database again. The answer was stale if both numbers of the database are equal, and if the cache held the entry with
-the answer before and after the second reading. An entry is recognized by its value and by the time of its expiry. A
-writer that announces itself between the two looks would have replaced the entry. A writer that could not announce
-itself, because of a failure of Redis, has had the time of the pause to end.
+database again. The answer was stale if both reads of the database returned the same numbers, and if the cache held
+the same entry before and after the second read. An entry is identified by its value and its time of expiry. A writer
+that begins between the two checks of the cache would have changed the entry. A writer whose begin failed, because
+Redis failed, can end during the wait.
 """
 
 import atexit
@@ -122,7 +122,7 @@ class Sampler:
         self._waiting = queue.Queue[Sample | None](_WAITING)
 
     def observe(self, response: Response) -> Response:
-        """Take a sample of a response, if it is a hit and its turn (an `after_request` function of Flask)."""
+        """Sample a random share of the hits. Flask calls this after each request (`after_request`)."""
         hit = _HIT.match(response.headers.get("Cache-Status", ""))
         if hit and random.random() < self._share:  # noqa: S311 - which hits are compared is no secret
             identity = current_user
@@ -187,7 +187,7 @@ def numbers_now(database: Database, sample: Sample) -> AsinStats:
     """Return the present numbers. Raises instead of taking the last slot for a call, which a request may need."""
     if database.idle_calls < 2:
         raise _BusyError
-    return AsinStats.parse(Repository(database, sample.token, sample.user_id).asin_stats(sample.user_id))
+    return AsinStats.parse(Repository(database, sample.token, sample.user_id).asin_stats())
 
 
 def look(user_id: str) -> Look | None:

@@ -76,9 +76,9 @@ class Repository:
     user_id: str
     on_behalf: bool = False
 
-    def asin_stats(self, user_id: str) -> Document:
-        """Return the raw status breakdown of `user_id`. The database refuses any user but the owner of the token."""
-        return _document(self._read("get_asin_stats", p_user_id=user_id))
+    def asin_stats(self) -> Document:
+        """Return the raw status breakdown of the user. The database refuses any user but the owner of the token."""
+        return _document(self._read("get_asin_stats", p_user_id=self.user_id))
 
     def list_deals(self, query: ListQuery) -> Page:
         """Return one page of active deals. Raises InvalidCursorError."""

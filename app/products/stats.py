@@ -11,7 +11,7 @@ from app.database import DatabaseUnavailableError, OutcomeUnknownError
 from app.extensions import cache
 from app.products.breakdown import AsinStats
 from app.products.changes import Announcement, announced
-from app.products.context import caller_repository, database_is_available
+from app.products.context import database_is_available, own_repository
 
 _JSON = JsonCodec()
 
@@ -47,11 +47,12 @@ def asin_status_stats(user_id: str) -> AsinStats:
 
     Raises:
         DatabaseUnavailableError: the database does not answer, or its answer is not a breakdown.
-        DatabaseRefusalError: `user_id` is not the caller.
+        ValueError: `user_id` is not the caller.
 
     """
+    repository = own_repository(user_id)
     try:
-        return AsinStats.parse(caller_repository().asin_stats(user_id))
+        return AsinStats.parse(repository.asin_stats())
     except ValueError:
         raise DatabaseUnavailableError("The database sent contradictory numbers. Please try again.") from None
 

@@ -114,7 +114,7 @@ class Thread(greenlet):  # type: ignore[misc]  # greenlet has no types
 def stepping() -> Iterator[None]:
     """Replace the engine's shared state, threads and database call, so that workers can be created inside the block."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("app.products.stats.caller_repository", _SteppedRepository)
+        patch.setattr("app.products.stats.own_repository", _SteppedRepository)
         patch.setattr("app.caching.writers.CircuitBreaker", SteppedBreaker)
         patch.setattr("app.caching.breaker.threading", _Threading)
         yield
@@ -142,8 +142,11 @@ def sleep(seconds: float) -> None:
 class _SteppedRepository:
     """The repository of a stepped thread: reading the breakdown is a step."""
 
+    def __init__(self, _user_id: str) -> None:
+        """Belong to any user."""
+
     @staticmethod
-    def asin_stats(_user: str) -> dict[str, int]:
+    def asin_stats() -> dict[str, int]:
         bits = current().take("select")
         return {"all": bits, "asin_found": bits, "needs_selection": 0, "needs_asin": 0, "manual_entry": 0}
 
