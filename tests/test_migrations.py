@@ -74,6 +74,11 @@ union all select c.oid::regclass || '.' || attname from pg_class c join pg_attri
     and col_description(c.oid, attnum) is null
 """
 
+_FUNCTION_COMMENTS: Final = """
+select distinct pronamespace::regnamespace::text || '.' || proname as name, obj_description(oid, 'pg_proc') as text
+from pg_proc where prokind = 'f' and pronamespace::regnamespace::text in ('public', 'private', 'counting', 'searching')
+"""
+
 
 @contextmanager
 def _new_database(postgres: PostgresServer) -> Iterator[tuple[str, Session]]:
@@ -203,3 +208,17 @@ def test_each_table_column_and_function_has_a_comment(postgres: PostgresServer) 
     """The schema page shows the comments."""
     with postgres.session() as session:
         assert execute(session, _WITHOUT_COMMENT) == []
+
+
+def test_the_comment_of_a_function_is_the_first_sentence_above_it(postgres: PostgresServer) -> None:
+    """The schema page and the migrations say the same. A function that is replaced later has its last text."""
+    written = {}
+    for file in MIGRATIONS:
+        for lines, name in re.findall(
+            r"((?:^--.*\n)+)create (?:or replace )?function ([\w.]+)", file.read_text("utf-8"), re.MULTILINE
+        ):
+            written[name] = re.split(r"(?<=\.)\s", re.sub(r"\s*\n?-- ", " ", f"\n{lines}").strip())[0]
+    with postgres.session() as session:
+        rows = execute(session, _FUNCTION_COMMENTS)
+    stored = {str(row["name"]): row["text"] for row in rows}
+    assert written.items() <= stored.items(), {name: stored[name] for name in written if written[name] != stored[name]}

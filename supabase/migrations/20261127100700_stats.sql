@@ -1,7 +1,7 @@
 -- Functions that return the counters and correct them.
 
--- Return the five numbers of a user and their version: {"stats": {"all", …}, "version"}. Without a row of counters, the
--- numbers are zeros. In PL/pgSQL, because sessions do not keep the plan of a function in SQL: planning takes ten times
+-- Return the five numbers of a user and their version. The form is {"stats": {"all", …}, "version"}. Without a row of
+-- counters, the numbers are zeros. In PL/pgSQL, because sessions do not keep the plan of a function in SQL: planning takes ten times
 -- as long as reading the row.
 create function counting.breakdown(p_user_id uuid) returns jsonb
     language plpgsql stable set search_path = ''
@@ -49,7 +49,8 @@ begin
 end
 $$;
 
--- Return the result of a change in an envelope: {"answer": p_answer, "stats", "version"}, the last two from breakdown.
+-- Return the result of a change in an envelope, with the stats and their version. The form is {"answer", "stats",
+-- "version"}; breakdown returns the last two.
 -- Every function that changes rows of a user calls this last, under the lock of the user. The numbers are therefore
 -- those that its transaction leaves, and the caller needs no second query. Raises PT403 for the id of another user.
 -- Security definer, because no role may read the counters. Volatile, because a stable function would not see changes
