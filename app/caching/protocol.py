@@ -185,9 +185,9 @@ class LeaseProtocol(WriterProtocol):
         return self.guard.call(run, self.send_as_reader, script, key, *arguments)
 
     def _send_optional(self, script: str, key: str, *arguments: str | bytes | int) -> object:
-        """Run such a script if Redis answers. Its failure is harmless: a lease then expires. None after a failure."""
+        """Run such a script. Return None if Redis fails, which is harmless: a lease then expires."""
         try:
             return self._send(script, key, *arguments)
         except CacheUnavailableError:
-            logger.debug("lease on %s left to expire", key)
+            logger.debug("script %s not run on %s: Redis failed", script, key)
             return None

@@ -87,7 +87,7 @@ def test_end_without_a_value_closes_the_entry(protocol: LeaseProtocol, spy: Spy)
 
 
 @on_every_deployment
-def test_lost_writer_cannot_leave_areplacement(protocol: LeaseProtocol, spy: Spy) -> None:
+def test_lost_writer_cannot_leave_a_replacement(protocol: LeaseProtocol, spy: Spy) -> None:
     """A value that a reader stored after the eviction may be newer than the value of this writer."""
     writer = protocol.begin(KEY)
     spy.redis.delete(KEY)
@@ -98,7 +98,7 @@ def test_lost_writer_cannot_leave_areplacement(protocol: LeaseProtocol, spy: Spy
 
 
 @on_every_deployment
-def test_begin_that_runs_twice_cannot_leave_areplacement(protocol: LeaseProtocol, spy: Spy) -> None:
+def test_begin_that_runs_twice_cannot_leave_a_replacement(protocol: LeaseProtocol, spy: Spy) -> None:
     """A cluster client may send begin again after a timeout, and the first command may run late."""
     writer = protocol.begin(KEY)
     spy.redis.delete(KEY)
@@ -127,7 +127,7 @@ def test_unknown_outcome_closes_the_entry_until_the_deadline(protocol: LeaseProt
 
 
 @on_every_deployment
-def test_unconfirmed_begin_cannot_leave_areplacement(protocol: LeaseProtocol, spy: Spy) -> None:
+def test_unconfirmed_begin_cannot_leave_a_replacement(protocol: LeaseProtocol, spy: Spy) -> None:
     """It may run late, after a reader has stored a newer value."""
     late = Writer("late")
     spy.stores("newer")

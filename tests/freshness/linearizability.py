@@ -1,4 +1,4 @@
-"""A second judge of a history: is it linearizable? It knows nothing of the cache, only what a set of products is.
+"""A second judge of a history: is it linearizable? It does not use any knowledge about the cache.
 
 A history is linearizable if each operation can be given one moment between its start and its end, so that all answers
 are those of a store which performs one operation at each of these moments (M. Herlihy and J. Wing, *Linearizability*,
@@ -6,9 +6,9 @@ are those of a store which performs one operation at each of these moments (M. H
 the numbers from before it, even if the change is not acknowledged yet.
 
 The search is the one of J. Wing and C. Gong (*Testing and verifying concurrent objects*, 1993). It places operations
-one after the other, and takes the last one back when an operation would end before it is placed. As G. Lowe (*Testing
-for linearizability*, 2017) proposed, it remembers which sets of placed operations led to which state, and does not
-search from the same point twice. The users are searched separately, because linearizability is a local property.
+one after the other, and removes the last one again when an operation would end before it is placed. As G. Lowe
+(*Testing for linearizability*, 2017) proposed, it stores which sets of placed operations led to which state, and does
+not search from the same point twice. The users are searched separately, because linearizability is a local property.
 """
 
 import math
