@@ -80,11 +80,14 @@ class _TamperingLoad:
             each.result()
 
     def is_used_again(self) -> bool:
-        """Return whether every engine uses the entry."""
-        return all(
-            has_recovered(each) and self._database.read(each, lambda: None) in {Outcome.HIT, Outcome.STORED}
-            for each in self._engines
-        )
+        """Return whether every engine uses the entry. A failure mark may be the last tampering; it expires."""
+        try:
+            return all(
+                has_recovered(each) and self._database.read(each, lambda: None) in {Outcome.HIT, Outcome.STORED}
+                for each in self._engines
+            )
+        except SharedFailureError:
+            return False
 
     def _random_pause(self, number: int, longest: float) -> Callable[[], object]:
         rng = random.Random(self._seed + number)  # noqa: S311 - repeatable choices
@@ -123,7 +126,7 @@ def test_reads_are_correct_during_random_tampering(deployment: Deployment, secon
 
     with load.running():
         wait_until(lambda: False, seconds=seconds)
+        assert wait_until(lambda: load.tamperings > 10 * seconds, seconds=3 * seconds)  # a busy machine takes longer
 
     assert wait_until(load.is_used_again, seconds=SHORT_TIMING.writer + _SLACK)
-    assert load.tamperings > 5 * seconds
     assert {Outcome.HIT, Outcome.STORED, Outcome.BYPASS} <= set(load.outcomes)
