@@ -5,10 +5,10 @@ from contextlib import suppress
 from typing import Final, TypeVar
 
 from flask import request
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from app.problems import Problem
+from app.problems import Kind, Problem, field_errors
 
 MAX_BODY_BYTES = 1 << 20
 
@@ -26,7 +26,8 @@ def body(model: type[M]) -> M:
 
     """
     if not request.is_json:
-        raise Problem(415, "Send JSON with Content-Type: application/json.", headers={"Accept": "application/json"})
+        wanted = "Send JSON with Content-Type: application/json."
+        raise Problem(Kind.UNSUPPORTED_MEDIA_TYPE, wanted, headers={"Accept": "application/json"})
     raw = _raw_body()
     # The model reports invalid JSON with a better message.
     with suppress(ValueError, RecursionError):
@@ -37,15 +38,22 @@ def body(model: type[M]) -> M:
 def query(model: type[M]) -> M:
     """Parse the query string of the current request. Only the first value of a name counts.
 
-    Raises pydantic.ValidationError.
+    Raises:
+        Problem: 422 for unknown and for invalid parameters.
+
     """
-    return model.model_validate(request.args.to_dict())
+    try:
+        return model.model_validate(request.args.to_dict())
+    except ValidationError as error:
+        detail = "The request has invalid query parameters; nothing was changed."
+        raise Problem(Kind.INVALID_PARAMETERS, detail, errors=field_errors(error)) from None
 
 
 def _limit_members(members: list[tuple[str, object]]) -> None:
     """Refuse an object with too many members, because the model would describe an error for each of them."""
     if len(members) > _MAX_MEMBERS:
-        raise Problem(422, f"The body contains an object with {len(members):,} members; nothing was changed.")
+        found = f"The body contains an object with {len(members):,} members; nothing was changed."
+        raise Problem(Kind.INVALID_FIELDS, found)
 
 
 _require_few_members: Final = json.JSONDecoder(object_pairs_hook=_limit_members, parse_int=len).decode
@@ -60,5 +68,5 @@ def _raw_body() -> bytes:
     except RequestEntityTooLarge:
         raw = b" " * (MAX_BODY_BYTES + 1)
     if len(raw) > MAX_BODY_BYTES:
-        raise Problem(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+        raise Problem(Kind.BODY_TOO_LARGE, f"The body is larger than {MAX_BODY_BYTES} bytes.")
     return raw

@@ -6,7 +6,7 @@ import flask
 from flask import Flask
 from werkzeug.utils import cached_property
 
-from app.problems import Problem
+from app.problems import Kind, Problem
 
 _PLAIN: Final = {"", "identity"}
 
@@ -24,7 +24,7 @@ class Request(flask.Request):
         """
         if self.headers.get("Content-Encoding", "").strip().lower() not in _PLAIN:
             wanted = "Send the body without Content-Encoding; nothing was changed."
-            raise Problem(415, wanted, headers={"Accept-Encoding": "identity"})
+            raise Problem(Kind.UNSUPPORTED_CODING, wanted, headers={"Accept-Encoding": "identity"})
         return super().stream
 
 

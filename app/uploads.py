@@ -13,7 +13,7 @@ from flask import request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from app.problems import FieldError, Problem
+from app.problems import FieldError, Kind, Problem
 
 P = ParamSpec("P")
 
@@ -54,7 +54,7 @@ def uploaded(media_types: Collection[str], *, at_most: int) -> IO[bytes]:
         return _field(at_most)
     if request.mimetype not in media_types:
         accepted = ", ".join([*media_types, "multipart/form-data"])
-        raise Problem(415, f"Send a file as {accepted}.", headers={"Accept": accepted})
+        raise Problem(Kind.UNSUPPORTED_MEDIA_TYPE, f"Send a file as {accepted}.", headers={"Accept": accepted})
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     try:
         _spool(file, at_most)
@@ -89,7 +89,7 @@ def _field(at_most: int) -> IO[bytes]:
         raise _too_large(at_most) from None
     if len(files) != 1 or not files[0].filename:
         wanted = f"Send one file, in the field {FIELD!r}."
-        raise Problem(422, wanted, errors=[FieldError(f"/{FIELD}", wanted)])
+        raise Problem(Kind.INVALID_FIELDS, wanted, errors=[FieldError(f"/{FIELD}", wanted)])
     sent = files[0].stream
     if sent.seek(0, 2) > at_most:
         raise _too_large(at_most)
@@ -102,8 +102,8 @@ def _field(at_most: int) -> IO[bytes]:
 
 
 def _too_large(at_most: int) -> Problem:
-    return Problem(413, f"The file is larger than {at_most:,} bytes; nothing was changed.")
+    return Problem(Kind.FILE_TOO_LARGE, f"The file is larger than {at_most:,} bytes; nothing was changed.")
 
 
 def _incomplete() -> Problem:
-    return Problem(400, "The file ended before its declared length; nothing was changed.")
+    return Problem(Kind.INCOMPLETE_BODY, "The file ended before its declared length; nothing was changed.")

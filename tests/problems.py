@@ -1,8 +1,11 @@
 """Checks that every error is a problem document (RFC 9457)."""
 
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
+
+from app.problems import Kind
 
 
 def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
@@ -11,12 +14,18 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["X-Request-ID"]
     document: dict[str, Any] = answer.json()
-    assert document["type"] == "about:blank"
+    kind = next(kind for kind in Kind if kind.slug == document["kind"])
+    assert (document["type"], document["title"]) == (kind.type, kind.title)
+    assert kind.status == status
     assert document["status"] == status
-    assert document["title"]
     assert document["detail"]
-    assert document["instance"] == answer.request.url.path
+    assert unquote(document["instance"]) == "/" + answer.request.url.path.lstrip("/")
     return document
+
+
+def kind_of(answer: httpx.Response) -> str:
+    """Return the kind of an error, after checking its document."""
+    return str(problem(answer, answer.status_code)["kind"])
 
 
 def pointers(answer: httpx.Response, status: int = 422) -> list[str]:

@@ -29,6 +29,7 @@ _FILES: Final = {"/desk/static/desk.css", "/favicon.ico"}
 def _path_for(rule: str) -> str:
     """Return a path that matches a rule of the URL map."""
     found = re.sub("<path:[^>]+>", "desk.css", re.sub("<uuid:[^>]+>", str(uuid4()), rule))
+    found = found.replace("<slug>", "conflict")
     return re.sub(r"<any\((\w+)[^>]*>", r"\1", found)
 
 

@@ -71,7 +71,8 @@ def test_a_change_over_the_limit_is_a_problem_document_with_retry_after(
     assert answer.headers["Retry-After"] == "1"
     assert answer.headers["RateLimit"] == '"writes";r=0;t=1'
     document = answer.json()
-    assert (document["type"], document["status"], document["instance"]) == (_QUOTA_EXCEEDED, 429, "/products")
+    assert (document["type"], document["kind"], document["status"]) == (_QUOTA_EXCEEDED, "quota-exceeded", 429)
+    assert document["instance"] == "/products"
     assert document["violated-policies"] == ["writes"]
     assert "try again in 1 s." in document["detail"]
     assert seller.lists() == []

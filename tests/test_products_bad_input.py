@@ -10,7 +10,7 @@ import pytest
 
 from local.application import AppServer
 from local.stack import Stack
-from tests.problems import pointers
+from tests.problems import kind_of, pointers
 from tests.sellers import Seller, new_seller
 
 _SOME_ID = "0b9e4a86-6f0c-4d0e-9a3e-2f4d8f6f2a11"
@@ -172,6 +172,7 @@ _BAD_CURSORS = [
     _cursor(["-created_at", None, _SOME_ID]), _cursor(["-created_at", 5, _SOME_ID]),
     _cursor(["-created_at", [], _SOME_ID]),
     _cursor(["-created_at", "yesterday", _SOME_ID]), _cursor(["-created_at", "2026-01-01", _SOME_ID]),
+    _cursor(["-created_at", "2026-W01-1T00:00:00+00:00", _SOME_ID]),
     _cursor(["-created_at", f"{_TIME}'; drop table deals; --", _SOME_ID]), _cursor(b"[" * 2900),
 ]  # fmt: skip
 
@@ -196,7 +197,8 @@ _BAD_CURSORS = [
 )  # fmt: skip
 def test_a_list_refuses_invalid_parameters(owner: Seller, query: dict[str, str], pointer: str) -> None:
     """Filters, order, page size and cursors."""
-    assert pointers(owner.http.get("/products", params=query)) == [pointer]
+    answer = owner.http.get("/products", params=query)
+    assert (pointers(answer), kind_of(answer)) == ([pointer], "invalid-parameters")
 
 
 @pytest.mark.parametrize("query", [{"hard": "perhaps"}, {"hard": ""}, {"force": "true"}])

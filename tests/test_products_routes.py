@@ -151,16 +151,27 @@ def test_another_sellers_rows_are_not_found(seller: Seller, other_seller: Seller
 
 
 def test_a_duplicate_identifier_is_a_conflict(seller: Seller) -> None:
-    """409, and nothing is changed."""
+    """409 says which rule the change breaks and names the products, where they are known. Nothing is changed."""
     first = seller.creates(asin="B000000001", supplier="Acme")
     second = seller.creates(title="Other", upc="12345678", supplier="Acme")
     other = seller.creates(title="Other", upc="12345678", supplier="Bolt")
+    third = seller.creates(title="Third", upc="87654321", asin="B000000003")
     before = seller.sees()
     answers = [
         seller.http.patch(f"/products/{second['product_id']}", json={"asin": "B000000001"}),
         seller.http.patch(f"/products/{first['product_id']}", json={"upc": "12345678"}),
         seller.http.patch(f"/products/deal/{other['id']}", json={"supplier": "acme"}),
         seller.http.post("/products", json={"title": "x", "asin": "B000000001", "upc": "12345678"}),
+        seller.http.post("/products", json={"title": "x", "asin": "B000000002", "upc": "87654321"}),
     ]
-    assert len({problem(answer, 409)["detail"] for answer in answers}) == 4
+    documents = [problem(answer, 409) for answer in answers]
+    assert {document["kind"] for document in documents} == {"conflict"}
+    assert len({document["detail"] for document in documents}) == 5
+    assert [(document["conflict"], document.get("product_ids")) for document in documents] == [
+        ("asin", None),
+        ("upc", None),
+        ("supplier", None),
+        ("two-products", [first["product_id"], second["product_id"]]),
+        ("other-asin", [third["product_id"]]),
+    ]
     assert seller.sees() == before

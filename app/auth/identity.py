@@ -3,7 +3,6 @@
 import functools
 import time
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, ParamSpec, cast
 
 from flask import Flask, current_app, request, session
@@ -17,7 +16,7 @@ from app.auth.cookies import SealedSessions
 from app.auth.keys import KeysUnavailableError
 from app.auth.tokens import Identity, InvalidTokenError, TokenVerifier
 from app.extensions import csrf
-from app.problems import Problem
+from app.problems import Kind, Problem
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -130,7 +129,7 @@ def _check_operator(action: str) -> None:
     allowed = _auth().is_operator(identity)
     audit.record("operator", "ok" if allowed else "refused", action=action, user=identity.user_id)
     if not allowed:
-        raise Problem(HTTPStatus.FORBIDDEN, detail="Only operators of this installation may see this.")
+        raise Problem(Kind.OPERATORS_ONLY)
 
 
 def identify(environ: "WSGIEnvironment") -> Identity:
@@ -187,8 +186,8 @@ def _verified(token: str) -> Identity:
         raise _unauthorized(error.reason) from error
     except KeysUnavailableError as error:
         raise Problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            detail="Access tokens cannot be checked at the moment. Please try again shortly.",
+            Kind.UNAVAILABLE,
+            "Access tokens cannot be checked at the moment. Please try again shortly.",
             headers={"Retry-After": str(error.retry_after)},
         ) from error
 
@@ -196,13 +195,14 @@ def _verified(token: str) -> Identity:
 def _unauthorized(reason: str | None = None) -> Problem:
     """Return the 401 problem with its challenge. Without credentials the challenge names no error (RFC 6750 §3.1)."""
     if reason is None:
-        challenge = _CHALLENGE
+        kind, challenge = Kind.UNAUTHENTICATED, _CHALLENGE
         detail = "Send a Supabase access token as 'Authorization: Bearer <token>', or sign in at the desk."
     else:
         audit.record("token", "refused", reason=reason)
+        kind = Kind.INVALID_TOKEN
         challenge = f'{_CHALLENGE}, error="invalid_token", error_description="{reason}"'
         detail = f"The access token was refused: {reason}."
-    return Problem(HTTPStatus.UNAUTHORIZED, detail=detail, headers={"WWW-Authenticate": challenge})
+    return Problem(kind, detail, headers={"WWW-Authenticate": challenge})
 
 
 def _check_csrf() -> None:
@@ -215,6 +215,6 @@ def _check_csrf() -> None:
     except CSRFError as error:
         audit.record("csrf", "refused")
         raise Problem(
-            HTTPStatus.FORBIDDEN,
-            detail=f"{error.description} Reload the page and try again; programs send a bearer token instead.",
+            Kind.CSRF_TOKEN_INVALID,
+            f"{error.description} Reload the page and try again; programs send a bearer token instead.",
         ) from error

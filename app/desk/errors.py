@@ -13,7 +13,7 @@ from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.desk import sessions
 from app.desk.blueprint import desk, protect
 from app.desk.notices import Notice, flash
-from app.problems import MIMETYPE, Problem, from_http, refused, unavailable
+from app.problems import MIMETYPE, Kind, Problem, from_http, refused, unavailable
 from app.products.errors import ProductsError
 from app.products.problems import problem_for
 
@@ -81,7 +81,7 @@ def _products_error(error: ProductsError) -> ResponseReturnValue:
 @desk.errorhandler(CSRFError)
 def _forged(_error: CSRFError) -> ResponseReturnValue:
     audit.record("csrf", "refused")
-    return _problem(Problem(HTTPStatus.FORBIDDEN))
+    return _problem(Problem(Kind.CSRF_TOKEN_INVALID))
 
 
 @desk.errorhandler(HTTPException)

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from app.auth import SESSION_TOKEN, login_required
 from app.database import Database, DatabaseUnavailableError, Session
-from app.problems import Problem
+from app.problems import Kind, Problem
 
 P = ParamSpec("P")
 
@@ -75,7 +75,7 @@ def signed_in(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseRet
     @functools.wraps(view)
     def renewed(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
         if not _renew_when_due():
-            raise Problem(401, "The session has ended.")
+            raise Problem(Kind.INVALID_TOKEN, "The session has ended.")
         return guarded(*args, **kwargs)
 
     return renewed

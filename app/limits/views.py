@@ -4,7 +4,6 @@ import functools
 import threading
 import time
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any, Final, ParamSpec
 
 from flask import Flask, Response, after_this_request, make_response
@@ -14,13 +13,11 @@ from app import audit
 from app.auth import current_user
 from app.limits.counting import Limiter, limiter
 from app.limits.policies import LimitState, Policy
-from app.problems import Problem
+from app.problems import Kind, Problem
 
 P = ParamSpec("P")
 View = Callable[P, ResponseReturnValue]
 
-_QUOTA_EXCEEDED: Final = "https://iana.org/assignments/http-problem-types#quota-exceeded"
-"""Problem type registered by the draft of the RateLimit headers."""
 _AGAIN_SECONDS: Final = 5  # Retry-After while the maximum number of requests is running
 _LONGEST_SECONDS: Final = 3600.0
 
@@ -71,9 +68,9 @@ def enforce(state: LimitState, event: str, **who: str) -> None:
 
 
 def _too_many(policy: str, seconds: int) -> Problem:
-    document: dict[str, Any] = {"type": _QUOTA_EXCEEDED, "violated-policies": [policy]}
+    violated: dict[str, Any] = {"violated-policies": [policy]}
     detail, headers = f"Too many requests. Please try again in {seconds} s.", {"Retry-After": str(seconds)}
-    return Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers=headers, **document)
+    return Problem(Kind.QUOTA_EXCEEDED, detail, headers=headers, **violated)
 
 
 class _Slots:

@@ -35,7 +35,7 @@ def decode(cursor: str, *, sort: str) -> Position:
     except (binascii.Error, TypeError, ValueError, AttributeError, RecursionError):
         valid = False
     if not valid:
-        raise InvalidCursorError("This cursor does not belong to this list and sort order; start again without one.")
+        raise InvalidCursorError
     return position
 
 

@@ -1,6 +1,7 @@
 """The errors of this package. They do not know HTTP: `app.products.problems` turns them into problem documents."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
@@ -13,8 +14,36 @@ class NotFoundError(ProductsError):
     """The user has no product or deal with this id."""
 
 
+class Conflict(StrEnum):
+    """How a change contradicts another product or deal."""
+
+    ASIN = "asin"
+    """Another product has this ASIN."""
+    UPC = "upc"
+    """Another product has this UPC."""
+    SUPPLIER = "supplier"
+    """The product already has a deal with this supplier."""
+    TWO_PRODUCTS = "two-products"
+    """The ASIN and the UPC belong to two different products."""
+    OTHER_ASIN = "other-asin"
+    """The product with this UPC has another ASIN."""
+    OTHER = "other"
+    """Another row of the user; the message says more."""
+
+
 class ConflictError(ProductsError):
-    """The change contradicts another product of the user, for example one with the same ASIN."""
+    """The change contradicts another product of the user, for example one with the same ASIN.
+
+    Attributes:
+        conflict: how it does.
+        product_ids: the ids of the products that it contradicts, where they are known.
+
+    """
+
+    def __init__(self, message: str, conflict: Conflict, product_ids: Sequence[str] = ()) -> None:
+        """Store the conflict; see the attributes."""
+        super().__init__(message)
+        self.conflict, self.product_ids = conflict, list(product_ids)
 
 
 class DeletedError(ProductsError):
@@ -23,6 +52,10 @@ class DeletedError(ProductsError):
 
 class InvalidCursorError(ProductsError):
     """The cursor was not made by this list, or it was made for another order."""
+
+    def __init__(self) -> None:
+        """Set the message."""
+        super().__init__("This cursor does not belong to this list and sort order; start again without one.")
 
 
 class DealsRefusedError(ProductsError):

@@ -1,9 +1,8 @@
 """Turn the errors of this package into problem documents (RFC 9457). No other module does this."""
 
-from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
-from app.problems import FieldError, Problem
+from app.problems import FieldError, Kind, Problem
 from app.products.errors import (
     ConflictError,
     DealsNotFoundError,
@@ -12,29 +11,38 @@ from app.products.errors import (
     InvalidCursorError,
     NotFoundError,
     ProductsError,
+    RestoreTooLateError,
     TooManyRowsError,
     UnreadableFileError,
 )
 
 # The first entry that matches decides, so a subclass comes before its base.
-_STATUSES: Final[dict[type[ProductsError], HTTPStatus]] = {
-    NotFoundError: HTTPStatus.NOT_FOUND,
-    ConflictError: HTTPStatus.CONFLICT,
-    DeletedError: HTTPStatus.GONE,
-    InvalidCursorError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    DealsNotFoundError: HTTPStatus.NOT_FOUND,
-    DealsRefusedError: HTTPStatus.GONE,
-    TooManyRowsError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    UnreadableFileError: HTTPStatus.UNPROCESSABLE_ENTITY,
+_KINDS: Final[dict[type[ProductsError], Kind]] = {
+    NotFoundError: Kind.NOT_FOUND,
+    ConflictError: Kind.CONFLICT,
+    DeletedError: Kind.DELETED,
+    InvalidCursorError: Kind.INVALID_PARAMETERS,
+    DealsNotFoundError: Kind.NOT_FOUND,
+    RestoreTooLateError: Kind.RESTORE_TOO_LATE,
+    DealsRefusedError: Kind.DELETED,
+    TooManyRowsError: Kind.TOO_MANY_ROWS,
+    UnreadableFileError: Kind.UNREADABLE_FILE,
 }
 
 
 def problem_for(error: ProductsError) -> Problem:
     """Return the problem document that describes `error`."""
-    status = next(status for kind, status in _STATUSES.items() if isinstance(error, kind))
+    kind = next(kind for base, kind in _KINDS.items() if isinstance(error, base))
     if isinstance(error, UnreadableFileError):
-        return Problem(status, f"{error} Nothing was changed.")
-    return Problem(status, str(error), errors=_field_errors(error))
+        return Problem(kind, f"{error} Nothing was changed.")
+    return Problem(kind, str(error), errors=_field_errors(error), **_members(error))
+
+
+def _members(error: ProductsError) -> dict[str, Any]:
+    """Return the further members of the document."""
+    if not isinstance(error, ConflictError):
+        return {}
+    return {"conflict": error.conflict} | ({"product_ids": error.product_ids} if error.product_ids else {})
 
 
 def _field_errors(error: ProductsError) -> list[FieldError]:

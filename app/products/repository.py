@@ -11,15 +11,14 @@ from app.database import Database, DatabaseRefusalError, DatabaseUnavailableErro
 from app.products import cursors
 from app.products.changes import Envelope, announcement_for
 from app.products.errors import (
-    ConflictError,
     DealsDeletedError,
     DealsNotFoundError,
     DealsRefusedError,
     DeletedError,
     NotFoundError,
-    ProductsError,
     RestoreTooLateError,
 )
+from app.products.refusals import conflict, cursor_errors
 from app.products.schemas import BulkAction, DealFields, ListQuery, NewProduct, ProductFields
 from app.telemetry import timed
 
@@ -83,8 +82,8 @@ class Repository:
     def list_deals(self, query: ListQuery) -> Page:
         """Return one page of active deals. Raises InvalidCursorError."""
         after = cursors.decode(query.cursor, sort=query.sort) if query.cursor else None
-        found = _document(
-            self._read(
+        with cursor_errors(query.cursor):
+            found = self._read(
                 "list_deals",
                 p_asin_status=query.asin_status,
                 p_stage=query.stage,
@@ -94,10 +93,8 @@ class Repository:
                 p_limit=query.limit,
                 p_after_value=after.value if after else None,
                 p_after_id=str(after.id) if after else None,
-            ),
-            "items",
-            "next",
-        )
+            )
+        found = _document(found, "items", "next")
         end = found["next"] and _document(found["next"], "value", "id")
         cursor = cursors.encode(cursors.Position(end["value"], UUID(end["id"])), sort=query.sort) if end else None
         return Page(found["items"], cursor)
@@ -199,10 +196,11 @@ def _domain_errors() -> Iterator[None]:
     try:
         yield
     except DatabaseRefusalError as error:
-        kind: type[ProductsError] | None = {409: ConflictError, 410: DeletedError}.get(error.status)
-        if kind is None:
-            raise
-        raise kind(error.message) from None
+        if error.status == 409:
+            raise conflict(error) from None
+        if error.status == 410:
+            raise DeletedError(error.message) from None
+        raise
 
 
 def _deals_refused(error: DatabaseRefusalError, bulk: BulkAction) -> Exception:

@@ -10,6 +10,18 @@ from gunicorn.http import errors  # type: ignore[import-untyped]
 
 __all__ = ["refusal", "status_of"]
 
+_KINDS: Final = {
+    400: "bad-request",
+    403: "forbidden",
+    408: "request-timeout",
+    414: "address-too-long",
+    417: "expectation-failed",
+    431: "headers-too-large",
+    500: "internal-error",
+    501: "not-implemented",
+    503: "unavailable",
+}
+"""Kinds of problems (app.problems.kinds), named here because this package imports nothing of the application."""
 _DETAILS: Final = {
     400: "The request is not valid HTTP, or ended early.",
     403: "This connection is not allowed.",
@@ -43,7 +55,14 @@ def status_of(error: BaseException) -> int:
 def refusal(status: int) -> tuple[str, bytes]:
     """Return a new request id and the complete response with it. The response quotes nothing of the request."""
     identifier, phrase = secrets.token_hex(8), HTTPStatus(status).phrase
-    document = {"type": "about:blank", "title": phrase, "status": status, "detail": _DETAILS[status]}
+    kind = _KINDS[status]
+    document = {
+        "type": f"/problems/{kind}",
+        "kind": kind,
+        "title": phrase,
+        "status": status,
+        "detail": _DETAILS[status],
+    }
     body = json.dumps(document, separators=(",", ":")).encode()
     fields = {
         "Date": formatdate(usegmt=True),

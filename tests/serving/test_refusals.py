@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app.problems import Kind
 from local.application import AppServer
 from tests.serving.wire import Reply, wire
 
@@ -53,7 +54,8 @@ def _is_problem(reply: Reply, status: int) -> None:
     assert reply.fields["Cache-Control"] == "no-store"
     assert reply.fields["X-Content-Type-Options"] == "nosniff"
     document = reply.document()
-    assert (document["type"], document["status"]) == ("about:blank", status)
+    kind = next(kind for kind in Kind if kind.slug == document["kind"])
+    assert (document["type"], document["status"], kind.status) == (kind.type, status, status)
     assert document["title"]
     assert document["detail"]
     assert _MARK not in str(reply.fields.items()) + reply.body.decode()

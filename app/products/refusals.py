@@ -1,0 +1,36 @@
+"""The errors of this package for refusals of the database."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from app.database import DatabaseRefusalError
+from app.products.errors import Conflict, ConflictError, InvalidCursorError
+
+_CONFLICTS: Final = {
+    "products_user_asin_key": Conflict.ASIN,
+    "products_user_upc_key": Conflict.UPC,
+    "deals_product_supplier_key": Conflict.SUPPLIER,
+}
+"""The meaning of the constraints that a change can violate."""
+
+
+def conflict(error: DatabaseRefusalError) -> ConflictError:
+    """Return the conflict. The detail is the name of the violated constraint, or a JSON array of product ids."""
+    detail = error.detail or ""
+    if not detail.startswith("["):
+        return ConflictError(error.message, _CONFLICTS.get(detail, Conflict.OTHER))
+    ids = json.loads(detail)
+    return ConflictError(error.message, Conflict.TWO_PRODUCTS if len(ids) > 1 else Conflict.OTHER_ASIN, ids)
+
+
+@contextmanager
+def cursor_errors(cursor: str | None) -> Iterator[None]:
+    """Raise InvalidCursorError for a cursor whose value the database cannot convert. All other arguments are valid."""
+    try:
+        yield
+    except DatabaseRefusalError as error:
+        if cursor and error.code == "PT400":
+            raise InvalidCursorError from None
+        raise
