@@ -100,7 +100,7 @@ def _chunks(body: bytes) -> Iterator[bytes]:
     [
         ("/products", {"GET", "POST"}),
         (f"/products/{_UNKNOWN_ID}", {"GET", "PATCH"}),
-        (f"/products/deal/{_UNKNOWN_ID}", {"PATCH", "DELETE"}),
+        (f"/products/deal/{_UNKNOWN_ID}", {"GET", "PATCH", "DELETE"}),
         ("/products/bulk-action", {"POST"}),
         (STATS, {"GET"}),
         (CACHE_STATUS, {"GET"}),

@@ -68,17 +68,21 @@ def import_file(file: IO[bytes], email: str, *, dry_run: bool) -> None:
 def purge(days: int, *, yes: bool) -> None:
     """Permanently remove the deals of all sellers that were deleted more than DAYS ago, and products without deals.
 
+    Also removes the idempotency keys that are older than 24 hours.
+
     Exit status: 0 when done, 1 when it failed or was not confirmed, 2 for wrong arguments.
     """
     if not yes:
         click.confirm(f"Permanently remove deals that were deleted more than {days} days ago?", abort=True)
-    deals = products = 0
+    deals = products = keys = 0
     with _one_line_errors(), _service() as service:
         try:
             while (removed := service.purge(days=days))[0]:
                 deals, products = deals + removed[0], products + removed[1]
+            while expired := service.purge_keys():
+                keys += expired
         finally:
-            click.echo(f"{deals} deals and {products} products removed")
+            click.echo(f"{deals} deals, {products} products and {keys} idempotency keys removed")
 
 
 def _import(file: IO[bytes], repository: Repository, *, dry_run: bool) -> Import:

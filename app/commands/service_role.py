@@ -73,6 +73,14 @@ class Service:
         found: Any = self.database.read(self.token, "find_user", {"p_email": email})
         return str(found["id"]) if isinstance(found, dict) else None
 
+    def purge_keys(self) -> int:
+        """Remove a bounded number of expired idempotency keys, and return how many. Raises like `purge`."""
+        removed: Any = self.database.change(self.token, "purge_idempotency_keys", {})
+        try:
+            return int(removed["keys"])
+        except (KeyError, TypeError, ValueError):
+            raise OutcomeUnknownError from None
+
     def purge(self, *, days: int) -> tuple[int, int]:
         """Permanently remove a bounded number of deals that were deleted more than `days` ago.
 

@@ -3,7 +3,7 @@
 import logging
 from typing import Final
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
 
@@ -14,6 +14,11 @@ from app.problems.kinds import Kind
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS: Final = 2
+
+_SEND_AGAIN: Final = (
+    "The database did not confirm the change; it may have happened. Send the same request with the same "
+    "Idempotency-Key: the change is then made only once."
+)
 
 
 def init_app(app: Flask) -> None:
@@ -38,8 +43,12 @@ def _invalid(error: ValidationError) -> Problem:
 
 def unavailable(error: DatabaseUnavailableError) -> Problem:
     """Return 503 with Retry-After for an unavailable database, without the server's own message."""
-    kind = Kind.OUTCOME_UNKNOWN if isinstance(error, OutcomeUnknownError) else Kind.UNAVAILABLE
-    return Problem(kind, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    kind, detail = Kind.UNAVAILABLE, str(error)
+    if isinstance(error, OutcomeUnknownError):
+        kind = Kind.OUTCOME_UNKNOWN
+        if "Idempotency-Key" in request.headers:
+            detail = _SEND_AGAIN
+    return Problem(kind, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 def from_database(error: DatabaseUnavailableError | DatabaseRefusalError) -> Problem:

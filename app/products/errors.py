@@ -50,6 +50,24 @@ class DeletedError(ProductsError):
     """The deal has been deleted. It must be restored before it can be changed."""
 
 
+class PreconditionFailedError(ProductsError):
+    """The product or deal does not have one of the entity tags that the client sent.
+
+    Attributes:
+        etag: its current entity tag.
+
+    """
+
+    def __init__(self, message: str, etag: str) -> None:
+        """Store the entity tag; see the attributes."""
+        super().__init__(message)
+        self.etag = etag
+
+
+class KeyReusedError(ProductsError):
+    """The idempotency key was used for another change."""
+
+
 class InvalidCursorError(ProductsError):
     """The cursor was not made by this list, or it was made for another order."""
 

@@ -9,7 +9,9 @@ from app.products.errors import (
     DealsRefusedError,
     DeletedError,
     InvalidCursorError,
+    KeyReusedError,
     NotFoundError,
+    PreconditionFailedError,
     ProductsError,
     RestoreTooLateError,
     TooManyRowsError,
@@ -21,6 +23,8 @@ _KINDS: Final[dict[type[ProductsError], Kind]] = {
     NotFoundError: Kind.NOT_FOUND,
     ConflictError: Kind.CONFLICT,
     DeletedError: Kind.DELETED,
+    PreconditionFailedError: Kind.PRECONDITION_FAILED,
+    KeyReusedError: Kind.IDEMPOTENCY_KEY_REUSED,
     InvalidCursorError: Kind.INVALID_PARAMETERS,
     DealsNotFoundError: Kind.NOT_FOUND,
     RestoreTooLateError: Kind.RESTORE_TOO_LATE,
@@ -35,6 +39,8 @@ def problem_for(error: ProductsError) -> Problem:
     kind = next(kind for base, kind in _KINDS.items() if isinstance(error, base))
     if isinstance(error, UnreadableFileError):
         return Problem(kind, f"{error} Nothing was changed.")
+    if isinstance(error, PreconditionFailedError):
+        return Problem(kind, str(error), headers={"ETag": f'"{error.etag}"'}, current_etag=error.etag)
     return Problem(kind, str(error), errors=_field_errors(error), **_members(error))
 
 

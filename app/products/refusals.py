@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from app.database import DatabaseRefusalError
-from app.products.errors import Conflict, ConflictError, InvalidCursorError
+from app.products.errors import Conflict, ConflictError, InvalidCursorError, KeyReusedError, PreconditionFailedError
 
 _CONFLICTS: Final = {
     "products_user_asin_key": Conflict.ASIN,
@@ -23,6 +23,19 @@ def conflict(error: DatabaseRefusalError) -> ConflictError:
         return ConflictError(error.message, _CONFLICTS.get(detail, Conflict.OTHER))
     ids = json.loads(detail)
     return ConflictError(error.message, Conflict.TWO_PRODUCTS if len(ids) > 1 else Conflict.OTHER_ASIN, ids)
+
+
+@contextmanager
+def condition_errors() -> Iterator[None]:
+    """Raise PreconditionFailedError or KeyReusedError if a condition of the change is not met."""
+    try:
+        yield
+    except DatabaseRefusalError as error:
+        if error.code == "PT412":
+            raise PreconditionFailedError(error.message, error.detail or "") from None
+        if error.code == "PT422" and error.detail == "idempotency-key":
+            raise KeyReusedError(error.message) from None
+        raise
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from uuid import UUID
 from app.database import Database, DatabaseRefusalError, DatabaseUnavailableError, OutcomeUnknownError
 from app.products import cursors
 from app.products.changes import Envelope, announcement_for
+from app.products.conditions import UNCONDITIONAL, Conditions
 from app.products.errors import (
     DealsDeletedError,
     DealsNotFoundError,
@@ -18,7 +19,7 @@ from app.products.errors import (
     NotFoundError,
     RestoreTooLateError,
 )
-from app.products.refusals import conflict, cursor_errors
+from app.products.refusals import condition_errors, conflict, cursor_errors
 from app.products.schemas import BulkAction, DealFields, ListQuery, NewProduct, ProductFields
 from app.telemetry import timed
 
@@ -60,13 +61,15 @@ class Repository:
 
     Every method raises DatabaseUnavailableError when the database does not answer, and DatabaseRefusalError when it
     refuses the call for a reason that is not listed. A method that changes rows also raises OutcomeUnknownError when
-    the answer is lost, and UnannouncedChangeError when it is called outside of `changing_stats`.
+    the answer is lost, UnannouncedChangeError when it is called outside of `changing_stats`, and with `conditions`
+    PreconditionFailedError or KeyReusedError.
 
     Attributes:
         database: the connection to Supabase.
         token: the user's own access token, or with `on_behalf` that of service_role.
         user_id: the user whose rows these are.
         on_behalf: acting for another user: the token is not the user's own. Only `import_deals` supports it.
+        conditions: the conditions of every change. `import_deals` supports none.
 
     """
 
@@ -74,13 +77,14 @@ class Repository:
     token: str = field(repr=False)
     user_id: str
     on_behalf: bool = False
+    conditions: Conditions = UNCONDITIONAL
 
     def asin_stats(self) -> Document:
         """Return the raw status breakdown of the user. The database refuses any user but the owner of the token."""
         return _document(self._read("get_asin_stats", p_user_id=self.user_id))
 
     def list_deals(self, query: ListQuery) -> Page:
-        """Return one page of active deals. Raises InvalidCursorError."""
+        """Return one page of deals. Raises InvalidCursorError."""
         after = cursors.decode(query.cursor, sort=query.sort) if query.cursor else None
         with cursor_errors(query.cursor):
             found = self._read(
@@ -93,6 +97,7 @@ class Repository:
                 p_limit=query.limit,
                 p_after_value=after.value if after else None,
                 p_after_id=str(after.id) if after else None,
+                p_active=query.active,
             )
         found = _document(found, "items", "next")
         end = found["next"] and _document(found["next"], "value", "id")
@@ -104,14 +109,21 @@ class Repository:
         with _domain_errors():
             answer = self._change("create_product", p_product=new.product(), p_deal=new.deal())
         made = _done(answer, "created", "deal")
-        return Created(_done(made["deal"], "id", "product_id"), created=made["created"])
+        return Created(_done(made["deal"], "id", "product_id", "etag"), created=made["created"])
 
     def get_product(self, product_id: UUID) -> Document:
         """Return a product with its deals. Raises NotFoundError."""
         found = self._read("get_product", p_product_id=str(product_id))
         if found is None:
             raise _missing("product")
-        return _document(found, "id", "deals")
+        return _document(found, "id", "deals", "etag")
+
+    def get_deal(self, deal_id: UUID) -> Document:
+        """Return a deal with its product, also a deleted one. Raises NotFoundError."""
+        found = self._read("get_deal", p_deal_id=str(deal_id))
+        if found is None:
+            raise _missing("deal")
+        return _document(found, "id", "product", "etag")
 
     def update_product(self, product_id: UUID, changes: ProductFields) -> Document:
         """Change the given fields of a product and return it. Raises NotFoundError and ConflictError."""
@@ -119,7 +131,7 @@ class Repository:
             changed = self._change("update_product", p_product_id=str(product_id), p_changes=changes.given())
         if changed is None:
             raise _missing("product")
-        return _done(changed, "id", "deals")
+        return _done(changed, "id", "deals", "etag")
 
     def update_deal(self, deal_id: UUID, changes: DealFields) -> Document:
         """Change the given fields of a deal and return it. Raises NotFoundError, ConflictError and DeletedError."""
@@ -127,7 +139,7 @@ class Repository:
             changed = self._change("update_deal", p_deal_id=str(deal_id), p_changes=changes.given())
         if changed is None:
             raise _missing("deal")
-        return _done(changed, "id", "product")
+        return _done(changed, "id", "product", "etag")
 
     def delete_deal(self, deal_id: UUID, *, hard: bool) -> None:
         """Delete a deal. Raises NotFoundError.
@@ -181,7 +193,8 @@ class Repository:
     def _change(self, function: str, **arguments: object) -> Any:  # noqa: ANN401 - any JSON
         """Call a SQL function that changes rows, and return its answer. `changing_stats` gets the breakdown it left."""
         announcement = announcement_for(self.user_id)
-        with timed("db"):
+        function, arguments = self.conditions.applied_to(function, arguments)
+        with timed("db"), condition_errors():
             result = self.database.change(self.token, function, arguments)
         try:
             announcement.last = _envelope(result)

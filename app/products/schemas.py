@@ -129,6 +129,7 @@ class ListQuery(BaseModel):
     asin_status: AsinStatus | None = None
     stage: Stage | None = None
     favorite: bool | None = None
+    active: bool = True
     search: Annotated[str, _text(at_least=2, at_most=200), Storable] | None = None
     sort: Sort = "-created_at"
     limit: int = Field(default=50, ge=1, le=200)

@@ -3,14 +3,15 @@
 from http import HTTPStatus
 from uuid import UUID
 
-from flask import Blueprint, jsonify, request, url_for
+from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import audit
 from app.auth import current_user, identify, login_required
 from app.limits import WRITES, limited
 from app.payloads import body, query
-from app.products.context import caller_repository
+from app.products.context import caller_repository, changing_repository
+from app.products.documents import document_response, page_response
 from app.products.representation import stats_response
 from app.products.schemas import BulkAction, DealFields, DeleteQuery, ListQuery, NewProduct, ProductFields
 from app.products.stats import asin_status_stats, changing_stats
@@ -24,11 +25,11 @@ products = Blueprint("products", __name__, url_prefix="/products")
 def list_products() -> ResponseReturnValue:
     """Return one page of deals with their products."""
     page = caller_repository().list_deals(query(ListQuery))
-    response = jsonify(items=page.items, next_cursor=page.next_cursor)
+    headers = {}
     if page.next_cursor:
         following = request.args.to_dict() | {"cursor": page.next_cursor}
-        response.headers["Link"] = f'<{url_for(".list_products", **following)}>; rel="next"'  # type: ignore[arg-type]
-    return response
+        headers["Link"] = f'<{url_for(".list_products", **following)}>; rel="next"'  # type: ignore[arg-type]
+    return page_response({"items": page.items, "next_cursor": page.next_cursor}, headers)
 
 
 @products.post("")
@@ -38,16 +39,16 @@ def create_product() -> ResponseReturnValue:
     """Create a product and its deal, or update the deal if it already exists."""
     new = body(NewProduct)
     with changing_stats(current_user.user_id):
-        made = caller_repository().create_product(new)
-    location = url_for(".get_product", product_id=made.deal["product_id"])
-    return made.deal, HTTPStatus.CREATED if made.created else HTTPStatus.OK, {"Location": location}
+        made = changing_repository().create_product(new)
+    location = {"Location": url_for(".get_deal", deal_id=made.deal["id"])}
+    return document_response(made.deal, HTTPStatus.CREATED if made.created else HTTPStatus.OK, location)
 
 
 @products.get("/<uuid:product_id>")
 @login_required
 def get_product(product_id: UUID) -> ResponseReturnValue:
     """Return one product with its deals."""
-    return caller_repository().get_product(product_id)
+    return document_response(caller_repository().get_product(product_id))
 
 
 @products.patch("/<uuid:product_id>")
@@ -57,7 +58,14 @@ def update_product(product_id: UUID) -> ResponseReturnValue:
     """Change fields of a product. A new ASIN changes its status."""
     changes = body(ProductFields)
     with changing_stats(current_user.user_id):
-        return caller_repository().update_product(product_id, changes)
+        return document_response(changing_repository().update_product(product_id, changes))
+
+
+@products.get("/deal/<uuid:deal_id>")
+@login_required
+def get_deal(deal_id: UUID) -> ResponseReturnValue:
+    """Return one deal with its product, also a deleted deal."""
+    return document_response(caller_repository().get_deal(deal_id))
 
 
 @products.patch("/deal/<uuid:deal_id>")
@@ -67,7 +75,7 @@ def update_deal(deal_id: UUID) -> ResponseReturnValue:
     """Change fields of a deal."""
     changes = body(DealFields)
     with changing_stats(current_user.user_id):
-        return caller_repository().update_deal(deal_id, changes)
+        return document_response(changing_repository().update_deal(deal_id, changes))
 
 
 @products.delete("/deal/<uuid:deal_id>")
@@ -77,7 +85,7 @@ def delete_deal(deal_id: UUID) -> ResponseReturnValue:
     """Delete a deal, or with `?hard=true` remove it permanently."""
     hard = query(DeleteQuery).hard
     with changing_stats(current_user.user_id):
-        caller_repository().delete_deal(deal_id, hard=hard)
+        changing_repository().delete_deal(deal_id, hard=hard)
     if hard:
         audit.record("deal.purge", "ok", user=current_user.user_id, deal=str(deal_id))
     return "", HTTPStatus.NO_CONTENT
@@ -90,7 +98,7 @@ def bulk_action() -> ResponseReturnValue:
     """Apply one action to many deals, to all or to none."""
     bulk = body(BulkAction)
     with changing_stats(current_user.user_id):
-        changed = caller_repository().bulk_deals(bulk)
+        changed = changing_repository().bulk_deals(bulk)
     return {"action": bulk.action, "changed": changed}
 
 

@@ -1,0 +1,1 @@
+"""Conditional requests: entity tags and idempotency keys."""
