@@ -3,10 +3,11 @@
 from http import HTTPStatus
 from uuid import UUID
 
-from flask import Blueprint, jsonify, request, url_for
+from flask import jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import audit
+from app.api import ANY_OR_JSON, ApiBlueprint, check_request
 from app.auth import current_user, identify, login_required
 from app.limits import WRITES, limited
 from app.payloads import body, query
@@ -16,10 +17,10 @@ from app.products.schemas import BulkAction, DealFields, DeleteQuery, ListQuery,
 from app.products.stats import asin_status_stats, changing_stats
 from app.telemetry import timed
 
-products = Blueprint("products", __name__, url_prefix="/products")
+products = ApiBlueprint("products", __name__, url_prefix="/products")
 
 
-@products.get("")
+@products.get("", takes_query=True)
 @login_required
 def list_products() -> ResponseReturnValue:
     """Return one page of deals with their products."""
@@ -70,7 +71,7 @@ def update_deal(deal_id: UUID) -> ResponseReturnValue:
         return caller_repository().update_deal(deal_id, changes)
 
 
-@products.delete("/deal/<uuid:deal_id>")
+@products.delete("/deal/<uuid:deal_id>", takes_query=True)
 @login_required
 @limited(WRITES)
 def delete_deal(deal_id: UUID) -> ResponseReturnValue:
@@ -94,10 +95,12 @@ def bulk_action() -> ResponseReturnValue:
     return {"action": bulk.action, "changed": changed}
 
 
-@products.get("/stats/asin-status")
+@products.get("/stats/asin-status", checked=False)
 def asin_status() -> ResponseReturnValue:
     """Return the ASIN status breakdown. This is the hot path: the memoized function computes it only on a miss."""
     environ = request.environ
+    if environ["QUERY_STRING"] or environ.get("HTTP_ACCEPT") not in ANY_OR_JSON:
+        check_request()
     user = identify(environ)  # as `login_required` does, with one access to Flask's proxy in place of two
     with timed("cache", environ):
         answer = asin_status_stats.lookup(user.user_id)
