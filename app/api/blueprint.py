@@ -8,6 +8,7 @@ from flask import Blueprint, Response, make_response
 from flask.typing import ResponseReturnValue, RouteCallable
 
 from app.api.checks import JSON, check_request
+from app.api.compression import accept_own_etags, compress
 
 
 class ApiBlueprint(Blueprint):
@@ -39,10 +40,12 @@ def _checked(view: RouteCallable, answers: Sequence[str], *, takes_query: bool) 
     @functools.wraps(view)
     def checked(**arguments: object) -> Response:
         check_request(answers, takes_query=takes_query)
+        accept_own_etags()
         response = make_response(view(**arguments))
         if response.status_code == 204:
             del response.headers["Content-Type"]  # there is no content (RFC 9110 §8.3)
         response.vary.add("Accept")
+        compress(response)
         return response
 
     return checked
