@@ -8,7 +8,7 @@ from flask import request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from app.problems import Kind, Problem, field_errors
+from app.problems import FieldError, Kind, Problem, field_errors, pointer
 
 MAX_BODY_BYTES = 1 << 20
 
@@ -36,12 +36,16 @@ def body(model: type[M]) -> M:
 
 
 def query(model: type[M]) -> M:
-    """Parse the query string of the current request. Only the first value of a name counts.
+    """Parse the query string of the current request.
 
     Raises:
-        Problem: 422 for unknown and for invalid parameters.
+        Problem: 422 for unknown, repeated and invalid parameters.
 
     """
+    repeated = [name for name, values in request.args.lists() if len(values) > 1]
+    if repeated:
+        errors = [FieldError(pointer(name), "This parameter is repeated") for name in repeated]
+        raise Problem(Kind.INVALID_PARAMETERS, "Send each query parameter once; nothing was changed.", errors=errors)
     try:
         return model.model_validate(request.args.to_dict())
     except ValidationError as error:

@@ -50,7 +50,7 @@ class _DatabaseCollector:
         yield GaugeMetricFamily("asin_desk_database_down", words, not self._database.is_available)
 
 
-@diagnostics.get("/metrics")
+@diagnostics.get("/metrics", answers=())
 def metrics() -> ResponseReturnValue:
     """Return the counts in Prometheus' text format, to a scraper with METRICS_TOKEN or to an operator."""
     return _exposition() if _comes_from_scraper() else _exposition_for_operators()

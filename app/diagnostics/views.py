@@ -3,9 +3,10 @@
 from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, current_app, request
+from flask import current_app, request
 from flask.typing import ResponseReturnValue
 
+from app.api import ApiBlueprint
 from app.auth import Auth, current_user, identify, login_required, operator_required
 from app.caching import EntryReport
 from app.database import Database, DatabaseRefusalError, DatabaseUnavailableError
@@ -13,7 +14,7 @@ from app.extensions import cache
 from app.problems import RETRY_AFTER_SECONDS, Problem
 from app.products.cache_report import cache_report
 
-diagnostics = Blueprint("diagnostics", __name__)
+diagnostics = ApiBlueprint("diagnostics", __name__)
 _SAMPLE = 100
 
 
@@ -45,13 +46,13 @@ def redis_report() -> ResponseReturnValue:
     }
 
 
-@diagnostics.get("/healthz")
+@diagnostics.get("/healthz", answers=())
 def healthz() -> ResponseReturnValue:
     """Return 200 while this process serves requests. Checks nothing else, because a restart would not repair it."""
     return {"status": "ok"}
 
 
-@diagnostics.get("/readyz")
+@diagnostics.get("/readyz", answers=())
 def readyz() -> ResponseReturnValue:
     """Return 200 if the database answers, else 503. Operators also get the state of each dependency.
 

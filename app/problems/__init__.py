@@ -4,7 +4,7 @@
 exceptions into problems.
 """
 
-from app.problems.documents import MIMETYPE, MOST_ERRORS, FieldError, Problem, field_errors
+from app.problems.documents import MIMETYPE, MOST_ERRORS, FieldError, Problem, field_errors, pointer
 from app.problems.handlers import RETRY_AFTER_SECONDS, from_database, from_http, init_app, refused, unavailable
 from app.problems.kinds import Kind
 
@@ -19,6 +19,7 @@ __all__ = [
     "from_database",
     "from_http",
     "init_app",
+    "pointer",
     "refused",
     "unavailable",
 ]

@@ -82,10 +82,12 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own term
 
 def field_errors(error: ValidationError) -> list[FieldError]:
     """Return the errors found by pydantic, each with a JSON pointer into the body or the name of a parameter."""
-    return [
-        FieldError("".join(f"/{_escaped(part)}" for part in found["loc"]), _worded(found["type"], found["msg"]))
-        for found in found_errors(error)
-    ]
+    return [FieldError(pointer(*found["loc"]), _worded(found["type"], found["msg"])) for found in found_errors(error)]
+
+
+def pointer(*parts: int | str) -> str:
+    """Return the JSON pointer (RFC 6901) with these parts. Long parts are shortened."""
+    return "".join(f"/{_escaped(part)}" for part in parts)
 
 
 def found_errors(error: ValidationError) -> list[ErrorDetails]:

@@ -20,7 +20,7 @@ from app.products.views import products
 from app.uploads import takes_files
 
 
-@products.post("/import")
+@products.post("/import", answers=("application/x-ndjson", "application/json"), takes_query=True)
 @takes_files(at_most=MAX_FILE_BYTES)
 @login_required
 @limited(IMPORTS, at_once=2)
@@ -33,7 +33,7 @@ def import_products() -> ResponseReturnValue:
     return response
 
 
-@products.get("/export")
+@products.get("/export", answers=("text/csv",), takes_query=True)
 @login_required
 def export_products() -> ResponseReturnValue:
     """Return all deals that the filters select as a CSV file."""

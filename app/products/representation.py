@@ -77,4 +77,5 @@ def _rendered(stats: AsinStats) -> tuple[bytes, list[tuple[str, str]]]:
         ("Content-Length", str(len(body))),
         ("ETag", f'"{hashlib.sha256(body).hexdigest()[:32]}"'),
         ("Cache-Control", "private, no-cache"),
+        ("Vary", "Accept"),
     ]

@@ -3,10 +3,11 @@
 from http import HTTPStatus
 from uuid import UUID
 
-from flask import Blueprint, request, url_for
+from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import audit
+from app.api import ANY_OR_JSON, ApiBlueprint, check_request
 from app.auth import current_user, identify, login_required
 from app.limits import WRITES, limited
 from app.payloads import body, query
@@ -17,10 +18,10 @@ from app.products.schemas import BulkAction, DealFields, DeleteQuery, ListQuery,
 from app.products.stats import asin_status_stats, changing_stats
 from app.telemetry import timed
 
-products = Blueprint("products", __name__, url_prefix="/products")
+products = ApiBlueprint("products", __name__, url_prefix="/products")
 
 
-@products.get("")
+@products.get("", takes_query=True)
 @login_required
 def list_products() -> ResponseReturnValue:
     """Return one page of deals with their products."""
@@ -38,8 +39,9 @@ def list_products() -> ResponseReturnValue:
 def create_product() -> ResponseReturnValue:
     """Create a product and its deal, or update the deal if it already exists."""
     new = body(NewProduct)
+    repository = changing_repository()
     with changing_stats(current_user.user_id):
-        made = changing_repository().create_product(new)
+        made = repository.create_product(new)
     location = {"Location": url_for(".get_deal", deal_id=made.deal["id"])}
     return document_response(made.deal, HTTPStatus.CREATED if made.created else HTTPStatus.OK, location)
 
@@ -57,8 +59,9 @@ def get_product(product_id: UUID) -> ResponseReturnValue:
 def update_product(product_id: UUID) -> ResponseReturnValue:
     """Change fields of a product. A new ASIN changes its status."""
     changes = body(ProductFields)
+    repository = changing_repository()
     with changing_stats(current_user.user_id):
-        return document_response(changing_repository().update_product(product_id, changes))
+        return document_response(repository.update_product(product_id, changes))
 
 
 @products.get("/deal/<uuid:deal_id>")
@@ -74,18 +77,20 @@ def get_deal(deal_id: UUID) -> ResponseReturnValue:
 def update_deal(deal_id: UUID) -> ResponseReturnValue:
     """Change fields of a deal."""
     changes = body(DealFields)
+    repository = changing_repository()
     with changing_stats(current_user.user_id):
-        return document_response(changing_repository().update_deal(deal_id, changes))
+        return document_response(repository.update_deal(deal_id, changes))
 
 
-@products.delete("/deal/<uuid:deal_id>")
+@products.delete("/deal/<uuid:deal_id>", takes_query=True)
 @login_required
 @limited(WRITES)
 def delete_deal(deal_id: UUID) -> ResponseReturnValue:
     """Delete a deal, or with `?hard=true` remove it permanently."""
     hard = query(DeleteQuery).hard
+    repository = changing_repository()
     with changing_stats(current_user.user_id):
-        changing_repository().delete_deal(deal_id, hard=hard)
+        repository.delete_deal(deal_id, hard=hard)
     if hard:
         audit.record("deal.purge", "ok", user=current_user.user_id, deal=str(deal_id))
     return "", HTTPStatus.NO_CONTENT
@@ -97,15 +102,18 @@ def delete_deal(deal_id: UUID) -> ResponseReturnValue:
 def bulk_action() -> ResponseReturnValue:
     """Apply one action to many deals, to all or to none."""
     bulk = body(BulkAction)
+    repository = changing_repository()
     with changing_stats(current_user.user_id):
-        changed = changing_repository().bulk_deals(bulk)
+        changed = repository.bulk_deals(bulk)
     return {"action": bulk.action, "changed": changed}
 
 
-@products.get("/stats/asin-status")
+@products.get("/stats/asin-status", checked=False)
 def asin_status() -> ResponseReturnValue:
     """Return the ASIN status breakdown. This is the hot path: the memoized function computes it only on a miss."""
     environ = request.environ
+    if environ["QUERY_STRING"] or environ.get("HTTP_ACCEPT") not in ANY_OR_JSON:
+        check_request()
     user = identify(environ)  # as `login_required` does, with one access to Flask's proxy in place of two
     with timed("cache", environ):
         answer = asin_status_stats.lookup(user.user_id)
