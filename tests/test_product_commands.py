@@ -141,12 +141,29 @@ def test_a_purge_removes_only_deals_deleted_long_ago(operator_shell: Operator, s
     stack.supabase.sql("insert into products (user_id, title) values ($1, 'Never had a deal')", seller.id)
     status, _, err = operator_shell.runs("purge", "--older-than", "30d", given=b"n\n")
     assert (status, "Aborted" in err) == (1, True)
-    assert operator_shell.runs("purge", "--older-than", "32d", "--yes")[:2] == (0, "0 deals and 0 products removed\n")
+    none = "0 deals, 0 products and 0 idempotency keys removed\n"
+    assert operator_shell.runs("purge", "--older-than", "32d", "--yes")[:2] == (0, none)
     assert operator_shell.runs("purge", "--older-than", "30d", given=b"y\n")[1].endswith(
-        "2 deals and 1 products removed\n"
+        "2 deals, 1 products and 0 idempotency keys removed\n"
     )
     left = stack.supabase.sql("select id from deals where user_id = $1", seller.id)
     assert {row["id"] for row in left} == {shared[1], young}
     titles = stack.supabase.sql("select title from products where user_id = $1 order by 1", seller.id)
     assert [row["title"] for row in titles] == ["Never had a deal", "Shared", "Young"]
     assert seller.bulk("restore", young).status_code == 200
+
+
+def test_a_purge_removes_expired_idempotency_keys(operator_shell: Operator, seller: Seller, stack: Stack) -> None:
+    """A key of the last 24 hours is kept."""
+    for key in ("old", "young"):
+        headers = {"Idempotency-Key": key}
+        assert seller.http.post("/products", json={"title": key}, headers=headers).status_code == 201
+    stack.supabase.sql(
+        "update private.idempotency_keys set created_at = now() - interval '24 hours'"
+        " where user_id = $1 and key = 'old'",
+        seller.id,
+    )
+    purged = operator_shell.runs("purge", "--older-than", "30d", "--yes")
+    assert purged[:2] == (0, "0 deals, 0 products and 1 idempotency keys removed\n")
+    left = stack.supabase.sql("select key from private.idempotency_keys where user_id = $1", seller.id)
+    assert [row["key"] for row in left] == ["young"]

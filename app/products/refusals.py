@@ -4,9 +4,22 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+from uuid import UUID
 
 from app.database import DatabaseRefusalError
-from app.products.errors import Conflict, ConflictError, InvalidCursorError, KeyReusedError, PreconditionFailedError
+from app.products.errors import (
+    Conflict,
+    ConflictError,
+    DealsDeletedError,
+    DealsNotFoundError,
+    DealsRefusedError,
+    DeletedError,
+    InvalidCursorError,
+    KeyReusedError,
+    PreconditionFailedError,
+    RestoreTooLateError,
+)
+from app.products.schemas import BulkAction
 
 _CONFLICTS: Final = {
     "products_user_asin_key": Conflict.ASIN,
@@ -47,3 +60,29 @@ def cursor_errors(cursor: str | None) -> Iterator[None]:
         if cursor and error.code == "PT400":
             raise InvalidCursorError from None
         raise
+
+
+@contextmanager
+def domain_errors() -> Iterator[None]:
+    """Raise ConflictError or DeletedError for a refusal of the database that means it. Other refusals pass through."""
+    try:
+        yield
+    except DatabaseRefusalError as error:
+        if error.status == 409:
+            raise conflict(error) from None
+        if error.status == 410:
+            raise DeletedError(error.message) from None
+        raise
+
+
+def deals_refused(error: DatabaseRefusalError, bulk: BulkAction) -> Exception:
+    """Return the DealsRefusedError for a refusal that names deals in its detail. Return any other refusal unchanged."""
+    kind: type[DealsRefusedError]
+    if error.status == 404:
+        kind = DealsNotFoundError
+    elif error.status == 410:
+        kind = RestoreTooLateError if bulk.action == "restore" else DealsDeletedError
+    else:
+        return error
+    refused = set(map(UUID, json.loads(error.detail or "[]")))
+    return kind(error.message, {place: deal_id for place, deal_id in enumerate(bulk.deal_ids) if deal_id in refused})

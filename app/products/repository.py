@@ -1,8 +1,6 @@
 """The products and deals of one user. Each method calls one SQL function, so each change is one transaction."""
 
-import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 from uuid import UUID
@@ -12,14 +10,9 @@ from app.products import cursors
 from app.products.changes import Envelope, announcement_for
 from app.products.conditions import UNCONDITIONAL, Conditions
 from app.products.errors import (
-    DealsDeletedError,
-    DealsNotFoundError,
-    DealsRefusedError,
-    DeletedError,
     NotFoundError,
-    RestoreTooLateError,
 )
-from app.products.refusals import condition_errors, conflict, cursor_errors
+from app.products.refusals import condition_errors, cursor_errors, deals_refused, domain_errors
 from app.products.schemas import BulkAction, DealFields, ListQuery, NewProduct, ProductFields
 from app.telemetry import timed
 
@@ -106,7 +99,7 @@ class Repository:
 
     def create_product(self, new: NewProduct) -> Created:
         """Create a product and its deal, or update the deal if the user already has it. Raises ConflictError."""
-        with _domain_errors():
+        with domain_errors():
             answer = self._change("create_product", p_product=new.product(), p_deal=new.deal())
         made = _done(answer, "created", "deal")
         return Created(_done(made["deal"], "id", "product_id", "etag"), created=made["created"])
@@ -127,7 +120,7 @@ class Repository:
 
     def update_product(self, product_id: UUID, changes: ProductFields) -> Document:
         """Change the given fields of a product and return it. Raises NotFoundError and ConflictError."""
-        with _domain_errors():
+        with domain_errors():
             changed = self._change("update_product", p_product_id=str(product_id), p_changes=changes.given())
         if changed is None:
             raise _missing("product")
@@ -135,7 +128,7 @@ class Repository:
 
     def update_deal(self, deal_id: UUID, changes: DealFields) -> Document:
         """Change the given fields of a deal and return it. Raises NotFoundError, ConflictError and DeletedError."""
-        with _domain_errors():
+        with domain_errors():
             changed = self._change("update_deal", p_deal_id=str(deal_id), p_changes=changes.given())
         if changed is None:
             raise _missing("deal")
@@ -166,7 +159,7 @@ class Repository:
         try:
             answer = self._change("bulk_deals", p_action=bulk.action, p_deal_ids=ids, p_stage=bulk.stage)
         except DatabaseRefusalError as error:
-            raise _deals_refused(error, bulk) from None
+            raise deals_refused(error, bulk) from None
         return int(_done(answer, "changed")["changed"])
 
     def import_deals(self, rows: Sequence[Document], *, dry_run: bool) -> Imported:
@@ -201,32 +194,6 @@ class Repository:
         except DatabaseUnavailableError:
             raise OutcomeUnknownError from None
         return announcement.last.answer
-
-
-@contextmanager
-def _domain_errors() -> Iterator[None]:
-    """Raise ConflictError or DeletedError for a refusal of the database that means it. Other refusals pass through."""
-    try:
-        yield
-    except DatabaseRefusalError as error:
-        if error.status == 409:
-            raise conflict(error) from None
-        if error.status == 410:
-            raise DeletedError(error.message) from None
-        raise
-
-
-def _deals_refused(error: DatabaseRefusalError, bulk: BulkAction) -> Exception:
-    """Return the DealsRefusedError for a refusal that names deals in its detail. Return any other refusal unchanged."""
-    kind: type[DealsRefusedError]
-    if error.status == 404:
-        kind = DealsNotFoundError
-    elif error.status == 410:
-        kind = RestoreTooLateError if bulk.action == "restore" else DealsDeletedError
-    else:
-        return error
-    refused = set(map(UUID, json.loads(error.detail or "[]")))
-    return kind(error.message, {place: deal_id for place, deal_id in enumerate(bulk.deal_ids) if deal_id in refused})
 
 
 def _document(answer: object, *names: str) -> Document:
