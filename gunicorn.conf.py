@@ -7,8 +7,11 @@ import sys
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
+from app.serving.measuring import post_fork, post_request, pre_fork, pre_request
 from app.telemetry import configure_logging
 from config import ConfigurationError, load_settings
+
+__all__ = ["post_fork", "post_request", "pre_fork", "pre_request"]  # hooks, which gunicorn calls
 
 try:
     _settings = load_settings()

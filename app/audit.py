@@ -13,6 +13,7 @@ from typing import Final
 from flask import current_app
 
 from app.addresses import client_address
+from app.metrics.catalogue import AUDIT_EVENTS
 
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)
@@ -24,11 +25,12 @@ def record(event: str, outcome: str, **details: str | int | None) -> None:
     """Log one event of the current request or command.
 
     Args:
-        event: the attempted action, such as `sign-in`.
+        event: the attempted action, such as `sign-in`. It is a label of a metric, so it is never a caller's text.
         outcome: `ok`, `refused`, `limited` or `failed`.
         details: further members; `user` is the id of the acting user. Members with the value None are omitted.
 
     """
+    AUDIT_EVENTS.add(1, event, outcome)
     known = {"address": client_address() or None, **details}
     fields = {"event": event, "outcome": outcome} | {name: value for name, value in known.items() if value is not None}
     words = " ".join(f"{name}={_quoted(value)}" for name, value in fields.items() if name not in {"event", "outcome"})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask
 
+from app.metrics.catalogue import RULE
 from app.telemetry import response_headers
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def _completing(application: "WSGIApplication", headers: dict[str, str]) -> "WSG
                 if header[0] not in names:
                     given.append(header)  # noqa: PERF401 - a comprehension would be one more call
             given += response_headers(environ)
+            if request := environ.get("werkzeug.request"):  # Flask removes it before gunicorn counts the request
+                environ[RULE] = request.url_rule
             return start_response(status, given, *error)
 
         return application(environ, start)

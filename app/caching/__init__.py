@@ -7,6 +7,7 @@ the transitions, and `guard` and `breaker` handle Redis errors. This package imp
 
 from app.caching.backend import LeaseCache
 from app.caching.codec import Codec, JsonCodec
+from app.caching.connection_stack import BOUNDS, Usage
 from app.caching.errors import CacheUnavailableError
 from app.caching.events import Freshness
 from app.caching.extension import Cache
@@ -15,6 +16,7 @@ from app.caching.reports import Counters, EntryReport, Report, ServerReport, rat
 from app.caching.states import Answer, Outcome
 
 __all__ = [
+    "BOUNDS",
     "Answer",
     "BoundMemoized",
     "Cache",
@@ -29,5 +31,6 @@ __all__ = [
     "Outcome",
     "Report",
     "ServerReport",
+    "Usage",
     "rate",
 ]

@@ -18,7 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
-from app.caching.connection_stack import Command, ConnectionStack
+from app.caching.connection_stack import Command, ConnectionStack, Usage
 from app.caching.incarnation import Incarnation
 
 Send = Callable[[Command], Any]
@@ -55,7 +55,8 @@ class Link:
 
     `send_as_reader` uses the timeout of a reader, `send_as_writer` the timeout of a writer. `client` is a redis-py
     client for all other commands; for a cluster it is an object with the same methods. `incarnation` checks the server
-    behind each new connection. `max_connections` is the configured limit.
+    behind each new connection. `max_connections` is the configured limit. `usage` returns the use of the connections;
+    it is None in a cluster.
     """
 
     client: Redis
@@ -63,6 +64,7 @@ class Link:
     send_as_reader: Send
     send_as_writer: Send
     incarnation: Incarnation
+    usage: Callable[[], Usage] | None = None
 
 
 def connect(topology: Topology, *, max_connections: int = 10, timeout: float = 2.0, read_timeout: float = 2.0) -> Link:
@@ -82,20 +84,22 @@ def connect(topology: Topology, *, max_connections: int = 10, timeout: float = 2
     """
     if max_connections <= RESERVED_CONNECTIONS:
         raise ValueError(f"at least {RESERVED_CONNECTIONS + 1} connections are needed")
-    incarnation, read_timeout = Incarnation(), min(read_timeout, timeout)
+    incarnation, read_timeout, usage = Incarnation(), min(read_timeout, timeout), None
     if topology.cluster:
         readers, writers = (_cluster(topology, incarnation, max_connections, each) for each in (read_timeout, timeout))
         client, as_reader, as_writer = cast("Redis", writers), readers.exchange, writers.exchange
     else:
         client = _client(topology, incarnation, max_connections, timeout, read_timeout)
-        exchange = _stack(client.connection_pool, max_connections - RESERVED_CONNECTIONS).exchange
-        as_reader, as_writer = partial(exchange, seconds=read_timeout), partial(exchange, seconds=timeout)
+        stack = _stack(client.connection_pool, max_connections - RESERVED_CONNECTIONS)
+        as_reader, as_writer = (partial(stack.exchange, seconds=each) for each in (read_timeout, timeout))
+        usage = stack.usage
     return Link(
         client=client,
         max_connections=max_connections,
         send_as_reader=as_reader,
         send_as_writer=as_writer,
         incarnation=incarnation,
+        usage=usage,
     )
 
 

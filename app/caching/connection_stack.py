@@ -8,11 +8,13 @@ than all other Redis work.
 import os
 import time
 import weakref
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Final
 
 from hiredis import pack_command
 from redis.connection import Connection
@@ -26,6 +28,27 @@ IDLE_CHECK_SECONDS = 0.1
 """A connection that was idle for longer is checked for a closed socket before use."""
 HEALTH_CHECK_SECONDS = 30.0
 """A connection that was idle for longer is checked with a PING: the socket of a vanished peer still looks open."""
+
+BOUNDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5)
+"""Upper bounds, in seconds, of the classes by which the durations of commands are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The use that one process makes of its connections.
+
+    Attributes:
+        counts: the number of commands so far by duration: a number for each of `BOUNDS`, and one for longer durations.
+        seconds: the sum of their durations, each with the wait for a free connection.
+        in_use: connections that run a command now.
+        at_most: connections that commands may use.
+
+    """
+
+    counts: tuple[int, ...]
+    seconds: float
+    in_use: int
+    at_most: int
 
 
 class ConnectionStack:
@@ -53,12 +76,22 @@ class ConnectionStack:
 
     def reset(self) -> None:
         """Discard all connections. A forked process must not use the connections of its parent."""
-        self._idle = deque[tuple[Connection | None, float]]([(None, 0.0)] * self._at_most)
+        # Each place for a connection has its own counts of durations. The thread that holds the place needs no lock.
+        self._durations = [[*([0] * (len(BOUNDS) + 1)), 0.0] for _ in range(self._at_most)]
+        self._idle = deque[tuple[Connection | None, float, list[float]]](
+            [(None, 0.0, durations) for durations in self._durations]
+        )
         # One permit per connection. SimpleQueue is written in C: waiting needs no Python lock.
         self._permits = SimpleQueue[None]()
         for _ in range(self._at_most):
             self._permits.put(None)
         self._broken_at = 0.0
+
+    def usage(self) -> Usage:
+        """Return the present use, and the counts since the process started. Takes no lock."""
+        *counts, seconds = map(sum, zip(*self._durations, strict=True))
+        in_use = self._at_most - self._permits.qsize()
+        return Usage(tuple(map(int, counts)), seconds, in_use, self._at_most)
 
     def exchange(self, command: Command, *, seconds: float) -> Any:  # noqa: ANN401 - a Redis reply
         """Send a command and return the raw reply (bytes are not decoded).
@@ -70,17 +103,18 @@ class ConnectionStack:
             MaxConnectionsError: no connection became free in time.
 
         """
+        started = time.monotonic()
         try:
             self._permits.get(timeout=seconds)
         except Empty:
             raise MaxConnectionsError("No connection became free in time.") from None
-        connection, used_at = self._idle.pop()
+        connection, used_at, durations = self._idle.pop()
         try:
             if connection is None:
                 connection = self._make()
             timeout = connection.socket_timeout
             slower = timeout is None or timeout > seconds
-            if slower or self._owns or used_at < time.monotonic() - IDLE_CHECK_SECONDS or used_at <= self._broken_at:
+            if slower or self._owns or used_at < started - IDLE_CHECK_SECONDS or used_at <= self._broken_at:
                 self._prepare(connection, seconds, used_at=used_at, slower=slower)
             # Same as redis-py's `send_command`, in fewer calls: every hit runs this code.
             connection.send_packed_command([pack_command(command)], check_health=False)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
@@ -92,7 +126,10 @@ class ConnectionStack:
             used_at = self._discard(connection)
             raise
         finally:
-            self._idle.append((connection, used_at))
+            took = time.monotonic() - started
+            durations[bisect_left(BOUNDS, took)] += 1
+            durations[-1] += took
+            self._idle.append((connection, used_at, durations))
             self._permits.put(None)
         return reply
 

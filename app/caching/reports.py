@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from app.caching.connection_stack import Usage
 from app.caching.errors import CacheUnavailableError, ErrorKind, classify
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import LEASE, state_name
@@ -58,13 +59,14 @@ class ServerReport:
 class Counters:
     """The events in all workers since `since` (seconds of the Unix epoch), and the state of this worker's breaker.
 
-    `owed`: the number of owed deletes of this worker.
+    `owed`: the number of owed deletes of this worker. `usage`: the use of its connections; None in a cluster.
     """
 
     events: Mapping[str, int]
     since: float
     breaker: str
     owed: int
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,8 @@ def sample_entries(protocol: LeaseProtocol, keys: Iterable[bytes], limit: int) -
 def counters(protocol: LeaseProtocol) -> Counters:
     """Return the counters and the state of the breaker. Sends nothing to the server."""
     region, breaker = protocol.region, protocol.breaker
-    return Counters(region.counts(), region.since, str(breaker.state), breaker.owed)
+    usage = protocol.usage() if protocol.usage else None
+    return Counters(region.counts(), region.since, str(breaker.state), breaker.owed, usage)
 
 
 def pool_report(protocol: LeaseProtocol) -> dict[str, int]:

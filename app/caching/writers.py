@@ -42,7 +42,7 @@ class WriterProtocol:
 
         """
         self.client, self.max_connections = link.client, link.max_connections
-        self.send_as_reader = link.send_as_reader
+        self.send_as_reader, self.usage = link.send_as_reader, link.usage
         self.timing, self.region = timing or Timing(), region or SharedRegion()
         self._link, self._sleep, self._clock = link, sleep, clock
         self.breaker = CircuitBreaker(ping=self._ping, deliver=self._deliver, region=self.region, clock=clock)

@@ -39,7 +39,8 @@ class Bulkhead:
             clock: returns monotonic seconds.
 
         """
-        self._free, self._max_silence, self._may_answer, self._clock = size, max_silence, may_answer, clock
+        self.size = self._free = size
+        self._max_silence, self._may_answer, self._clock = max_silence, may_answer, clock
         self._changed_at = clock()
         self._changed = threading.Condition()
 

@@ -22,6 +22,7 @@ from supabase_auth.types import AuthResponse, SignInWithEmailAndPasswordCredenti
 from app.database.breaker import Breaker
 from app.database.bulkhead import Bulkhead
 from app.database.errors import DatabaseRefusalError, DatabaseUnavailableError, OutcomeUnknownError
+from app.database.measuring import measured
 
 # Node closes idle connections after about 6 s; reusing one at that moment fails the request.
 _KEEPALIVE_SECONDS = 4.0
@@ -85,6 +86,11 @@ class Database:
     def idle_calls(self) -> int:
         """The number of calls that could start now without waiting for another one. 0 while the database is down."""
         return self._calls.free if self.is_available else 0
+
+    @property
+    def slots(self) -> tuple[int, int]:
+        """The number of calls that run now, and the number that can run at the same time."""
+        return self._calls.size - self._calls.free, self._calls.size
 
     def read(self, token: str, function: str, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
         """Call a SQL function that changes nothing and return its JSON result.
@@ -160,7 +166,7 @@ class Database:
         headers = {"apikey": self._key} | ({"Authorization": f"Bearer {token}"} if token else {})
         client = SyncPostgrestClient(self._rest_url, headers=headers, http_client=self._rest, retry_enabled=False)
         try:
-            with self._calls.slot(), self._breaker.call():
+            with self._calls.slot(), self._breaker.call(), measured(function):
                 result: Any = client.rpc(function, dict(arguments)).execute().data
         except _NEVER_SENT:
             raise DatabaseUnavailableError from None
@@ -190,7 +196,7 @@ class Database:
     @contextlib.contextmanager
     def _auth_call(self) -> Iterator[None]:
         """Hold the slots for one call to Supabase Auth inside the block. Raises DatabaseUnavailableError."""
-        with self._sign_ins.slot(), self._calls.slot(), self._breaker.call():
+        with self._sign_ins.slot(), self._calls.slot(), self._breaker.call(), measured("auth"):
             try:
                 yield
             except AuthError as error:  # the client library also raises this for connection errors

@@ -1,19 +1,23 @@
-"""`GET /metrics` for Prometheus: cache events of all workers of this server, and the state of cache and database."""
+"""`GET /metrics` for Prometheus: the measurements of all workers of this server, and the events of the cache."""
 
 import hmac
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flask import Response, current_app, request
 from flask.typing import ResponseReturnValue
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from app.auth import operator_required
 from app.caching import Counters
-from app.database import Database
 from app.diagnostics.views import diagnostics
 from app.extensions import cache
+from app.metrics import catalogue
+
+if TYPE_CHECKING:
+    from app.diagnostics.gauges import Gauges
 
 
 class _CacheCollector:
@@ -32,22 +36,14 @@ class _CacheCollector:
         for name, number in self._counters.events.items():
             family, _, label = name.rpartition(":")
             families.get(family, events).add_metric([label], number)
-        is_open = self._counters.breaker != "closed"
         yield from (events, *families.values())
-        yield GaugeMetricFamily(
-            "asin_desk_breaker_open", "1 while the circuit breaker of the answering worker is open.", is_open
-        )
 
 
-class _DatabaseCollector:
-    """Collector of the database state, as the answering worker sees it."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class _OwnCollector:
+    """Collector of the metrics that the application counts itself."""
 
     def collect(self) -> Iterator[Metric]:
-        words = "1 while the answering worker considers the database down."
-        yield GaugeMetricFamily("asin_desk_database_down", words, not self._database.is_available)
+        return (instrument.collect() for instrument in catalogue.ALL)
 
 
 @diagnostics.get("/metrics", answers=())
@@ -64,10 +60,12 @@ def _comes_from_scraper() -> bool:
 
 def _exposition() -> ResponseReturnValue:
     """Return the counts. They contain no user, key or address."""
+    gauges: Gauges = current_app.extensions["gauges"]
+    gauges.publish()
     registry, counters = CollectorRegistry(), cache.counters()
     if counters:
         registry.register(_CacheCollector(counters))
-    registry.register(_DatabaseCollector(current_app.extensions["database"]))
+    registry.register(_OwnCollector())
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 

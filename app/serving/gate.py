@@ -71,7 +71,7 @@ class Gate(ThreadWorker):  # type: ignore[misc]
         now = time.monotonic()
         if now >= self.next_check:
             self.next_check = now + _TICK
-            self._close_expired(now)
+            self.tick(now)
 
     def accept(self, listener: Any) -> None:  # noqa: ANN401 - gunicorn's wrapper of a socket
         """Accept a connection. If there are too many, close the one that has waited longest."""
@@ -188,8 +188,8 @@ class Gate(ThreadWorker):  # type: ignore[misc]
         if not size:
             self._drop(conn)
 
-    def _close_expired(self, now: float) -> None:
-        """Close the connections whose deadline has passed."""
+    def tick(self, now: float) -> None:
+        """Close the connections whose deadline has passed. `now` is monotonic seconds."""
         if not self.alive:
             self.stop_at = self.stop_at or now + _STOP_SECONDS
             for conn in self.waiting:

@@ -8,6 +8,8 @@ from typing import Final
 
 from gunicorn.http import errors  # type: ignore[import-untyped]
 
+from app.metrics.catalogue import REFUSED_REQUESTS
+
 __all__ = ["refusal", "status_of"]
 
 _KINDS: Final = {
@@ -53,7 +55,11 @@ def status_of(error: BaseException) -> int:
 
 
 def refusal(status: int) -> tuple[str, bytes]:
-    """Return a new request id and the complete response with it. The response quotes nothing of the request."""
+    """Return a new request id and the complete response with it, and count it.
+
+    The response quotes nothing of the request.
+    """
+    REFUSED_REQUESTS.add(1, str(status))
     identifier, phrase = secrets.token_hex(8), HTTPStatus(status).phrase
     kind = _KINDS[status]
     document = {

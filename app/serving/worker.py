@@ -11,6 +11,8 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from gunicorn.http.message import Request  # type: ignore[import-untyped]
 
+from app.metrics import publisher
+from app.metrics.catalogue import CONNECTIONS, IN_FLIGHT, THREADS
 from app.serving.client import ClientSocket
 from app.serving.connection import Connection
 from app.serving.framing import Kind
@@ -34,6 +36,19 @@ class Worker(Gate):
         """Start the thread for the health check, then serve."""
         self.health_pool = ThreadPoolExecutor(max_workers=1)
         super().init_process()
+
+    def run(self) -> None:
+        """Serve until stopped, then publish the last measurements."""
+        super().run()
+        publisher.publish()
+
+    def tick(self, now: float) -> None:
+        """Close the connections whose deadline has passed, and publish the gauges of this worker."""
+        super().tick(now)
+        IN_FLIGHT.set(self.nr_conns - len(self.waiting))
+        CONNECTIONS.set(self.nr_conns)
+        THREADS.set(self.cfg.threads)
+        publisher.publish()
 
     def enqueue_req(self, conn: Connection) -> None:
         """Give the arrived request to a thread."""

@@ -1,6 +1,7 @@
 """Check a file, then write it in batches. Each batch is one transaction, followed by an invalidation of the cache."""
 
 import logging
+import time
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -9,6 +10,7 @@ from typing import TypeVar
 
 from app import audit
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
+from app.metrics.catalogue import IMPORTED_ROWS, IMPORTS
 from app.products.importing.columns import NAMES
 from app.products.importing.sheet import MAX_MISTAKES, Mistake, Sheet
 from app.products.repository import Document, Repository
@@ -71,7 +73,8 @@ class Import:
 
     @contextmanager
     def logged(self) -> Iterator[None]:
-        """Log one line when the block ends, even by an exception: the outcome, and what was committed."""
+        """Log and count the import when the block ends, even by an exception: the outcome, and what was committed."""
+        started = time.monotonic()
         try:
             yield
         finally:
@@ -79,6 +82,14 @@ class Import:
             logger.info("import for %s %s; dry_run=%s %s", self.repository.user_id, self._outcome, self.dry_run, counts)
             outcome = "ok" if self._outcome == "finished" else "failed"
             audit.record("import", outcome, user=self.repository.user_id, dry_run=self.dry_run, rows=self.totals.rows)
+            if not self.dry_run:
+                self._measure(outcome, time.monotonic() - started)
+
+    def _measure(self, outcome: str, seconds: float) -> None:
+        IMPORTS.observe(seconds, outcome)
+        for result, number in self.document().items():
+            if result != "rows":  # the sum of the others
+                IMPORTED_ROWS.add(number, result)
 
     def events(self) -> Iterator[Checked | Mistake | Totals]:
         """Check the file and write it. Yields the progress, the mistakes, and the totals after each batch.

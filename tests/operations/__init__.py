@@ -1,0 +1,1 @@
+"""The alert rules, the dashboard and the runbooks in docs/operations/."""
