@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
 
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
+from app.telemetry import trace_id
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own term
             few = f" Only the first {MOST_ERRORS} of {len(self.errors):,} errors are listed." if omitted > 0 else ""
             document["detail"] = self.detail + few
         document["instance"] = request.path
+        if traced := trace_id():
+            document["trace_id"] = traced
         if self.errors:
             listed = self.errors[:MOST_ERRORS]
             document["errors"] = [{"pointer": error.pointer, "detail": error.detail} for error in listed]
