@@ -48,7 +48,7 @@ def start(app: Flask) -> Observe:
         tracer_provider=provider,
         request_hook=_keep_trace_id,
         response_hook=_remove_query,
-        enable_commenter=False,  # it is for SQL drivers, and leaves a context behind in the thread
+        enable_commenter=False,  # for instrumented SQL drivers, which this application does not have
     )
     HTTPXClientInstrumentor().instrument(tracer_provider=provider)
     RedisInstrumentor().instrument(tracer_provider=provider)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -187,17 +188,18 @@ def test_each_forked_worker_sends_its_own_spans(
 
 
 def test_a_collector_that_does_not_answer_delays_no_request(stack: Stack, tmp_path: Path) -> None:
-    """Requests are answered as usual, and the server stops in time."""
+    """Requests are answered as usual. The lines of a text log have the trace id, too."""
     log = tmp_path / "gunicorn.log"
     with (
         unresponsive_port() as port,
-        AppServer(_environment(stack, f"http://127.0.0.1:{port}"), workers=1, log=log) as server,
+        AppServer(_environment(stack, f"http://127.0.0.1:{port}", LOG_FORMAT="text"), workers=1, log=log) as server,
         new_seller(stack.supabase, server.url) as someone,
     ):
         assert all_workers_serve(log, workers=1)
         someone.creates()
         assert someone.stats()["all"] == 1
         assert max(someone.reads_stats().elapsed.total_seconds() for _ in range(50)) < 5
+    assert re.search(r" \[[0-9a-f]{24} trace=[0-9a-f]{32}\] cache hit asin_stats:", log.read_text())
 
 
 def _environment(stack: Stack, endpoint: str, **more: str) -> dict[str, str]:
