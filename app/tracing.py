@@ -41,8 +41,7 @@ def start(app: Flask) -> Observe:
     os.environ.setdefault(*_SEMANTIC_CONVENTIONS)
     if "OTEL_PROPAGATORS" not in os.environ:  # the default also sends the baggage of any client on to Supabase
         set_global_textmap(TraceContextTextMapPropagator())
-    app.extensions[_EXTENSION] = provider = TracerProvider(resource=_resource())
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    app.extensions[_EXTENSION] = provider = _provider()
     FlaskInstrumentor.instrument_app(  # type: ignore[no-untyped-call]  # the package leaves it untyped
         app,
         tracer_provider=provider,
@@ -70,9 +69,12 @@ def stop(app: Flask) -> None:
     provider_of(app).shutdown()
 
 
-def _resource() -> Resource:
-    """Return what is said about this service. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence."""
-    return Resource.create({"service.name": "asin-desk"}).merge(OTELResourceDetector().detect())
+def _provider() -> TracerProvider:
+    """Return a provider that sends spans to the collector. OTEL_SERVICE_NAME replaces the name of the service."""
+    resource = Resource.create({"service.name": "asin-desk"}).merge(OTELResourceDetector().detect())
+    provider = TracerProvider(resource=resource)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    return provider
 
 
 def _keep_trace_id(span: Span, environ: "WSGIEnvironment") -> None:

@@ -159,13 +159,14 @@ def test_a_client_that_was_not_sampled_stays_so(traced: Traced) -> None:
     assert memory.get_finished_spans() == ()
 
 
-@pytest.mark.parametrize("arguments", ["", "--preload"])
+@pytest.mark.parametrize(("arguments", "service"), [("", "asin-desk"), ("--preload", "desk-of-this-test")])
 def test_each_forked_worker_sends_its_own_spans(
-    stack: Stack, tmp_path: Path, collector: Collector, arguments: str
+    stack: Stack, tmp_path: Path, collector: Collector, arguments: str, service: str
 ) -> None:
     """Both workers: each request is one trace, and its log lines have the trace id. --preload forks after the start."""
     log, requests = tmp_path / "gunicorn.log", 20
-    environment = _environment(stack, collector.url, GUNICORN_CMD_ARGS=arguments)
+    name = {} if service == "asin-desk" else {"OTEL_SERVICE_NAME": service}
+    environment = _environment(stack, collector.url, GUNICORN_CMD_ARGS=arguments, **name)
     with AppServer(environment, workers=2, log=log) as server, new_seller(stack.supabase, server.url) as someone:
         collector.spans.clear()
 
@@ -182,7 +183,7 @@ def test_each_forked_worker_sends_its_own_spans(
         (trace,) = {line["trace_id"] for line in own}
     spans = collector.traces()[trace]  # workers send the last spans when they stop
     assert {"POST /products", "EVALSHA", "POST"} <= {span.name for span in spans}
-    assert {span.service for span in spans} == {"asin-desk"}
+    assert {span.service for span in spans} == {service}
     (first,) = [span for span in spans if not span.parent]
     assert {span.parent for span in spans} == {"", first.id}
 
