@@ -82,7 +82,7 @@ format: .venv/complete.stamp  ## Format the code and fix what can be fixed autom
 lock: .venv/pyvenv.cfg  ## Write the lock files from pyproject.toml and package.json.
 	$(BIN)/python -m venv .local/uv
 	.local/uv/bin/python -m pip install --quiet $(UV)
-	for extra in '' local dev bench; do \
+	for extra in '' local tracing dev bench; do \
 		.local/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-emit-package asin-desk --no-emit-index-url --custom-compile-command "make lock" \
 			$$(test "$$extra" != bench || echo --constraints requirements-dev.txt) \

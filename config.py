@@ -5,6 +5,7 @@ a value that could be a secret.
 """
 
 import re
+from importlib.util import find_spec
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _DEVELOPMENT_KEY = "development-only-secret-key-not-for-production"
 _WEAK_KEY_LENGTH = 32
+_TRACING_PACKAGES = ("opentelemetry.instrumentation.flask", "opentelemetry.exporter.otlp.proto.http")
 
 
 class ConfigurationError(Exception):
@@ -66,6 +68,13 @@ def _addresses(value: str) -> str:
     return value
 
 
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # a package that contains it is missing
+        return False
+
+
 Unset = BeforeValidator(_empty_is_unset)
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
@@ -100,6 +109,7 @@ class Settings(BaseSettings):
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     metrics_token: Annotated[SecretStr | None, Unset] = None
     freshness_sample: float = Field(default=0.0, ge=0, le=1)
+    tracing: Literal["on", "off"] = "off"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Annotated[Literal["json", "text"] | None, Unset] = None
     port: int = Field(default=8000, ge=1, le=65535)
@@ -135,6 +145,16 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"must be at least {_WEAK_KEY_LENGTH} characters; make one with: "
                 "python -c 'import secrets; print(secrets.token_hex(32))'"
+            )
+        return value
+
+    @field_validator("tracing")
+    @classmethod
+    def _with_packages(cls, value: str) -> str:
+        if value == "on" and not all(map(_is_installed, _TRACING_PACKAGES)):
+            raise ValueError(
+                "is on, but OpenTelemetry is not installed; "
+                "run: pip install --require-hashes -r requirements-tracing.txt"
             )
         return value
 

@@ -6,6 +6,7 @@ from pydantic import SecretStr
 
 from app import auth, commands, desk, diagnostics, headers, limits, problems, products, requests, telemetry
 from app.application import Application
+from app.caching import Observe
 from app.database import Database
 from app.extensions import cache, csrf
 from config import Settings, load_settings
@@ -23,7 +24,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Application(__name__)
     app.config.from_mapping(_flask_config(settings))
     app.json = _DocumentProvider(app)
-    cache.init_app(app, config=_cache_config(settings))
+    observe = _start_tracing(app) if settings.tracing == "on" else None
+    cache.init_app(app, config=_cache_config(settings, observe))
     csrf.init_app(app)
     app.extensions["database"] = database = _database(settings)
     auth.init_app(
@@ -62,7 +64,13 @@ def _flask_config(settings: Settings) -> dict[str, object]:
     }
 
 
-def _cache_config(settings: Settings) -> dict[str, object]:
+def _start_tracing(app: Flask) -> Observe:
+    from app import tracing  # noqa: PLC0415 - OpenTelemetry is optional, and importing it takes time
+
+    return tracing.start(app)
+
+
+def _cache_config(settings: Settings, observe: Observe | None) -> dict[str, object]:
     kind = settings.cache_backend
     common: dict[str, object] = {
         "CACHE_TYPE": "app.caching.LeaseCache" if kind == "LeaseCache" else kind,
@@ -71,14 +79,14 @@ def _cache_config(settings: Settings) -> dict[str, object]:
         "CACHE_NO_NULL_WARNING": True,  # app.startup logs it
     }
     if kind == "LeaseCache":
-        return common | _redis_config(settings)
+        return common | _redis_config(settings, observe)
     if kind == "RedisCache":
         waits = {"socket_timeout": settings.redis_timeout, "socket_connect_timeout": settings.redis_timeout}
         return common | {"CACHE_REDIS_URL": _text(settings.redis_url), "CACHE_OPTIONS": waits}
     return common
 
 
-def _redis_config(settings: Settings) -> dict[str, object]:
+def _redis_config(settings: Settings, observe: Observe | None) -> dict[str, object]:
     return {
         "CACHE_REDIS_URL": _text(settings.redis_url),
         "CACHE_REDIS_CLUSTER": settings.redis_cluster,
@@ -89,6 +97,7 @@ def _redis_config(settings: Settings) -> dict[str, object]:
             "max_connections": settings.redis_max_connections,
             "timeout": settings.redis_timeout,
             "read_timeout": settings.redis_read_timeout,
+            "observe": observe,
         },
     }
 

@@ -17,21 +17,26 @@ if TYPE_CHECKING:
 # Request-scoped state is kept in the WSGI environment, which ends with the request.
 _REQUEST_ID: Final = "asin_desk.request_id"
 _TIMES: Final = "asin_desk.times"
+_TRACE_ID: Final = "asin_desk.trace_id"
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_TEXT = "%(asctime)s %(levelname)-7s %(name)s [%(request_id)s] %(message)s"
+_TEXT = "%(asctime)s %(levelname)-7s %(name)s [%(request_id)s%(trace)s] %(message)s"
 
 
 class _RequestIdFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> Literal[True]:
-        record.request_id = request_id() if has_request_context() else "-"
+        inside = has_request_context()
+        record.request_id = request_id() if inside else "-"
+        traced = trace_id() if inside else None
+        record.trace_id, record.trace = traced, f" trace={traced}" if traced else ""
         return True
 
 
 class _JsonFormatter(logging.Formatter):
     """One JSON object per line: time (ISO 8601, UTC), level, logger, request_id, message, and exception if any.
 
-    Lines of the audit log have the members of their event too (app.audit).
+    Lines of a traced request have its trace_id (app.tracing). Lines of the audit log have the members of their event
+    too (app.audit).
     """
 
     converter = staticmethod(time.gmtime)
@@ -45,6 +50,8 @@ class _JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             **getattr(record, "audit", {}),
         }
+        if traced := getattr(record, "trace_id", None):
+            line["trace_id"] = traced
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
@@ -75,6 +82,17 @@ def _request_id(environ: "WSGIEnvironment") -> str:
         # Random, so that two ids do not reveal how many requests came between them. They need not be secret:
         # `os.urandom` would add a system call that releases the interpreter lock to each hit.
         found = environ[_REQUEST_ID] = given if given and _ID.fullmatch(given) else f"{random.getrandbits(96):024x}"
+    return found
+
+
+def keep_trace_id(environ: "WSGIEnvironment", trace_id: str) -> None:
+    """Remember that the request with this environment belongs to a trace: 32 hexadecimal digits."""
+    environ[_TRACE_ID] = trace_id
+
+
+def trace_id() -> str | None:
+    """Return the trace id of the current request; None when it is not traced."""
+    found: str | None = request.environ.get(_TRACE_ID)
     return found
 
 

@@ -28,7 +28,13 @@ _CLASSIFIERS: Final = {
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "Python Software Foundation License": "PSF-2.0",
 }
-_FREE_TEXTS: Final = {"Apache 2": "Apache-2.0", "Apache 2.0": "Apache-2.0", "BSD": "BSD-3-Clause", "PSF": "PSF-2.0"}
+_FREE_TEXTS: Final = {
+    "3-Clause BSD License": "BSD-3-Clause",
+    "Apache 2": "Apache-2.0",
+    "Apache 2.0": "Apache-2.0",
+    "BSD": "BSD-3-Clause",
+    "PSF": "PSF-2.0",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,7 @@ def _mistakes(monkeypatch: pytest.MonkeyPatch, **values: str) -> list[str]:
         *(("REDIS_MAX_CONNECTIONS", value, "") for value in ("0", "2", "many")),
         ("THREADS", "9", "must not exceed REDIS_MAX_CONNECTIONS - 2 (8)"),
         *(("FRESHNESS_SAMPLE", value, "") for value in ("-0.1", "1.1", "nan", "all", "")),
+        ("TRACING", "yes", "'on' or 'off'"),
         ("LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
         ("LOG_FORMAT", "xml", "'json' or 'text'"),
         ("APP_ENV", "prod", "'development' or 'production'"),

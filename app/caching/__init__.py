@@ -7,6 +7,7 @@ the transitions, and `guard` and `breaker` handle Redis errors. This package imp
 
 from app.caching.backend import LeaseCache
 from app.caching.codec import Codec, JsonCodec
+from app.caching.connection import Observe
 from app.caching.connection_stack import BOUNDS, Usage
 from app.caching.errors import CacheUnavailableError
 from app.caching.events import Freshness
@@ -28,6 +29,7 @@ __all__ = [
     "JsonCodec",
     "LeaseCache",
     "Memoized",
+    "Observe",
     "Outcome",
     "Report",
     "ServerReport",

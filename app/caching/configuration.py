@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 from flask_caching.utils import normalize_timeout
 
-from app.caching.connection import Topology, connect
+from app.caching.connection import Observe, Topology, connect
 from app.caching.policy import Timing
 from app.caching.protocol import LeaseProtocol
 from app.caching.shared import region_of
@@ -73,6 +73,7 @@ def open_protocol(  # noqa: PLR0913 - the options of CACHE_OPTIONS, each with it
     wait: float = 2.0,
     writer: float = 30.0,
     overlap: float = 1.0,
+    observe: Observe | None = None,
 ) -> LeaseProtocol:
     """Return the protocol for the Redis at `topology`. Nothing is sent before the first command.
 
@@ -86,13 +87,16 @@ def open_protocol(  # noqa: PLR0913 - the options of CACHE_OPTIONS, each with it
         wait: seconds that a reader waits for the result of another reader.
         writer: maximum seconds between begin and end of a change.
         overlap: seconds after the begin of a change for which readers are answered with the previous value.
+        observe: wraps the function that sends commands, for tracing; see `connection.connect`.
 
     Raises:
         ValueError: the connections cannot be configured like this.
         RuntimeError: the shared memory of the processes cannot be created.
 
     """
-    link = connect(topology, max_connections=max_connections, timeout=timeout, read_timeout=read_timeout)
+    link = connect(
+        topology, max_connections=max_connections, timeout=timeout, read_timeout=read_timeout, observe=observe
+    )
     timing = Timing(lease=lease, wait=wait, writer=writer, overlap=overlap, owed=max(30.0, lease + longest_ttl))
     return LeaseProtocol(link, region=region_of(_server_name(topology)), timing=timing)
 

@@ -24,6 +24,9 @@ from app.caching.incarnation import Incarnation
 Send = Callable[[Command], Any]
 """Sends a command and returns the raw reply (bytes are not decoded). Raises the exceptions of redis-py."""
 
+Observe = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""Wraps the function that sends single commands: `exchange(command, *, seconds)`, see `ConnectionStack`."""
+
 RESERVED_CONNECTIONS = 2
 """Connections reserved for the breaker's probe, for diagnostics and for explicit calls."""
 
@@ -67,7 +70,14 @@ class Link:
     usage: Callable[[], Usage] | None = None
 
 
-def connect(topology: Topology, *, max_connections: int = 10, timeout: float = 2.0, read_timeout: float = 2.0) -> Link:
+def connect(
+    topology: Topology,
+    *,
+    max_connections: int = 10,
+    timeout: float = 2.0,
+    read_timeout: float = 2.0,
+    observe: Observe | None = None,
+) -> Link:
     """Return the link to a Redis. Nothing is sent before the first command.
 
     Args:
@@ -77,6 +87,7 @@ def connect(topology: Topology, *, max_connections: int = 10, timeout: float = 2
             separately for readers and for writers.
         timeout: seconds for connecting, for each reply, and for the wait of a writer for a free connection.
         read_timeout: the same for readers; on timeout the reader computes the value.
+        observe: wraps the sending of single commands, except to a cluster. There redis-py sends them.
 
     Raises:
         ValueError: `max_connections` is too small, or `client` cannot be used.
@@ -91,7 +102,8 @@ def connect(topology: Topology, *, max_connections: int = 10, timeout: float = 2
     else:
         client = _client(topology, incarnation, max_connections, timeout, read_timeout)
         stack = _stack(client.connection_pool, max_connections - RESERVED_CONNECTIONS)
-        as_reader, as_writer = (partial(stack.exchange, seconds=each) for each in (read_timeout, timeout))
+        exchange = observe(stack.exchange) if observe else stack.exchange
+        as_reader, as_writer = partial(exchange, seconds=read_timeout), partial(exchange, seconds=timeout)
         usage = stack.usage
     return Link(
         client=client,

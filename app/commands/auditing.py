@@ -13,10 +13,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def audited(event: str, *shown: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def audited(event: str, *shown: str, account: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Write an audit line for each run of a command: its outcome, and the login name of the operator.
 
-    `shown` names the parameters that the line also contains. Put this decorator below those of `click`.
+    `shown` names the parameters that the line also contains. `account` names a parameter with an e-mail address; the
+    line contains the pseudonym of that account. Put this decorator below those of `click`.
     """
 
     def decorate(command: Callable[P, R]) -> Callable[P, R]:
@@ -26,11 +27,12 @@ def audited(event: str, *shown: str) -> Callable[[Callable[P, R]], Callable[P, R
             try:
                 result = command(*args, **kwargs)
                 outcome = "ok"
-            except (click.Abort, click.UsageError):
+            except (click.Abort, click.ClickException):
                 outcome = "refused"
                 raise
             finally:
                 details = {name: str(kwargs[name]) for name in shown if kwargs[name] is not None}
+                details |= {"account": audit.account(str(kwargs[account]))} if account else {}
                 audit.record(event, outcome, operator=_operator(), **details)
             return result
 

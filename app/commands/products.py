@@ -12,7 +12,7 @@ import click
 from flask.cli import AppGroup
 
 from app.commands.auditing import audited
-from app.commands.service_role import NoServiceKeyError, Service, ServiceRole
+from app.commands.service_role import NoServiceKeyError, connected_service
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.products.errors import UnreadableFileError
 from app.products.importing import Import, Mistake, Totals, open_sheet
@@ -51,7 +51,7 @@ def import_file(file: IO[bytes], email: str, *, dry_run: bool) -> None:
     nothing. Exit status: 0 when every row was accepted, 1 when a row was rejected or the import failed or stopped, 2
     for wrong arguments.
     """
-    with _one_line_errors(), _service() as service:
+    with _one_line_errors(), connected_service(load_settings()) as service:
         user_id = service.find_user(email)
         if user_id is None:
             sys.exit(f"There is no user {email}.")
@@ -75,7 +75,7 @@ def purge(days: int, *, yes: bool) -> None:
     if not yes:
         click.confirm(f"Permanently remove deals that were deleted more than {days} days ago?", abort=True)
     deals = products = keys = 0
-    with _one_line_errors(), _service() as service:
+    with _one_line_errors(), connected_service(load_settings()) as service:
         try:
             while (removed := service.purge(days=days))[0]:
                 deals, products = deals + removed[0], products + removed[1]
@@ -120,21 +120,6 @@ def _seekable(file: IO[bytes]) -> IO[bytes]:
     spooled = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the command
     shutil.copyfileobj(file, spooled)
     return spooled
-
-
-@contextmanager
-def _service() -> Iterator[Service]:
-    """Connect as service_role. The settings are read here, so that the application does not hold such a key."""
-    settings = load_settings()
-    secret = settings.supabase_jwt_secret
-    role = ServiceRole(
-        settings.supabase_url,
-        settings.supabase_key.get_secret_value(),
-        secret.get_secret_value() if secret else None,
-        timeout=settings.supabase_timeout,
-    )
-    with role.connected() as service:
-        yield service
 
 
 @contextmanager

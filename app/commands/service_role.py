@@ -15,6 +15,7 @@ from typing import Any, Final
 import jwt
 
 from app.database import Database, OutcomeUnknownError
+from config import Settings
 
 VARIABLE: Final = "SUPABASE_SERVICE_KEY"
 _TOKEN_SECONDS: Final = 900
@@ -22,6 +23,20 @@ _TOKEN_SECONDS: Final = 900
 
 class NoServiceKeyError(Exception):
     """There is no service_role key; the message says which variable to set."""
+
+
+@contextmanager
+def connected_service(settings: Settings) -> Iterator["Service"]:
+    """Connect as service_role inside the block. The application itself never does. Raises NoServiceKeyError."""
+    secret = settings.supabase_jwt_secret
+    role = ServiceRole(
+        settings.supabase_url,
+        settings.supabase_key.get_secret_value(),
+        secret.get_secret_value() if secret else None,
+        timeout=settings.supabase_timeout,
+    )
+    with role.connected() as service:
+        yield service
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from app.problems.kinds import Kind
+from app.telemetry import trace_id
 
 MIMETYPE: Final = "application/problem+json"
 MOST_ERRORS: Final = 100
@@ -65,6 +66,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own term
         few = f" Only the first {MOST_ERRORS} of {len(self.errors):,} errors are listed." if omitted > 0 else ""
         document["detail"] = self.detail + few
         document["instance"] = quote(request.path, safe=_PATH_CHARACTERS)
+        if traced := trace_id():
+            document["trace_id"] = traced
         if self.errors:
             listed = self.errors[:MOST_ERRORS]
             document["errors"] = [{"pointer": error.pointer, "detail": error.detail} for error in listed]
