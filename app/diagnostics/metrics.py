@@ -14,6 +14,7 @@ from app.caching import Counters
 from app.database import Database
 from app.diagnostics.views import diagnostics
 from app.extensions import cache
+from app.openapi import Answer, operation
 
 
 class _CacheCollector:
@@ -51,6 +52,11 @@ class _DatabaseCollector:
 
 
 @diagnostics.get("/metrics")
+@operation(
+    "Operations",
+    answers={200: Answer("The counts.", media_type="text/plain")},
+    caller="scraper",
+)
 def metrics() -> ResponseReturnValue:
     """Return the counts in Prometheus' text format, to a scraper with METRICS_TOKEN or to an operator."""
     return _exposition() if _comes_from_scraper() else _exposition_for_operators()
