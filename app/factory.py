@@ -4,7 +4,7 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 from pydantic import SecretStr
 
-from app import auth, commands, desk, diagnostics, headers, limits, problems, products, requests, telemetry
+from app import auth, commands, desk, diagnostics, headers, limits, openapi, problems, products, requests, telemetry
 from app.application import Application
 from app.caching import Observe
 from app.database import Database
@@ -35,7 +35,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         session_is_open=lambda token: database.read(token, "session_is_open", {}) is True,
     )
     limits.init_app(app, enabled=settings.rate_limits == "on")
-    for package in (problems, requests, products, diagnostics, commands, desk):
+    for package in (problems, requests, products, diagnostics, openapi, commands, desk):
         package.init_app(app)
     headers.init_app(app, by_https=settings.in_production)
     return app

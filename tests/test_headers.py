@@ -23,7 +23,7 @@ _FIXED: Final = {"Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-
 _EVERYWHERE: Final = {*_FIXED, "Cache-Control", "Content-Security-Policy", "X-Request-ID"}
 _FOR_PAGES: Final = {"Cross-Origin-Opener-Policy": "same-origin", "Referrer-Policy": "same-origin"}
 _DOCUMENT_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
-_FILES: Final = {"/desk/static/desk.css", "/favicon.ico"}
+_FILES: Final = {"/desk/static/desk.css", "/favicon.ico", "/openapi.json"}
 
 
 def _path_for(rule: str) -> str:

@@ -10,6 +10,7 @@ from werkzeug.http import parse_accept_header
 from app.problems import FieldError, Kind, Problem, pointer
 
 JSON: Final = "application/json"
+NDJSON: Final = "application/x-ndjson"
 ANY_OR_JSON: Final = frozenset({None, "", "*/*", JSON})
 """The most frequent values of the header Accept that allow JSON. None stands for a missing header."""
 

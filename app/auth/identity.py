@@ -15,6 +15,7 @@ from app.auth.answers import Answers
 from app.auth.cookies import SealedSessions
 from app.auth.keys import KeysUnavailableError
 from app.auth.tokens import Identity, InvalidTokenError, TokenVerifier
+from app.declarations import declare
 from app.extensions import csrf
 from app.problems import Kind, Problem
 
@@ -105,7 +106,7 @@ def login_required(view: Callable[P, ResponseReturnValue]) -> Callable[P, Respon
         identify(request.environ)
         return view(*args, **kwargs)
 
-    return guarded
+    return declare(guarded, caller="user")
 
 
 def operator_required(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
@@ -116,7 +117,7 @@ def operator_required(view: Callable[P, ResponseReturnValue]) -> Callable[P, Res
         _check_operator(view.__name__)
         return view(*args, **kwargs)
 
-    return guarded
+    return declare(guarded, caller="operator")
 
 
 def _check_operator(action: str) -> None:

@@ -15,6 +15,7 @@ from app.caching import Counters
 from app.diagnostics.views import diagnostics
 from app.extensions import cache
 from app.metrics import catalogue
+from app.openapi import Answer, operation
 
 if TYPE_CHECKING:
     from app.diagnostics.gauges import Gauges
@@ -46,7 +47,12 @@ class _OwnCollector:
         return (instrument.collect() for instrument in catalogue.ALL)
 
 
-@diagnostics.get("/metrics", answers=())
+@diagnostics.get("/metrics", any_accept=True)
+@operation(
+    "Operations",
+    answers={200: Answer("The counts.", media_type="text/plain")},
+    caller="scraper",
+)
 def metrics() -> ResponseReturnValue:
     """Return the counts in Prometheus' text format, to a scraper with METRICS_TOKEN or to an operator."""
     return _exposition() if _comes_from_scraper() else _exposition_for_operators()

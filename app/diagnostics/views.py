@@ -10,7 +10,9 @@ from app.api import ApiBlueprint
 from app.auth import Auth, current_user, identify, login_required, operator_required
 from app.caching import EntryReport
 from app.database import Database, DatabaseRefusalError, DatabaseUnavailableError
+from app.diagnostics.answers import CacheStatus, Liveness, Readiness, RedisReport
 from app.extensions import cache
+from app.openapi import Answer, operation
 from app.problems import RETRY_AFTER_SECONDS, Problem
 from app.products.cache_report import cache_report
 
@@ -20,6 +22,7 @@ _SAMPLE = 100
 
 @diagnostics.get("/products/stats/cache-status")
 @login_required
+@operation("Statistics", answers={200: Answer("The status.", CacheStatus)})
 def cache_status() -> ResponseReturnValue:
     """Return the caller's cache entry and the cache's health."""
     return cache_report(current_user.user_id), {"Cache-Control": "no-store"}
@@ -27,6 +30,7 @@ def cache_status() -> ResponseReturnValue:
 
 @diagnostics.get("/diagnostics/redis")
 @operator_required
+@operation("Operations", answers={200: Answer("The report.", RedisReport)})
 def redis_report() -> ResponseReturnValue:
     """Return selected INFO fields, a sample of entries, the breaker, the pool and the counts of all workers."""
     report = cache.report()
@@ -46,13 +50,22 @@ def redis_report() -> ResponseReturnValue:
     }
 
 
-@diagnostics.get("/healthz", answers=())
+@diagnostics.get("/healthz", any_accept=True)
+@operation("Operations", answers={200: Answer("The process serves requests.", Liveness)})
 def healthz() -> ResponseReturnValue:
     """Return 200 while this process serves requests. Checks nothing else, because a restart would not repair it."""
     return {"status": "ok"}
 
 
-@diagnostics.get("/readyz", answers=())
+@diagnostics.get("/readyz", any_accept=True)
+@operation(
+    "Operations",
+    answers={
+        200: Answer("Requests can be served.", Readiness),
+        503: Answer("The database does not answer.", Readiness, headers=["Retry-After"]),
+    },
+    caller="anyone",
+)
 def readyz() -> ResponseReturnValue:
     """Return 200 if the database answers, else 503. Operators also get the state of each dependency.
 

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from app import audit
 from app.auth import current_user
+from app.declarations import declare
 from app.limits.counting import Limiter, limiter
 from app.limits.policies import LimitState, Policy
 from app.problems import Kind, Problem
@@ -44,7 +45,7 @@ def limited(policy: Policy, *, at_once: int = 0) -> Callable[[View[P]], View[P]]
             enforce(limiter().take(policy, f"user:{user}"), "limit", user=user)
             return slots.hold(user, lambda: view(*args, **kwargs)) if at_once else view(*args, **kwargs)
 
-        return guarded
+        return declare(guarded, limited=True)
 
     return decorate
 

@@ -10,34 +10,43 @@ from flask.typing import ResponseReturnValue
 from app.auth import login_required
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.limits import IMPORTS, limited
-from app.payloads import query
+from app.openapi import Answer, operation
 from app.problems import from_database
+from app.products.answers import ImportLine
 from app.products.context import caller_repository
-from app.products.files import MAX_FILE_BYTES, export_response, uploaded_sheet
+from app.products.files import MAX_FILE_BYTES, MEDIA_TYPES, export_response, uploaded_sheet
 from app.products.importing import Checked, Import, Mistake, Totals
 from app.products.schemas import ExportQuery, ImportQuery
 from app.products.views import products
 from app.uploads import takes_files
 
 
-@products.post("/import", answers=("application/x-ndjson", "application/json"), takes_query=True)
+@products.post("/import")
 @takes_files(at_most=MAX_FILE_BYTES)
 @login_required
 @limited(IMPORTS, at_once=2)
-def import_products() -> ResponseReturnValue:
+@operation(
+    "Files",
+    answers={200: Answer("The progress. The last line says how it ended.", ImportLine, "application/x-ndjson")},
+    files=MEDIA_TYPES,
+)
+def import_products(query: ImportQuery) -> ResponseReturnValue:
     """Import a CSV file and stream the progress, one JSON document per line."""
-    dry_run = query(ImportQuery).dry_run
-    running = Import(uploaded_sheet(), caller_repository(), dry_run=dry_run)
+    running = Import(uploaded_sheet(), caller_repository(), dry_run=query.dry_run)
     response = Response(stream_with_context(_lines(running)), mimetype="application/x-ndjson")
     response.call_on_close(running.sheet.close)
     return response
 
 
-@products.get("/export", answers=("text/csv",), takes_query=True)
+@products.get("/export")
 @login_required
-def export_products() -> ResponseReturnValue:
+@operation(
+    "Files",
+    answers={200: Answer("The file, in UTF-8.", media_type="text/csv", headers=["Content-Disposition"])},
+)
+def export_products(query: ExportQuery) -> ResponseReturnValue:
     """Return all deals that the filters select as a CSV file."""
-    return export_response(query(ExportQuery))
+    return export_response(query)
 
 
 def _lines(running: Import) -> Iterator[str]:

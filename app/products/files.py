@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 MAX_FILE_BYTES: Final = 50 << 20
 
-_MEDIA_TYPES: Final = ("text/csv", "application/csv", "text/tab-separated-values")
+MEDIA_TYPES: Final = ("text/csv", "application/csv", "text/tab-separated-values")
 
 
 def uploaded_sheet() -> Sheet:
@@ -33,7 +33,7 @@ def uploaded_sheet() -> Sheet:
         DatabaseUnavailableError: the database is down, so nothing could be written anyway.
 
     """
-    file = uploaded(_MEDIA_TYPES, at_most=MAX_FILE_BYTES)
+    file = uploaded(MEDIA_TYPES, at_most=MAX_FILE_BYTES)
     try:
         caller_repository().require_database()
         return open_sheet(file)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
@@ -147,8 +148,8 @@ class ImportQuery(BaseModel):
 class ExportQuery(ListQuery):
     """The filters and the sort order of an export. It always has all pages."""
 
-    limit: Literal[1000] = 1000
-    cursor: None = None
+    limit: SkipJsonSchema[Literal[1000]] = 1000
+    cursor: SkipJsonSchema[None] = None
 
 
 class DeleteQuery(BaseModel):

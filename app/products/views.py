@@ -10,7 +10,8 @@ from app import audit
 from app.api import ANY_OR_JSON, ApiBlueprint, check_request
 from app.auth import current_user, identify, login_required
 from app.limits import WRITES, limited
-from app.payloads import body, query
+from app.openapi import Answer, Link, operation
+from app.products.answers import AsinStatusCounts, BulkResult, DealPage, ListedDeal, ProductWithDeals
 from app.products.context import caller_repository, changing_repository
 from app.products.documents import document_response, page_response
 from app.products.representation import stats_response
@@ -20,12 +21,31 @@ from app.telemetry import timed
 
 products = ApiBlueprint("products", __name__, url_prefix="/products")
 
+_DEAL = {"deal_id": "$response.body#/id"}
+_PRODUCT = {"product_id": "$response.body#/product_id"}
+_OF_A_DEAL = {
+    "product": Link("get_product", _PRODUCT),
+    "change_product": Link("update_product", _PRODUCT),
+    "change": Link("update_deal", _DEAL),
+    "delete": Link("delete_deal", _DEAL),
+}
+_OF_A_PRODUCT = {
+    "product": Link("get_product", {"product_id": "$response.body#/id"}),
+    "change": Link("update_product", {"product_id": "$response.body#/id"}),
+}
+_UNCHANGED = Answer("The client already has it.", media_type="", headers=["ETag"])
+_NEXT_PAGE = {"next": Link("list_products", {"cursor": "$response.body#/next_cursor"})}
 
-@products.get("", takes_query=True)
+
+@products.get("")
 @login_required
-def list_products() -> ResponseReturnValue:
+@operation(
+    "Products",
+    answers={200: Answer("The page.", DealPage, headers=["ETag", "Link"], links=_NEXT_PAGE), 304: _UNCHANGED},
+)
+def list_products(query: ListQuery) -> ResponseReturnValue:
     """Return one page of deals with their products."""
-    page = caller_repository().list_deals(query(ListQuery))
+    page = caller_repository().list_deals(query)
     headers = {}
     if page.next_cursor:
         following = request.args.to_dict() | {"cursor": page.next_cursor}
@@ -36,18 +56,29 @@ def list_products() -> ResponseReturnValue:
 @products.post("")
 @login_required
 @limited(WRITES)
-def create_product() -> ResponseReturnValue:
+@operation(
+    "Products",
+    answers={
+        201: Answer("The new deal.", ListedDeal, headers=["ETag", "Location"], links=_OF_A_DEAL),
+        200: Answer("The deal that existed, as it is now.", ListedDeal, headers=["ETag", "Location"], links=_OF_A_DEAL),
+    },
+    problems=[409],
+)
+def create_product(body: NewProduct) -> ResponseReturnValue:
     """Create a product and its deal, or update the deal if it already exists."""
-    new = body(NewProduct)
     repository = changing_repository()
     with changing_stats(current_user.user_id):
-        made = repository.create_product(new)
+        made = repository.create_product(body)
     location = {"Location": url_for(".get_deal", deal_id=made.deal["id"])}
     return document_response(made.deal, HTTPStatus.CREATED if made.created else HTTPStatus.OK, location)
 
 
 @products.get("/<uuid:product_id>")
 @login_required
+@operation(
+    "Products",
+    answers={200: Answer("The product.", ProductWithDeals, headers=["ETag"], links=_OF_A_PRODUCT), 304: _UNCHANGED},
+)
 def get_product(product_id: UUID) -> ResponseReturnValue:
     """Return one product with its deals."""
     return document_response(caller_repository().get_product(product_id))
@@ -56,16 +87,23 @@ def get_product(product_id: UUID) -> ResponseReturnValue:
 @products.patch("/<uuid:product_id>")
 @login_required
 @limited(WRITES)
-def update_product(product_id: UUID) -> ResponseReturnValue:
+@operation(
+    "Products",
+    answers={200: Answer("The product as it is now.", ProductWithDeals, headers=["ETag"], links=_OF_A_PRODUCT)},
+    problems=[409, 412],
+)
+def update_product(product_id: UUID, body: ProductFields) -> ResponseReturnValue:
     """Change fields of a product. A new ASIN changes its status."""
-    changes = body(ProductFields)
     repository = changing_repository()
     with changing_stats(current_user.user_id):
-        return document_response(repository.update_product(product_id, changes))
+        return document_response(repository.update_product(product_id, body))
 
 
 @products.get("/deal/<uuid:deal_id>")
 @login_required
+@operation(
+    "Products", answers={200: Answer("The deal.", ListedDeal, headers=["ETag"], links=_OF_A_DEAL), 304: _UNCHANGED}
+)
 def get_deal(deal_id: UUID) -> ResponseReturnValue:
     """Return one deal with its product, also a deleted deal."""
     return document_response(caller_repository().get_deal(deal_id))
@@ -74,24 +112,28 @@ def get_deal(deal_id: UUID) -> ResponseReturnValue:
 @products.patch("/deal/<uuid:deal_id>")
 @login_required
 @limited(WRITES)
-def update_deal(deal_id: UUID) -> ResponseReturnValue:
-    """Change fields of a deal."""
-    changes = body(DealFields)
+@operation(
+    "Products",
+    answers={200: Answer("The deal as it is now.", ListedDeal, headers=["ETag"], links=_OF_A_DEAL)},
+    problems=[409, 410, 412],
+)
+def update_deal(deal_id: UUID, body: DealFields) -> ResponseReturnValue:
+    """Change fields of a deal. A deleted deal must be restored first."""
     repository = changing_repository()
     with changing_stats(current_user.user_id):
-        return document_response(repository.update_deal(deal_id, changes))
+        return document_response(repository.update_deal(deal_id, body))
 
 
-@products.delete("/deal/<uuid:deal_id>", takes_query=True)
+@products.delete("/deal/<uuid:deal_id>")
 @login_required
 @limited(WRITES)
-def delete_deal(deal_id: UUID) -> ResponseReturnValue:
+@operation("Products", answers={204: Answer("The deal is deleted.", media_type="")}, problems=[412])
+def delete_deal(deal_id: UUID, query: DeleteQuery) -> ResponseReturnValue:
     """Delete a deal, or with `?hard=true` remove it permanently."""
-    hard = query(DeleteQuery).hard
     repository = changing_repository()
     with changing_stats(current_user.user_id):
-        repository.delete_deal(deal_id, hard=hard)
-    if hard:
+        repository.delete_deal(deal_id, hard=query.hard)
+    if query.hard:
         audit.record("deal.purge", "ok", user=current_user.user_id, deal=str(deal_id))
     return "", HTTPStatus.NO_CONTENT
 
@@ -99,16 +141,28 @@ def delete_deal(deal_id: UUID) -> ResponseReturnValue:
 @products.post("/bulk-action")
 @login_required
 @limited(WRITES)
-def bulk_action() -> ResponseReturnValue:
+@operation(
+    "Products",
+    answers={200: Answer("The action was applied to all deals.", BulkResult)},
+    problems=[404, 410],
+)
+def bulk_action(body: BulkAction) -> ResponseReturnValue:
     """Apply one action to many deals, to all or to none."""
-    bulk = body(BulkAction)
     repository = changing_repository()
     with changing_stats(current_user.user_id):
-        changed = repository.bulk_deals(bulk)
-    return {"action": bulk.action, "changed": changed}
+        changed = repository.bulk_deals(body)
+    return {"action": body.action, "changed": changed}
 
 
 @products.get("/stats/asin-status", checked=False)
+@operation(
+    "Statistics",
+    answers={
+        200: Answer("The breakdown.", AsinStatusCounts, headers=["Cache-Status", "ETag"]),
+        304: Answer("The client already has it.", media_type="", headers=["Cache-Status", "ETag"]),
+    },
+    caller="user",
+)
 def asin_status() -> ResponseReturnValue:
     """Return the ASIN status breakdown. This is the hot path: the memoized function computes it only on a miss."""
     environ = request.environ

@@ -1,0 +1,57 @@
+"""The parts of the document that describe requests."""
+
+from typing import Any, Final
+
+from werkzeug.routing import Rule
+
+from app.openapi.operations import JSON, Operation
+from app.openapi.schemas import Schemas
+from app.uploads import FIELD
+
+SAFE: Final = {"GET", "HEAD"}
+"""Methods that change nothing; with a session cookie the others need a CSRF token."""
+
+
+def security(caller: str | None, method: str) -> list[dict[str, list[str]]]:
+    """Return the alternatives to authenticate. `caller` is what the decorators have declared; None: anybody."""
+    session: dict[str, list[str]] = {"session": []} if method in SAFE else {"session": [], "csrf": []}
+    known: list[dict[str, list[str]]] = [{"bearer": []}, session]
+    if caller is None:
+        return []
+    first: dict[str, list[dict[str, list[str]]]] = {"anyone": [{}], "scraper": [{"metrics": []}]}
+    return [*first.get(caller, []), *known]
+
+
+def parameters(rule: Rule, operation: Operation, schemas: Schemas) -> list[dict[str, Any]]:
+    """Return the parameters of the path, which are all UUIDs, and those of the query."""
+    found: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+        for name in sorted(rule.arguments)
+    ]
+    if operation.query is not None:
+        schema = schemas.inline(operation.query)
+        required = schema.get("required", [])
+        for name, member in schema["properties"].items():
+            found.append({"name": name, "in": "query", "required": name in required, "schema": _parameter(member)})
+    return found
+
+
+def _parameter(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a query parameter. It cannot be null; it is left out instead."""
+    choices = [choice for choice in schema.get("anyOf", []) if choice != {"type": "null"}]
+    if len(choices) == 1:
+        kept = {name: value for name, value in schema.items() if name != "anyOf"}
+        return {**choices[0], **kept}
+    return schema
+
+
+def request_body(operation: Operation, schemas: Schemas) -> dict[str, Any] | None:
+    """Return the request body of an operation, None if it has none."""
+    if operation.body is not None:
+        return {"required": True, "content": {JSON: {"schema": schemas.reference(operation.body)}}}
+    if operation.files:
+        file = {"schema": {"type": "string", "contentMediaType": "text/csv"}}
+        form = {"type": "object", "properties": {FIELD: {"type": "string", "format": "binary"}}, "required": [FIELD]}
+        content = {**dict.fromkeys(operation.files, file), "multipart/form-data": {"schema": form}}
+        return {"required": True, "content": content}
+    return None

@@ -1,0 +1,136 @@
+"""Models of the answers of the products API, for its description.
+
+The database makes these documents, so the views send them without a second validation. The tests validate each answer
+that they get.
+"""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, Field, RootModel, StringConstraints
+
+from app.openapi.components import ProblemDocument
+from app.products.schemas import Action, AsinStatus, Stage
+
+Count = Annotated[int, Field(ge=0)]
+Amount = Annotated[str, StringConstraints(pattern=r"^\d+\.\d\d$")]
+
+
+class Product(BaseModel):
+    """A product."""
+
+    id: UUID
+    asin: Annotated[str | None, Field(description="Its ASIN, or a placeholder that is not one.")]
+    upc: Annotated[str | None, Field(description="Its UPC or EAN.")]
+    title: str
+    brand: Annotated[str, Field(description="Empty when unknown.")]
+    multiple_asins: Annotated[bool, Field(description="Several ASINs match it.")]
+    asin_status: AsinStatus
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+
+
+class Deal(BaseModel):
+    """A deal: the offer of one supplier for a product."""
+
+    id: UUID
+    product_id: UUID
+    supplier: Annotated[str, Field(description="Empty when unknown.")]
+    buy_cost: Annotated[Amount | None, Field(description="Cost of one unit as text with two decimals.")]
+    moq: Annotated[int | None, Field(description="Minimum order quantity.")]
+    stage: Stage
+    favorite: bool
+    notes: str
+    active: Annotated[bool, Field(description="False when the deal is deleted.")]
+    deleted_at: AwareDatetime | None
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+
+
+class ListedDeal(Deal):
+    """A deal with its product."""
+
+    product: Product
+
+
+class ProductWithDeals(Product):
+    """A product with all its deals, oldest first. Deleted deals are included."""
+
+    deals: list[Deal]
+
+
+class DealPage(BaseModel):
+    """One page of the list."""
+
+    items: list[ListedDeal]
+    next_cursor: Annotated[str | None, Field(description="The `cursor` of the next page; null on the last page.")]
+
+
+class BulkResult(BaseModel):
+    """The result of a bulk action."""
+
+    action: Action
+    changed: Annotated[int, Field(description="Number of deals that were named; all of them now have the new state.")]
+
+
+class AsinStatusCounts(BaseModel):
+    """The number of products with an active deal by status. The four statuses sum to `all`."""
+
+    all: Count
+    asin_found: Count
+    needs_selection: Count
+    needs_asin: Count
+    manual_entry: Count
+
+
+class ImportStart(BaseModel):
+    """First line of an import: how the file was understood."""
+
+    columns: Annotated[dict[str, str], Field(description="The name of the column of each field.")]
+    ignored: Annotated[list[str], Field(description="Columns that are not imported.")]
+    encoding: str
+    of: Annotated[Count, Field(description="Number of rows in the file.")]
+
+
+class ImportChecked(BaseModel):
+    """Progress before anything is written."""
+
+    checked: Annotated[Count, Field(description="Rows that have been checked.")]
+
+
+class ImportMistake(BaseModel):
+    """A cell that cannot be imported."""
+
+    line: Annotated[int, Field(ge=1)]
+    column: Annotated[str, Field(description="Empty when the whole row is meant.")]
+    reason: str
+
+
+class ImportTotals(BaseModel):
+    """The rows that were processed so far, by result. `rows` is the sum of the others."""
+
+    rows: Count
+    created: Count
+    updated: Count
+    unchanged: Count
+    repeated: Count
+    rejected: Count
+
+
+class ImportDone(ImportTotals):
+    """Last line of a complete import."""
+
+    done: Literal[True]
+    mistakes_omitted: Annotated[int, Field(default=0, ge=1, description="Mistakes that were not listed.")]
+    dry_run: bool
+
+
+class ImportFailed(ImportTotals):
+    """Last line of an import that stopped. The totals count the rows that were imported."""
+
+    error: ProblemDocument
+    mistakes_omitted: Annotated[int, Field(default=0, ge=1, description="Mistakes that were not listed.")]
+
+
+class ImportLine(RootModel[ImportStart | ImportChecked | ImportMistake | ImportTotals | ImportDone | ImportFailed]):
+    """One line of the answer to an import."""
