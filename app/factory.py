@@ -4,7 +4,7 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 from pydantic import SecretStr
 
-from app import auth, commands, desk, diagnostics, headers, limits, problems, products, requests, telemetry
+from app import auth, commands, cors, desk, diagnostics, headers, limits, problems, products, requests, telemetry
 from app.application import Application
 from app.database import Database
 from app.extensions import cache, csrf
@@ -35,6 +35,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     limits.init_app(app, enabled=settings.rate_limits == "on")
     for package in (problems, requests, products, diagnostics, commands, desk):
         package.init_app(app)
+    cors.init_app(app, origins=settings.allowed_origins)
     headers.init_app(app, by_https=settings.in_production)
     return app
 
