@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from uuid import UUID
 
-from flask import jsonify, request, url_for
+from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import audit
@@ -12,6 +12,7 @@ from app.auth import current_user, identify, login_required
 from app.limits import WRITES, limited
 from app.payloads import body, query
 from app.products.context import caller_repository
+from app.products.listing import list_response
 from app.products.representation import stats_response
 from app.products.schemas import BulkAction, DealFields, DeleteQuery, ListQuery, NewProduct, ProductFields
 from app.products.stats import asin_status_stats, changing_stats
@@ -24,12 +25,7 @@ products = ApiBlueprint("products", __name__, url_prefix="/products")
 @login_required
 def list_products() -> ResponseReturnValue:
     """Return one page of deals with their products."""
-    page = caller_repository().list_deals(query(ListQuery))
-    response = jsonify(items=page.items, next_cursor=page.next_cursor)
-    if page.next_cursor:
-        following = request.args.to_dict() | {"cursor": page.next_cursor}
-        response.headers["Link"] = f'<{url_for(".list_products", **following)}>; rel="next"'  # type: ignore[arg-type]
-    return response
+    return list_response(caller_repository(), query(ListQuery))
 
 
 @products.post("")
