@@ -68,9 +68,7 @@ def _addresses(value: str) -> str:
 
 def _origins(value: str) -> str:
     if not all(re.fullmatch(r"\s*https?://[a-z0-9.\-\[\]:]+\s*", origin) for origin in value.split(",")):
-        raise ValueError(
-            "must be origins in lower case, without a path, such as https://a.example,https://b.example"
-        )
+        raise ValueError("must be origins in lower case, without a path, such as https://a.example,https://b.example")
     return value
 
 
