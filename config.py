@@ -75,6 +75,12 @@ def _is_installed(module: str) -> bool:
         return False
 
 
+def _origins(value: str) -> str:
+    if not all(re.fullmatch(r"\s*https?://[a-z0-9.\-\[\]:]+\s*", origin) for origin in value.split(",")):
+        raise ValueError("must be origins in lower case, without a path, such as https://a.example,https://b.example")
+    return value
+
+
 Unset = BeforeValidator(_empty_is_unset)
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
@@ -107,6 +113,7 @@ class Settings(BaseSettings):
     cache_ttl: int = Field(default=10, ge=1, le=3600)
     rate_limits: Literal["on", "off"] = "on"
     trusted_proxies: int = Field(default=0, ge=0, le=10)
+    cors_origins: Annotated[Annotated[str, AfterValidator(_origins)] | None, Unset] = None
     metrics_token: Annotated[SecretStr | None, Unset] = None
     freshness_sample: float = Field(default=0.0, ge=0, le=1)
     tracing: Literal["on", "off"] = "off"
@@ -195,6 +202,11 @@ class Settings(BaseSettings):
         """Host and port of each Sentinel."""
         pairs = [address.strip().rsplit(":", 1) for address in (self.redis_sentinels or "").split(",") if address]
         return [(host, int(port)) for host, port in pairs]
+
+    @property
+    def allowed_origins(self) -> frozenset[str]:
+        """The origins in CORS_ORIGINS."""
+        return frozenset(origin.strip() for origin in (self.cors_origins or "").split(",") if origin)
 
     @property
     def token_issuer(self) -> str | None:

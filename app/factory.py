@@ -4,7 +4,20 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 from pydantic import SecretStr
 
-from app import auth, commands, desk, diagnostics, headers, limits, openapi, problems, products, requests, telemetry
+from app import (
+    auth,
+    commands,
+    cors,
+    desk,
+    diagnostics,
+    headers,
+    limits,
+    openapi,
+    problems,
+    products,
+    requests,
+    telemetry,
+)
 from app.application import Application
 from app.caching import Observe
 from app.database import Database
@@ -37,6 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     limits.init_app(app, enabled=settings.rate_limits == "on")
     for package in (problems, requests, products, diagnostics, openapi, commands, desk):
         package.init_app(app)
+    cors.init_app(app, origins=settings.allowed_origins)
     headers.init_app(app, by_https=settings.in_production)
     return app
 

@@ -51,6 +51,8 @@ def _mistakes(monkeypatch: pytest.MonkeyPatch, **values: str) -> list[str]:
         ("SUPABASE_KEY", "", "is not set; .env.example explains it"),
         ("SUPABASE_JWT_SECRET", "too-short-to-be-it", "32 bytes"),
         ("SUPABASE_JWT_AUDIENCE", "", "is not set; .env.example explains it"),
+        *(("CORS_ORIGINS", value, "must be origins in lower case, without a path")
+          for value in ("*", "shop.example", "https://shop.example/", "HTTPS://SHOP.EXAMPLE", "https://last.example,")),
         ("METRICS_TOKEN", "guessable", "must be at least 32 characters; make one with"),
         *(("SUPABASE_DOWN_AFTER", value, "") for value in ("0", "-1", "nan", "")),
         *(("SUPABASE_TIMEOUT", value, "") for value in ("0", "-1", "nan", "inf", "soon", "")),

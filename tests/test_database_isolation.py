@@ -11,6 +11,7 @@ _UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
 # One valid call of each function. Separate tests call them with another user's ids.
 _CALLS: dict[str, dict[str, Any]] = {
     "bulk_deals": {"p_action": "delete", "p_deal_ids": [_UNKNOWN_ID]},
+    "count_deals": {},
     "create_product": {"p_product": {"title": "Mine"}, "p_deal": {}},
     "delete_deal": {"p_deal_id": _UNKNOWN_ID},
     "find_user": {"p_email": "seller@example.com"},

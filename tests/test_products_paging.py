@@ -37,6 +37,17 @@ def owner(stack: Stack, server: AppServer) -> Iterator[Seller]:
         yield someone
 
 
+def test_links_name_the_first_and_the_next_page(owner: Seller) -> None:
+    """They keep the filters and the sort order. The last page has no next page."""
+    first = owner.http.get("/products", params={"sort": "title", "stage": "new", "limit": 30})
+    assert set(first.links) == {"first", "next"}
+    second = owner.http.get(first.links["next"]["url"])
+    assert set(second.links) == {"first"}
+    assert second.json()["items"]
+    for answer in (first, second):
+        assert owner.http.get(answer.links["first"]["url"]).json() == first.json()
+
+
 def _walk(seller: Seller, **query: str | int) -> list[list[dict[str, Any]]]:
     """Follow `Link: …; rel="next"` to the last page, and check each link against `next_cursor`."""
     answer = seller.http.get("/products", params=query)

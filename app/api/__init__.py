@@ -1,6 +1,7 @@
-"""What all routes of the API have in common: checks of the request, and compression of the answer."""
+"""What all routes of the API have in common: checks of the request, preferences, and compression of the answer."""
 
 from app.api.blueprint import ApiBlueprint
 from app.api.checks import ANY_OR_JSON, check_request
+from app.api.preferences import preference
 
-__all__ = ["ANY_OR_JSON", "ApiBlueprint", "check_request"]
+__all__ = ["ANY_OR_JSON", "ApiBlueprint", "check_request", "preference"]

@@ -97,6 +97,19 @@ class Repository:
         cursor = cursors.encode(cursors.Position(end["value"], UUID(end["id"])), sort=query.sort) if end else None
         return Page(found["items"], cursor)
 
+    def count_deals(self, query: ListQuery) -> int:
+        """Return how many deals the filters of `query` select, without `search`. Stops counting at 10,001."""
+        found = self._read(
+            "count_deals",
+            p_asin_status=query.asin_status,
+            p_stage=query.stage,
+            p_favorite=query.favorite,
+            p_active=query.active,
+        )
+        if type(found) is not int:  # a gateway may answer 200 with any content
+            raise DatabaseUnavailableError(_UNREADABLE)
+        return found
+
     def create_product(self, new: NewProduct) -> Created:
         """Create a product and its deal, or update the deal if the user already has it. Raises ConflictError."""
         with domain_errors():

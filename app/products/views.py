@@ -13,7 +13,8 @@ from app.limits import WRITES, limited
 from app.openapi import Answer, Link, operation
 from app.products.answers import AsinStatusCounts, BulkResult, DealPage, ListedDeal, ProductWithDeals
 from app.products.context import caller_repository, changing_repository
-from app.products.documents import document_response, page_response
+from app.products.documents import document_response
+from app.products.listing import list_response
 from app.products.representation import stats_response
 from app.products.schemas import BulkAction, DealFields, DeleteQuery, ListQuery, NewProduct, ProductFields
 from app.products.stats import asin_status_stats, changing_stats
@@ -45,12 +46,7 @@ _NEXT_PAGE = {"next": Link("list_products", {"cursor": "$response.body#/next_cur
 )
 def list_products(query: ListQuery) -> ResponseReturnValue:
     """Return one page of deals with their products."""
-    page = caller_repository().list_deals(query)
-    headers = {}
-    if page.next_cursor:
-        following = request.args.to_dict() | {"cursor": page.next_cursor}
-        headers["Link"] = f'<{url_for(".list_products", **following)}>; rel="next"'  # type: ignore[arg-type]
-    return page_response({"items": page.items, "next_cursor": page.next_cursor}, headers)
+    return list_response(caller_repository(), query)
 
 
 @products.post("")

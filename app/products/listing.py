@@ -1,0 +1,37 @@
+"""The HTTP response of a list: one page, links to the first and the next page, and on request the total."""
+
+from typing import Any, Final
+
+from flask import Response, request, url_for
+
+from app.api import preference
+from app.products.documents import page_response
+from app.products.repository import Repository
+from app.products.schemas import ListQuery
+
+MAX_TOTAL: Final = 10_000
+"""Longer lists are not counted to their end, because the time of a request must not depend on their length."""
+
+
+def list_response(repository: Repository, wanted: ListQuery) -> Response:
+    """Return one page of deals. Raises what `Repository.list_deals` raises.
+
+    With `Prefer: count=estimated` the document has the members `total` and `total_is_exact`. A search is not counted.
+    """
+    page = repository.list_deals(wanted)
+    document: dict[str, Any] = {"items": page.items, "next_cursor": page.next_cursor}
+    counted = preference("count") == "estimated" and wanted.search is None
+    headers = {"Link": ", ".join(f'<{address}>; rel="{name}"' for name, address in _links(page.next_cursor))}
+    if counted:
+        found = repository.count_deals(wanted)
+        document |= {"total": min(found, MAX_TOTAL), "total_is_exact": found <= MAX_TOTAL}
+        headers["Preference-Applied"] = "count=estimated"
+    return page_response(document, {**headers, "Vary": "Prefer"})
+
+
+def _links(next_cursor: str | None) -> list[tuple[str, str]]:
+    """Return the relations and addresses of other pages (RFC 8288). They keep the filters and the sort order."""
+    asked = request.args.to_dict()
+    asked.pop("cursor", None)
+    pages = {"first": asked} | ({"next": asked | {"cursor": next_cursor}} if next_cursor else {})
+    return [(name, url_for("products.list_products", **query)) for name, query in pages.items()]  # type: ignore[arg-type]
