@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -48,13 +49,15 @@ def test_a_process_continues_the_row_of_an_ended_one() -> None:
     """No count is lost when a worker is replaced, and its slots are found again."""
     shared = Memory()
 
-    def work() -> None:
+    def work(*names: tuple[str, ...]) -> None:
         shared.use_row(1)
-        _count(shared)
+        for name in names:
+            _count(shared, name)
 
-    for _ in range(3):
-        _in_fork(work)
-    assert shared.totals() == {NAME: [3] + [0] * (CELLS - 1)}
+    other = ("asin_desk_other",)
+    for names in ([NAME, other], [other, NAME], [other]):
+        _in_fork(partial(work, *names))
+    assert {name: cells[0] for name, cells in shared.totals().items()} == {NAME: 2, other: 3}
 
 
 def test_gauges_of_an_ended_process_are_left_out() -> None:

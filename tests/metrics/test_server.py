@@ -189,7 +189,7 @@ def test_all_workers_report_that_redis_is_down(stack: Stack, own_server: AppServ
 
 
 def test_measuring_a_request_costs_three_python_calls() -> None:
-    """Gunicorn calls the two hooks in any case; by default, one of them makes three calls in order not to log."""
+    """The two hooks and one more. gunicorn calls its hooks in any case, and its own defaults make five calls."""
     request = SimpleNamespace(method="GET")
     environ = {RULE: SimpleNamespace(rule="/products")}
     response = SimpleNamespace(status="200 OK", status_code=200)
