@@ -139,7 +139,7 @@ def test_the_application_works_the_same_on_plain_flask(whole_app: Flask, alice: 
     made = client.post("/products", json={"title": "Desk"}, headers=identity)
     assert made.status_code == 201
     assert client.get(STATS, headers=identity).get_json()["manual_entry"] == 1
-    assert client.get(made.headers["Location"], headers=identity).get_json()["title"] == "Desk"
+    assert client.get(made.headers["Location"], headers=identity).get_json()["product"]["title"] == "Desk"
 
     assert client.get(STATS).status_code == 401
     assert "POST" in client.delete("/products", headers=identity).headers["Allow"]

@@ -12,16 +12,19 @@ _UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
 _CALLS: dict[str, dict[str, Any]] = {
     "bulk_deals": {"p_action": "delete", "p_deal_ids": [_UNKNOWN_ID]},
     "count_deals": {},
+    "conditional_change": {"p_function": "delete_deal", "p_arguments": {"p_deal_id": _UNKNOWN_ID}},
     "create_product": {"p_product": {"title": "Mine"}, "p_deal": {}},
     "delete_deal": {"p_deal_id": _UNKNOWN_ID},
     "find_user": {"p_email": "seller@example.com"},
     "get_asin_stats": {"p_user_id": _UNKNOWN_ID},
+    "get_deal": {"p_deal_id": _UNKNOWN_ID},
     "get_product": {"p_product_id": _UNKNOWN_ID},
     "import_deals": {"p_rows": []},
     "is_operator": {},
     "session_is_open": {},
     "list_deals": {},
     "purge_deals": {"p_days": 30},
+    "purge_idempotency_keys": {},
     "recount_asin_stats": {"p_user_id": _UNKNOWN_ID},
     "update_deal": {"p_deal_id": _UNKNOWN_ID, "p_changes": {}},
     "update_product": {"p_product_id": _UNKNOWN_ID, "p_changes": {}},
@@ -96,6 +99,7 @@ def test_no_function_finds_another_users_rows(alice: Caller, bob: Caller, entry:
     product_id, deal_id = entry["product_id"], entry["id"]
     before = alice.gets("get_product", p_product_id=product_id)
     assert bob.gets("get_product", p_product_id=product_id) is None
+    assert bob.gets("get_deal", p_deal_id=deal_id) is None
     assert bob.changes("update_product", p_product_id=product_id, p_changes={"title": "stolen"}) is None
     assert bob.changes("update_deal", p_deal_id=deal_id, p_changes={"notes": "stolen"}) is None
     assert bob.changes("delete_deal", p_deal_id=deal_id) is False

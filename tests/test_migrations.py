@@ -64,7 +64,9 @@ order by 1, 2, 3
 """
 
 _WITHOUT_COMMENT: Final = """
-with ours as (select oid from pg_namespace where nspname in ('public', 'private', 'counting', 'searching'))
+with ours as (
+    select oid from pg_namespace where nspname in ('public', 'private', 'counting', 'searching', 'idempotency')
+)
 select oid::regprocedure::text as name from pg_proc
     where prokind = 'f' and pronamespace in (select oid from ours) and obj_description(oid, 'pg_proc') is null
 union all select c.oid::regclass::text from pg_class c
@@ -76,7 +78,8 @@ union all select c.oid::regclass || '.' || attname from pg_class c join pg_attri
 
 _FUNCTION_COMMENTS: Final = """
 select distinct pronamespace::regnamespace::text || '.' || proname as name, obj_description(oid, 'pg_proc') as text
-from pg_proc where prokind = 'f' and pronamespace::regnamespace::text in ('public', 'private', 'counting', 'searching')
+from pg_proc where prokind = 'f'
+    and pronamespace::regnamespace::text in ('public', 'private', 'counting', 'searching', 'idempotency')
 """
 
 

@@ -159,11 +159,10 @@ def test_a_purge_removes_expired_idempotency_keys(operator_shell: Operator, sell
         headers = {"Idempotency-Key": key}
         assert seller.http.post("/products", json={"title": key}, headers=headers).status_code == 201
     stack.supabase.sql(
-        "update private.idempotency_keys set created_at = now() - interval '24 hours'"
-        " where user_id = $1 and key = 'old'",
+        "update idempotency.answers set created_at = now() - interval '24 hours' where user_id = $1 and key = 'old'",
         seller.id,
     )
     purged = operator_shell.runs("purge", "--older-than", "30d", "--yes")
     assert purged[:2] == (0, "0 deals, 0 products and 1 idempotency keys removed\n")
-    left = stack.supabase.sql("select key from private.idempotency_keys where user_id = $1", seller.id)
+    left = stack.supabase.sql("select key from idempotency.answers where user_id = $1", seller.id)
     assert [row["key"] for row in left] == ["young"]

@@ -33,7 +33,7 @@ _CHANGES: Final[dict[str, _Change]] = {
     ),
     "import_deals": lambda repository, _: repository.import_deals([{"line": 2, "title": "Chair"}], dry_run=False),
 }
-_READS: Final = {"asin_stats", "get_product", "list_deals", "require_database"}
+_READS: Final = {"asin_stats", "count_deals", "get_deal", "get_product", "list_deals", "require_database"}
 
 
 @pytest.fixture

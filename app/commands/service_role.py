@@ -88,22 +88,26 @@ class Service:
         found: Any = self.database.read(self.token, "find_user", {"p_email": email})
         return str(found["id"]) if isinstance(found, dict) else None
 
-    def purge_keys(self) -> int:
-        """Remove a bounded number of expired idempotency keys, and return how many. Raises like `purge`."""
-        removed: Any = self.database.change(self.token, "purge_idempotency_keys", {})
-        try:
-            return int(removed["keys"])
-        except (KeyError, TypeError, ValueError):
-            raise OutcomeUnknownError from None
-
     def purge(self, *, days: int) -> tuple[int, int]:
         """Permanently remove a bounded number of deals that were deleted more than `days` ago.
 
         Returns how many deals and how many products were removed. The breakdown does not count them, so no cache entry
         is invalidated. Raises the errors of `Database.change`.
         """
-        removed: Any = self.database.change(self.token, "purge_deals", {"p_days": days})
-        try:
-            return int(removed["deals"]), int(removed["products"])
-        except (KeyError, TypeError, ValueError):
-            raise OutcomeUnknownError from None
+        removed = self.database.change(self.token, "purge_deals", {"p_days": days})
+        return _number(removed, "deals"), _number(removed, "products")
+
+    def purge_keys(self) -> int:
+        """Remove a bounded number of idempotency keys that are no longer valid, and return their number.
+
+        Raises the errors of `Database.change`.
+        """
+        return _number(self.database.change(self.token, "purge_idempotency_keys", {}), "keys")
+
+
+def _number(answer: Any, name: str) -> int:  # noqa: ANN401 - any JSON
+    """Return a number in the answer to a change. Raises OutcomeUnknownError if it is missing."""
+    try:
+        return int(answer[name])
+    except (KeyError, TypeError, ValueError):
+        raise OutcomeUnknownError from None

@@ -1,17 +1,13 @@
 """The conditions of a change: an idempotency key, and the entity tags that the product or deal may have."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-_FUNCTION: Final = "change_if"
-
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """The conditions of one change. The database checks them in the transaction of the change.
+    """The conditions of one change. The database checks them in the transaction of the change; see docs/data.md.
 
     Sources: draft-ietf-httpapi-idempotency-key-header-08, and RFC 9110 §13.1.1 for entity tags.
 
@@ -31,9 +27,8 @@ class Conditions:
         """
         if self.key is None and self.if_match is None:
             return function, dict(arguments)
-        call = {"p_function": function, "p_arguments": dict(arguments), "p_if_match": self.if_match}
-        digest = hashlib.sha256(json.dumps(call, sort_keys=True).encode()).hexdigest()
-        return _FUNCTION, {**call, "p_key": self.key, "p_digest": digest}
+        conditions = {"p_key": self.key, "p_if_match": self.if_match}
+        return "conditional_change", {"p_function": function, "p_arguments": dict(arguments), **conditions}
 
 
 UNCONDITIONAL: Final = Conditions()

@@ -12,8 +12,8 @@ from app.problems import Kind, Problem
 from app.products.conditions import Conditions
 from app.products.repository import Repository
 
-_KEY: Final = re.compile(r'"(?P<quoted>[!#-\[\]-~]{1,255})"|(?P<bare>[!#-\[\]-~]{1,255})')
-"""A key, as the structured field string of the draft (RFC 9651 §3.3.3) or, as many clients send it, without quotes."""
+_KEY: Final = re.compile(r"[!#-+\--:<-\[\]-~]{1,255}")
+_QUOTED_KEY: Final = re.compile(r'"((?:[!#-\[\]-~]|\\["\\]){1,255})"')
 
 
 def caller_repository() -> Repository:
@@ -24,28 +24,35 @@ def caller_repository() -> Repository:
 def changing_repository() -> Repository:
     """Return the repository of the caller, whose changes have the conditions of the current request.
 
-    These are the headers Idempotency-Key and If-Match. A weak entity tag in If-Match never matches (RFC 9110 §13.1.1).
+    These are the headers Idempotency-Key and, except for POST, If-Match.
 
     Raises:
         Problem: 400 for an invalid Idempotency-Key.
 
     """
-    if_match = None
-    if "If-Match" in request.headers:
-        given = request.if_match
-        if_match = ("*",) if given.star_tag else tuple(sorted(given.as_set()))
-    return replace(caller_repository(), conditions=Conditions(_idempotency_key(), if_match))
+    key, compares = request.headers.get("Idempotency-Key"), request.method != "POST" and "If-Match" in request.headers
+    conditions = Conditions(None if key is None else _idempotency_key(key), _if_match() if compares else None)
+    return replace(caller_repository(), conditions=conditions)
 
 
-def _idempotency_key() -> str | None:
-    given = request.headers.get("Idempotency-Key")
-    if given is None:
-        return None
-    found = _KEY.fullmatch(given)
-    if found is None:
-        wanted = "Idempotency-Key needs 1 to 255 visible ASCII characters without quotes and backslashes."
-        raise Problem(Kind.IDEMPOTENCY_KEY_INVALID, f"{wanted} Nothing was changed.")
-    return found["quoted"] or found["bare"]
+def _idempotency_key(header: str) -> str:
+    """Return the key: a string in quotes (RFC 9651 §3.3.3) or, as many clients send it, without quotes.
+
+    Without quotes, it contains no comma, semicolon, quote or backslash. Raises Problem for anything else, such as two
+    headers.
+    """
+    if _KEY.fullmatch(header):
+        return header
+    if quoted := _QUOTED_KEY.fullmatch(header):
+        return re.sub(r"\\(.)", r"\1", quoted[1])
+    wanted = "An Idempotency-Key has 1 to 255 visible ASCII characters; nothing was changed."
+    raise Problem(Kind.IDEMPOTENCY_KEY_INVALID, wanted)
+
+
+def _if_match() -> tuple[str, ...]:
+    """Return the tags of If-Match in a fixed order. Weak ones are left out: they never match (RFC 9110 §13.1.1)."""
+    given = request.if_match
+    return ("*",) if given.star_tag else tuple(sorted(set(given.as_set()) - {"*"}))
 
 
 def own_repository(user_id: str) -> Repository:

@@ -46,7 +46,7 @@ def condition_errors() -> Iterator[None]:
     except DatabaseRefusalError as error:
         if error.code == "PT412":
             raise PreconditionFailedError(error.message, error.detail or "") from None
-        if error.code == "PT422" and error.detail == "idempotency-key":
+        if error.code == "PT422" and error.detail == "idempotency_key_reused":
             raise KeyReusedError(error.message) from None
         raise
 

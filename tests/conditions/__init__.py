@@ -1,1 +1,0 @@
-"""Conditional requests: entity tags and idempotency keys."""
