@@ -6,6 +6,8 @@ from pathlib import Path
 import jwt
 import pytest
 from flask import Flask
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from redis import Redis
 
 from config import Settings
@@ -17,6 +19,10 @@ from tests.postgres import PostgresServer
 from tests.proxy import SupabaseProxy
 from tests.sellers import Seller, all_workers_serve, app_environment, make_operator, new_seller, running_app
 from tests.visitors import Visitor, new_visitor
+
+# On a busy machine, an example or its generation may take any time.
+hypothesis_settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,11 @@ from app.database import DatabaseUnavailableError
 from app.database.breaker import Breaker
 from local.processes import wait_until
 
-_MAX_SILENCE: Final = 0.8
-_IMMEDIATELY: Final = 0.1
+_MAX_SILENCE: Final = 2.0
+_IMMEDIATELY: Final = _MAX_SILENCE / 2
+"""Less than the shortest time for which a caller waits for a probe that is not answered."""
+_PROBE_ENDS: Final = _MAX_SILENCE * 3 / 4
+_SLACK: Final = 2.0  # seconds; tolerance for a busy machine
 
 
 class Database:
@@ -48,8 +51,9 @@ def database() -> Database:
 @pytest.fixture
 def breaker(database: Database) -> Iterator[Breaker]:
     """Return a breaker. Its probes stop when the test ends."""
-    yield Breaker(database.probe, max_silence=_MAX_SILENCE)
-    database.up.set()
+    with closing(Breaker(database.probe, max_silence=_MAX_SILENCE)) as breaker:
+        yield breaker
+        database.up.set()
 
 
 def _passes(breaker: Breaker) -> float:
@@ -114,7 +118,7 @@ def test_a_database_that_does_not_answer_opens_the_breaker(
     """The first caller waits for the probe, at most `max_silence` seconds. The log has one line."""
     database.up.clear()
     with _unanswered(breaker):
-        assert _refused(breaker) < _MAX_SILENCE + 0.2
+        assert _refused(breaker) < _MAX_SILENCE + _SLACK
         assert not breaker.admits()
         assert max(_refused(breaker) for _ in range(20)) < _IMMEDIATELY
     assert [record.message for record in caplog.records] == [
@@ -134,7 +138,7 @@ def test_at_most_one_probe_runs_at_a_time(breaker: Breaker, database: Database) 
     """All callers wait for the same probe."""
     database.up.clear()
     with _unanswered(breaker), ThreadPoolExecutor(16) as threads:
-        assert max(threads.map(_refused, [breaker] * 32)) < _MAX_SILENCE + 0.2
+        assert max(threads.map(_refused, [breaker] * 32)) < _MAX_SILENCE + _SLACK
         for _ in range(2):
             probes = database.probes
             assert wait_until(lambda seen=probes: database.probes > seen, seconds=5)  # type: ignore[misc]
@@ -149,7 +153,7 @@ def test_a_timeout_triggers_a_probe_that_decides(breaker: Breaker, database: Dat
     assert breaker.admits()
     database.up.clear()
     _fails_with(breaker, error)
-    assert _refused(breaker) < _MAX_SILENCE + 0.2
+    assert _refused(breaker) < _MAX_SILENCE + _SLACK
     assert not breaker.admits()
 
 
@@ -159,7 +163,7 @@ def test_a_refused_connection_opens_the_breaker_at_once(breaker: Breaker, databa
     _fails_with(breaker, httpx.ConnectError("refused"))
     assert _refused(breaker) < _IMMEDIATELY
     database.up.set()
-    assert wait_until(breaker.admits, seconds=1)
+    assert wait_until(breaker.admits, seconds=10)
     _passes(breaker)
 
 
@@ -194,8 +198,8 @@ def test_the_breaker_closes_with_the_first_answered_probe(
         _refused(breaker)
     database.up.set()
     started = time.monotonic()
-    assert wait_until(breaker.admits, seconds=1)
-    assert time.monotonic() - started < 1
+    assert wait_until(breaker.admits, seconds=10)
+    assert time.monotonic() - started < 1 + _SLACK
     assert _passes(breaker) < _IMMEDIATELY
     assert caplog.records[-1].message == "Database circuit breaker closed: the database answers again"
     assert len(caplog.records) == 2
@@ -211,7 +215,7 @@ def test_latency_callers_share_one_probe_per_second(breaker: Breaker, database: 
 def test_latency_of_a_hung_database_fails_in_bounded_time(breaker: Breaker, database: Database) -> None:
     """`latency` detects the hang without any other call, and the breaker opens for all callers."""
     database.up.clear()
-    assert _latency_fails(breaker) < _MAX_SILENCE / 2 + 0.2
+    assert _latency_fails(breaker) < _PROBE_ENDS
     assert wait_until(lambda: not breaker.admits(), seconds=_MAX_SILENCE)
     assert _latency_fails(breaker) < _IMMEDIATELY
 
@@ -229,7 +233,7 @@ def test_only_one_latency_caller_waits_and_the_others_get_the_last_result(databa
             started = time.monotonic()
             assert breaker.latency() == 0.001
             assert time.monotonic() - started < _IMMEDIATELY
-            assert first.result() < _MAX_SILENCE / 2 + 0.2
+            assert first.result() < _PROBE_ENDS
 
 
 def _latency_fails(breaker: Breaker) -> float:

@@ -64,7 +64,7 @@ _TITLES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(existing=st.lists(_TITLES, max_size=4), product=_TITLES)
 def test_create_and_import_find_the_same_product(
     stack: Stack, alice: Caller, existing: list[dict[str, Any]], product: dict[str, Any]

@@ -19,7 +19,7 @@ from tests.problems import problem
 from tests.proxy import FAULTS, Fault, SupabaseProxy, faulty_answer
 from tests.sellers import CACHE_STATUS, STATS, Seller, app_environment, new_seller, running_app
 
-_TIMEOUT = 1.0
+_TIMEOUT = 3.0  # seconds; the embedded database answers one call at a time, on a busy machine
 
 Call = Callable[[Seller, dict[str, Any]], httpx.Response]
 _READS: dict[str, Call] = {
@@ -42,7 +42,7 @@ _WRITES: dict[str, Call] = {
 def faulty_app(stack: Stack, proxy: SupabaseProxy, log: Path) -> Iterator[AppServer]:
     """Run the app behind the proxy, with short timeouts."""
     environment = app_environment(
-        stack, SUPABASE_URL=proxy.url, SUPABASE_TIMEOUT=str(_TIMEOUT), SUPABASE_DOWN_AFTER="2"
+        stack, SUPABASE_URL=proxy.url, SUPABASE_TIMEOUT=str(_TIMEOUT), SUPABASE_DOWN_AFTER="4"
     )
     with AppServer(environment, workers=1, log=log) as running:
         yield running
@@ -94,8 +94,7 @@ def test_after_a_failure_the_numbers_recover_by_themselves(someone: Seller, prox
     proxy.fault = FAULTS["an HTML page"]
     _unavailable(someone.reads_stats())
     proxy.fault = None
-    assert wait_until(lambda: someone.reads_stats().status_code == 200, seconds=5)
-    assert "hit" in someone.reads_stats().headers["Cache-Status"]
+    assert wait_until(lambda: "; hit" in someone.reads_stats().headers.get("Cache-Status", ""), seconds=5)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -183,7 +182,7 @@ def test_a_paused_database_costs_one_timeout_and_a_late_commit_is_visible(
         for call in (_WRITES["create"], _READS["list"]):
             started = time.monotonic()
             _unavailable(call(someone, {}))
-            assert time.monotonic() - started < _TIMEOUT + 1
+            assert time.monotonic() - started < 2 * _TIMEOUT
         assert someone.cache_status()["state"] == "writing"
         _unavailable(someone.reads_stats())
     finally:

@@ -120,14 +120,20 @@ def test_a_wrong_password_takes_equally_long_for_unknown_accounts(
     """Supabase compares the password of existing accounts only, with a hash as slow as in a hosted project."""
     stack.supabase.sql("update auth.users set encrypted_password = $1 where id = $2", _SLOW_HASH, seller.id)
     durations: dict[str, list[float]] = {seller.email: [], f"nobody-{seller.id}@example.com": []}
+
+    def difference() -> float:
+        """Return the difference of the minimum of each, because load on the machine only adds time."""
+        known, unknown = map(min, durations.values())
+        assert min(known, unknown) >= 0.5
+        return abs(known - unknown)
+
     with new_guesser(server.url) as guesser:
-        for _ in range(_TIMES):
+        for number in range(4 * _TIMES):
             for email, times in durations.items():
                 times.append(_seconds(guesser, email))
-    # Compare the minimum of each, because load on the machine only adds time.
-    known, unknown = map(min, durations.values())
-    assert min(known, unknown) >= 0.5
-    assert abs(known - unknown) < 0.05, durations
+            if number + 1 >= _TIMES and difference() < 0.05:
+                break
+    assert difference() < 0.05, durations
 
 
 def _seconds(guesser: Guesser, email: str) -> float:

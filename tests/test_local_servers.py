@@ -58,7 +58,7 @@ def test_a_paused_valkey_does_not_answer_until_it_is_resumed(valkey: ValkeyServe
     assert not answers(valkey)
     assert valkey.is_running()
     valkey.resume()
-    assert answers(valkey)
+    assert wait_until(lambda: answers(valkey), seconds=STOP_SECONDS)
 
 
 def test_a_killed_valkey_restarts_empty_on_the_same_port(valkey: ValkeyServer) -> None:
@@ -87,7 +87,7 @@ def test_a_taken_port_is_reported(valkey: ValkeyServer, tmp_path: Path) -> None:
     """The server that uses the port is not disturbed."""
     with pytest.raises(PortTakenError, match=rf"^Valkey: port {valkey.port} is taken$"):
         ValkeyServer(tmp_path / "second", port=valkey.port).start()
-    assert answers(valkey)
+    assert wait_until(lambda: answers(valkey), seconds=STOP_SECONDS)
 
 
 def test_a_crashing_server_is_restarted_once_per_pause(

@@ -62,10 +62,12 @@ class JwksServer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                document, slow_part = endpoint.document(), endpoint.slow_part
+                # A test that sees the new number of requests may change what the next answer is.
                 endpoint.requests += 1
                 endpoint.may_answer.wait(_LONGEST_HOLD_SECONDS)
                 with contextlib.suppress(ConnectionError):  # the caller may have disconnected
-                    endpoint.answer(self)
+                    endpoint.answer(self, document, slow_part)
 
             def log_message(self, *_args: object) -> None:
                 """Keep the test output clean."""
@@ -75,9 +77,10 @@ class JwksServer:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         return server
 
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
-        """Send the answer with the configured status, body and speed."""
-        document, slow_part = self.document(), self.slow_part
+    def answer(
+        self, request: BaseHTTPRequestHandler, document: bytes, slow_part: Literal["headers", "body"] | None
+    ) -> None:
+        """Send `document` with the configured status, and `slow_part` byte by byte."""
         request.send_response(self.status)
         request.send_header("Content-Type", "application/json")
         request.send_header("Content-Length", str(len(document) + (1_000_000 if slow_part == "body" else 0)))

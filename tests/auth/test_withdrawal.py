@@ -6,6 +6,7 @@ import time
 import pytest
 from jwt import PyJWK
 
+from app.auth.jwks import TIMEOUT_SECONDS
 from app.auth.keys import KeyRing, KeysUnavailableError
 from app.auth.tokens import InvalidTokenError, TokenVerifier
 from local.processes import wait_until
@@ -172,7 +173,7 @@ def test_a_hanging_endpoint_delays_no_request(
         started = time.monotonic()
         verifier.verify(TOKEN)
         waited.append(time.monotonic() - started)
-    assert max(waited) < 1
+    assert max(waited) < TIMEOUT_SECONDS
     key_set.may_answer.set()
 
 

@@ -130,6 +130,15 @@ class Spy:
         """Store `payload` with a TTL: bytes unchanged, anything else as JSON."""
         self.redis.set(key, payload if isinstance(payload, bytes) else json.dumps(payload), px=round(seconds * 1000))
 
+    def now(self) -> int:
+        """Return the server's clock in milliseconds."""
+        seconds, micros = self.redis.time()
+        return int(seconds * 1000 + micros // 1000)
+
+    def expires(self, key: str) -> int:
+        """Return when `key` expires on the server's clock, in milliseconds; -1 without a TTL. Needs Redis 7."""
+        return int(self.redis.pexpiretime(key))
+
     @contextmanager
     def counting(self) -> Iterator[list[str]]:
         """Collect the names of the commands that clients send inside the block, without those that scripts call."""

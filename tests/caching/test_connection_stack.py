@@ -34,7 +34,7 @@ def stack(valkey: ValkeyServer) -> ConnectionStack:
 def send(stack: ConnectionStack, monkeypatch: pytest.MonkeyPatch) -> SendCommand:
     """Return a function that sends a command over the stack, which checks only connections idle for over a minute."""
     monkeypatch.setattr(connection_stack, "IDLE_CHECK_SECONDS", 60.0)
-    return lambda *command, seconds=0.5: stack.exchange(command, seconds=seconds)
+    return lambda *command, seconds=10: stack.exchange(command, seconds=seconds)
 
 
 def test_late_reply_is_not_read_by_the_next_command(valkey: ValkeyServer, send: SendCommand) -> None:
@@ -42,7 +42,7 @@ def test_late_reply_is_not_read_by_the_next_command(valkey: ValkeyServer, send: 
     send("ECHO", "before")
     valkey.pause()
     with pytest.raises(RedisTimeoutError):
-        send("ECHO", "too late")
+        send("ECHO", "too late", seconds=0.2)
     valkey.resume()
 
     assert [send("ECHO", word) for word in ("a", "b")] == [b"a", b"b"]
@@ -58,7 +58,7 @@ def test_connection_is_closed_when_its_reply_times_out(kind: str, tmp_path: Path
         else:
             server = running.enter_context(ValkeyServer(tmp_path))
             topology = Topology(url=server.url)
-        link = connect(topology, max_connections=3, timeout=10, read_timeout=0.05)
+        link = connect(topology, max_connections=3, timeout=10, read_timeout=1.0)
         link.send_as_reader(("ECHO", "before"))
         server.pause()
         with pytest.raises(RedisTimeoutError):

@@ -11,13 +11,14 @@ from typing import TypeAlias
 import pytest
 from redis import Redis
 
+from app.caching.connection import RESERVED_CONNECTIONS, Topology, connect
 from app.caching.events import BreakerState
 from app.caching.protocol import LeaseProtocol
 from app.caching.states import Outcome
 from local.processes import wait_until
 from local.server import LOOPBACK, free_port
 from local.valkey import ValkeyServer
-from tests.caching.engines import KEY, Computation, engine, fetch
+from tests.caching.engines import KEY, SHORT_TIMING, Computation, engine, fetch
 
 FailingRedis: TypeAlias = Callable[[Path], AbstractContextManager[LeaseProtocol]]
 
@@ -31,7 +32,7 @@ def _refused(_: Path) -> Iterator[LeaseProtocol]:
 def _hung(directory: Path) -> Iterator[LeaseProtocol]:
     with ValkeyServer(directory) as server:
         server.pause()
-        yield _engine(server.url)
+        yield _engine(server.url, timeout=0.3)
 
 
 @contextmanager
@@ -121,8 +122,8 @@ def _cluster_info(client: Redis) -> bytes:
     return info if isinstance(info, bytes) else str(info).replace("': '", ":").encode()
 
 
-def _engine(url: str) -> LeaseProtocol:
-    return engine(url, timeout=0.3, known_server=False)
+def _engine(url: str, *, timeout: float = 10.0) -> LeaseProtocol:
+    return engine(url, timeout=timeout, known_server=False)
 
 
 @pytest.mark.parametrize(
@@ -189,14 +190,15 @@ def test_server_at_maxmemory_still_serves_hits(tmp_path: Path) -> None:
 
 def test_exhausted_connections_do_not_open_the_breaker(valkey: ValkeyServer) -> None:
     """With more threads than connections some reads bypass the cache."""
-    protocol = engine(valkey.url, timeout=30, read_timeout=0.05, connections=3)
-    fetch(protocol, Computation())
-    valkey.pause()
-    with ThreadPoolExecutor(1) as threads:
-        ending = threads.submit(protocol.end, KEY)
-        assert wait_until(lambda: fetch(protocol, Computation("db")).detail == "redis-pool-exhausted", seconds=5)
-        valkey.resume()
-        ending.result(30)
+    link = connect(Topology(url=valkey.url), max_connections=RESERVED_CONNECTIONS + 1, timeout=60, read_timeout=0.5)
+    protocol = LeaseProtocol(link, timing=SHORT_TIMING)
+    fetch(protocol, Computation(), key=f"{KEY}:other")
+    with ThreadPoolExecutor(1) as threads, Redis.from_url(valkey.url) as admin:
+        waiting = threads.submit(link.send_as_writer, ("BLPOP", "list", "30"))  # uses the only connection
+        assert wait_until(lambda: "blpop" in {client["cmd"] for client in admin.client_list()}, seconds=20)
+        assert fetch(protocol, Computation("db")).detail == "redis-pool-exhausted"
+        admin.rpush("list", "x")
+        waiting.result(30)
 
     assert protocol.breaker.state is BreakerState.CLOSED
     assert fetch(protocol, Computation()).outcome is Outcome.STORED

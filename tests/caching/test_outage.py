@@ -17,6 +17,9 @@ from local.processes import wait_until
 from local.valkey import ValkeyServer
 from tests.caching.engines import KEY, Computation, engine, fetch, has_recovered
 
+_SLACK = 2.0
+"""Seconds of delay that a busy machine may add."""
+
 
 def test_dead_redis_is_bypassed_and_used_again_after_its_restart(valkey: ValkeyServer) -> None:
     """The breaker goes from closed to open, half-open and closed again; no read raises."""
@@ -53,23 +56,21 @@ def test_hung_redis_costs_each_thread_one_timeout(valkey: ValkeyServer) -> None:
     """Only calls in flight when Redis hangs wait for the timeout; later calls do not."""
     protocol = engine(valkey.url, timeout=0.5)
     fetch(protocol, Computation())
-    slow, stop = list[float](), time.monotonic() + 2.5
+    details, stop = list[str | None](), time.monotonic() + 2.5
     valkey.pause()
 
     def reads(number: int) -> None:
         while time.monotonic() < stop:
-            started = time.monotonic()
-            fetch(protocol, Computation(), key=f"{KEY}:{number}")
-            if time.monotonic() - started > 0.4:
-                slow.append(started)
+            details.append(fetch(protocol, Computation(), key=f"{KEY}:{number}").detail)
             time.sleep(0.01)  # think time of a client
 
     with ThreadPoolExecutor(6) as threads:
         list(threads.map(reads, range(6)))
 
-    assert 1 <= len(slow) <= 6, slow
+    assert 1 <= details.count("redis-timeout") <= 6
+    assert details.count("redis-down") > 60, "if each read waited for the timeout, there would be at most 30"
     valkey.resume()
-    assert wait_until(lambda: has_recovered(protocol), seconds=1.5)
+    assert wait_until(lambda: has_recovered(protocol), seconds=5)
 
 
 def test_reader_times_out_earlier_than_a_writer(valkey: ValkeyServer) -> None:
@@ -88,7 +89,9 @@ def test_reader_times_out_earlier_than_a_writer(valkey: ValkeyServer) -> None:
         ending.result(10)
     assert protocol.region.counts()["owed"] == 0
     assert wait_until(lambda: has_recovered(protocol), seconds=5)
-    assert fetch(protocol, Computation()).outcome is Outcome.STORED
+    # A read may time out again: on a busy machine it may take longer than the read timeout.
+    used = {Outcome.STORED, Outcome.HIT}
+    assert wait_until(lambda: fetch(protocol, Computation()).outcome in used, seconds=10)
 
 
 def test_lost_connections_recover_within_a_second(valkey: ValkeyServer) -> None:
@@ -100,17 +103,18 @@ def test_lost_connections_recover_within_a_second(valkey: ValkeyServer) -> None:
         admin.client_kill_filter(_type="normal", skipme=True)
         fetch(protocol, Computation())
 
-    assert wait_until(lambda: has_recovered(protocol), seconds=1)
+    assert wait_until(lambda: has_recovered(protocol), seconds=1 + _SLACK)
     assert fetch(protocol, Computation()).outcome is Outcome.HIT
 
 
 def test_idle_connections_closed_by_the_server_are_replaced_without_an_error(valkey: ValkeyServer) -> None:
     """The next read is a hit."""
-    protocol, moment = engine(valkey.url), time.monotonic() + 0.2
+    protocol = engine(valkey.url)
     fetch(protocol, Computation("db"))
+    idle_at = time.monotonic() + connection_stack.IDLE_CHECK_SECONDS
     with Redis.from_url(valkey.url) as admin:
         admin.client_kill_filter(_type="normal", skipme=True)
-    assert wait_until(lambda: time.monotonic() > moment, seconds=5)
+    assert wait_until(lambda: time.monotonic() > idle_at, seconds=5)
 
     assert fetch(protocol, Computation()).outcome is Outcome.HIT
     assert _errors(protocol) == 0
@@ -163,10 +167,10 @@ def test_forked_process_starts_its_own_probe(valkey: ValkeyServer) -> None:
     valkey.kill()
     fetch(protocol, Computation())
     protocol.breaker._probe_pid = -1  # noqa: SLF001 - as a child sees it: started by another process
-    before = threading.active_count()
+    before = set(threading.enumerate())  # a thread of another test may end at any time
 
     fetch(protocol, Computation())
 
-    assert threading.active_count() > before
+    assert set(threading.enumerate()) - before
     valkey.restart()
     assert wait_until(lambda: has_recovered(protocol), seconds=5)

@@ -27,7 +27,7 @@ def test_owed_delete_is_delivered_before_reads_are_admitted(valkey: ValkeyServer
     valkey.resume()
 
     seen = {fetch(writer, Computation("after")).value for _ in range(50)}
-    assert wait_until(lambda: has_recovered(writer), seconds=3)
+    assert wait_until(lambda: has_recovered(writer), seconds=10)
     seen |= {fetch(writer, Computation("after")).value for _ in range(3)}
 
     assert seen == {"after"}
@@ -72,7 +72,7 @@ def test_hung_redis_serves_hits_as_soon_as_it_resumes(valkey: ValkeyServer, seco
     All durations are a tenth of the real ones. The longest hang exceeds every lease, wait time and deadline.
     """
     timing = Timing(lease=0.5, wait=0.2, writer=3.0, owed=3.0)
-    protocol = engine(valkey.url, timeout=0.2, read_timeout=0.03, timing=timing)
+    protocol = engine(valkey.url, timeout=0.2, read_timeout=0.1, timing=timing)
     fetch(protocol, Computation(), key=f"{KEY}:other")
     valkey.pause()
     paused = time.monotonic()
@@ -83,7 +83,7 @@ def test_hung_redis_serves_hits_as_soon_as_it_resumes(valkey: ValkeyServer, seco
     assert wait_until(lambda: time.monotonic() > paused + seconds / 10, seconds=10)
     valkey.resume()
 
-    assert wait_until(lambda: fetch(protocol, Computation()).outcome is Outcome.HIT, seconds=1)
+    assert wait_until(lambda: fetch(protocol, Computation()).outcome is Outcome.HIT, seconds=2)
     assert protocol.region.counts()["waits"] == 0
 
 
@@ -93,6 +93,6 @@ def test_lease_of_a_timed_out_read_is_released(valkey: ValkeyServer) -> None:
     valkey.pause()
     assert fetch(protocol, Computation()).outcome is Outcome.BYPASS
     valkey.resume()
-    assert wait_until(lambda: has_recovered(protocol), seconds=3)
+    assert wait_until(lambda: has_recovered(protocol), seconds=10)
 
     assert fetch(protocol, Computation()).outcome is Outcome.STORED

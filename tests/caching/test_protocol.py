@@ -109,16 +109,11 @@ def test_expired_writer_does_not_block_after_a_later_writer_ends(deployment: Dep
     long = engine(deployment.topology)
     short.begin(KEY)
     token = long.begin(KEY)
-    assert wait_until(lambda: _now(spy) > _first_deadline(spy), seconds=2)
+    assert wait_until(lambda: spy.now() > _first_deadline(spy), seconds=2)
 
     long.end(KEY, token)
 
     assert spy.raw() is None
-
-
-def _now(spy: Spy) -> int:
-    seconds, micros = spy.redis.time()
-    return int(seconds * 1000 + micros // 1000)
 
 
 def _first_deadline(spy: Spy) -> int:

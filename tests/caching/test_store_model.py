@@ -92,7 +92,7 @@ def test_model_matches_the_scripts_in_every_state(deployment: Deployment, life: 
 
 
 @on_newest_and_oldest
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(actions=st.lists(_actions, max_size=12))
 def test_model_matches_the_scripts_in_random_sequences(deployment: Deployment, actions: list[tuple[Any, ...]]) -> None:
     """Replies, content and deadlines are the same after each command."""

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from statistics import median
 from typing import Final
 
 import pytest
@@ -133,4 +132,5 @@ def test_200_000_injected_writers_do_not_slow_down_a_write(seller: Seller, redis
         outcome = "fwd=miss; stored" if tampered else "hit"  # the write removes the list
         assert seller.reads_stats().headers["Cache-Status"].startswith(f"asin-stats; {outcome}")
 
-    assert median(durations[True]) <= 2 * median(durations[False]), durations
+    # Compare the minimum of each, because load on the machine only adds time.
+    assert min(durations[True]) <= 2 * min(durations[False]), durations

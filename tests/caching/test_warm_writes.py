@@ -19,11 +19,6 @@ def _hit(protocol: LeaseProtocol) -> Any:  # noqa: ANN401 - any stored value
     return answer.value if answer.outcome is Outcome.HIT and not compute.calls else None
 
 
-def _server_time(spy: Spy) -> int:
-    seconds, micros = spy.redis.time()
-    return int(seconds * 1000 + micros // 1000)
-
-
 @on_every_deployment
 def test_readers_use_the_value_while_a_writer_is_in_flight(protocol: LeaseProtocol, spy: Spy) -> None:
     """The answer says that a writer is in flight."""
@@ -104,7 +99,7 @@ def test_begin_that_runs_twice_cannot_leave_a_replacement(protocol: LeaseProtoco
     spy.redis.delete(KEY)
     spy.stores("newer")
     began = writer.deadline - round(1000 * SHORT_TIMING.writer)
-    assert wait_until(lambda: _server_time(spy) > began, seconds=2)
+    assert wait_until(lambda: spy.now() > began, seconds=2)
     protocol._announce(KEY, writer.token)  # noqa: SLF001 - the command that runs late
     protocol.end(KEY, writer, replacement("older", 1))
 

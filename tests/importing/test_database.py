@@ -156,7 +156,7 @@ _rows = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(existing=_rows, rows=_rows)
 def test_a_dry_run_predicts_the_import_and_a_second_import_changes_nothing(
     stack: Stack, alice: Caller, existing: list[Row], rows: list[Row]

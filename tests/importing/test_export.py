@@ -78,7 +78,7 @@ _deals = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(deals=_deals)
 def test_importing_an_export_changes_nothing_and_it_contains_no_formula(
     stack: Stack, seller: Seller, deals: list[dict[str, object]]

@@ -39,11 +39,10 @@ def behaviours(collector: Seller) -> dict[str, Behaviour]:
     return _SENDING | {name: slow_reader(line, collector.token) for name, line in _READING.items()}
 
 
-@pytest.fixture(scope="module")
-def quiet(stack: Stack, served: AppServer) -> Times:
-    """Measure the durations of answers without slow clients."""
-    with new_seller(stack.supabase, served.url) as someone:
-        return visit(someone, seconds=2)
+@pytest.fixture
+def quiet(visitor: Seller) -> Times:
+    """Measure the durations of answers just before the slow clients come, because other load on the machine changes."""
+    return visit(visitor, seconds=2)
 
 
 @pytest.mark.parametrize("name", [*_SENDING, *_READING])
@@ -82,8 +81,8 @@ def test_slow_clients_are_closed_after_a_total_deadline_and_counted_in_the_log(s
     """
     log = tmp_path / "log"
     with AppServer(app_environment(stack), workers=1, log=log) as app, Crowd(app.port, _SENDING["head"], 40) as crowd:
-        assert wait_until(lambda: crowd.closed >= 40, seconds=20)
-        assert crowd.longest < 13
+        assert wait_until(lambda: crowd.closed >= 40, seconds=40)
+        assert crowd.longest < 15
         assert len(_logged_counts(log)) == 1
     assert set(crowd.statuses) == {"408"}
     assert len(_logged_counts(log)) <= 2
