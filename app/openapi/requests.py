@@ -40,7 +40,7 @@ def _parameter(schema: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a query parameter. It cannot be null; it is left out instead."""
     choices = [choice for choice in schema.get("anyOf", []) if choice != {"type": "null"}]
     if len(choices) == 1:
-        kept = {name: value for name, value in schema.items() if name != "anyOf"}
+        kept = {name: value for name, value in schema.items() if name != "anyOf" and value is not None}
         return {**choices[0], **kept}
     return schema
 
