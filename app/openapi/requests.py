@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from werkzeug.routing import Rule
 
+from app.openapi import examples
 from app.openapi.operations import JSON, Operation
 from app.openapi.schemas import Schemas
 from app.uploads import FIELD
@@ -45,13 +46,14 @@ def _parameter(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def request_body(operation: Operation, schemas: Schemas) -> dict[str, Any] | None:
+def request_body(operation_id: str, operation: Operation, schemas: Schemas) -> dict[str, Any] | None:
     """Return the request body of an operation, None if it has none."""
     if operation.body is not None:
-        return {"required": True, "content": {JSON: {"schema": schemas.reference(operation.body)}}}
+        content = {"schema": schemas.reference(operation.body), **examples.of_request(operation_id)}
+        return {"required": True, "content": {JSON: content}}
     if operation.files:
-        file = {"schema": {"type": "string", "contentMediaType": "text/csv"}}
+        file = {"schema": {"type": "string", "contentMediaType": "text/csv"}, **examples.of_request(operation_id)}
         form = {"type": "object", "properties": {FIELD: {"type": "string", "format": "binary"}}, "required": [FIELD]}
-        content = {**dict.fromkeys(operation.files, file), "multipart/form-data": {"schema": form}}
-        return {"required": True, "content": content}
+        contents = {**dict.fromkeys(operation.files, file), "multipart/form-data": {"schema": form}}
+        return {"required": True, "content": contents}
     return None

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
 from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
@@ -32,6 +32,11 @@ def _upc(value: str) -> str:
     if not re.fullmatch(r"[0-9]{8,14}", value):
         raise PydanticCustomError("upc", "A UPC or EAN is 8 to 14 digits")
     return value
+
+
+def _whole(value: object) -> object:
+    # JSON has one type of numbers: 3.0 is a whole number. The database and this model distinguish them.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _storable(value: str) -> str:
@@ -75,7 +80,7 @@ Money = Annotated[
         }
     ),
 ]
-Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
+Quantity = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_whole)]
 
 
 _TWO = _described(pattern=r"^[^\x00]*[^\s\x00][^\x00]*[^\s\x00][^\x00]*$")  # two characters remain without the spaces

@@ -26,6 +26,8 @@ from app.openapi.operations import JSON
 _OF_HTTP: Final = {"Connection", "Content-Length", "Content-Type", "Date", "Server", "Transfer-Encoding"}
 """Headers of HTTP itself, which OpenAPI documents do not list."""
 _EVERYWHERE: Final = {name.lower() for name in {*_OF_HTTP, *HEADERS, *TRANSPORT}}
+_CONDITIONS: Final = {"if", "then", "else"}
+"""Keywords whose schemas describe only a part of the object."""
 _LINES: Final = "application/x-ndjson"
 
 
@@ -34,7 +36,7 @@ class Contract:
 
     def __init__(self, document: dict[str, Any], urls: MapAdapter) -> None:
         """Compare with `document`; `urls` finds the route of an address."""
-        self._document, self._urls = document, urls
+        self.document, self._urls = document, urls
         self._components = _closed(document["components"])
         self._validators: dict[str, Draft202012Validator] = {}
 
@@ -56,7 +58,7 @@ class Contract:
             rule, _ = self._urls.match(path, method, return_rule=True)
         except HTTPException:
             return None
-        item: dict[str, Any] = self._document["paths"].get(path_of(rule), {})
+        item: dict[str, Any] = self.document["paths"].get(path_of(rule), {})
         return item.get("get" if method == "HEAD" else method.lower())
 
     def _content_mistakes(self, method: str, content: dict[str, Any], answer: httpx.Response) -> Iterable[str]:
@@ -125,7 +127,7 @@ def _closed(schema: Any) -> Any:  # noqa: ANN401 - any JSON
         return [_closed(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    closed = {name: _closed(value) for name, value in schema.items()}
+    closed = {name: value if name in _CONDITIONS else _closed(value) for name, value in schema.items()}
     if isinstance(schema.get("properties"), dict):
         closed.setdefault("additionalProperties", False)
     return closed
