@@ -16,12 +16,13 @@ from jsonschema_rs import Draft202012Validator
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 
-from app import diagnostics, products
+from app.diagnostics import views as diagnostics
 from app.headers import HEADERS, TRANSPORT
 from app.openapi import describe
 from app.openapi.components import PROBLEM
 from app.openapi.document import path_of
 from app.openapi.operations import JSON
+from app.products import views as products
 
 _OF_HTTP: Final = {"Connection", "Content-Length", "Content-Type", "Date", "Server", "Transfer-Encoding"}
 """Headers of HTTP itself, which OpenAPI documents do not list."""
@@ -95,7 +96,7 @@ class Contract:
 def contract() -> Contract:
     """Return the contract of the application."""
     app = Flask(__name__)
-    app.register_blueprint(products.views.products)
+    app.register_blueprint(products.products)
     app.register_blueprint(diagnostics.diagnostics)
     return Contract(describe(app), app.url_map.bind("app"))
 

@@ -25,15 +25,15 @@ def generated(server: AppServer, tmp_path_factory: pytest.TempPathFactory) -> It
     settings = folder / "settings.yaml"
     settings.write_text("post_hooks: []\n")  # the default ones format the code with ruff
     command = [
-        Path(sys.executable).with_name("openapi-python-client"),
+        str(Path(sys.executable).with_name("openapi-python-client")),
         "generate",
         "--meta",
         "none",
         "--config",
-        settings,
+        str(settings),
     ]
     done = subprocess.run(  # noqa: S603 - our own command
-        [*command, "--path", folder / "openapi.json", "--output-path", folder / _PACKAGE],
+        [*command, "--path", str(folder / "openapi.json"), "--output-path", str(folder / _PACKAGE)],
         capture_output=True, text=True, check=False, timeout=100,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

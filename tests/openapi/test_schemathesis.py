@@ -21,7 +21,7 @@ def test_generated_requests_are_answered_as_documented(
 ) -> None:
     """All checks and all phases, among them sequences of requests along the links, for both kinds of users."""
     caller = request.getfixturevalue(role)
-    command = [Path(sys.executable).with_name("schemathesis"), f"--config-file={_CONFIGURATION}", "run"]
+    command = [str(Path(sys.executable).with_name("schemathesis")), f"--config-file={_CONFIGURATION}", "run"]
     options = ["--checks=all", "--no-color", f"--header=Authorization: Bearer {caller.token}"]
     done = subprocess.run(  # noqa: S603 - our own command
         [*command, f"{server.url}/openapi.json", *options],
