@@ -52,8 +52,9 @@ def request_body(operation_id: str, operation: Operation, schemas: Schemas) -> d
         content = {"schema": schemas.reference(operation.body), **examples.of_request(operation_id)}
         return {"required": True, "content": {JSON: content}}
     if operation.files:
-        file = {"schema": {"type": "string", "contentMediaType": "text/csv"}, **examples.of_request(operation_id)}
+        file: dict[str, Any] = {"schema": {"type": "string", "contentMediaType": "text/csv"}}
         form = {"type": "object", "properties": {FIELD: {"type": "string", "format": "binary"}}, "required": [FIELD]}
         contents = {**dict.fromkeys(operation.files, file), "multipart/form-data": {"schema": form}}
+        contents["text/csv"] = {**file, **examples.of_request(operation_id)}
         return {"required": True, "content": contents}
     return None
