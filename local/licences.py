@@ -24,6 +24,7 @@ TESTS_ONLY: Final = {"psycopg": "LGPL-3.0-only", "psycopg-binary": "LGPL-3.0-onl
 _CLASSIFIERS: Final = {
     "Apache Software License": "Apache-2.0",
     "BSD License": "BSD-3-Clause",
+    "ISC License (ISCL)": "ISC",
     "MIT License": "MIT",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "Python Software Foundation License": "PSF-2.0",

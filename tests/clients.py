@@ -7,6 +7,7 @@ from typing import Any, Final
 import httpx
 
 from local.supabase import SupabaseServer
+from tests.openapi.contract import check_answer
 
 PASSWORD: Final = "correct-horse-battery"
 
@@ -17,8 +18,12 @@ _numbers: Final = itertools.count(1)
 
 
 def client(url: str, **options: Any) -> httpx.Client:  # noqa: ANN401 - passed on to httpx
-    """Return a client of the server at `url`; `options` are those of `httpx.Client`."""
-    return httpx.Client(base_url=url, verify=_NO_AUTHORITIES, timeout=_TIMEOUT, **options)
+    """Return a client of the server at `url`; `options` are those of `httpx.Client`.
+
+    It fails when an answer of the application is not as the OpenAPI document describes.
+    """
+    hooks = {"response": [check_answer]}
+    return httpx.Client(base_url=url, verify=_NO_AUTHORITIES, timeout=_TIMEOUT, event_hooks=hooks, **options)
 
 
 def new_account(supabase: SupabaseServer) -> dict[str, Any]:

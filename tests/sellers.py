@@ -16,6 +16,7 @@ from local.processes import wait_until
 from local.stack import Stack
 from local.supabase import SupabaseServer
 from tests.clients import client, new_account, new_title
+from tests.openapi.contract import check_lines
 
 STATS: Final = "/products/stats/asin-status"
 CACHE_STATUS: Final = "/products/stats/cache-status"
@@ -84,6 +85,7 @@ class Seller:
         answer = self.http.post("/products/import", content=content, headers={"Content-Type": "text/csv"}, params=query)
         assert answer.status_code == 200, answer.text
         assert answer.headers["Content-Type"] == "application/x-ndjson"
+        check_lines(answer)
         return [json.loads(line) for line in answer.text.splitlines()]
 
     def exports(self, **query: str | bool) -> bytes:

@@ -2,10 +2,10 @@
 
 from flask import Flask
 
-from app.desk import adding, dashboard, deals, errors, files, problem_pages, signing_in
+from app.desk import adding, api_docs, dashboard, deals, errors, files, problem_pages, signing_in
 from app.desk.blueprint import desk
 
-__all__ = ["adding", "dashboard", "deals", "errors", "files", "init_app", "problem_pages", "signing_in"]
+__all__ = ["adding", "api_docs", "dashboard", "deals", "errors", "files", "init_app", "problem_pages", "signing_in"]
 
 
 def init_app(app: Flask) -> None:

@@ -80,10 +80,11 @@ def _operation(rule: Rule, method: str, view: Any, schemas: Schemas) -> dict[str
     """Return the operation object of a route."""
     facts = declared(view)
     operation: Operation = facts["operation"]
-    body = request_body(operation, schemas)
+    operation_id = rule.endpoint.rpartition(".")[2]
+    body = request_body(operation_id, operation, schemas)
     described = {"description": operation.description} if operation.description else {}
     return {
-        "operationId": rule.endpoint.rpartition(".")[2],
+        "operationId": operation_id,
         "tags": [operation.tag],
         "summary": operation.summary,
         **described,

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from werkzeug.routing import Rule
 
+from app.openapi import examples
 from app.openapi.operations import JSON, Operation
 from app.openapi.schemas import Schemas
 from app.uploads import FIELD
@@ -40,18 +41,20 @@ def _parameter(schema: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a query parameter. It cannot be null; it is left out instead."""
     choices = [choice for choice in schema.get("anyOf", []) if choice != {"type": "null"}]
     if len(choices) == 1:
-        kept = {name: value for name, value in schema.items() if name != "anyOf"}
+        kept = {name: value for name, value in schema.items() if name != "anyOf" and value is not None}
         return {**choices[0], **kept}
     return schema
 
 
-def request_body(operation: Operation, schemas: Schemas) -> dict[str, Any] | None:
+def request_body(operation_id: str, operation: Operation, schemas: Schemas) -> dict[str, Any] | None:
     """Return the request body of an operation, None if it has none."""
     if operation.body is not None:
-        return {"required": True, "content": {JSON: {"schema": schemas.reference(operation.body)}}}
+        content = {"schema": schemas.reference(operation.body), **examples.of_request(operation_id)}
+        return {"required": True, "content": {JSON: content}}
     if operation.files:
-        file = {"schema": {"type": "string", "contentMediaType": "text/csv"}}
+        file: dict[str, Any] = {"schema": {"type": "string", "contentMediaType": "text/csv"}}
         form = {"type": "object", "properties": {FIELD: {"type": "string", "format": "binary"}}, "required": [FIELD]}
-        content = {**dict.fromkeys(operation.files, file), "multipart/form-data": {"schema": form}}
-        return {"required": True, "content": content}
+        contents = {**dict.fromkeys(operation.files, file), "multipart/form-data": {"schema": form}}
+        contents["text/csv"] = {**file, **examples.of_request(operation_id)}
+        return {"required": True, "content": contents}
     return None

@@ -6,6 +6,7 @@ from typing import Any
 
 from werkzeug.routing import Rule
 
+from app.openapi import examples
 from app.openapi.components import (
     COMMON_HEADERS,
     LIMIT_HEADERS,
@@ -25,6 +26,9 @@ def responses(rule: Rule, method: str, facts: Mapping[str, Any], schemas: Schema
     found = {status: _answer(answer, limited, schemas) for status, answer in operation.answers.items()}
     for status in problem_statuses(rule, method, facts):
         found.setdefault(status, _problem(status, limited, schemas))
+    for status, answer in found.items():
+        for content in answer.get("content", {}).values():
+            content.update(examples.of_answer(rule.endpoint.rpartition(".")[2], status))
     return {str(status): found[status] for status in sorted(found)}
 
 

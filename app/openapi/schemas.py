@@ -22,7 +22,7 @@ class Schemas:
         models = dict.fromkeys(_models(operations))
         self._references, definitions = models_json_schema(list(models), ref_template=_TEMPLATE)
         self.components: dict[str, Any] = {
-            name: _plain(schema) for name, schema in sorted(definitions.get("$defs", {}).items())
+            name: _without(schema, "title", "default") for name, schema in sorted(definitions.get("$defs", {}).items())
         }
 
     def reference(self, model: type[BaseModel]) -> dict[str, Any]:
@@ -33,7 +33,7 @@ class Schemas:
     @staticmethod
     def inline(model: type[BaseModel]) -> dict[str, Any]:
         """Return the schema of `model` itself."""
-        schema: dict[str, Any] = _plain(model.model_json_schema(ref_template=_TEMPLATE))
+        schema: dict[str, Any] = _without(model.model_json_schema(ref_template=_TEMPLATE), "title")
         return schema
 
 
@@ -47,18 +47,20 @@ def _models(operations: Iterable[Operation]) -> Iterable[tuple[type[BaseModel], 
                 yield answer.model, "serialization"
 
 
-def _plain(schema: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Return `schema` without titles, which only repeat the names, and without defaults.
+def _without(schema: Any, *dropped: str) -> Any:  # noqa: ANN401 - any JSON
+    """Return `schema` without the keywords `dropped`.
 
-    A client that is generated from the document sends the defaults. In a body that would overwrite fields: a member
-    that is missing leaves the field as it is.
+    Titles only repeat the names. A client that is generated from the document sends the defaults: in a body that would
+    overwrite fields, because a member that is missing leaves the field as it is.
     """
     if isinstance(schema, list):
-        return [_plain(part) for part in schema]
+        return [_without(part, *dropped) for part in schema]
     if not isinstance(schema, dict):
         return schema
     return {
-        name: {member: _plain(part) for member, part in value.items()} if name == "properties" else _plain(value)
+        name: {member: _without(part, *dropped) for member, part in value.items()}
+        if name == "properties"
+        else _without(value, *dropped)
         for name, value in schema.items()
-        if not (name == "title" and isinstance(value, str)) and name != "default"
+        if name not in dropped
     }

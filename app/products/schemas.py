@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
+from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
@@ -34,6 +34,11 @@ def _upc(value: str) -> str:
     return value
 
 
+def _whole(value: object) -> object:
+    # JSON has one type of numbers: 3.0 is a whole number. The database and this model distinguish them.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _storable(value: str) -> str:
     if "\0" in value:
         raise PydanticCustomError("nul", "The NUL character cannot be stored")
@@ -44,14 +49,41 @@ def _text(*, at_least: int = 0, at_most: int) -> Any:  # noqa: ANN401 - metadata
     return StringConstraints(strip_whitespace=True, min_length=at_least, max_length=at_most)
 
 
+def _described(**schema: str | bool) -> Any:  # noqa: ANN401 - metadata for Annotated
+    """Add to the JSON schema of a type what its validators check in Python."""
+    return Field(json_schema_extra={**schema})
+
+
 Storable = AfterValidator(_storable)
-Asin = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_asin)]
-Upc = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_upc)]
-Title = Annotated[str, _text(at_least=1, at_most=500), Storable]
-Name = Annotated[str, _text(at_most=200), Storable]
-Notes = Annotated[str, _text(at_most=5000), Storable]
-Money = Annotated[Decimal, Field(ge=0, le=MAX_MONEY, decimal_places=2, allow_inf_nan=False)]
-Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
+NoNul = _described(pattern=r"^[^\x00]*$")
+Asin = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True),
+    AfterValidator(_asin),
+    _described(pattern=r"^\s*[A-Za-z0-9]{10}\s*$"),
+]
+Upc = Annotated[
+    str, StringConstraints(strip_whitespace=True), AfterValidator(_upc), _described(pattern=r"^\s*[0-9]{8,14}\s*$")
+]
+Title = Annotated[str, _text(at_least=1, at_most=500), Storable, _described(pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
+Name = Annotated[str, _text(at_most=200), Storable, NoNul]
+Notes = Annotated[str, _text(at_most=5000), Storable, NoNul]
+Money = Annotated[
+    Decimal,
+    Field(ge=0, le=MAX_MONEY, decimal_places=2, allow_inf_nan=False),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": int(MAX_MONEY), "multipleOf": 0.01},
+                {"type": "string", "pattern": r"^(1000000(\.00?)?|[0-9]{1,6}(\.[0-9]{1,2})?)$"},
+            ]
+        }
+    ),
+]
+Quantity = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_whole)]
+
+
+_TWO = _described(pattern=r"^[^\x00]*[^\s\x00][^\x00]*[^\s\x00][^\x00]*$")  # two characters remain without the spaces
 
 
 class _Body(BaseModel):
@@ -100,8 +132,16 @@ class NewProduct(ProductFields, DealFields):
 class BulkAction(_Body):
     """One action on up to 1000 deals. It is applied to all of them or to none."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"action": {"const": "move"}}, "required": ["action"]},
+            "then": {"properties": {"stage": {"type": "string"}}, "required": ["stage"]},
+            "else": {"properties": {"stage": {"type": "null"}}},
+        }
+    )
+
     action: Action
-    deal_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_BULK)]
+    deal_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_BULK), _described(uniqueItems=True)]
     stage: Annotated[Stage | None, Field(validate_default=True)] = None
 
     @field_validator("deal_ids")
@@ -131,7 +171,7 @@ class ListQuery(BaseModel):
     stage: Stage | None = None
     favorite: bool | None = None
     active: bool = True
-    search: Annotated[str, _text(at_least=2, at_most=200), Storable] | None = None
+    search: Annotated[str, _text(at_least=2, at_most=200), Storable, _TWO] | None = None
     sort: Sort = "-created_at"
     limit: int = Field(default=50, ge=1, le=200)
     cursor: str | None = Field(default=None, min_length=1, max_length=4000)

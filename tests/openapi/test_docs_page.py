@@ -1,0 +1,45 @@
+"""The page that shows the OpenAPI document to people, in a real Chromium."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from local.application import AppServer
+from tests.browser import chromium
+
+
+@pytest.fixture
+def page(server: AppServer) -> Iterator[Page]:
+    """Return a page. Any console message, such as a violation of the CSP, or a foreign request fails the test."""
+    complaints: list[str] = []
+    with chromium() as browser, browser.new_context(base_url=server.url) as context:
+        fresh = context.new_page()
+        fresh.on("console", lambda message: complaints.append(message.text))
+        fresh.on("pageerror", lambda error: complaints.append(str(error)))
+        fresh.on("request", lambda request: complaints.append(request.url) if server.url not in request.url else None)
+        yield fresh
+    assert complaints == []
+
+
+def test_the_page_shows_every_operation_and_needs_no_sign_in(page: Page, server: AppServer) -> None:
+    """Each opens to its parameters and answers. A model is one click away."""
+    page.goto("/docs")
+    assert server.url in page.url
+    expect(page.get_by_role("heading", name="Products")).to_be_visible()
+    operation = page.locator("#create_product")
+    expect(operation.locator("table")).to_be_hidden()
+    operation.locator("summary").click()
+    expect(operation.locator("table")).to_contain_text("Conflict")
+    operation.get_by_role("link", name="NewProduct").click()
+    expect(page.locator("#NewProduct")).to_contain_text("multiple_asins")
+    documents = page.request.get("/openapi.json").json()["paths"]
+    shown = page.locator("details.operation[id*=_], #healthz, #readyz, #metrics").count()
+    assert shown == sum(len(item) for item in documents.values())
+
+
+def test_the_page_fits_on_a_phone(page: Page) -> None:
+    """At a width of 390 pixels, nothing makes the page scroll sideways."""
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto("/docs")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
