@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue, RouteCallable
 
 from app.api.checks import JSON, NDJSON, check_request
 from app.api.compression import accept_own_etags, compress
-from app.declarations import declared
+from app.declarations import declare, declared
 
 
 class ApiBlueprint(Blueprint):
@@ -32,6 +32,8 @@ class ApiBlueprint(Blueprint):
     ) -> None:
         """Register a view; see `flask.Blueprint.add_url_rule` and the options of this class."""
         any_accept, is_checked = options.pop("any_accept", False), options.pop("checked", True)
+        if view_func is not None:
+            declare(view_func, any_accept=any_accept)
         if is_checked and view_func is not None:
             operation = declared(view_func)["operation"]
             available = () if any_accept else _media_types(operation)

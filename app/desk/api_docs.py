@@ -39,7 +39,15 @@ def _operations(document: dict[str, Any], tag: str) -> Iterator[dict[str, Any]]:
     for path, item in document["paths"].items():
         for method, operation in item.items():
             if tag in operation["tags"]:
-                yield {**operation, "path": path, "method": method.upper()}
+                parameters = [_resolved(document, parameter) for parameter in operation["parameters"]]
+                yield {**operation, "path": path, "method": method.upper(), "parameters": parameters}
+
+
+def _resolved(document: dict[str, Any], parameter: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameter, or the one in `components` that it refers to."""
+    name = str(parameter.get("$ref", "")).rpartition("/")[2]
+    found: dict[str, Any] = document["components"]["parameters"][name] if name else parameter
+    return found
 
 
 def _members(schema: dict[str, Any]) -> list[Line]:

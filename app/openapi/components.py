@@ -5,9 +5,19 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.problems import Kind
+
 PROBLEM: Final = "application/problem+json"
 
-COMMON_HEADERS: Final = ("X-Request-ID", "Server-Timing", "Cache-Control", "Vary")
+COMMON_HEADERS: Final = (
+    "X-Request-ID",
+    "Server-Timing",
+    "Cache-Control",
+    "Vary",
+    "Content-Encoding",
+    "Access-Control-Allow-Origin",
+    "Access-Control-Expose-Headers",
+)
 """Headers of every answer."""
 
 LIMIT_HEADERS: Final = ("RateLimit-Policy", "RateLimit")
@@ -15,6 +25,7 @@ LIMIT_HEADERS: Final = ("RateLimit-Policy", "RateLimit")
 
 PROBLEM_HEADERS: Final[Mapping[int, tuple[str, ...]]] = {
     401: ("WWW-Authenticate",),
+    412: ("ETag",),
     415: ("Accept", "Accept-Encoding"),
     429: ("Retry-After",),
     503: ("Retry-After",),
@@ -22,14 +33,18 @@ PROBLEM_HEADERS: Final[Mapping[int, tuple[str, ...]]] = {
 """Further headers of problems, by status code."""
 
 _TEXTS: Final = {
+    "Access-Control-Allow-Origin": "The origin of the page that may read the answer (CORS_ORIGINS).",
+    "Access-Control-Expose-Headers": "The headers that this page may read.",
     "Accept": "The media types that the route accepts.",
     "Accept-Encoding": "The content codings that the route accepts: none.",
     "Cache-Control": "How long the answer may be stored.",
     "Cache-Status": "What the cache did (RFC 9211).",
     "Content-Disposition": "The name of the file.",
-    "ETag": "The version of the answer. Send it as If-None-Match to get 304 while the answer is the same.",
-    "Link": 'The address of the next page, with rel="next". It is missing on the last page.',
-    "Location": "The address of the product.",
+    "Content-Encoding": "gzip, for long answers if Accept-Encoding allows it.",
+    "ETag": "The entity tag (RFC 9110, section 8.8.3). It is the same while the answer is the same.",
+    "Link": 'The address of the first page (rel="first") and of the next page, if there is one (rel="next").',
+    "Location": "The address of the deal.",
+    "Preference-Applied": "The part of Prefer that was followed (RFC 7240).",
     "RateLimit": "The requests that are left (draft-ietf-httpapi-ratelimit-headers-10).",
     "RateLimit-Policy": "The rate limit (same draft).",
     "Server-Timing": "Milliseconds spent in the cache and in the database.",
@@ -37,6 +52,28 @@ _TEXTS: Final = {
     "WWW-Authenticate": "How to authenticate, and why the token was refused (RFC 6750).",
     "X-Request-ID": "The id of the request, which its log lines contain.",
 }
+
+
+_REQUEST_HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
+    "Idempotency-Key": (
+        "A random string. A change that is sent again with the same key within 24 hours is made only once.",
+        {"type": "string", "pattern": r'^([!#-+\--:<-\[\]-~]{1,255}|"([!#-\[\]-~]|\\["\\]){1,255}")$'},
+    ),
+    "If-Match": (
+        "Entity tags. The change is made only while the product or deal has one of them.",
+        {"type": "string"},
+    ),
+    "If-None-Match": ("Entity tags that the client has: 304 if the answer has one of them.", {"type": "string"}),
+    "Prefer": ("`count=estimated` adds the total (RFC 7240).", {"type": "string"}),
+}
+
+
+def request_headers() -> dict[str, Any]:
+    """Return the headers of requests by name, as parameter objects."""
+    return {
+        name: {"name": name, "in": "header", "required": False, "description": text, "schema": schema}
+        for name, (text, schema) in _REQUEST_HEADERS.items()
+    }
 
 
 def headers() -> dict[str, Any]:
@@ -86,12 +123,22 @@ class ProblemDocument(BaseModel):
     type: Annotated[
         str, Field(description="URI reference of the kind of problem.", json_schema_extra={"format": "uri-reference"})
     ]
+    kind: Annotated[
+        str, Field(description="The kind of problem.", json_schema_extra={"enum": [kind.slug for kind in Kind]})
+    ]
     title: Annotated[str, Field(description="Name of the kind of problem.")]
     status: Annotated[int, Field(ge=400, le=599, description="The status code.")]
     detail: Annotated[str, Field(description="Explanation of this error, for a person.")]
-    instance: Annotated[str, Field(description="The path of the request.")]
+    instance: Annotated[
+        str, Field(description="The path of the request.", json_schema_extra={"format": "uri-reference"})
+    ]
+    trace_id: Annotated[str, Field(default="", description="The id of the trace, if the request is traced.")]
     errors: Annotated[list[InvalidPart], Field(default=[], description="The invalid parts, at most 100.")]
     errors_omitted: Annotated[int, Field(default=0, ge=1, description="Number of further errors.")]
     violated_policies: Annotated[
         list[str], Field(default=[], alias="violated-policies", description="The rate limits that were exceeded.")
     ]
+    conflict: Annotated[str, Field(default="", description="How the change contradicts another product or deal.")]
+    product_ids: Annotated[list[str], Field(default=[], description="The products that it contradicts.")]
+    current_etag: Annotated[str, Field(default="", description="The present entity tag of the product or deal.")]
+    available: Annotated[list[str], Field(default=[], description="The media types that the address answers with.")]

@@ -8,7 +8,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from app.declarations import declared
-from app.openapi.components import headers, security_schemes
+from app.openapi.components import headers, request_headers, security_schemes
 from app.openapi.operations import Operation
 from app.openapi.requests import parameters, request_body, security
 from app.openapi.responses import responses
@@ -52,6 +52,7 @@ def describe(app: Flask) -> dict[str, Any]:
         "components": {
             "schemas": schemas.components,
             "headers": headers(),
+            "parameters": request_headers(),
             "securitySchemes": security_schemes(cookie=app.config["SESSION_COOKIE_NAME"]),
         },
     }

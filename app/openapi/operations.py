@@ -64,6 +64,7 @@ class Operation:
         body: model of the request body.
         query: model of the query string.
         files: media types of the file that the request body is.
+        headers: names of the request headers that the view reads; see `app.openapi.components`.
 
     """
 
@@ -75,6 +76,7 @@ class Operation:
     body: type[BaseModel] | None
     query: type[BaseModel] | None
     files: Sequence[str]
+    headers: Sequence[str]
 
 
 def operation(
@@ -83,6 +85,7 @@ def operation(
     answers: Mapping[int, Answer],
     problems: Sequence[int] = (),
     files: Sequence[str] = (),
+    headers: Sequence[str] = (),
     **facts: object,
 ) -> Callable[[View], View]:
     """Declare the operation of a view, and parse the request as the annotations of the view say.
@@ -104,6 +107,7 @@ def operation(
             body=models.get("body"),
             query=models.get("query"),
             files=files,
+            headers=headers,
         )
         return declare(_parsing(view, models) if models else view, operation=made, **facts)
 

@@ -24,7 +24,7 @@ def security(caller: str | None, method: str) -> list[dict[str, list[str]]]:
 
 
 def parameters(rule: Rule, operation: Operation, schemas: Schemas) -> list[dict[str, Any]]:
-    """Return the parameters of the path, which are all UUIDs, and those of the query."""
+    """Return the parameters of the path, which are all UUIDs, those of the query, and the headers."""
     found: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
         for name in sorted(rule.arguments)
@@ -34,7 +34,7 @@ def parameters(rule: Rule, operation: Operation, schemas: Schemas) -> list[dict[
         required = schema.get("required", [])
         for name, member in schema["properties"].items():
             found.append({"name": name, "in": "query", "required": name in required, "schema": _parameter(member)})
-    return found
+    return [*found, *({"$ref": f"#/components/parameters/{name}"} for name in operation.headers)]
 
 
 def _parameter(schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The parts of the document that describe responses."""
 
 from collections.abc import Iterable, Mapping
-from http import HTTPStatus
 from typing import Any
 
 from werkzeug.routing import Rule
@@ -17,6 +16,7 @@ from app.openapi.components import (
 from app.openapi.operations import JSON, Answer, Operation
 from app.openapi.requests import SAFE
 from app.openapi.schemas import Schemas
+from app.problems import Kind
 
 
 def responses(rule: Rule, method: str, facts: Mapping[str, Any], schemas: Schemas) -> dict[str, Any]:
@@ -36,7 +36,9 @@ def problem_statuses(rule: Rule, method: str, facts: Mapping[str, Any]) -> set[i
     """Return the status codes of the problems of a route: its own, and those that follow from its decorators."""
     operation: Operation = facts["operation"]
     caller = facts.get("caller")
-    found = {*operation.problems, 500}
+    found = {*operation.problems, 422, 500}
+    if not facts.get("any_accept"):
+        found |= {406}
     if caller not in {None, "anyone"}:
         found |= {401, 503}
     if caller in {"operator", "scraper"} or (caller == "user" and method not in SAFE):
@@ -44,9 +46,11 @@ def problem_statuses(rule: Rule, method: str, facts: Mapping[str, Any]) -> set[i
     if facts.get("limited"):
         found |= {429}
     if operation.body or operation.files:
-        found |= {400, 413, 415, 422}
-    if operation.query:
-        found |= {422}
+        found |= {400, 413, 415}
+    if "Idempotency-Key" in operation.headers:
+        found |= {400}
+    if "If-Match" in operation.headers:
+        found |= {412}
     if rule.arguments:
         found |= {404}
     return found
@@ -77,7 +81,7 @@ def _content(answer: Answer, schemas: Schemas) -> dict[str, Any]:
 
 def _problem(status: int, limited: Iterable[str], schemas: Schemas) -> dict[str, Any]:
     return {
-        "description": HTTPStatus(status).phrase,
+        "description": " ".join(f"`{kind.slug}`: {kind.meaning}" for kind in Kind if kind.status == status),
         "headers": _headers([*COMMON_HEADERS, *limited, *PROBLEM_HEADERS.get(status, ())]),
         "content": {PROBLEM: {"schema": schemas.reference(ProblemDocument)}},
     }

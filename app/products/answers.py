@@ -51,12 +51,14 @@ class ListedDeal(Deal):
     """A deal with its product."""
 
     product: Product
+    etag: Annotated[str, Field(description="The entity tag of the deal and its product, without quotes.")]
 
 
 class ProductWithDeals(Product):
     """A product with all its deals, oldest first. Deleted deals are included."""
 
     deals: list[Deal]
+    etag: Annotated[str, Field(description="The entity tag of the product and its deals, without quotes.")]
 
 
 class DealPage(BaseModel):
@@ -64,6 +66,11 @@ class DealPage(BaseModel):
 
     items: list[ListedDeal]
     next_cursor: Annotated[str | None, Field(description="The `cursor` of the next page; null on the last page.")]
+    total: Annotated[
+        int,
+        Field(default=0, ge=0, description="Number of deals in the list, at most 10000. Only if `Prefer` asks for it."),
+    ]
+    total_is_exact: Annotated[bool, Field(default=True, description="False if the list has more deals than `total`.")]
 
 
 class BulkResult(BaseModel):

@@ -52,7 +52,8 @@ def _idempotency_key(header: str) -> str:
 def _if_match() -> tuple[str, ...]:
     """Return the tags of If-Match in a fixed order. Weak ones are left out: they never match (RFC 9110 §13.1.1)."""
     given = request.if_match
-    return ("*",) if given.star_tag else tuple(sorted(set(given.as_set()) - {"*"}))
+    # Werkzeug returns None for the tag "", which no document has.
+    return ("*",) if given.star_tag else tuple(sorted({tag for tag in given.as_set() if tag and tag != "*"}))
 
 
 def own_repository(user_id: str) -> Repository:

@@ -25,6 +25,7 @@ products = ApiBlueprint("products", __name__, url_prefix="/products")
 _DEAL = {"deal_id": "$response.body#/id"}
 _PRODUCT = {"product_id": "$response.body#/product_id"}
 _OF_A_DEAL = {
+    "deal": Link("get_deal", _DEAL),
     "product": Link("get_product", _PRODUCT),
     "change_product": Link("update_product", _PRODUCT),
     "change": Link("update_deal", _DEAL),
@@ -34,6 +35,8 @@ _OF_A_PRODUCT = {
     "product": Link("get_product", {"product_id": "$response.body#/id"}),
     "change": Link("update_product", {"product_id": "$response.body#/id"}),
 }
+_KEY = ("Idempotency-Key",)
+_CONDITIONS = (*_KEY, "If-Match")
 _UNCHANGED = Answer("The client already has it.", media_type="", headers=["ETag"])
 _NEXT_PAGE = {"next": Link("list_products", {"cursor": "$response.body#/next_cursor"})}
 
@@ -42,7 +45,11 @@ _NEXT_PAGE = {"next": Link("list_products", {"cursor": "$response.body#/next_cur
 @login_required
 @operation(
     "Products",
-    answers={200: Answer("The page.", DealPage, headers=["ETag", "Link"], links=_NEXT_PAGE), 304: _UNCHANGED},
+    answers={
+        200: Answer("The page.", DealPage, headers=["ETag", "Link", "Preference-Applied"], links=_NEXT_PAGE),
+        304: Answer("The client already has it.", media_type="", headers=["ETag", "Link", "Preference-Applied"]),
+    },
+    headers=("If-None-Match", "Prefer"),
 )
 def list_products(query: ListQuery) -> ResponseReturnValue:
     """Return one page of deals with their products."""
@@ -59,6 +66,7 @@ def list_products(query: ListQuery) -> ResponseReturnValue:
         200: Answer("The deal that existed, as it is now.", ListedDeal, headers=["ETag", "Location"], links=_OF_A_DEAL),
     },
     problems=[409],
+    headers=_KEY,
 )
 def create_product(body: NewProduct) -> ResponseReturnValue:
     """Create a product and its deal, or update the deal if it already exists."""
@@ -74,6 +82,7 @@ def create_product(body: NewProduct) -> ResponseReturnValue:
 @operation(
     "Products",
     answers={200: Answer("The product.", ProductWithDeals, headers=["ETag"], links=_OF_A_PRODUCT), 304: _UNCHANGED},
+    headers=("If-None-Match",),
 )
 def get_product(product_id: UUID) -> ResponseReturnValue:
     """Return one product with its deals."""
@@ -86,7 +95,8 @@ def get_product(product_id: UUID) -> ResponseReturnValue:
 @operation(
     "Products",
     answers={200: Answer("The product as it is now.", ProductWithDeals, headers=["ETag"], links=_OF_A_PRODUCT)},
-    problems=[409, 412],
+    problems=[409],
+    headers=_CONDITIONS,
 )
 def update_product(product_id: UUID, body: ProductFields) -> ResponseReturnValue:
     """Change fields of a product. A new ASIN changes its status."""
@@ -98,7 +108,9 @@ def update_product(product_id: UUID, body: ProductFields) -> ResponseReturnValue
 @products.get("/deal/<uuid:deal_id>")
 @login_required
 @operation(
-    "Products", answers={200: Answer("The deal.", ListedDeal, headers=["ETag"], links=_OF_A_DEAL), 304: _UNCHANGED}
+    "Products",
+    answers={200: Answer("The deal.", ListedDeal, headers=["ETag"], links=_OF_A_DEAL), 304: _UNCHANGED},
+    headers=("If-None-Match",),
 )
 def get_deal(deal_id: UUID) -> ResponseReturnValue:
     """Return one deal with its product, also a deleted deal."""
@@ -111,7 +123,8 @@ def get_deal(deal_id: UUID) -> ResponseReturnValue:
 @operation(
     "Products",
     answers={200: Answer("The deal as it is now.", ListedDeal, headers=["ETag"], links=_OF_A_DEAL)},
-    problems=[409, 410, 412],
+    problems=[409, 410],
+    headers=_CONDITIONS,
 )
 def update_deal(deal_id: UUID, body: DealFields) -> ResponseReturnValue:
     """Change fields of a deal. A deleted deal must be restored first."""
@@ -123,7 +136,7 @@ def update_deal(deal_id: UUID, body: DealFields) -> ResponseReturnValue:
 @products.delete("/deal/<uuid:deal_id>")
 @login_required
 @limited(WRITES)
-@operation("Products", answers={204: Answer("The deal is deleted.", media_type="")}, problems=[412])
+@operation("Products", answers={204: Answer("The deal is deleted.", media_type="")}, headers=_CONDITIONS)
 def delete_deal(deal_id: UUID, query: DeleteQuery) -> ResponseReturnValue:
     """Delete a deal, or with `?hard=true` remove it permanently."""
     repository = changing_repository()
@@ -141,6 +154,7 @@ def delete_deal(deal_id: UUID, query: DeleteQuery) -> ResponseReturnValue:
     "Products",
     answers={200: Answer("The action was applied to all deals.", BulkResult)},
     problems=[404, 410],
+    headers=_KEY,
 )
 def bulk_action(body: BulkAction) -> ResponseReturnValue:
     """Apply one action to many deals, to all or to none."""
@@ -157,6 +171,7 @@ def bulk_action(body: BulkAction) -> ResponseReturnValue:
         200: Answer("The breakdown.", AsinStatusCounts, headers=["Cache-Status", "ETag"]),
         304: Answer("The client already has it.", media_type="", headers=["Cache-Status", "ETag"]),
     },
+    headers=("If-None-Match",),
     caller="user",
 )
 def asin_status() -> ResponseReturnValue:

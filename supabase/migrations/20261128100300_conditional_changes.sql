@@ -27,7 +27,8 @@ create function private.require_match(p_if_match text[], p_etag text) returns vo
     language plpgsql immutable set search_path = ''
 as $$
 begin
-    if p_etag <> all (p_if_match) and '*' <> all (p_if_match) then
+    -- The comparison with an empty array is true, also for a null.
+    if p_etag is not null and p_etag <> all (p_if_match) and '*' <> all (p_if_match) then
         raise sqlstate 'PT412' using
             message = 'It was changed after you read it; nothing was changed.',
             detail = p_etag,

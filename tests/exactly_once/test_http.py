@@ -141,11 +141,12 @@ def test_the_tag_of_a_changed_deal_allows_the_next_change(seller: Seller) -> Non
 
 def test_if_match_is_ignored_where_there_is_nothing_to_compare(seller: Seller) -> None:
     """An unknown deal is 404, a deleted one is 410, and POST does not compare."""
-    headers = {"If-Match": _STALE}
-    deal = seller.http.post("/products", json={"title": "Lamp"}, headers=headers).json()
+    deal = seller.http.post("/products", json={"title": "Lamp"}, headers={"If-Match": _STALE}).json()
     seller.deletes(deal["id"])
     for deal_id, status in ((_UNKNOWN_ID, 404), (deal["id"], 410)):
-        problem(seller.http.patch(f"/products/deal/{deal_id}", json={"notes": "x"}, headers=headers), status)
+        for given in (_STALE, f"W/{_STALE}", '""'):
+            headers = {"If-Match": given}
+            problem(seller.http.patch(f"/products/deal/{deal_id}", json={"notes": "x"}, headers=headers), status)
     assert seller.bulk("restore", deal["id"]).is_success
     assert seller.http.delete(f"/products/deal/{deal['id']}", headers={"If-Match": "*"}).status_code == 204
 

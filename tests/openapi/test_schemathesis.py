@@ -1,5 +1,6 @@
 """schemathesis finds no difference between the OpenAPI document and the running application."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,10 +8,16 @@ from typing import Final
 
 import pytest
 
+from local import ROOT
 from local.application import AppServer
 
 _CONFIGURATION: Final = Path(__file__).with_name("schemathesis.toml")
 _TIMEOUT: Final = 1500  # seconds
+_ENVIRONMENT: Final = {
+    **os.environ,
+    "PYTHONPATH": str(ROOT),
+    "SCHEMATHESIS_HOOKS": "tests.openapi.schemathesis_hooks",
+}
 
 
 @pytest.mark.proof
@@ -25,6 +32,6 @@ def test_generated_requests_are_answered_as_documented(
     options = ["--checks=all", "--no-color", f"--header=Authorization: Bearer {caller.token}"]
     done = subprocess.run(  # noqa: S603 - our own command
         [*command, f"{server.url}/openapi.json", *options],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=_TIMEOUT,
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=_TIMEOUT, env=_ENVIRONMENT,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
