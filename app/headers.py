@@ -45,7 +45,7 @@ def _completing(application: "WSGIApplication", headers: dict[str, str]) -> "WSG
                     given.append(header)  # noqa: PERF401 - a comprehension would be one more call
             given += response_headers(environ)
             if request := environ.get("werkzeug.request"):  # Flask removes it before gunicorn counts the request
-                environ[RULE] = request.url_rule
+                environ[RULE] = getattr(request, "url_rule", None)
             return start_response(status, given, *error)
 
         return application(environ, start)

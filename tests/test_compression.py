@@ -9,11 +9,13 @@ import pytest
 from flask import Flask, Response, make_response, request
 
 from app.api import ApiBlueprint
+from app.openapi import Answer, operation
 from tests.sellers import STATS, Seller
 from tests.visitors import Visitor
 
 _IDENTITY: Final = {"Accept-Encoding": "identity"}
 _LONG: Final = "word " * 1000
+_DECLARED: Final = operation("Tests", answers={200: Answer("A text.", media_type="text/plain")})
 
 
 def test_a_long_list_is_compressed(seller: Seller) -> None:
@@ -72,6 +74,7 @@ def small_app() -> Flask:
     app, api = Flask(__name__), ApiBlueprint("api", __name__)
 
     @api.get("/long/<strength>")
+    @_DECLARED
     def long(strength: str) -> Response:
         response = make_response(_LONG)
         response.set_etag("abc", weak=strength == "weak")
@@ -110,7 +113,7 @@ def test_the_parts_of_a_stream_are_not_delayed(small_app: Flask) -> None:
             closed.append("stream")
 
     api = ApiBlueprint("streams", __name__)
-    api.add_url_rule("/stream", view_func=lambda: Response(produce()))
+    api.add_url_rule("/stream", view_func=_DECLARED(lambda: Response(produce())))
     small_app.register_blueprint(api)
     answer = small_app.test_client().get("/stream", headers={"Accept-Encoding": "gzip"}, buffered=False)
     chunks, coder = iter(answer.iter_encoded()), zlib.decompressobj(16 + zlib.MAX_WBITS)

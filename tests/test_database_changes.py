@@ -64,7 +64,8 @@ def test_changing_a_deal_writes_only_the_given_fields(alice: Caller) -> None:
     entry = alice.creates(deal={"supplier": "Acme", "buy_cost": "5", "moq": 2, "notes": "n"})
     changes = {"supplier": "ACME", "buy_cost": None, "stage": "received", "favorite": True}
     changed = alice.changes("update_deal", p_deal_id=entry["id"], p_changes=changes)
-    assert changed == {**entry, **changes, "updated_at": changed["updated_at"]}
+    assert changed == {**entry, **changes, **{name: changed[name] for name in ("updated_at", "etag")}}
+    assert changed["etag"] != entry["etag"]
     assert changed["updated_at"] > entry["updated_at"]
 
 

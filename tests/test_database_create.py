@@ -27,7 +27,7 @@ def test_a_new_deal_is_returned_as_its_list_entry(alice: Caller) -> None:
     shown = {key: entry["product"].pop(key) for key in ("id", "created_at", "updated_at")}
     assert entry.pop("product") == {**product, "asin_status": "asin_found"}
     assert entry.pop("product_id") == shown["id"]
-    assert {"id", "created_at", "updated_at"} == entry.keys() - deal.keys() - {"active", "deleted_at"}
+    assert {"id", "created_at", "updated_at", "etag"} == entry.keys() - deal.keys() - {"active", "deleted_at"}
     assert {key: entry[key] for key in deal} == {**deal, "buy_cost": "12.50"}
     assert (entry["active"], entry["deleted_at"]) == (True, None)
 

@@ -144,11 +144,17 @@ def test_an_unknown_path_is_a_problem_document(seller_of_module: Seller, path: s
                          ("GET", f"/products/{_UNKNOWN_ID}"), ("DELETE", f"/products/deal/{_UNKNOWN_ID}"), *_WITH_BODY],
 )  # fmt: skip
 def test_requests_without_a_valid_token_are_refused(server: AppServer, method: str, path: str) -> None:
-    """401 with a challenge, before the body is read. A token in the query string is ignored."""
+    """401 with a challenge, before the body is read."""
     for headers in ({}, {"Authorization": "Bearer x.y.z"}, {"Authorization": "Basic dTpw"}):
-        answer = httpx.request(method, f"{server.url}{path}", headers=headers, params={"access_token": "x"})
+        answer = httpx.request(method, f"{server.url}{path}", headers=headers)
         problem(answer, 401)
         assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="asin-desk"')
+
+
+def test_a_token_in_the_query_string_is_refused(server: AppServer, seller: Seller) -> None:
+    """Addresses are logged and shared, so they must not contain credentials."""
+    for path, status in (("/products", 401), (STATS, 422)):
+        problem(httpx.get(f"{server.url}{path}", params={"access_token": seller.token}), status)
 
 
 def test_a_request_cut_off_in_its_body_changes_nothing(server: AppServer, seller: Seller) -> None:

@@ -49,7 +49,9 @@ class Traced:
         self.answer = self._app.test_client().open(path, method=method, headers=given, data=body)
         assert self.answer.get_data()
         self.answer.close()
-        spans = sorted(self._memory.get_finished_spans(), key=lambda span: span.start_time or 0)
+        # Circuit breakers of other applications in this process ping their servers, each in a trace of its own.
+        spans = [span for span in self._memory.get_finished_spans() if (span.name, span.parent) != ("PING", None)]
+        spans.sort(key=lambda span: span.start_time or 0)
         (request,) = [span for span in spans if span.kind is SpanKind.SERVER]
         return request, [span for span in spans if span is not request]
 

@@ -34,9 +34,14 @@ def _upc(value: str) -> str:
     return value
 
 
-def _whole(value: object) -> object:
+def _whole(value: object, info: ValidationInfo) -> object:
     # JSON has one type of numbers: 3.0 is a whole number. The database and this model distinguish them.
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    # A form contains text only. The model is strict, so it would refuse this text after a validator of ours.
+    if info.mode != "json" and isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,9}\s*", value, re.ASCII):
+        return int(value)
+    return value
 
 
 def _storable(value: str) -> str:
