@@ -26,6 +26,9 @@ LOG_LINES: Final = (
 )
 """The beginnings of log lines that the documents quote."""
 
+PAGES_FOR_CLIENTS: Final = ("desk.dashboard", "desk.api_docs", "desk.problem_kinds", "desk.problem_kind")
+"""The pages of the desk that the API reference lists."""
+
 _CODE_BLOCK: Final = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -57,6 +60,11 @@ def anchors(document: Path) -> set[str]:
         slug = re.sub(r"[^\w\- ]", "", shown.lower()).replace(" ", "-")
         found.append(f"{slug}-{found.count(slug)}" if slug in found else slug)
     return set(found)
+
+
+def endpoints_of_the_api_reference() -> list[str]:
+    """Return the method and path of each row in the table of endpoints."""
+    return re.findall(r"^\| `([A-Z]+ /[^`]*)` \|", text_of("api.md").partition("## Identity")[0], re.MULTILINE)
 
 
 def assert_lists(page: str, listed: Collection[str], wanted: set[str]) -> None:
@@ -124,16 +132,15 @@ def test_the_configuration_lists_every_setting_with_its_default() -> None:
 
 
 def test_the_api_reference_lists_every_endpoint() -> None:
-    """The routes of the API and of the diagnostics, with their methods."""
+    """The routes of the API, of the diagnostics and of the descriptions, with their methods."""
     settings = Settings.model_validate({"supabase_url": "https://project.supabase.co", "supabase_key": "publishable"})
-    listed = set(re.findall(r"`([A-Z]+ /[^`]*)`", text_of("api.md").partition("## Identity")[0]))
     served = {
-        method + " " + re.sub(r"<\w+:\w+>", "<id>", rule.rule)
+        method + " " + re.sub(r"<\w+:\w+>", "<id>", rule.rule).replace("<slug>", "<kind>")
         for rule in create_app(settings).url_map.iter_rules()
-        if rule.endpoint.startswith(("products.", "diagnostics."))
+        if rule.endpoint.startswith(("products.", "diagnostics.", "description.")) or rule.endpoint in PAGES_FOR_CLIENTS
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
-    assert_lists("api.md", listed - {"GET /"}, served)
+    assert_lists("api.md", endpoints_of_the_api_reference(), served)
 
 
 def test_the_engine_page_installs_the_pinned_versions() -> None:
