@@ -2,6 +2,7 @@
 
 from app.api.blueprint import ApiBlueprint
 from app.api.checks import ANY_OR_JSON, check_request
+from app.api.compression import accept_own_etags, compress
 from app.api.preferences import preference
 
-__all__ = ["ANY_OR_JSON", "ApiBlueprint", "check_request", "preference"]
+__all__ = ["ANY_OR_JSON", "ApiBlueprint", "accept_own_etags", "check_request", "compress", "preference"]

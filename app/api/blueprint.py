@@ -56,7 +56,8 @@ def _checked(view: RouteCallable, available: Sequence[str], *, takes_query: bool
         response = make_response(view(**arguments))
         if response.status_code == 204:
             del response.headers["Content-Type"]  # there is no content (RFC 9110 §8.3)
-        response.vary.add("Accept")
+        if available:
+            response.vary.add("Accept")
         compress(response)
         return response
 

@@ -28,7 +28,8 @@ def check_request(available: Sequence[str] = (JSON,), *, takes_query: bool = Fal
     accepted = parse_accept_header(request.headers.get("Accept", "").replace("q=.", "q=0."), MIMEAccept)
     if available and accepted.provided and not any(_allows(accepted, media_type) for media_type in available):
         listed = ", ".join(available)
-        raise Problem(Kind.NOT_ACCEPTABLE, f"This address answers with {listed}.", available=list(available))
+        wanted = f"This address answers with {listed}."
+        raise Problem(Kind.NOT_ACCEPTABLE, wanted, headers={"Vary": "Accept"}, available=list(available))
     if not takes_query and request.args:
         errors = [FieldError(pointer(name), "There is no such parameter") for name in request.args]
         raise Problem(Kind.INVALID_PARAMETERS, "This address has no query parameters.", errors=errors)

@@ -6,6 +6,7 @@ from typing import Final
 
 from flask import Blueprint, Response, current_app, request
 
+from app.api import accept_own_etags, compress
 from app.openapi.document import describe
 
 description = Blueprint("description", __name__)
@@ -16,11 +17,13 @@ _KEY: Final = "openapi"
 @description.get("/openapi.json")
 def openapi() -> Response:
     """Return the OpenAPI document, or 304 if the client already has it."""
+    accept_own_etags()
     body = document_json()
     response = Response(body, mimetype="application/json")
     response.headers["Cache-Control"] = "no-cache"
     response.set_etag(hashlib.sha256(body).hexdigest()[:32])
     response.make_conditional(request)
+    compress(response)
     return response
 
 
