@@ -1,9 +1,12 @@
 """Wording of the desk: labels of statuses and stages, dates, amounts, and the source of the numbers."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Final, get_args
+
+from markupsafe import Markup, escape
 
 from app.caching import Answer, Outcome
 from app.products.breakdown import AsinStats
@@ -61,3 +64,9 @@ def day(moment: str) -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, whose plural ends in s."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def marked_up(text: str) -> Markup:
+    """Return a text of the API description as HTML: `code` between backticks, and one line for each item of a list."""
+    lines = (line.removeprefix("- ") for line in str(escape(text)).splitlines())
+    return Markup("<br>".join(re.sub(r"`([^`]+)`", r"<code>\1</code>", line) for line in lines))  # noqa: S704 - escaped above

@@ -81,7 +81,7 @@ def _content(answer: Answer, schemas: Schemas) -> dict[str, Any]:
 
 def _problem(status: int, limited: Iterable[str], schemas: Schemas) -> dict[str, Any]:
     return {
-        "description": " ".join(f"`{kind.slug}`: {kind.meaning}" for kind in Kind if kind.status == status),
+        "description": "\n".join(f"- `{kind.slug}`: {kind.meaning}" for kind in Kind if kind.status == status),
         "headers": _headers([*COMMON_HEADERS, *limited, *PROBLEM_HEADERS.get(status, ())]),
         "content": {PROBLEM: {"schema": schemas.reference(ProblemDocument)}},
     }
