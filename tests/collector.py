@@ -1,16 +1,15 @@
 """An OpenTelemetry collector: it receives spans over HTTP, as the exporter of a process sends them."""
 
-import threading
 from collections import defaultdict
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
+from http.server import BaseHTTPRequestHandler
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+
+from tests.loopback import LoopbackServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +24,13 @@ class ReceivedSpan:
     service: str
 
 
-class Collector:
-    """Receives spans on a free port. Use it as a context manager."""
+class Collector(LoopbackServer):
+    """Receives spans. `url` is the value of OTEL_EXPORTER_OTLP_ENDPOINT. Use it as a context manager."""
 
     def __init__(self) -> None:
         """Listen; `spans` are those received so far, in order of arrival."""
         self.spans: list[ReceivedSpan] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-
-    @property
-    def url(self) -> str:
-        """The value of OTEL_EXPORTER_OTLP_ENDPOINT."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        super().__init__(self._handler())
 
     def traces(self) -> dict[str, list[ReceivedSpan]]:
         """Return the received spans by trace id."""
@@ -45,19 +38,6 @@ class Collector:
         for span in list(self.spans):
             found[span.trace].append(span)
         return found
-
-    def __enter__(self) -> Self:
-        """Start."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         collector = self

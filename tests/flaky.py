@@ -1,13 +1,13 @@
 """A proxy in front of a server that answers some requests itself, as an overloaded gateway does, and records all."""
 
-import threading
 import time
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Final, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Final
 from urllib.parse import urlsplit
+
+from tests.loopback import LoopbackServer
 
 _SECONDS: Final = 30.0
 _NOT_FORWARDED: Final = {"accept-encoding", "connection", "host"}
@@ -39,7 +39,7 @@ class Arrival:
     at: float
 
 
-class FlakyProxy:
+class FlakyProxy(LoopbackServer):
     """Forwards requests to `upstream`. Use it as a context manager.
 
     `planned` has for each "METHOD path" what happens to the next requests, in order; None forwards the request.
@@ -50,26 +50,7 @@ class FlakyProxy:
         """Listen on a free port."""
         self.planned: dict[str, list[Interference | None]] = {}
         self.arrivals: list[Arrival] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler(urlsplit(upstream).netloc))
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-
-    @property
-    def url(self) -> str:
-        """The URL of the proxy."""
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        """Start."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(self._handler(urlsplit(upstream).netloc))
 
     def _interference(self, method: str, path: str) -> Interference | None:
         planned = self.planned.get(f"{method} {path}")

@@ -1,13 +1,13 @@
 """A proxy between the app and Supabase that can drop or corrupt answers: real faults on a real connection."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Final, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Final
 from urllib.parse import urlsplit
+
+from tests.loopback import LoopbackServer
 
 _SECONDS: Final = 30.0
 
@@ -69,37 +69,14 @@ FAULTS: Final = {
 """Faulty answers by name. The app must treat each as a failure of the database."""
 
 
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 128  # with the default of 5, some concurrent callers wait for seconds, as if the database hung
-
-
-class SupabaseProxy:
+class SupabaseProxy(LoopbackServer):
     """Forwards every request to the Supabase at `upstream`, or applies `fault`. Use it as a context manager."""
 
     def __init__(self, upstream: str) -> None:
         """Listen on a free port, without a fault. `received` stores the headers of each call."""
         self.fault: Fault | None = None
         self.received: list[dict[str, str]] = []
-        self._server = _Server(("127.0.0.1", 0), self._handler(urlsplit(upstream).netloc))
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-
-    @property
-    def url(self) -> str:
-        """The URL of the proxy."""
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        """Start."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(self._handler(urlsplit(upstream).netloc))
 
     def _handler(self, upstream: str) -> type[BaseHTTPRequestHandler]:
         proxy = self

@@ -168,7 +168,7 @@ def test_the_count_detects_changes_without_a_key(start_system: StartSystem, rng:
             def repeats() -> bool:
                 next(numbers)
                 sent = send_request(system.server.port, sellers[0].token, "PATCH", path, {"notes": "x"})
-                assert sent.status == 200 or "send an Idempotency-Key" in sent.document["detail"]
+                assert sent.status == 200 or "may have happened" in sent.document["detail"]
                 return lost["answers"] > 0
 
             assert wait_until(repeats, seconds=30)
