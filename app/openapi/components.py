@@ -130,7 +130,12 @@ class ProblemDocument(BaseModel):
     status: Annotated[int, Field(ge=400, le=599, description="The status code.")]
     detail: Annotated[str, Field(description="Explanation of this error, for a person.")]
     instance: Annotated[
-        str, Field(description="The path of the request.", json_schema_extra={"format": "uri-reference"})
+        str,
+        Field(
+            default="",
+            description="The path of the request. Missing if the server could not read the request.",
+            json_schema_extra={"format": "uri-reference"},
+        ),
     ]
     trace_id: Annotated[str, Field(default="", description="The id of the trace, if the request is traced.")]
     errors: Annotated[list[InvalidPart], Field(default=[], description="The invalid parts, at most 100.")]

@@ -47,6 +47,8 @@ def problem_statuses(rule: Rule, method: str, facts: Mapping[str, Any]) -> set[i
         found |= {429}
     if operation.body or operation.files:
         found |= {400, 413, 415}
+    if operation.query:
+        found |= {414}  # the server refuses it before the application sees the values
     if "Idempotency-Key" in operation.headers:
         found |= {400}
     if "If-Match" in operation.headers:
