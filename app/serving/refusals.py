@@ -13,17 +13,17 @@ from app.metrics.catalogue import REFUSED_REQUESTS
 __all__ = ["refusal", "status_of"]
 
 _KINDS: Final = {
-    400: "bad-request",
-    403: "forbidden",
-    408: "request-timeout",
-    414: "address-too-long",
-    417: "expectation-failed",
-    431: "headers-too-large",
-    500: "internal-error",
-    501: "not-implemented",
-    503: "unavailable",
+    400: ("bad-request", "Bad request"),
+    403: ("forbidden", "Forbidden"),
+    408: ("request-timeout", "Request timeout"),
+    414: ("address-too-long", "Address too long"),
+    417: ("expectation-failed", "Expectation failed"),
+    431: ("headers-too-large", "Headers too large"),
+    500: ("internal-error", "Internal error"),
+    501: ("not-implemented", "Not implemented"),
+    503: ("unavailable", "Temporarily unavailable"),
 }
-"""Kinds of problems (app.problems.kinds), named here because this package imports nothing of the application."""
+"""Kinds of problems and their titles (app.problems.kinds). This package does not import those of the application."""
 _DETAILS: Final = {
     400: "The request is not valid HTTP, or ended early.",
     403: "This connection is not allowed.",
@@ -61,11 +61,11 @@ def refusal(status: int) -> tuple[str, bytes]:
     """
     REFUSED_REQUESTS.add(1, str(status))
     identifier, phrase = secrets.token_hex(8), HTTPStatus(status).phrase
-    kind = _KINDS[status]
+    kind, title = _KINDS[status]
     document = {
         "type": f"/problems/{kind}",
         "kind": kind,
-        "title": phrase,
+        "title": title,
         "status": status,
         "detail": _DETAILS[status],
     }

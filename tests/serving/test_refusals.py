@@ -56,7 +56,7 @@ def _is_problem(reply: Reply, status: int) -> None:
     document = reply.document()
     kind = next(kind for kind in Kind if kind.slug == document["kind"])
     assert (document["type"], document["status"], kind.status) == (kind.type, status, status)
-    assert document["title"]
+    assert document["title"] == kind.title
     assert document["detail"]
     assert _MARK not in str(reply.fields.items()) + reply.body.decode()
 
