@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from local import ROOT
 from local.npm import NODE
@@ -31,6 +31,19 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def clean_page(browser: Browser, url: str) -> Iterator[Page]:
+    """Open a page of a new profile. Any console message, page error or foreign request fails the test at the end."""
+    complaints: list[str] = []
+    with browser.new_context(base_url=url) as context:
+        fresh = context.new_page()
+        fresh.on("console", lambda message: complaints.append(message.text))
+        fresh.on("pageerror", lambda error: complaints.append(str(error)))
+        fresh.on("request", lambda request: complaints.append(request.url) if url not in request.url else None)
+        yield fresh
+    assert complaints == []
 
 
 def _executable() -> Path | None:

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 from redis import Redis
 
 from local.application import AppServer
-from tests.browser import chromium
+from tests.browser import chromium, clean_page
 from tests.clients import PASSWORD
 from tests.sellers import Seller
 
@@ -22,14 +22,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, server: AppServer) -> Iterator[Page]:
     """Return a page of a new profile. Any console message, page error or foreign request fails the test."""
-    complaints: list[str] = []
-    with browser.new_context(base_url=server.url) as context:
-        fresh = context.new_page()
-        fresh.on("console", lambda message: complaints.append(message.text))
-        fresh.on("pageerror", lambda error: complaints.append(str(error)))
-        fresh.on("request", lambda request: complaints.append(request.url) if server.url not in request.url else None)
+    with clean_page(browser, server.url) as fresh:
         yield fresh
-    assert complaints == []
 
 
 def _sign_in(page: Page, seller: Seller) -> None:

@@ -54,10 +54,16 @@ _TEXTS: Final = {
 }
 
 
+IDEMPOTENCY_KEY: Final = r'^([!#-+\--:<-\[\]-~]{1,255}|"([!#-\[\]-~]|\\["\\]){1,255}")$'
+"""A key: a string in quotes (RFC 9651 §3.3.3) or, as many clients send it, without quotes.
+
+Without quotes, it contains no comma, semicolon, quote or backslash.
+"""
+
 _REQUEST_HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
     "Idempotency-Key": (
         "A random string. A change that is sent again with the same key within 24 hours is made only once.",
-        {"type": "string", "pattern": r'^([!#-+\--:<-\[\]-~]{1,255}|"([!#-\[\]-~]|\\["\\]){1,255}")$'},
+        {"type": "string", "pattern": IDEMPOTENCY_KEY},
     ),
     "If-Match": (
         "Entity tags. The change is made only while the product or deal has one of them.",

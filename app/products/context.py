@@ -8,12 +8,12 @@ from flask import current_app, request
 
 from app.auth import current_user
 from app.database import Database
+from app.openapi.components import IDEMPOTENCY_KEY
 from app.problems import Kind, Problem
 from app.products.conditions import Conditions
 from app.products.repository import Repository
 
-_KEY: Final = re.compile(r"[!#-+\--:<-\[\]-~]{1,255}")
-_QUOTED_KEY: Final = re.compile(r'"((?:[!#-\[\]-~]|\\["\\]){1,255})"')
+_KEY: Final = re.compile(IDEMPOTENCY_KEY)
 
 
 def caller_repository() -> Repository:
@@ -36,17 +36,11 @@ def changing_repository() -> Repository:
 
 
 def _idempotency_key(header: str) -> str:
-    """Return the key: a string in quotes (RFC 9651 §3.3.3) or, as many clients send it, without quotes.
-
-    Without quotes, it contains no comma, semicolon, quote or backslash. Raises Problem for anything else, such as two
-    headers.
-    """
-    if _KEY.fullmatch(header):
-        return header
-    if quoted := _QUOTED_KEY.fullmatch(header):
-        return re.sub(r"\\(.)", r"\1", quoted[1])
-    wanted = "An Idempotency-Key has 1 to 255 visible ASCII characters; nothing was changed."
-    raise Problem(Kind.IDEMPOTENCY_KEY_INVALID, wanted)
+    """Return the key in a header, without quotes and escapes. Raises Problem for an invalid one, also for two keys."""
+    if not _KEY.fullmatch(header):
+        wanted = "An Idempotency-Key has 1 to 255 visible ASCII characters; nothing was changed."
+        raise Problem(Kind.IDEMPOTENCY_KEY_INVALID, wanted)
+    return re.sub(r"\\(.)", r"\1", header[1:-1]) if header.startswith('"') else header
 
 
 def _if_match() -> tuple[str, ...]:

@@ -82,15 +82,12 @@ class Repository:
         with cursor_errors(query.cursor):
             found = self._read(
                 "list_deals",
-                p_asin_status=query.asin_status,
-                p_stage=query.stage,
-                p_favorite=query.favorite,
+                **_filters(query),
                 p_search=query.search,
                 p_sort=query.sort,
                 p_limit=query.limit,
                 p_after_value=after.value if after else None,
                 p_after_id=str(after.id) if after else None,
-                p_active=query.active,
             )
         found = _document(found, "items", "next")
         end = found["next"] and _document(found["next"], "value", "id")
@@ -99,13 +96,7 @@ class Repository:
 
     def count_deals(self, query: ListQuery) -> int:
         """Return how many deals the filters of `query` select, without `search`. Stops counting at 10,001."""
-        found = self._read(
-            "count_deals",
-            p_asin_status=query.asin_status,
-            p_stage=query.stage,
-            p_favorite=query.favorite,
-            p_active=query.active,
-        )
+        found = self._read("count_deals", **_filters(query))
         if type(found) is not int:  # a gateway may answer 200 with any content
             raise DatabaseUnavailableError(_UNREADABLE)
         return found
@@ -207,6 +198,15 @@ class Repository:
         except DatabaseUnavailableError:
             raise OutcomeUnknownError from None
         return announcement.last.answer
+
+
+def _filters(query: ListQuery) -> Document:
+    return {
+        "p_asin_status": query.asin_status,
+        "p_stage": query.stage,
+        "p_favorite": query.favorite,
+        "p_active": query.active,
+    }
 
 
 def _document(answer: object, *names: str) -> Document:

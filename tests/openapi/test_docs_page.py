@@ -6,20 +6,14 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from local.application import AppServer
-from tests.browser import chromium
+from tests.browser import chromium, clean_page
 
 
 @pytest.fixture
 def page(server: AppServer) -> Iterator[Page]:
-    """Return a page. Any console message, such as a violation of the CSP, or a foreign request fails the test."""
-    complaints: list[str] = []
-    with chromium() as browser, browser.new_context(base_url=server.url) as context:
-        fresh = context.new_page()
-        fresh.on("console", lambda message: complaints.append(message.text))
-        fresh.on("pageerror", lambda error: complaints.append(str(error)))
-        fresh.on("request", lambda request: complaints.append(request.url) if server.url not in request.url else None)
+    """Return a page. A violation of the CSP, for example, is a console message and fails the test."""
+    with chromium() as browser, clean_page(browser, server.url) as fresh:
         yield fresh
-    assert complaints == []
 
 
 def test_the_page_shows_every_operation_and_needs_no_sign_in(page: Page, server: AppServer) -> None:
