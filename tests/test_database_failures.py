@@ -118,6 +118,8 @@ def test_a_lost_answer_keeps_the_writer_in_the_entry(someone: Seller, proxy: Sup
     assert someone.stats()["all"] == 0
     proxy.fault = FAULTS["answer lost"]
     assert "may have happened" in _unavailable(_WRITES["create"](someone, {}))["detail"]
+    with_key = someone.http.post("/products", json={"title": "Lamp"}, headers={"Idempotency-Key": "k"})
+    assert "Send the same request with the same Idempotency-Key" in _unavailable(with_key)["detail"]
     proxy.fault = None
     status = someone.cache_status()
     assert (status["state"], status["user_cached"]) == ("writing", False)
