@@ -24,14 +24,15 @@ Generated from the database by `make schema`. Do not edit this page: change the 
 _SCHEMAS: Final = """
 select n.nspname::text as name, obj_description(n.oid, 'pg_namespace') as text
 from pg_namespace n
-where n.nspname in ('public', 'private', 'counting', 'searching', 'idempotency') order by n.nspname collate "C"
+where n.nspname in ('public', 'private', 'counting', 'searching', 'idempotency', 'deciding')
+order by n.nspname collate "C"
 """
 
 _TABLES: Final = """
 select c.oid::int as id, n.nspname || '.' || c.relname as name, obj_description(c.oid, 'pg_class') as text,
     case when c.relrowsecurity then 'on' else 'off' end as security
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.relkind = 'r' and n.nspname in ('public', 'counting', 'searching', 'idempotency')
+where c.relkind = 'r' and n.nspname in ('public', 'counting', 'searching', 'idempotency', 'deciding')
 order by (n.nspname || '.' || c.relname) collate "C"
 """
 
