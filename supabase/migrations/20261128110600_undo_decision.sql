@@ -106,7 +106,7 @@ end
 $$;
 
 -- Undo a merge: put back what is still as the merge left it. Returns false, and changes nothing, if the source does not
--- exist any more, or if the target was merged into another product since.
+-- exist any more, or if the target was merged into another product since: then the source is merged into that one too.
 create function private.undo_merge(p_decision deciding.decisions) returns boolean
     language plpgsql set search_path = ''
 as $$
@@ -115,9 +115,8 @@ declare
 begin
     if not exists (
         select from public.products s
-        join public.products t on t.id = s.merged_into
-        where s.id = p_decision.other_product_id and t.id = p_decision.product_id and t.merged_into is null
-          and s.user_id = p_decision.user_id and t.user_id = p_decision.user_id
+        where s.id = p_decision.other_product_id and s.user_id = p_decision.user_id
+          and s.merged_into = p_decision.product_id
     ) then
         return false;
     end if;
