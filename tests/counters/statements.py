@@ -1,4 +1,7 @@
-"""Random statements on products, deals, candidates and matches, in every form of SQL that changes rows, by users and the service role."""
+"""Random statements on products, deals, candidates and matches, by users and by the service role.
+
+They have every form of SQL that changes rows.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -157,7 +160,12 @@ def statements(draw: st.DrawFn) -> Statement:
     is_service = actor == "service_role"
     own, of_candidates = (_BY_SERVICE, _CANDIDATES_BY_SERVICE) if is_service else (_BY_USERS, _CANDIDATES_BY_USERS)
     me, other = draw(st.permutations(["%alice%", "%bob%"])) if is_service else (f"%{actor}%", "")
-    template = draw(st.one_of(map(st.sampled_from, (_BY_BOTH, own, _CANDIDATES_BY_BOTH, of_candidates))))
+    template = draw(
+        st.sampled_from(_BY_BOTH)
+        | st.sampled_from(own)
+        | st.sampled_from(_CANDIDATES_BY_BOTH)
+        | st.sampled_from(of_candidates)
+    )
     field, value = draw(st.sampled_from(_FIELDS))
     active, number = draw(st.booleans()), draw(st.integers(0, 3))
     text = (
