@@ -5,6 +5,8 @@ from typing import Final
 
 from hypothesis import strategies as st
 
+from tests.barcodes import upc
+
 __all__ = ["REFUSALS", "SEARCHES", "STAGES", "Statement", "statements"]
 
 REFUSALS: Final = ("23", "21000", "22012", "PT404", "PT409", "PT410", "PT422", "40P01")
@@ -58,14 +60,14 @@ _BY_BOTH: Final = _each("""
     merge into products p using (values ('{p}')) as v (title) on p.user_id = '{me}' and p.title = v.title
         when matched then update set title = '{q}', {field} = {value}
         when not matched then insert ({col}title, {field}) values ({val}v.title, {value});
-    insert into products ({col}title, upc) values ({val}'{p}', '1234567{n}')
+    insert into products ({col}title, upc) values ({val}'{p}', '{upc}')
         on conflict (user_id, upc) do update set title = excluded.title, multiple_asins = {on};
     with d as (insert into deals ({col}product_id, supplier)
             select {val}id, '{s}' from products where user_id = '{me}' and title = '{p}')
         update products set title = '{q}', {field} = {value} where {ours} and title = '{p}'
 """)
 _BY_USERS: Final = _each("""
-    select create_product('{{"title": "{p}", "upc": "1234567{n}"}}', '{{"supplier": "{s}"}}');
+    select create_product('{{"title": "{p}", "upc": "{upc}"}}', '{{"supplier": "{s}"}}');
     select bulk_deals('{action}', array(select id from deals where supplier = '{s}'));
     select delete_deal(id, true) from deals where supplier = '{s}';
     select update_product(id, '{{"multiple_asins": {on}}}') from products where title = '{p}';
@@ -74,7 +76,7 @@ _BY_USERS: Final = _each("""
     select bulk_deals('move', array(select id from deals where supplier = '{s}'), '{stage}');
     select update_deal(id, '{{"favorite": {on}}}') from deals where supplier = '{s}';
     select import_deals('[{{"line": 1, "title": "{p}", "supplier": "{s}", "stage": "{stage}"}},
-        {{"line": 2, "title": "{p}", "upc": "1234567{n}", "supplier": "{t}", "favorite": {on}}}]')
+        {{"line": 2, "title": "{p}", "upc": "{upc}", "supplier": "{t}", "favorite": {on}}}]')
 """)
 _BY_SERVICE: Final = _each("""
     update deals d set product_id = p.id from products p
@@ -97,10 +99,10 @@ _BY_SERVICE: Final = _each("""
         late as (update products p set id = new_id.id, title = '{q}' from new_id, one where p.id = one.id)
         update deals d set product_id = new_id.id from new_id, one where d.product_id = one.id;
     with {new_id}, late as (insert into products (id, user_id, title, upc)
-            select id, '{me}', '{q}', '1234567{n}' from new_id
+            select id, '{me}', '{q}', '{upc}' from new_id
             on conflict (user_id, upc) do update set title = excluded.title)
         insert into deals (user_id, product_id, supplier)
-        select '{me}', coalesce((select id from products where user_id = '{me}' and upc = '1234567{n}'), id), '{s}'
+        select '{me}', coalesce((select id from products where user_id = '{me}' and upc = '{upc}'), id), '{s}'
         from new_id
         on conflict (product_id, lower(supplier)) do update set favorite = {on};
     insert into deals (user_id, product_id, supplier, asin_status, title_key)
@@ -116,7 +118,7 @@ _LATE_PRODUCT: Final = (
 _FIELDS: Final = (
     ("asin", "'B00000000{n}'"),
     ("asin", "'PENDING_{n}'"),
-    ("upc", "'1234567{n}'"),
+    ("upc", "'{upc}'"),
     ("multiple_asins", "true"),
     ("multiple_asins", "false"),
 )
@@ -163,8 +165,9 @@ def statements(draw: st.DrawFn) -> Statement:
             s=draw(st.sampled_from("ST")),
             t=draw(st.sampled_from("TU")),
             n=number,
+            upc=upc(number),
             field=field,
-            value=value.format(n=number),
+            value=value.format(n=number, upc=upc(number)),
             on=str(active).lower(),
             stage=draw(st.sampled_from(STAGES)),
             at="null" if active else "now()",

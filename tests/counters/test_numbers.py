@@ -130,7 +130,7 @@ def test_a_recount_repairs_wrong_copies_in_deals_and_reports_them(administrator:
     """A write without triggers made them wrong. After the recount the lists are correct and updated_at is unchanged."""
     add_products(administrator, seller, 3)
     execute(
-        administrator, "update public.products set upc = '12345678' where id = %s", _any_product(administrator, seller)
+        administrator, "update public.products set upc = '12345670' where id = %s", _any_product(administrator, seller)
     )
     rows = "select * from public.deals where user_id = %s order by id"
     before = execute(administrator, rows, seller)
