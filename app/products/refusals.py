@@ -18,6 +18,7 @@ from app.products.errors import (
     KeyReusedError,
     PreconditionFailedError,
     RestoreTooLateError,
+    UndoTooLateError,
 )
 from app.products.schemas import BulkAction
 
@@ -30,8 +31,15 @@ _CONFLICTS: Final = {
 
 
 def conflict(error: DatabaseRefusalError) -> ConflictError:
-    """Return the conflict. The detail is the name of the violated constraint, or a JSON array of product ids."""
+    """Return the conflict.
+
+    The detail is the name of the violated constraint, a JSON array of product ids, or a JSON object with the members
+    `conflict` and `product_ids`.
+    """
     detail = error.detail or ""
+    if detail.startswith("{"):
+        named = json.loads(detail)
+        return ConflictError(error.message, Conflict(named["conflict"]), named["product_ids"])
     if not detail.startswith("["):
         return ConflictError(error.message, _CONFLICTS.get(detail, Conflict.OTHER))
     ids = json.loads(detail)
@@ -72,6 +80,17 @@ def domain_errors() -> Iterator[None]:
             raise conflict(error) from None
         if error.status == 410:
             raise DeletedError(error.message) from None
+        raise
+
+
+@contextmanager
+def undo_errors() -> Iterator[None]:
+    """Raise UndoTooLateError if the database refuses an undo because of its age. Other refusals pass through."""
+    try:
+        yield
+    except DatabaseRefusalError as error:
+        if error.status == 410:
+            raise UndoTooLateError(error.message) from None
         raise
 
 

@@ -1,0 +1,158 @@
+"""Models of the requests about candidates, decisions, merges, matches and the queue."""
+
+import re
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from app.products.schemas import (
+    Asin,
+    AsinStatus,
+    Body,
+    Name,
+    NoNul,
+    Quantity,
+    Rank,
+    Storable,
+    Upc,
+)
+
+MAX_CANDIDATES = 50
+MAX_ROWS = 1000
+
+LongTitle = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), Storable, NoNul]
+Source = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100), Storable, NoNul]
+
+
+def _image_url(value: str) -> str:
+    if not re.fullmatch("(https://[!-~]+)?", value):
+        raise PydanticCustomError("image_url", "An image address starts with https:// and has ASCII characters only")
+    return value
+
+
+ImageUrl = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=2000),
+    AfterValidator(_image_url),
+    Field(json_schema_extra={"pattern": r"^\s*(https://[!-~]+)?\s*$"}),
+]
+
+
+class CandidateFields(Body):
+    """An ASIN that may be the listing of a product, and what is known about the listing."""
+
+    asin: Asin
+    title: LongTitle = ""
+    brand: Name = ""
+    image_url: ImageUrl = ""
+    category: Name = ""
+    package_quantity: Quantity | None = None
+    sales_rank: Rank | None = None
+    source: Source = ""
+
+
+class CandidateList(Body):
+    """The candidates of a product, best first. Each ASIN occurs once."""
+
+    candidates: Annotated[list[CandidateFields], Field(max_length=MAX_CANDIDATES)]
+
+    @field_validator("candidates")
+    @classmethod
+    def _without_duplicates(cls, value: list[CandidateFields]) -> list[CandidateFields]:
+        if len({candidate.asin for candidate in value}) != len(value):
+            raise PydanticCustomError("duplicate", "The same ASIN occurs twice")
+        return value
+
+
+class CandidatesQuery(BaseModel):
+    """Options of a list of candidates. `accept_single` gives a product its only candidate as its ASIN."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    accept_single: bool = False
+
+
+class AsinDecision(Body):
+    """A decision about the ASIN of a product: this ASIN, or none of the candidates.
+
+    `remember` makes matches: `always` for the ASIN, or `never` for each candidate.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {
+                    "properties": {
+                        "asin": {"type": "string"},
+                        "none": {"type": "null"},
+                        "remember": {"enum": ["always", None]},
+                    },
+                    "required": ["asin"],
+                },
+                {
+                    "properties": {
+                        "asin": {"type": "null"},
+                        "none": {"const": True},
+                        "remember": {"enum": ["never", None]},
+                    },
+                    "required": ["none"],
+                },
+            ]
+        }
+    )
+
+    asin: Asin | None = None
+    none: Literal[True] | None = None
+    remember: Literal["always", "never"] | None = None
+
+    @model_validator(mode="after")
+    def _one_decision(self) -> Self:
+        if (self.asin is None) is (self.none is None):
+            raise PydanticCustomError("decision", "Send either an ASIN or none: true")
+        if self.remember not in {None, "never" if self.none else "always"}:
+            raise PydanticCustomError("remember", "An ASIN is remembered as always, and none of them as never")
+        return self
+
+
+class MergeInto(Body):
+    """The product into which another one is merged."""
+
+    into: UUID
+
+
+class AsinRow(Body):
+    """One of many decisions: the product, by its id or its UPC, and its ASIN."""
+
+    product_id: UUID | None = None
+    upc: Upc | None = None
+    asin: Asin
+
+    @model_validator(mode="after")
+    def _one_product(self) -> Self:
+        if (self.product_id is None) is (self.upc is None):
+            raise PydanticCustomError("product", "A row names its product by its id or by its UPC")
+        return self
+
+
+class QueueQuery(BaseModel):
+    """The queue, and the product after which it continues."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    asin_status: AsinStatus
+    after: str | None = Field(default=None, min_length=1, max_length=4000)
+
+
+class MatchQuery(BaseModel):
+    """The filter and the page of the list of matches. `search` is a part of a GTIN-14 or ASIN."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    search: (
+        Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, min_length=1, max_length=100), Storable]
+        | None
+    ) = None
+    limit: int = Field(default=50, ge=1, le=200)
+    cursor: str | None = Field(default=None, min_length=1, max_length=4000)
