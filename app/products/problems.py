@@ -15,6 +15,7 @@ from app.products.errors import (
     ProductsError,
     RestoreTooLateError,
     TooManyRowsError,
+    UndoTooLateError,
     UnreadableFileError,
 )
 
@@ -23,6 +24,7 @@ _KINDS: Final[dict[type[ProductsError], Kind]] = {
     NotFoundError: Kind.NOT_FOUND,
     ConflictError: Kind.CONFLICT,
     DeletedError: Kind.DELETED,
+    UndoTooLateError: Kind.UNDO_TOO_LATE,
     PreconditionFailedError: Kind.PRECONDITION_FAILED,
     KeyReusedError: Kind.IDEMPOTENCY_KEY_REUSED,
     InvalidCursorError: Kind.INVALID_PARAMETERS,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from app.database import OutcomeUnknownError
 from app.products import cursors, results
 from app.products.errors import InvalidCursorError, NotFoundError
 from app.products.matching.schemas import AsinDecision, AsinRow, CandidateList, MatchQuery
@@ -78,6 +79,8 @@ class Matching:
         given = [row.given() for row in rows]
         answer = self.repository.change("decide_many", p_rows=given, p_remember=remember)
         outcomes = results.done(answer, "results")["results"]
+        if not isinstance(outcomes, list) or len(outcomes) != len(rows):
+            raise OutcomeUnknownError
         return [results.done(outcome, "row", "outcome") for outcome in outcomes]
 
     def next_in_queue(self, status: AsinStatus, after: str | None) -> Queued:

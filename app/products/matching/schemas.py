@@ -1,7 +1,7 @@
 """Models of the requests about candidates, decisions, merges, matches and the queue."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
@@ -19,11 +19,14 @@ from app.products.schemas import (
     Upc,
 )
 
-MAX_CANDIDATES = 50
-MAX_ROWS = 1000
+MAX_CANDIDATES: Final = 50
+MAX_ROWS: Final = 1000
+
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 LongTitle = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), Storable, NoNul]
 Source = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100), Storable, NoNul]
+Cell = Annotated[str, StringConstraints(max_length=200)]
 
 
 def _image_url(value: str) -> str:
@@ -134,6 +137,43 @@ class AsinRow(Body):
         if (self.product_id is None) is (self.upc is None):
             raise PydanticCustomError("product", "A row names its product by its id or by its UPC")
         return self
+
+
+class GivenRow(Body):
+    """One of many decisions as it was sent: the product, by its id or its UPC, and its ASIN.
+
+    Each row is judged on its own, so its texts may be anything.
+    """
+
+    product_id: Cell | None = None
+    upc: Cell | None = None
+    asin: Cell
+
+
+class BulkAsin(Body):
+    """Decisions about many products. `remember` makes a match of each ASIN with the identifier of its product."""
+
+    rows: Annotated[list[GivenRow], Field(min_length=1, max_length=MAX_ROWS)]
+    remember: Literal["always"] | None = None
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """One row per line: a UPC or product id, then a tab, comma, semicolon or space, then the ASIN."""
+        lines = (line.strip() for line in text.splitlines())
+        return cls.model_validate({"rows": [_row(line) for line in lines if line]})
+
+
+def _row(line: str) -> dict[str, str]:
+    product, _, asin = re.sub(r"[\s,;]+", " ", line).partition(" ")
+    return {"product_id" if _UUID.fullmatch(product) else "upc": product, "asin": asin}
+
+
+class BulkAsinQuery(BaseModel):
+    """Options of decisions that are sent as text. `remember` is the same as in JSON."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    remember: Literal["always"] | None = None
 
 
 class QueueQuery(BaseModel):
