@@ -81,11 +81,17 @@ class KeyReusedError(ProductsError):
 
 
 class InvalidCursorError(ProductsError):
-    """The cursor was not made by this list, or it was made for another order."""
+    """The cursor was not made by this list, or it was made for another order.
 
-    def __init__(self) -> None:
-        """Set the message."""
+    Attributes:
+        parameter: the query parameter that contains it.
+
+    """
+
+    def __init__(self, parameter: str = "cursor") -> None:
+        """Set the message, and store the parameter."""
         super().__init__("This cursor does not belong to this list and sort order; start again without one.")
+        self.parameter = parameter
 
 
 class DealsRefusedError(ProductsError):

@@ -55,7 +55,7 @@ def _members(error: ProductsError) -> dict[str, Any]:
 
 def _field_errors(error: ProductsError) -> list[FieldError]:
     if isinstance(error, InvalidCursorError):
-        return [FieldError("/cursor", str(error))]
+        return [FieldError(f"/{error.parameter}", str(error))]
     if isinstance(error, DealsRefusedError):
         return [
             FieldError(f"/deal_ids/{position}", error.reason.format(deal_id))

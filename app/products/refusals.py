@@ -60,13 +60,18 @@ def condition_errors() -> Iterator[None]:
 
 
 @contextmanager
-def cursor_errors(cursor: str | None) -> Iterator[None]:
-    """Raise InvalidCursorError for a cursor whose value the database cannot convert. All other arguments are valid."""
+def cursor_errors(cursor: str | None, *, parameter: str = "cursor") -> Iterator[None]:
+    """Raise InvalidCursorError for a cursor whose value the database cannot convert. All other arguments are valid.
+
+    The InvalidCursorError of a cursor that cannot be decoded gets the name of the query parameter.
+    """
     try:
         yield
+    except InvalidCursorError:
+        raise InvalidCursorError(parameter) from None
     except DatabaseRefusalError as error:
         if cursor and error.code == "PT400":
-            raise InvalidCursorError from None
+            raise InvalidCursorError(parameter) from None
         raise
 
 

@@ -85,8 +85,8 @@ class Matching:
 
     def next_in_queue(self, status: AsinStatus, after: str | None) -> Queued:
         """Return the next product with `status`, or the first one after the cursor. Raises InvalidCursorError."""
-        start = cursors.decode(after, sort=_QUEUE_ORDER) if after else None
-        with cursor_errors(after):
+        with cursor_errors(after, parameter="after"):
+            start = cursors.decode(after, sort=_QUEUE_ORDER) if after else None
             answer = self.repository.read(
                 "next_in_queue",
                 p_asin_status=status,

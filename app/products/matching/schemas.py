@@ -26,6 +26,12 @@ _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 LongTitle = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), Storable, NoNul]
 Source = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100), Storable, NoNul]
+SearchText = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    Storable,
+    Field(json_schema_extra={"pattern": r"^[^\x00]*[^\s\x00][^\x00]*$"}),
+]
 Cell = Annotated[str, StringConstraints(max_length=200)]
 
 
@@ -190,9 +196,6 @@ class MatchQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    search: (
-        Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, min_length=1, max_length=100), Storable]
-        | None
-    ) = None
+    search: SearchText | None = None
     limit: int = Field(default=50, ge=1, le=200)
     cursor: str | None = Field(default=None, min_length=1, max_length=4000)
