@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import httpx
+
+T = TypeVar("T")
 
 Call = Callable[[], httpx.Response]
 """Makes one request."""
@@ -42,6 +44,12 @@ def concurrently(*calls: Call) -> Iterator[list[Future[Visit]]]:
     """Make these requests concurrently with the block. The block ends when all are answered."""
     with ThreadPoolExecutor(_THREADS) as threads:
         yield [threads.submit(visit, call) for call in calls]
+
+
+def at_once(request: Callable[[], T], *, number: int = 8) -> list[T]:
+    """Make this request several times concurrently. Of requests in sequence, one worker could answer any number."""
+    with ThreadPoolExecutor(number) as threads:
+        return [answer.result() for answer in [threads.submit(request) for _ in range(number)]]
 
 
 @contextmanager

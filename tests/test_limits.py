@@ -1,7 +1,8 @@
 """Rate limits on changes and imports."""
 
+import select
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ from local.application import AppServer
 from local.processes import wait_until
 from local.stack import Stack
 from tests.sellers import STATS, Seller, app_environment
+from tests.serving.wire import wire
 
 _SAFE: Final = {"GET", "HEAD", "OPTIONS"}
 _NO_CHANGE: Final = {"desk.open_session", "desk.sign_out"}  # see tests/test_limits_guessing.py
@@ -104,32 +106,36 @@ def test_reads_are_not_limited_and_have_no_rate_limit_headers(
 
 
 def test_a_user_can_run_only_two_imports_at_a_time(stack: Stack, seller: Seller, tmp_path: Path) -> None:
-    """The limit is per worker. When an import ends, the next is accepted."""
-    headers = {**seller.http.headers, "Content-Type": "text/csv"}
+    """The limit is per worker. Of three imports whose files are still arriving, one is refused.
 
-    def slow_body() -> Iterator[bytes]:
-        yield b"title\n"
-        started.append(1)
-        assert wait_until(lambda: not blocked, seconds=60)
-        yield b"x\n"
+    When the other two have ended, the next import is accepted.
+    """
+    with (
+        AppServer(app_environment(stack, RATE_LIMITS="on"), workers=1, log=tmp_path / "log") as app,
+        ExitStack() as opened,
+    ):
+        imports = [opened.enter_context(wire(app)) for _ in range(3)]
+        for each in imports:
+            each.send(_import_head(seller) + b"6\r\ntitle\n\r\n")
+        answered, _, _ = select.select([each.socket for each in imports], [], [], _SECONDS)
+        (refused,) = [each for each in imports if each.socket in answered]
+        answer = refused.reply()
+        assert (answer.status, answer.fields["Retry-After"]) == (429, "5")
+        imports.remove(refused)
+        for each in imports:
+            each.send(b"2\r\nx\n\r\n0\r\n\r\n")
+        assert [each.reply().status for each in imports] == [200, 200]
+        with wire(app) as following:
+            following.send(_import_head(seller) + b"8\r\ntitle\ny\n\r\n0\r\n\r\n")
+            assert following.reply().status == 200
 
-    started: list[int] = []
-    blocked = [True]
-    environment = app_environment(stack, RATE_LIMITS="on")
-    with AppServer(environment, workers=1, log=tmp_path / "log") as app, ThreadPoolExecutor(2) as threads:
-        url = f"{app.url}/products/import"
-        try:
-            slow = [threads.submit(httpx.post, url, content=slow_body(), headers=headers, timeout=60) for _ in range(2)]
-            third = httpx.Client(headers=headers)
-            assert wait_until(lambda: len(started) == 2, seconds=_SECONDS)
-            assert wait_until(lambda: third.post(url, content="title\ny\n").status_code == 429, seconds=_SECONDS)
-            answer = third.post(url, content="title\ny\n")
-            assert (answer.status_code, answer.headers["Retry-After"]) == (429, "5")
-        finally:
-            blocked.clear()
-        assert [each.result().status_code for each in slow] == [200, 200]
-        assert third.post(url, content="title\ny\n").status_code == 200
-        third.close()
+
+def _import_head(seller: Seller) -> bytes:
+    """Return the head of an import. The file follows in chunks, so a thread of the app reads it while it arrives."""
+    return (
+        f"POST /products/import HTTP/1.1\r\nHost: app\r\nAuthorization: Bearer {seller.token}\r\n"
+        "Content-Type: text/csv\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    ).encode()
 
 
 def test_counters_contain_no_user_id_and_expire(client: httpx.Client, redis: Redis, seller: Seller) -> None:

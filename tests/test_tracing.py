@@ -25,6 +25,7 @@ from local.stack import Stack
 from tests.caching.deployments import unresponsive_port
 from tests.clients import new_title
 from tests.collector import Collector
+from tests.outage import at_once
 from tests.proxy import SupabaseProxy
 from tests.sellers import CACHE_STATUS, STATS, Seller, all_workers_serve, app_environment, new_seller, running_app
 
@@ -166,16 +167,15 @@ def test_each_forked_worker_sends_its_own_spans(
     stack: Stack, tmp_path: Path, collector: Collector, arguments: str, service: str
 ) -> None:
     """Both workers: each request is one trace, and its log lines have the trace id. --preload forks after the start."""
-    log, requests = tmp_path / "gunicorn.log", 20
+    log = tmp_path / "gunicorn.log"
     name = {} if service == "asin-desk" else {"OTEL_SERVICE_NAME": service}
     environment = _environment(stack, collector.url, GUNICORN_CMD_ARGS=arguments, **name)
     with AppServer(environment, workers=2, log=log) as server, new_seller(stack.supabase, server.url) as someone:
         collector.spans.clear()
 
         def both_have_sent() -> bool:
-            for _ in range(requests):
-                someone.reads_stats(traceparent=_PARENT)
-            return len({span.process for span in collector.spans}) == 2
+            at_once(lambda: someone.reads_stats(traceparent=_PARENT))
+            return len({span.process for span in list(collector.spans)}) == 2
 
         assert wait_until(both_have_sent, seconds=60)
         answer = someone.http.post("/products", json={"title": new_title()})

@@ -10,6 +10,8 @@ from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
+from app.products.identifiers import RepairedIdentifier, read_identifier
+
 AsinStatus = Literal["asin_found", "needs_selection", "needs_asin", "manual_entry"]
 Stage = Literal["new", "researching", "contacted", "ordered", "received", "rejected"]
 Action = Literal["delete", "restore", "move", "favorite", "unfavorite"]
@@ -29,9 +31,11 @@ def _asin(value: str) -> str:
 
 
 def _upc(value: str) -> str:
-    if not re.fullmatch(r"[0-9]{8,14}", value):
-        raise PydanticCustomError("upc", "A UPC or EAN is 8 to 14 digits")
-    return value
+    try:
+        identifier = read_identifier(value)
+    except ValueError as error:
+        raise PydanticCustomError("upc", "{reason}", {"reason": str(error)}) from None
+    return RepairedIdentifier.of(identifier, given=value) if identifier.note else identifier.value
 
 
 def _whole(value: object, info: ValidationInfo) -> object:
@@ -86,12 +90,15 @@ Money = Annotated[
     ),
 ]
 Quantity = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_whole)]
+Rank = Annotated[int, Field(ge=1, le=1_000_000_000), BeforeValidator(_whole)]
 
 
 _TWO = _described(pattern=r"^[^\x00]*[^\s\x00][^\x00]*[^\s\x00][^\x00]*$")  # two characters remain without the spaces
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """Base of the bodies of requests."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     def given(self) -> dict[str, Any]:
@@ -99,7 +106,7 @@ class _Body(BaseModel):
         return self.model_dump(mode="json", exclude_unset=True)
 
 
-class ProductFields(_Body):
+class ProductFields(Body):
     """The fields of a product that a PATCH may change. null removes an ASIN or UPC."""
 
     asin: Asin | None = None
@@ -108,8 +115,14 @@ class ProductFields(_Body):
     brand: Name = ""
     multiple_asins: bool = False
 
+    def repaired(self) -> list[dict[str, str]]:
+        """Return what is stored differently than the caller wrote it, and why."""
+        if not isinstance(self.upc, RepairedIdentifier):
+            return []
+        return [{"field": "upc", "given": self.upc.given, "stored": str(self.upc), "reason": self.upc.reason}]
 
-class DealFields(_Body):
+
+class DealFields(Body):
     """The fields of a deal that a PATCH may change. null clears cost or MOQ. Money is in the account's currency."""
 
     supplier: Name = ""
@@ -134,7 +147,7 @@ class NewProduct(ProductFields, DealFields):
         return {name: value for name, value in self.given().items() if name in DealFields.model_fields}
 
 
-class BulkAction(_Body):
+class BulkAction(Body):
     """One action on up to 1000 deals. It is applied to all of them or to none."""
 
     model_config = ConfigDict(

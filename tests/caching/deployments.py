@@ -91,10 +91,10 @@ def _knows_all(client: Redis) -> bool:
 class SentinelServer(ValkeyServer):
     """A sentinel that monitors one master. Two sentinels must agree on a failover."""
 
-    def __init__(self, directory: Path, *, monitored_port: int) -> None:
-        """Keep the state in `directory` and monitor the master on port `monitored_port`."""
+    def __init__(self, directory: Path, *, monitored_port: int, down_after_ms: int) -> None:
+        """Keep the state in `directory`. The master on port `monitored_port` is down after this silence."""
         super().__init__(directory)
-        self._folder, self._monitored_port = directory, monitored_port
+        self._folder, self._monitored_port, self._down_after_ms = directory, monitored_port, down_after_ms
 
     def _spawn(self, port: int) -> ChildProcess:
         self._folder.mkdir(parents=True)
@@ -102,7 +102,7 @@ class SentinelServer(ValkeyServer):
         configuration.write_text(
             f"port {port}\nbind {LOOPBACK}\ndir {self._folder}\n"
             f"sentinel monitor {MASTER_NAME} {LOOPBACK} {self._monitored_port} 2\n"
-            f"sentinel down-after-milliseconds {MASTER_NAME} 700\n"
+            f"sentinel down-after-milliseconds {MASTER_NAME} {self._down_after_ms}\n"
             f"sentinel failover-timeout {MASTER_NAME} 3000\n"
         )
         return ChildProcess(
@@ -123,15 +123,20 @@ class SentinelSetup:
 
 
 @contextmanager
-def sentinel_setup(directory: Path) -> Iterator[SentinelSetup]:
-    """Run all five servers. Inside the block the replica is in sync and the sentinels know each other."""
+def sentinel_setup(directory: Path, *, down_after_ms: int = 700) -> Iterator[SentinelSetup]:
+    """Run all five servers. Inside the block the replica is in sync and the sentinels know each other.
+
+    The sentinels treat the master as down when it has not answered for `down_after_ms`.
+    """
     with ExitStack() as running:
         fast_sync = ("--repl-diskless-sync-delay", "0")
         master = running.enter_context(ValkeyServer(directory / "master", options=fast_sync))
         replica_options = ("--replicaof", f"{LOOPBACK} {master.port}", *fast_sync)
         replica = running.enter_context(ValkeyServer(directory / "replica", options=replica_options))
         sentinels = [
-            running.enter_context(SentinelServer(directory / f"sentinel-{n}", monitored_port=master.port))
+            running.enter_context(
+                SentinelServer(directory / f"sentinel-{n}", monitored_port=master.port, down_after_ms=down_after_ms)
+            )
             for n in range(3)
         ]
         client = Redis(host=LOOPBACK, port=sentinels[0].port)
