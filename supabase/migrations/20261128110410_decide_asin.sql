@@ -78,7 +78,8 @@ $$;
 
 -- Give each of these products its ASIN, or dismiss all candidates of a product whose ASIN is null. A candidate with the
 -- ASIN is not dismissed any more. A product that has an ASIN stays as it is. With p_remember, each decision is stored
--- for the identifier of its product. The arrays contain the two halves of pairs, each product once.
+-- for the identifier of its product. The arrays contain the two halves of pairs, each product once. `= any`
+-- and `is true` keep the planner from reading all products: sessions keep their plans, also those for a small table.
 create function private.write_decisions(
     p_user_id uuid, p_product_ids uuid[], p_asins text[], p_remember boolean
 ) returns void
@@ -89,12 +90,14 @@ begin
     set dismissed = r.asin is null
     from unnest(p_product_ids, p_asins) as r (product_id, asin)
     join public.products p on p.id = r.product_id
-    where p.user_id = p_user_id and p.asin_status <> 'asin_found' and c.product_id = p.id
+    where (p.user_id = p_user_id) is true and p.asin_status <> 'asin_found'
+      and c.product_id = p.id and c.product_id = any (p_product_ids)
       and c.asin = coalesce(r.asin, c.asin) and c.dismissed <> (r.asin is null);
     update public.products p
     set asin = coalesce(r.asin, p.asin), multiple_asins = r.asin is not null and p.multiple_asins
     from unnest(p_product_ids, p_asins) as r (product_id, asin)
-    where p.id = r.product_id and p.user_id = p_user_id and p.asin_status <> 'asin_found';
+    where p.id = r.product_id and p.id = any (p_product_ids) and (p.user_id = p_user_id) is true
+      and p.asin_status <> 'asin_found';
     if p_remember then
         perform private.remember(p_user_id, r.product_id, r.asin)
         from unnest(p_product_ids, p_asins) as r (product_id, asin);
@@ -109,7 +112,7 @@ as $$
 begin
     return (
         select jsonb_object_agg(p.id, private.decision_state(p_user_id, p.id, private.gtin(p.upc)))
-        from public.products p where p.id = any (p_product_ids) and p.user_id = p_user_id
+        from public.products p where p.id = any (p_product_ids) and (p.user_id = p_user_id) is true
     );
 end
 $$;
@@ -137,13 +140,14 @@ begin
         )
     )
     from unnest(p_product_ids, p_asins) as r (product_id, asin)
-    join public.products p on p.id = r.product_id
+    cross join lateral (
+        select p.id, p.upc from public.products p where p.id = r.product_id and p.user_id = p_user_id limit 1
+    ) as p
     cross join lateral (select v_old -> p.id::text as o, v_new -> p.id::text as n) as state
     cross join lateral (
         select private.changed_members(o, n) as old, private.changed_members(n, o) as new
     ) as changed
-    where p.user_id = p_user_id
-      and exists (select from jsonb_object_keys(changed.old) as k (key) where k.key not like 'match %');
+    where exists (select from jsonb_object_keys(changed.old) as k (key) where k.key not like 'match %');
 end
 $$;
 
@@ -157,7 +161,7 @@ $$;
 -- settings allow only index lookups; see counting.count_products.
 create function public.decide_asin(p_product_id uuid, p_asin text, p_remember boolean default false) returns jsonb
     language plpgsql security definer set search_path = ''
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+    set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
     v_user_id constant uuid := private.begin_change();

@@ -102,7 +102,7 @@ $$;
 -- settings allow only index lookups; see counting.count_products.
 create function public.decide_many(p_rows jsonb, p_remember boolean default false) returns jsonb
     language plpgsql security definer set search_path = ''
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+    set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
     v_user_id constant uuid := private.begin_change();
