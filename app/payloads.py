@@ -1,6 +1,7 @@
 """Parse the body or the query of a request into a model. Errors name the fields that are wrong."""
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, TypeVar
 
@@ -12,27 +13,39 @@ from app.problems import FieldError, Kind, Problem, field_errors, pointer
 
 MAX_BODY_BYTES = 1 << 20
 
+TEXT: Final = "text/plain"
+
 _MAX_MEMBERS: Final = 100  # of one JSON object; our models have at most 12
 
 M = TypeVar("M", bound=BaseModel)
 
 
 def body(model: type[M]) -> M:
-    """Parse the JSON body of the current request.
+    """Parse the body of the current request: JSON, or with a model that has `from_text`, also text.
 
     Raises:
-        Problem: 415 when it is not declared as JSON, 413 over `MAX_BODY_BYTES`, 422 for too many members in an object.
+        Problem: 415 for another media type, 413 over `MAX_BODY_BYTES`, 422 for too many members in an object.
         pydantic.ValidationError: the body is not JSON, or does not fit `model`.
 
     """
+    from_text = text_parser(model)
+    if from_text and request.mimetype == TEXT:
+        return from_text(_raw_body().decode("utf-8-sig", "replace"))
     if not request.is_json:
-        wanted = "Send JSON with Content-Type: application/json."
-        raise Problem(Kind.UNSUPPORTED_MEDIA_TYPE, wanted, headers={"Accept": "application/json"})
+        accepted = f"application/json, {TEXT}" if from_text else "application/json"
+        wanted = f"Send JSON with Content-Type: application/json{f', or text as {TEXT}' if from_text else ''}."
+        raise Problem(Kind.UNSUPPORTED_MEDIA_TYPE, wanted, headers={"Accept": accepted})
     raw = _raw_body()
     # The model reports invalid JSON with a better message.
     with suppress(ValueError, RecursionError):
         _require_few_members(raw.decode())
     return model.model_validate_json(raw)
+
+
+def text_parser(model: type[M]) -> Callable[[str], M] | None:
+    """Return the class method `from_text` of a model that can also be sent as text, None if it has none."""
+    parser: Callable[[str], M] | None = getattr(model, "from_text", None)
+    return parser
 
 
 def query(model: type[M]) -> M:

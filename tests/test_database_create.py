@@ -25,7 +25,8 @@ def test_a_new_deal_is_returned_as_its_list_entry(alice: Caller) -> None:
     entry = answer["deal"]
     assert [entry] == alice.lists()
     shown = {key: entry["product"].pop(key) for key in ("id", "created_at", "updated_at")}
-    assert entry.pop("product") == {**product, "asin_status": "asin_found"}
+    derived = {"asin_status": "asin_found", "open_candidates": 0, "merged_into": None, "upc_is_valid": True}
+    assert entry.pop("product") == {**product, **derived}
     assert entry.pop("product_id") == shown["id"]
     assert {"id", "created_at", "updated_at", "etag"} == entry.keys() - deal.keys() - {"active", "deleted_at"}
     assert {key: entry[key] for key in deal} == {**deal, "buy_cost": "12.50"}

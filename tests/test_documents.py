@@ -137,7 +137,8 @@ def test_the_api_reference_lists_every_endpoint() -> None:
     served = {
         method + " " + re.sub(r"<\w+:\w+>", "<id>", rule.rule).replace("<slug>", "<kind>")
         for rule in create_app(settings).url_map.iter_rules()
-        if rule.endpoint.startswith(("products.", "diagnostics.", "description.")) or rule.endpoint in PAGES_FOR_CLIENTS
+        if rule.endpoint.startswith(("products.", "matches.", "diagnostics.", "description."))
+        or rule.endpoint in PAGES_FOR_CLIENTS
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     assert_lists("api.md", endpoints_of_the_api_reference(), served)

@@ -20,6 +20,7 @@ from app.products.stats import changing_stats
 from config import Settings
 from local.application import AppServer
 from local.stack import Stack
+from tests.barcodes import upc
 from tests.sellers import STATS, Seller, all_workers_serve, app_environment, running_app
 from tests.visitors import Visitor, new_visitor
 
@@ -37,6 +38,18 @@ class Actor:
 
 Call = Callable[[Actor], httpx.Response]
 
+
+def _decides(who: Actor, product_id: str, **fields: str) -> httpx.Response:
+    return who.api.http.post(f"/products/{product_id}/asin", json={"asin": "B000000001", **fields})
+
+
+def _forgets(who: Actor) -> httpx.Response:
+    """Forget the match of a new product with an identifier."""
+    product = who.api.creates(upc=upc(1))["product"]
+    assert _decides(who, product["id"], remember="always").is_success
+    return who.api.http.delete(f"/matches/{product['upc']}/B000000001")
+
+
 _CHANGING: dict[tuple[str, str], Call] = {
     ("products.create_product", "POST"): lambda who: who.api.http.post("/products", json={"title": "x"}),
     ("products.update_product", "PATCH"): lambda who: who.api.http.patch(
@@ -47,6 +60,21 @@ _CHANGING: dict[tuple[str, str], Call] = {
     ),
     ("products.delete_deal", "DELETE"): lambda who: who.api.deletes(who.deal["id"]),
     ("products.bulk_action", "POST"): lambda who: who.api.bulk("delete", who.deal["id"]),
+    ("products.put_candidates", "PUT"): lambda who: who.api.http.put(
+        f"/products/{who.deal['product_id']}/candidates",
+        json={"candidates": [{"asin": "B000000001"}, {"asin": "B000000002"}]},
+    ),
+    ("products.decide_asin", "POST"): lambda who: _decides(who, who.deal["product_id"]),
+    ("products.merge_product", "POST"): lambda who: who.api.http.post(
+        f"/products/{who.deal['product_id']}/merge", json={"into": who.api.creates()["product_id"]}
+    ),
+    ("products.undo_decision", "POST"): lambda who: who.api.http.post(
+        f"/products/decisions/{_decides(who, who.deal['product_id']).json()['history'][0]['id']}/undo"
+    ),
+    ("products.bulk_asin", "POST"): lambda who: who.api.http.post(
+        "/products/bulk-asin", json={"rows": [{"product_id": who.deal["product_id"], "asin": "B000000001"}]}
+    ),
+    ("matches.forget_match", "DELETE"): _forgets,
     ("products.import_products", "POST"): lambda who: who.api.http.post(
         "/products/import", content="title\nx\n", headers={"Content-Type": "text/csv"}
     ),

@@ -20,6 +20,7 @@ VERSION: Final = "1.0.0"
 _AUTOMATIC: Final = {"HEAD", "OPTIONS"}  # Flask adds these methods
 _TAGS: Final = {
     "Products": "Products and deals: read, search and change them.",
+    "Matching": "Candidates, decisions and matches: what gives each product its ASIN.",
     "Files": "Import and export of the whole list as a CSV file.",
     "Statistics": "The number of products by status, and the cache that holds it.",
     "Operations": "For those who run this installation.",

@@ -1,5 +1,6 @@
 """The parts of the document that describe requests."""
 
+import inspect
 from typing import Any, Final
 
 from werkzeug.routing import Rule
@@ -7,6 +8,7 @@ from werkzeug.routing import Rule
 from app.openapi import examples
 from app.openapi.operations import JSON, Operation
 from app.openapi.schemas import Schemas
+from app.payloads import TEXT, text_parser
 from app.uploads import FIELD
 
 SAFE: Final = {"GET", "HEAD"}
@@ -24,9 +26,9 @@ def security(caller: str | None, method: str) -> list[dict[str, list[str]]]:
 
 
 def parameters(rule: Rule, operation: Operation, schemas: Schemas) -> list[dict[str, Any]]:
-    """Return the parameters of the path, which are all UUIDs, those of the query, and the headers."""
+    """Return the parameters of the path, those of the query, and the headers."""
     found: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+        {"name": name, "in": "path", "required": True, "schema": _of_path(rule, name)}
         for name in sorted(rule.arguments)
     ]
     if operation.query is not None:
@@ -35,6 +37,10 @@ def parameters(rule: Rule, operation: Operation, schemas: Schemas) -> list[dict[
         for name, member in schema["properties"].items():
             found.append({"name": name, "in": "query", "required": name in required, "schema": _parameter(member)})
     return [*found, *({"$ref": f"#/components/parameters/{name}"} for name in operation.headers)]
+
+
+def _of_path(rule: Rule, name: str) -> dict[str, Any]:
+    return {"type": "string", "format": "uuid"} if f"<uuid:{name}>" in rule.rule else {"type": "string", "minLength": 1}
 
 
 def _parameter(schema: dict[str, Any]) -> dict[str, Any]:
@@ -49,8 +55,10 @@ def _parameter(schema: dict[str, Any]) -> dict[str, Any]:
 def request_body(operation_id: str, operation: Operation, schemas: Schemas) -> dict[str, Any] | None:
     """Return the request body of an operation, None if it has none."""
     if operation.body is not None:
-        content = {"schema": schemas.reference(operation.body), **examples.of_request(operation_id)}
-        return {"required": True, "content": {JSON: content}}
+        content = {JSON: {"schema": schemas.reference(operation.body), **examples.of_request(operation_id)}}
+        if from_text := text_parser(operation.body):
+            content[TEXT] = {"schema": {"type": "string", "description": inspect.getdoc(from_text)}}
+        return {"required": True, "content": content}
     if operation.files:
         file: dict[str, Any] = {"schema": {"type": "string", "contentMediaType": "text/csv"}}
         form = {"type": "object", "properties": {FIELD: {"type": "string", "format": "binary"}}, "required": [FIELD]}

@@ -61,7 +61,7 @@ class Kind(Enum):
         "not-found",
         404,
         "Not found",
-        "The caller has no product or deal with this id. For several deals, `errors` lists those not found.",
+        "The caller has no such product, deal, decision or match. For several deals, `errors` lists those not found.",
     )
     METHOD_NOT_ALLOWED = (
         "method-not-allowed",
@@ -93,6 +93,12 @@ class Kind(Enum):
         410,
         "Too late to restore",
         "A deleted deal can be restored for 30 days. `errors` lists the deals for which this has passed.",
+    )
+    UNDO_TOO_LATE = (
+        "undo-too-late",
+        410,
+        "Too late to undo",
+        "A decision can be undone for 30 days. This has passed. Nothing was changed.",
     )
     LENGTH_REQUIRED = ("length-required", 411, "Length required", "Send the body with its length or in chunks.")
     PRECONDITION_FAILED = (

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, Field, RootModel, StringConstraints
 
 from app.openapi.components import ProblemDocument
+from app.products.matching.answers import Candidate, Decision, Match
 from app.products.schemas import Action, AsinStatus, Stage
 
 Count = Annotated[int, Field(ge=0)]
@@ -26,6 +27,9 @@ class Product(BaseModel):
     brand: Annotated[str, Field(description="Empty when unknown.")]
     multiple_asins: Annotated[bool, Field(description="Several ASINs match it.")]
     asin_status: AsinStatus
+    open_candidates: Annotated[Count, Field(description="Number of candidates that are not dismissed.")]
+    merged_into: Annotated[UUID | None, Field(description="The product into which it was merged.")]
+    upc_is_valid: Annotated[bool | None, Field(description="The check digit is right; null without a UPC.")]
     created_at: AwareDatetime
     updated_at: AwareDatetime
 
@@ -55,10 +59,20 @@ class ListedDeal(Deal):
 
 
 class ProductWithDeals(Product):
-    """A product with all its deals, oldest first. Deleted deals are included."""
+    """A product with its candidates, its deals, and the decisions about it. Deleted deals are included."""
 
-    deals: list[Deal]
-    etag: Annotated[str, Field(description="The entity tag of the product and its deals, without quotes.")]
+    candidates: Annotated[list[Candidate], Field(description="In their order; dismissed ones come last.")]
+    match: Annotated[Match | None, Field(description="The match that gives products with its identifier their ASIN.")]
+    history: Annotated[list[Decision], Field(description="The newest 50 decisions, newest first.")]
+    deals: Annotated[list[Deal], Field(description="Oldest first.")]
+    etag: Annotated[str, Field(description="The entity tag of all other members, without quotes.")]
+
+
+class QueuedProduct(BaseModel):
+    """The next product of a queue."""
+
+    product: Annotated[ProductWithDeals | None, Field(description="null at the end of the queue.")]
+    next_cursor: Annotated[str | None, Field(description="The `after` with which the queue continues after it.")]
 
 
 class DealPage(BaseModel):

@@ -11,9 +11,10 @@ from app.database import Database
 from app.openapi.components import IDEMPOTENCY_KEY
 from app.problems import Kind, Problem
 from app.products.conditions import Conditions
+from app.products.matching.repository import Matching
 from app.products.repository import Repository
 
-_KEY: Final = re.compile(IDEMPOTENCY_KEY)
+_KEY_FORM: Final = re.compile(IDEMPOTENCY_KEY)
 
 
 def caller_repository() -> Repository:
@@ -30,14 +31,37 @@ def changing_repository() -> Repository:
         Problem: 400 for an invalid Idempotency-Key.
 
     """
-    key, compares = request.headers.get("Idempotency-Key"), request.method != "POST" and "If-Match" in request.headers
-    conditions = Conditions(None if key is None else _idempotency_key(key), _if_match() if compares else None)
-    return replace(caller_repository(), conditions=conditions)
+    compares = request.method != "POST" and "If-Match" in request.headers
+    return replace(caller_repository(), conditions=Conditions(_key(), _if_match() if compares else None))
+
+
+def caller_matching() -> Matching:
+    """Return the candidates, decisions and matches of the user who calls the current view."""
+    return Matching(caller_repository())
+
+
+def changing_matching() -> Matching:
+    """Return the same as `caller_matching`, with the conditions of the current request.
+
+    These are the headers Idempotency-Key and If-Match. A change that names no single product ignores If-Match.
+
+    Raises:
+        Problem: 400 for an invalid Idempotency-Key.
+
+    """
+    conditions = Conditions(_key(), _if_match() if "If-Match" in request.headers else None)
+    return Matching(replace(caller_repository(), conditions=conditions))
+
+
+def _key() -> str | None:
+    """Return the idempotency key of the current request, None without one. Raises Problem for an invalid one."""
+    header = request.headers.get("Idempotency-Key")
+    return None if header is None else _idempotency_key(header)
 
 
 def _idempotency_key(header: str) -> str:
     """Return the key in a header, without quotes and escapes. Raises Problem for an invalid one, also for two keys."""
-    if not _KEY.fullmatch(header):
+    if not _KEY_FORM.fullmatch(header):
         wanted = "An Idempotency-Key has 1 to 255 visible ASCII characters; nothing was changed."
         raise Problem(Kind.IDEMPOTENCY_KEY_INVALID, wanted)
     return re.sub(r"\\(.)", r"\1", header[1:-1]) if header.startswith('"') else header

@@ -21,27 +21,43 @@ class Position:
 
 def encode(position: Position, *, sort: str) -> str:
     """Return the URL-safe cursor of the page after `position`."""
-    raw = json.dumps([sort, position.value, str(position.id)], separators=(",", ":"), ensure_ascii=False)
+    return pack(sort, position.value, str(position.id))
+
+
+def pack(*members: str) -> str:
+    """Return a URL-safe text that contains these texts."""
+    raw = json.dumps(members, separators=(",", ":"), ensure_ascii=False)
     return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
+
+
+def unpack(cursor: str, *, members: int) -> list[str]:
+    """Return the texts that `pack` put into the cursor. Raises InvalidCursorError if it has another number of texts."""
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        found = json.loads(raw)
+    except (binascii.Error, ValueError, RecursionError):
+        raise InvalidCursorError from None
+    if not isinstance(found, list) or len(found) != members or not all(isinstance(text, str) for text in found):
+        raise InvalidCursorError
+    return found
 
 
 def decode(cursor: str, *, sort: str) -> Position:
     """Return the position that `encode` put into the cursor for the same `sort`. Raises InvalidCursorError."""
+    cursor_sort, value, row = unpack(cursor, members=3)
     try:
-        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        cursor_sort, value, row = json.loads(raw)
         position = Position(value, UUID(row))
-        valid = cursor_sort == sort and _is_valid(value, sort.lstrip("-"))
-    except (binascii.Error, TypeError, ValueError, AttributeError, RecursionError):
+        valid = cursor_sort == sort and is_valid(value, sort.lstrip("-"))
+    except ValueError:
         valid = False
     if not valid:
         raise InvalidCursorError
     return position
 
 
-def _is_valid(value: object, column: str) -> bool:
+def is_valid(value: str, column: str) -> bool:
     """Return whether the database can parse `value` as a value of `column`. May also raise ValueError if it cannot."""
-    if not isinstance(value, str) or "\0" in value:
+    if "\0" in value:
         return False
     value.encode()  # raises ValueError for a lone surrogate
     if column == "created_at":

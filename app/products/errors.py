@@ -11,7 +11,7 @@ class ProductsError(Exception):
 
 
 class NotFoundError(ProductsError):
-    """The user has no product or deal with this id."""
+    """The user has no product, deal, decision or match with this id."""
 
 
 class Conflict(StrEnum):
@@ -27,6 +27,14 @@ class Conflict(StrEnum):
     """The ASIN and the UPC belong to two different products."""
     OTHER_ASIN = "other-asin"
     """The product with this UPC has another ASIN."""
+    DECIDED = "decided"
+    """The product already has another ASIN."""
+    CHANGED = "changed"
+    """The product was changed after the decision that is to be undone."""
+    TWO_ASINS = "two-asins"
+    """The two products of a merge have different ASINs."""
+    MERGED = "merged"
+    """One of the products was merged into another one before."""
     OTHER = "other"
     """Another row of the user; the message says more."""
 
@@ -50,6 +58,10 @@ class DeletedError(ProductsError):
     """The deal has been deleted. It must be restored before it can be changed."""
 
 
+class UndoTooLateError(ProductsError):
+    """The decision is too old to be undone."""
+
+
 class PreconditionFailedError(ProductsError):
     """The product or deal does not have one of the entity tags that the client sent.
 
@@ -69,11 +81,17 @@ class KeyReusedError(ProductsError):
 
 
 class InvalidCursorError(ProductsError):
-    """The cursor was not made by this list, or it was made for another order."""
+    """The cursor was not made by this list, or it was made for another order.
 
-    def __init__(self) -> None:
-        """Set the message."""
+    Attributes:
+        parameter: the query parameter that contains it.
+
+    """
+
+    def __init__(self, parameter: str = "cursor") -> None:
+        """Set the message, and store the parameter."""
         super().__init__("This cursor does not belong to this list and sort order; start again without one.")
+        self.parameter = parameter
 
 
 class DealsRefusedError(ProductsError):

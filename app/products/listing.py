@@ -21,7 +21,7 @@ def list_response(repository: Repository, wanted: ListQuery) -> Response:
     page = repository.list_deals(wanted)
     document: dict[str, Any] = {"items": page.items, "next_cursor": page.next_cursor}
     counted = preference("count") == "estimated" and wanted.search is None
-    headers = {"Link": ", ".join(f'<{address}>; rel="{name}"' for name, address in _links(page.next_cursor))}
+    headers = {"Link": page_links("products.list_products", page.next_cursor)}
     if counted:
         found = repository.count_deals(wanted)
         document |= {"total": min(found, MAX_TOTAL), "total_is_exact": found <= MAX_TOTAL}
@@ -29,9 +29,10 @@ def list_response(repository: Repository, wanted: ListQuery) -> Response:
     return page_response(document, {**headers, "Vary": "Prefer"})
 
 
-def _links(next_cursor: str | None) -> list[tuple[str, str]]:
-    """Return the relations and addresses of other pages (RFC 8288). They keep the filters and the sort order."""
+def page_links(endpoint: str, next_cursor: str | None) -> str:
+    """Return the header Link: the addresses of the first and the next page (RFC 8288), with the filters of this one."""
     asked = request.args.to_dict()
     asked.pop("cursor", None)
     pages = {"first": asked} | ({"next": asked | {"cursor": next_cursor}} if next_cursor else {})
-    return [(name, url_for("products.list_products", **query)) for name, query in pages.items()]  # type: ignore[arg-type]
+    addresses = {name: url_for(endpoint, **query) for name, query in pages.items()}  # type: ignore[arg-type]
+    return ", ".join(f'<{address}>; rel="{name}"' for name, address in addresses.items())

@@ -15,6 +15,7 @@ from app.products.errors import (
     ProductsError,
     RestoreTooLateError,
     TooManyRowsError,
+    UndoTooLateError,
     UnreadableFileError,
 )
 
@@ -23,6 +24,7 @@ _KINDS: Final[dict[type[ProductsError], Kind]] = {
     NotFoundError: Kind.NOT_FOUND,
     ConflictError: Kind.CONFLICT,
     DeletedError: Kind.DELETED,
+    UndoTooLateError: Kind.UNDO_TOO_LATE,
     PreconditionFailedError: Kind.PRECONDITION_FAILED,
     KeyReusedError: Kind.IDEMPOTENCY_KEY_REUSED,
     InvalidCursorError: Kind.INVALID_PARAMETERS,
@@ -53,7 +55,7 @@ def _members(error: ProductsError) -> dict[str, Any]:
 
 def _field_errors(error: ProductsError) -> list[FieldError]:
     if isinstance(error, InvalidCursorError):
-        return [FieldError("/cursor", str(error))]
+        return [FieldError(f"/{error.parameter}", str(error))]
     if isinstance(error, DealsRefusedError):
         return [
             FieldError(f"/deal_ids/{position}", error.reason.format(deal_id))

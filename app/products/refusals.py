@@ -18,6 +18,7 @@ from app.products.errors import (
     KeyReusedError,
     PreconditionFailedError,
     RestoreTooLateError,
+    UndoTooLateError,
 )
 from app.products.schemas import BulkAction
 
@@ -30,8 +31,15 @@ _CONFLICTS: Final = {
 
 
 def conflict(error: DatabaseRefusalError) -> ConflictError:
-    """Return the conflict. The detail is the name of the violated constraint, or a JSON array of product ids."""
+    """Return the conflict.
+
+    The detail is the name of the violated constraint, a JSON array of product ids, or a JSON object with the members
+    `conflict` and `product_ids`.
+    """
     detail = error.detail or ""
+    if detail.startswith("{"):
+        named = json.loads(detail)
+        return ConflictError(error.message, Conflict(named["conflict"]), named["product_ids"])
     if not detail.startswith("["):
         return ConflictError(error.message, _CONFLICTS.get(detail, Conflict.OTHER))
     ids = json.loads(detail)
@@ -52,13 +60,18 @@ def condition_errors() -> Iterator[None]:
 
 
 @contextmanager
-def cursor_errors(cursor: str | None) -> Iterator[None]:
-    """Raise InvalidCursorError for a cursor whose value the database cannot convert. All other arguments are valid."""
+def cursor_errors(cursor: str | None, *, parameter: str = "cursor") -> Iterator[None]:
+    """Raise InvalidCursorError for a cursor whose value the database cannot convert. All other arguments are valid.
+
+    The InvalidCursorError of a cursor that cannot be decoded gets the name of the query parameter.
+    """
     try:
         yield
+    except InvalidCursorError:
+        raise InvalidCursorError(parameter) from None
     except DatabaseRefusalError as error:
         if cursor and error.code == "PT400":
-            raise InvalidCursorError from None
+            raise InvalidCursorError(parameter) from None
         raise
 
 
@@ -72,6 +85,17 @@ def domain_errors() -> Iterator[None]:
             raise conflict(error) from None
         if error.status == 410:
             raise DeletedError(error.message) from None
+        raise
+
+
+@contextmanager
+def undo_errors() -> Iterator[None]:
+    """Raise UndoTooLateError if the database refuses an undo because of its age. Other refusals pass through."""
+    try:
+        yield
+    except DatabaseRefusalError as error:
+        if error.status == 410:
+            raise UndoTooLateError(error.message) from None
         raise
 
 

@@ -86,12 +86,15 @@ Money = Annotated[
     ),
 ]
 Quantity = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_whole)]
+Rank = Annotated[int, Field(ge=1, le=1_000_000_000), BeforeValidator(_whole)]
 
 
 _TWO = _described(pattern=r"^[^\x00]*[^\s\x00][^\x00]*[^\s\x00][^\x00]*$")  # two characters remain without the spaces
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """Base of the bodies of requests."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     def given(self) -> dict[str, Any]:
@@ -99,7 +102,7 @@ class _Body(BaseModel):
         return self.model_dump(mode="json", exclude_unset=True)
 
 
-class ProductFields(_Body):
+class ProductFields(Body):
     """The fields of a product that a PATCH may change. null removes an ASIN or UPC."""
 
     asin: Asin | None = None
@@ -109,7 +112,7 @@ class ProductFields(_Body):
     multiple_asins: bool = False
 
 
-class DealFields(_Body):
+class DealFields(Body):
     """The fields of a deal that a PATCH may change. null clears cost or MOQ. Money is in the account's currency."""
 
     supplier: Name = ""
@@ -134,7 +137,7 @@ class NewProduct(ProductFields, DealFields):
         return {name: value for name, value in self.given().items() if name in DealFields.model_fields}
 
 
-class BulkAction(_Body):
+class BulkAction(Body):
     """One action on up to 1000 deals. It is applied to all of them or to none."""
 
     model_config = ConfigDict(

@@ -22,6 +22,7 @@ from app.openapi import describe
 from app.openapi.components import PROBLEM
 from app.openapi.document import path_of
 from app.openapi.operations import JSON
+from app.products import matching_views
 from app.products import views as products
 
 _OF_HTTP: Final = {"Connection", "Content-Length", "Content-Type", "Date", "Server", "Transfer-Encoding"}
@@ -100,6 +101,7 @@ def contract() -> Contract:
     """Return the contract of the application."""
     app = Flask(__name__)
     app.register_blueprint(products.products)
+    app.register_blueprint(matching_views.matches)
     app.register_blueprint(diagnostics.diagnostics)
     return Contract(describe(app), app.url_map.bind("app"))
 
