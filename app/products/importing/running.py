@@ -47,11 +47,20 @@ class Checked:
 
 
 class Records(NamedTuple):
-    """Where runs of one kind are recorded: their name in both logs, and the metrics of runs and of rows by result."""
+    """Where runs of one kind are recorded.
+
+    Attributes:
+        name: their name in both logs.
+        runs: the metric of runs by result.
+        rows: the metric of rows by result.
+        besides: the names of totals that are no numbers of rows by result.
+
+    """
 
     name: str
     runs: Histogram
     rows: Counter
+    besides: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -112,7 +121,7 @@ class Run(ABC, Generic[TotalsT]):
     def _measure(self, outcome: str, seconds: float) -> None:
         self.records.runs.observe(seconds, outcome)
         for result, number in self.document().items():
-            if result != "rows":  # the sum of the others
+            if result != "rows" and result not in self.records.besides:  # `rows` is the sum of the others
                 self.records.rows.add(number, result)
 
     def events(self) -> Iterator[Checked | Mistake | TotalsT]:
