@@ -137,7 +137,7 @@ def test_matches_of_other_users_are_not_applied(alice: Caller, bob: Caller) -> N
 def test_identifiers_of_a_merged_product_find_the_other_one(stack: Stack, alice: Caller) -> None:
     """UPC, ASIN, and title with brand. The other product keeps its own values, and its gaps stay open."""
     target = alice.creates(title="Kept")["product_id"]
-    given = [{"upc": UPC, "title": "U"}, {"asin": A, "title": "A"}, {"title": "T", "brand": "Lux"}]
+    given: list[Document] = [{"upc": UPC, "title": "U"}, {"asin": A, "title": "A"}, {"title": "T", "brand": "Lux"}]
     for product in given:
         _merges(stack, alice.creates(**product)["product_id"], target)
     for product in given:

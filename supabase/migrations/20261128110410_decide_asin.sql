@@ -2,7 +2,8 @@
 
 -- Return why the product must not get this ASIN, or null if it may. A null ASIN means that none of the candidates is
 -- right. The form is {"code": SQLSTATE, "reason", "conflict", "product_ids"}; the last two are missing for an invalid
--- value.
+-- value. A product that was merged can only get an ASIN if it has active deals: an ASIN of a product that no list shows
+-- would only be in the way.
 create function private.judge_decision(p_product public.products, p_asin text, p_remember boolean) returns jsonb
     language plpgsql stable set search_path = ''
 as $$
@@ -20,6 +21,14 @@ begin
             'code', 'PT409', 'reason', format('The product already has the ASIN %s.', p_product.asin),
             'conflict', 'decided', 'product_ids', jsonb_build_array(p_product.id)
         ) end;
+    end if;
+    if p_product.merged_into is not null
+        and not exists (select from public.deals d where d.product_id = p_product.id and d.active)
+    then
+        return jsonb_build_object(
+            'code', 'PT409', 'reason', 'The product was merged into another one.',
+            'conflict', 'merged', 'product_ids', jsonb_build_array(p_product.merged_into)
+        );
     end if;
     select p.id into v_other_id from public.products p
     where p.user_id = p_product.user_id and p.asin = p_asin and p.asin_status = 'asin_found';
@@ -121,7 +130,8 @@ $$;
 -- decision is stored for the identifier of the product: `always` for the ASIN, or `never` for each candidate. Answer:
 -- the product in the form of get_product, or null if the caller has no such product.
 -- Raises PT422 if the text is not an ASIN, or if a product without UPC should be remembered. Raises PT409 if the
--- product has another ASIN (decided), or another product has this one (asin).
+-- product has another ASIN (decided), if another product has this one (asin), or if the product was merged into another
+-- one and has no active deals (merged).
 -- Security definer, because no role may write the decisions. All statements therefore contain the id of the caller.
 create function public.decide_asin(p_product_id uuid, p_asin text, p_remember boolean default false) returns jsonb
     language plpgsql security definer set search_path = ''

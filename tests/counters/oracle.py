@@ -41,6 +41,23 @@ where d.user_id in (select user_id from chosen)
     and (d.asin_status, d.title_key, d.slice)
         is distinct from (p.asin_status, lower(p.title), private.deal_slice(p.asin_status, d.stage, d.favorite))
 group by d.user_id, p.asin_status
+union all
+select 'open candidates', p.user_id::text, p.asin_status, p.open_candidates::int, n.open
+from public.products p, lateral (
+    select count(*) filter (where not c.dismissed)::int as open, count(*)::int as all
+    from public.candidates c where c.product_id = p.id
+) n
+where p.user_id in (select user_id from chosen) and (p.open_candidates <> n.open or n.all > 50)
+union all
+select 'status', p.user_id::text, p.asin_status, 1, 0
+from public.products p
+where p.user_id in (select user_id from chosen) and p.asin_status <> case
+    when p.asin ~ '^[A-Z0-9]{{10}}$' then 'asin_found'
+    when p.multiple_asins or (
+        select count(*) >= 2 from public.candidates c where c.product_id = p.id and not c.dismissed
+    ) then 'needs_selection'
+    when p.upc is not null then 'needs_asin'
+    else 'manual_entry' end
 """  # noqa: S608 - our own text
 
 Run = Callable[[str], list[dict[str, Any]]]
@@ -48,7 +65,7 @@ Run = Callable[[str], list[dict[str, Any]]]
 
 
 def differences(run: Run, user_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Return one row for each difference between the stored counters, products or copies and the tables."""
+    """Return one row for each difference between the stored counters, products, copies or statuses and the tables."""
     return run(_DIFFERENCES.replace(":users", f"{{{','.join(user_ids)}}}"))
 
 

@@ -1,9 +1,14 @@
-"""Random statements on products and deals, in every form of SQL that changes rows, by users and the service role."""
+"""Random statements on products, deals, candidates and matches, by users and by the service role.
+
+They have every form of SQL that changes rows.
+"""
 
 from dataclasses import dataclass
 from typing import Final
 
 from hypothesis import strategies as st
+
+from tests.counters import candidate_statements
 
 __all__ = ["REFUSALS", "SEARCHES", "STAGES", "Statement", "statements"]
 
@@ -58,14 +63,14 @@ _BY_BOTH: Final = _each("""
     merge into products p using (values ('{p}')) as v (title) on p.user_id = '{me}' and p.title = v.title
         when matched then update set title = '{q}', {field} = {value}
         when not matched then insert ({col}title, {field}) values ({val}v.title, {value});
-    insert into products ({col}title, upc) values ({val}'{p}', '1234567{n}')
+    insert into products ({col}title, upc) values ({val}'{p}', '{upc}')
         on conflict (user_id, upc) do update set title = excluded.title, multiple_asins = {on};
     with d as (insert into deals ({col}product_id, supplier)
             select {val}id, '{s}' from products where user_id = '{me}' and title = '{p}')
         update products set title = '{q}', {field} = {value} where {ours} and title = '{p}'
 """)
 _BY_USERS: Final = _each("""
-    select create_product('{{"title": "{p}", "upc": "1234567{n}"}}', '{{"supplier": "{s}"}}');
+    select create_product('{{"title": "{p}", "upc": "{upc}"}}', '{{"supplier": "{s}"}}');
     select bulk_deals('{action}', array(select id from deals where supplier = '{s}'));
     select delete_deal(id, true) from deals where supplier = '{s}';
     select update_product(id, '{{"multiple_asins": {on}}}') from products where title = '{p}';
@@ -74,7 +79,7 @@ _BY_USERS: Final = _each("""
     select bulk_deals('move', array(select id from deals where supplier = '{s}'), '{stage}');
     select update_deal(id, '{{"favorite": {on}}}') from deals where supplier = '{s}';
     select import_deals('[{{"line": 1, "title": "{p}", "supplier": "{s}", "stage": "{stage}"}},
-        {{"line": 2, "title": "{p}", "upc": "1234567{n}", "supplier": "{t}", "favorite": {on}}}]')
+        {{"line": 2, "title": "{p}", "upc": "{upc}", "supplier": "{t}", "favorite": {on}}}]')
 """)
 _BY_SERVICE: Final = _each("""
     update deals d set product_id = p.id from products p
@@ -97,10 +102,10 @@ _BY_SERVICE: Final = _each("""
         late as (update products p set id = new_id.id, title = '{q}' from new_id, one where p.id = one.id)
         update deals d set product_id = new_id.id from new_id, one where d.product_id = one.id;
     with {new_id}, late as (insert into products (id, user_id, title, upc)
-            select id, '{me}', '{q}', '1234567{n}' from new_id
+            select id, '{me}', '{q}', '{upc}' from new_id
             on conflict (user_id, upc) do update set title = excluded.title)
         insert into deals (user_id, product_id, supplier)
-        select '{me}', coalesce((select id from products where user_id = '{me}' and upc = '1234567{n}'), id), '{s}'
+        select '{me}', coalesce((select id from products where user_id = '{me}' and upc = '{upc}'), id), '{s}'
         from new_id
         on conflict (product_id, lower(supplier)) do update set favorite = {on};
     insert into deals (user_id, product_id, supplier, asin_status, title_key)
@@ -108,15 +113,23 @@ _BY_SERVICE: Final = _each("""
         where user_id = '{me}' and title in ('{p}', '{q}');
     delete from auth.users where id = '{me}' and {n} = 0
 """)
+_CANDIDATES_BY_BOTH: Final = _each(candidate_statements.BY_BOTH)
+_CANDIDATES_BY_USERS: Final = _each(candidate_statements.BY_USERS)
+_CANDIDATES_BY_SERVICE: Final = _each(candidate_statements.BY_SERVICE)
 # Nothing refers to the second CTE, so PostgreSQL runs it last: the product is inserted after the deals are changed.
 _NEW_ID: Final = "new_id as materialized (select gen_random_uuid() as id)"
 _LATE_PRODUCT: Final = (
     "late as (insert into products (id, user_id, title, {field}) select id, '{me}', '{p}', {value} from new_id)"
 )
+# TRUNCATE locks the table before its trigger locks the users. Other statements take the locks in the opposite order.
+_LOCK_BOTH: Final = (
+    "select pg_advisory_xact_lock(private.user_lock(id)) from auth.users where id in ('%alice%', '%bob%');"
+)
+_UPCS: Final = ("12345670", "12345601", "12345618", "12345625")
 _FIELDS: Final = (
     ("asin", "'B00000000{n}'"),
     ("asin", "'PENDING_{n}'"),
-    ("upc", "'1234567{n}'"),
+    ("upc", "'{upc}'"),
     ("multiple_asins", "true"),
     ("multiple_asins", "false"),
 )
@@ -144,17 +157,24 @@ class Statement:
 def statements(draw: st.DrawFn) -> Statement:
     """Generate a statement. There are few titles and suppliers, so that statements change the same rows."""
     actor = draw(st.sampled_from(["alice", "alice", "alice", "bob", "service_role", "service_role"]))
-    own = _BY_SERVICE if actor == "service_role" else _BY_USERS
-    me, other = draw(st.permutations(["%alice%", "%bob%"])) if own is _BY_SERVICE else (f"%{actor}%", "")
-    template = draw(st.sampled_from(_BY_BOTH) | st.sampled_from(own))
+    is_service = actor == "service_role"
+    own, of_candidates = (_BY_SERVICE, _CANDIDATES_BY_SERVICE) if is_service else (_BY_USERS, _CANDIDATES_BY_USERS)
+    me, other = draw(st.permutations(["%alice%", "%bob%"])) if is_service else (f"%{actor}%", "")
+    template = draw(
+        st.sampled_from(_BY_BOTH)
+        | st.sampled_from(own)
+        | st.sampled_from(_CANDIDATES_BY_BOTH)
+        | st.sampled_from(of_candidates)
+    )
     field, value = draw(st.sampled_from(_FIELDS))
     active, number = draw(st.booleans()), draw(st.integers(0, 3))
     text = (
         template.replace("{new_id}", _NEW_ID)
         .replace("{late_product}", _LATE_PRODUCT)
+        .replace("{lock_both}", _LOCK_BOTH)
         .format(
-            col="user_id, " if own is _BY_SERVICE else "",
-            val=f"'{me}', " if own is _BY_SERVICE else "",
+            col="user_id, " if is_service else "",
+            val=f"'{me}', " if is_service else "",
             ours="user_id in ('%alice%', '%bob%')",
             me=me,
             other=other,
@@ -163,12 +183,15 @@ def statements(draw: st.DrawFn) -> Statement:
             s=draw(st.sampled_from("ST")),
             t=draw(st.sampled_from("TU")),
             n=number,
+            upc=_UPCS[number],
+            asin=draw(st.sampled_from(["B000000000", "B000000001", "B00000000X"])),
+            verdict="always" if active else "never",
             field=field,
-            value=value.format(n=number),
+            value=value.format(n=number, upc=_UPCS[number]),
             on=str(active).lower(),
             stage=draw(st.sampled_from(STAGES)),
             at="null" if active else "now()",
             action="restore" if active else "delete",
         )
     )
-    return Statement(text, "postgres" if "auth.users" in text else actor)
+    return Statement(text, "postgres" if "auth.users" in text or "truncate" in text else actor)

@@ -130,7 +130,7 @@ def test_a_recount_repairs_wrong_copies_in_deals_and_reports_them(administrator:
     """A write without triggers made them wrong. After the recount the lists are correct and updated_at is unchanged."""
     add_products(administrator, seller, 3)
     execute(
-        administrator, "update public.products set upc = '12345678' where id = %s", _any_product(administrator, seller)
+        administrator, "update public.products set upc = '12345670' where id = %s", _any_product(administrator, seller)
     )
     rows = "select * from public.deals where user_id = %s order by id"
     before = execute(administrator, rows, seller)
@@ -144,6 +144,34 @@ def test_a_recount_repairs_wrong_copies_in_deals_and_reports_them(administrator:
         assert recount(run, seller)["copies"] == 2
     assert execute(administrator, rows, seller) == before
     assert list_errors(run, seller) == []
+
+
+def test_a_recount_repairs_wrong_numbers_of_open_candidates(administrator: Session, seller: str) -> None:
+    """A write without triggers made them wrong. The product then gets the status of its candidates, and is counted."""
+    add_products(administrator, seller, 3)
+    with administrator.transaction():
+        execute(administrator, "set local session_replication_role = replica")
+        add = "insert into candidates (user_id, product_id, asin) values (%s, %s, %s)"
+        product = _any_product(administrator, seller)
+        for asin in ("B000000001", "B000000002"):
+            execute(administrator, add, seller, product, asin)
+    assert {error["error"] for error in counter_errors(administrator, seller)} == {"open candidates", "status"}
+    with administrator.transaction():
+        found = recount(partial(execute, administrator), seller)
+    assert (found["repaired"], found["after"]) == (1, {**_ZERO, "all": 3, "manual_entry": 2, "needs_selection": 1})
+    assert counter_errors(administrator, seller) == []
+
+
+def test_truncating_the_candidates_leaves_no_product_with_open_ones(administrator: Session, seller: str) -> None:
+    """Their products are counted under the status that they have without candidates."""
+    add_products(administrator, seller, 2)
+    add = "insert into candidates (user_id, product_id, asin) select user_id, id, %s from products where user_id = %s"
+    for asin in ("B000000001", "B000000002"):
+        execute(administrator, add, asin, seller)
+    with administrator.transaction(force_rollback=True):
+        execute(administrator, "truncate candidates")
+        assert counter_errors(administrator, seller) == []
+    assert counter_errors(administrator, seller) == []
 
 
 def _any_product(session: Session, user_id: str) -> str:

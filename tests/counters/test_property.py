@@ -47,6 +47,9 @@ with p as (
     insert into products (user_id, title, upc)
     select %s, n.title, n.upc from (values ('Pine', '12345670'), ('Quill', null), ('Rye', null)) as n (title, upc)
     returning id, user_id, title
+), c as (
+    insert into candidates (user_id, product_id, asin)
+    select p.user_id, p.id, c.asin from p, (values ('B00000000X'), ('B000000001')) as c (asin) where p.title <> 'Rye'
 )
 insert into deals (user_id, product_id, supplier)
 select p.user_id, p.id, s.supplier from p, (values ('S'), ('T')) as s (supplier)
@@ -58,7 +61,7 @@ class Users:
     """The two users of one example, on the native PostgreSQL."""
 
     def __init__(self, session: Session) -> None:
-        """Create both users, each with three products that have two deals, one deal, and no deal."""
+        """Create both users, each with three products: two deals, one deal, and no deal. Two have candidates."""
         self.ids = {name: new_user(session) for name in ("alice", "bob")}
         for user_id in self.ids.values():
             execute(session, _PRODUCTS, user_id)

@@ -21,6 +21,10 @@ from tests.sellers import CACHE_STATUS, STATS, Seller, make_operator, new_seller
 _PRODUCT: Final = {
     "title": "Desk lamp", "asin": "B0CZ7J2X9Q", "brand": "Lux", "supplier": "Acme", "buy_cost": "12.50", "moq": 6,
 }  # fmt: skip
+_CANDIDATES: Final = [
+    {"asin": "B000000007", "title": "Desk lamp, brass", "brand": "Lux", "package_quantity": 1, "sales_rank": 1204},
+    {"asin": "B000000008", "title": "Desk lamp, brass, 2 pieces", "package_quantity": 2, "source": "Keepa"},
+]
 _CSV: Final = "ASIN,Title,Supplier,Cost\nB000000009,Lamp,Bolt,3.20\nB0,Desk,,\n"
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
@@ -55,6 +59,7 @@ def _recorded(seller: Seller, anonymous: httpx.Client) -> Iterator[tuple[str, ht
     yield "get_product", http.get(f"/products/{seller.id}")
     yield "update_product", http.patch(f"/products/{deal['product_id']}", json={"upc": "012345678905"})
     yield "update_deal", http.patch(f"/products/deal/{deal['id']}", json={"stage": "ordered", "favorite": True})
+    yield from _matching(http, deal["product_id"])
     yield "asin_status", http.get(STATS)
     yield "cache_status", http.get(CACHE_STATUS)
     yield "redis_report", http.get("/diagnostics/redis")
@@ -68,6 +73,24 @@ def _recorded(seller: Seller, anonymous: httpx.Client) -> Iterator[tuple[str, ht
     yield "export_products", http.get("/products/export")
     yield "healthz", anonymous.get("/healthz")
     yield "readyz", anonymous.get("/readyz")
+
+
+def _matching(http: httpx.Client, known: str) -> Iterator[tuple[str, httpx.Response]]:
+    """Decide about two new products. `known` is the product with the ASIN B0CZ7J2X9Q."""
+    product = http.post("/products", json={"title": "Brass lamp", "upc": "73513537", "supplier": "Bolt"}).json()
+    path = f"/products/{product['product_id']}"
+    yield "put_candidates", http.put(f"{path}/candidates", json={"candidates": _CANDIDATES})
+    yield "next_in_queue", http.get("/products/queue", params={"asin_status": "needs_selection"})
+    yield "decide_asin", http.post(f"{path}/asin", json={"asin": "B000000007", "remember": "always"})
+    yield "decide_asin", http.post(f"{path}/asin", json={"asin": "B000000008"})
+    yield "list_matches", http.get("/matches")
+    history = http.get(path).json()["history"]
+    yield "undo_decision", http.post(f"/products/decisions/{history[0]['id']}/undo")
+    rows = [{"upc": "73513537", "asin": "B0CZ7J2X9Q"}, {"upc": "12345670", "asin": "B000000009"}]
+    yield "bulk_asin", http.post("/products/bulk-asin", json={"rows": rows})
+    yield "merge_product", http.post(f"{path}/merge", json={"into": known})
+    yield "merge_product", http.post(f"{path}/merge", json={"into": known})
+    yield "forget_match", http.delete("/matches/73513537/B000000007")
 
 
 def _grouped(answers: Iterator[tuple[str, httpx.Response]]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class Decider:
         named = ", ".join(f"{name} => %s" for name in arguments)
         with acting_as(self.session, self.id):
             text = _ANSWER.format(function=function, arguments=named)
-            return execute(self.session, text, *map(_parameter, arguments.values()))[0]["answer"]
+            return execute(self.session, text, *arguments.values())[0]["answer"]
 
     def changes(self, function: str, **arguments: object) -> Any:  # noqa: ANN401 - any JSON
         """Call a function that changes rows, and return its answer without the envelope."""
@@ -124,17 +124,13 @@ def new_decider(session: Session) -> Decider:
 
 
 def refusal(call: Callable[[], object]) -> tuple[str, Any]:
-    """Return the SQLSTATE of the error that `call` raises, and its detail parsed as JSON; null without a detail."""
+    """Return the SQLSTATE of the error that `call` raises, and its detail; parsed, if it is JSON."""
     with pytest.raises(psycopg.Error) as raised:
         call()
     detail = raised.value.diag.message_detail
-    return raised.value.sqlstate or "", json.loads(detail) if detail else None
+    return raised.value.sqlstate or "", json.loads(detail) if detail and detail[0] in "{[" else detail
 
 
 def conflict(kind: str, *product_ids: str) -> tuple[str, Any]:
     """Return the refusal of a decision with this conflict."""
     return "PT409", {"conflict": kind, "product_ids": list(product_ids)}
-
-
-def _parameter(value: object) -> object:
-    return json.dumps(value) if isinstance(value, list | dict) else value

@@ -1,34 +1,16 @@
 """Decisions about the ASIN of a product: what they change and refuse, and the history of a product."""
 
-from collections.abc import Iterator
 from typing import Final
 
 import pytest
 
-from tests.counters.catalogues import counter_errors
-from tests.deciders import Decider, conflict, new_decider, refusal
-from tests.postgres import PostgresServer, execute
+from tests.deciding.deciders import Decider, conflict, refusal
+from tests.postgres import execute
 
 _A, _B, _C = "B00000000A", "B00000000B", "B00000000C"
 _UPC: Final = "036000291452"
 _GTIN: Final = "00036000291452"
 _UNKNOWN_ID: Final = "00000000-0000-0000-0000-000000000000"
-
-
-@pytest.fixture
-def seller(postgres: PostgresServer) -> Iterator[Decider]:
-    """Return a new user. After the test, check the user's counters."""
-    with postgres.session() as session:
-        decider = new_decider(session)
-        yield decider
-        assert counter_errors(session, decider.id) == []
-
-
-@pytest.fixture
-def other_seller(postgres: PostgresServer) -> Iterator[Decider]:
-    """Return another new user."""
-    with postgres.session() as session:
-        yield new_decider(session)
 
 
 def _stats(seller: Decider) -> dict[str, int]:

@@ -1,0 +1,1 @@
+"""Decisions about ASINs: choices, merges, their undo, many at once, and the queue."""
