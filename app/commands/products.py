@@ -22,6 +22,7 @@ from app.products.importing import (
     Checked,
     Import,
     Mistake,
+    Note,
     Run,
     Sheet,
     SheetKind,
@@ -59,9 +60,9 @@ class _Days(click.ParamType[int]):
 def import_file(file: IO[bytes], email: str, *, dry_run: bool) -> None:
     """Import the CSV FILE (- is standard input), as POST /products/import does, but for any seller.
 
-    Prints the mistakes in rejected rows to standard error, at most 1,000 of them. Importing a file again changes
-    nothing. Exit status: 0 when every row was accepted, 1 when a row was rejected or the import failed or stopped, 2
-    for wrong arguments.
+    Prints the mistakes in rejected rows and the notes on repaired cells to standard error, at most 1,000 of each.
+    Importing a file again changes nothing. Exit status: 0 when every row was accepted, 1 when a row was rejected or the
+    import failed or stopped, 2 for wrong arguments.
     """
     with _opened(file, DEALS, email) as (sheet, repository):
         running = Import(sheet, repository, dry_run=dry_run)
@@ -128,25 +129,31 @@ def _opened(file: IO[bytes], kind: SheetKind, email: str) -> Iterator[tuple[Shee
 
 
 def _show(running: Run[Any], label: str, *, would: str = "") -> None:
-    """Import with a progress bar. At the end, even after an error, print the mistakes and the totals."""
-    mistakes: list[Mistake] = []
+    """Import with a progress bar. At the end, even after an error, print the mistakes, the notes and the totals."""
+    reports: list[Mistake | Note] = []
     total = running.sheet.total
     try:
         with click.progressbar(length=total, label=label, file=sys.stderr) as bar:
             for event in running.events():
-                if isinstance(event, Mistake):
-                    mistakes.append(event)
+                if isinstance(event, Mistake | Note):
+                    reports.append(event)
                 elif not isinstance(event, Checked):
                     bar.update(event.rows - bar.pos)
     finally:
-        for mistake in mistakes:
-            place = f"line {mistake.line}" + (f", {mistake.column}" if mistake.column else "")
-            click.echo(f"{place}: {mistake.reason}", err=True)
+        for report in reports:
+            click.echo(_described(report), err=True)
         if running.unlisted:
             click.echo(f"and {running.unlisted:,} more", err=True)
+        if running.sheet.unlisted_notes:
+            click.echo(f"and {running.sheet.unlisted_notes:,} more notes", err=True)
         counts = running.document()
         click.echo(f"{counts.pop('rows')} of {total} rows: " + would
                    + ", ".join(f"{number} {name}" for name, number in counts.items()))  # fmt: skip
+
+
+def _described(report: Mistake | Note) -> str:
+    place = f"line {report.line}" + (f", {report.column}" if report.column else "")
+    return f"{place}: {report.reason}" if isinstance(report, Mistake) else f"{place}: note: {report.note}"
 
 
 def _seekable(file: IO[bytes]) -> IO[bytes]:

@@ -24,6 +24,7 @@ from app.products.importing import (
     Checked,
     Import,
     Mistake,
+    Note,
     RowTotals,
     Run,
     Sheet,
@@ -109,14 +110,16 @@ def _lines(running: Run[Any]) -> Iterator[str]:
             yield _line(done=True, **running.document(), **_omitted(running), **running.options)
 
 
-def _event_lines(event: Checked | Mistake | RowTotals) -> Iterator[str]:
-    """Yield one line: a mistake, or the progress of the import.
+def _event_lines(event: Checked | Mistake | Note | RowTotals) -> Iterator[str]:
+    """Yield one line: a mistake, a note, or the progress of the import.
 
     The progress is sent in two writes. When the client has disconnected, its system answers the first write with a
     reset, and the second write fails. The import then stops immediately, not only after the next report or batch.
     """
     if isinstance(event, Mistake):
         yield _line(line=event.line, column=event.column, reason=event.reason)
+    elif isinstance(event, Note):
+        yield _line(line=event.line, column=event.column, note=event.note)
     else:
         members = {"checked": event.rows} if isinstance(event, Checked) else asdict(event)
         yield _line(**members).rstrip()
@@ -124,8 +127,9 @@ def _event_lines(event: Checked | Mistake | RowTotals) -> Iterator[str]:
 
 
 def _omitted(running: Run[Any]) -> dict[str, int]:
-    """Return the number of mistakes that were not listed, if there are any."""
-    return {"mistakes_omitted": running.unlisted} if running.unlisted else {}
+    """Return the numbers of mistakes and of notes that were not listed, where there are any."""
+    omitted = {"mistakes_omitted": running.unlisted, "notes_omitted": running.sheet.unlisted_notes}
+    return {name: number for name, number in omitted.items() if number}
 
 
 def _line(**members: object) -> str:

@@ -14,7 +14,7 @@ from app.products.importing.checking import MAX_ROWS, open_sheet, sheet_of
 from app.products.importing.deals import DEALS, Import, Totals
 from app.products.importing.kinds import SheetKind
 from app.products.importing.running import Checked, RowTotals, Run
-from app.products.importing.sheet import MAX_MISTAKES, Mistake, Sheet
+from app.products.importing.sheet import MAX_MISTAKES, Mistake, Note, Sheet
 
 __all__ = [
     "CANDIDATES",
@@ -26,6 +26,7 @@ __all__ = [
     "Checked",
     "Import",
     "Mistake",
+    "Note",
     "RowTotals",
     "Run",
     "Sheet",

@@ -10,7 +10,7 @@ from uuid import UUID
 from app.metrics.catalogue import CANDIDATE_FILES, CANDIDATE_ROWS
 from app.products.importing import cells
 from app.products.importing.columns import Layout
-from app.products.importing.kinds import Fields, SheetKind
+from app.products.importing.kinds import Fields, Remark, SheetKind
 from app.products.importing.running import Records, Refused, Run
 from app.products.matching.feed import CandidateRow, gtin_of
 from app.products.matching.repository import Added, Matching
@@ -102,7 +102,7 @@ _PARSERS: Final[dict[str, Callable[[str], object]]] = {
 }
 
 
-def _validated(given: Fields) -> Fields:
+def _validated(given: Fields) -> tuple[Fields, list[Remark]]:
     """Return the fields of a row. Its product is the id, or else the first cell with exactly one code."""
     product = given.pop("product_id", "")
     codes = given.pop("upc", ""), given.pop("ean", ""), product
@@ -110,7 +110,7 @@ def _validated(given: Fields) -> Fields:
         given["product_id"] = product
     elif code := next(filter(None, codes), ""):
         given["upc"] = code
-    return CandidateRow.model_validate(given).fields()
+    return CandidateRow.model_validate(given).fields(), []
 
 
 def _keys(fields: Fields) -> tuple[str, str, str]:
@@ -126,6 +126,7 @@ CANDIDATES: Final = SheetKind(
         ranked=True,
     ),
     parsers=_PARSERS,
+    left_out={},
     validated=_validated,
     fault=lambda _: "",
     keys=_keys,

@@ -13,7 +13,7 @@ from app.products.errors import TooManyRowsError
 from app.products.importing import cells, encoding, reading
 from app.products.importing.columns import Columns
 from app.products.importing.deals import DEALS
-from app.products.importing.kinds import Fields, SheetKind
+from app.products.importing.kinds import Fields, Remark, SheetKind
 from app.products.importing.pacing import one_at_a_time
 from app.products.importing.reading import RawRow
 from app.products.importing.sheet import CheckedRow, Sheet
@@ -67,24 +67,30 @@ def sheet_of(rows: Sequence[Fields], kind: SheetKind) -> Sheet:
 
 
 def _checked(rows: Iterator[RawRow], columns: Columns, kind: SheetKind) -> Iterator[CheckedRow]:
-    """Yield the fields of each row, or the mistakes in it."""
+    """Yield the fields of each row and the notes on them, or the mistakes in it."""
     parsers = [(field, index, kind.parsers[field]) for field, index in columns.indexes.items()]
+    noted = [(field, columns.indexes[field], note) for field, note in kind.left_out.items() if field in columns.indexes]
     for row in rows:
         if row.fault:
             yield CheckedRow(row.line, {}, (("", row.fault),))
             continue
         given, faults = _parsed(row, parsers)
+        notes = [(field, note) for field, index, note in noted if field not in given and _has_text(row, index)]
         if len(row.cells) > len(columns.names) and "".join(row.cells[len(columns.names) :]).strip():
             faults.append(("", _TOO_WIDE))
         if not faults and (fault := kind.fault(given)):
             faults.append(("", fault))
-        yield _validated(row.line, given, faults, kind)
+        yield _validated(row.line, given, faults, notes, kind)
 
 
-def _parsed(row: RawRow, parsers: Sequence[tuple[str, int, Parser]]) -> tuple[Fields, list[tuple[str, str]]]:
+def _has_text(row: RawRow, index: int) -> bool:
+    return index < len(row.cells) and bool(row.cells[index] and cells.plain(row.cells[index]))
+
+
+def _parsed(row: RawRow, parsers: Sequence[tuple[str, int, Parser]]) -> tuple[Fields, list[Remark]]:
     """Return the values of the cells that are not empty, and the mistakes in the others."""
     given: Fields = {}
-    faults: list[tuple[str, str]] = []
+    faults: list[Remark] = []
     for field, index, parser in parsers:
         cell = row.cells[index] if index < len(row.cells) else ""
         try:
@@ -110,10 +116,10 @@ def _value(parser: Parser, cell: str) -> object:
 _cached_value = lru_cache(maxsize=4096)(_value)  # suppliers, brands, stages and prices repeat often
 
 
-def _validated(line: int, given: Fields, faults: list[tuple[str, str]], kind: SheetKind) -> CheckedRow:
+def _validated(line: int, given: Fields, faults: list[Remark], notes: list[Remark], kind: SheetKind) -> CheckedRow:
     try:
-        fields = kind.validated(given)
+        fields, repaired = kind.validated(given)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         faults += [(str(mistake["loc"][0]), mistake["msg"]) for mistake in found]
-    return CheckedRow(line, {}, tuple(faults)) if faults else CheckedRow(line, fields)
+    return CheckedRow(line, {}, tuple(faults)) if faults else CheckedRow(line, fields, notes=(*notes, *repaired))

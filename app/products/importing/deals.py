@@ -8,7 +8,7 @@ from uuid import UUID
 from app.metrics.catalogue import IMPORTED_ROWS, IMPORTS
 from app.products.importing import cells
 from app.products.importing.columns import Layout
-from app.products.importing.kinds import Fields, SheetKind
+from app.products.importing.kinds import Fields, Remark, SheetKind
 from app.products.importing.running import Records, Refused, Run
 from app.products.repository import Repository
 from app.products.schemas import DealFields, ProductFields
@@ -58,8 +58,10 @@ class ImportedRow(ProductFields, DealFields):
     product_id: UUID | None = None
 
 
-def _validated(given: Fields) -> Fields:
-    return ImportedRow.model_validate(given).given()
+def _validated(given: Fields) -> tuple[Fields, list[Remark]]:
+    row = ImportedRow.model_validate(given)
+    notes = [(repair["field"], f"{repair['reason']}. Stored as {repair['stored']}") for repair in row.repaired()]
+    return row.given(), notes
 
 
 def _fault(given: Fields) -> str:
@@ -75,6 +77,7 @@ def _keys(fields: Fields) -> tuple[str, str, str]:
 DEALS: Final = SheetKind(
     layout=Layout(NAMES, needs=[("title", "asin", "upc")], wanted="one of them must be Title, ASIN or UPC"),
     parsers=_PARSERS,
+    left_out={"asin": cells.NO_ASIN_YET},
     validated=_validated,
     fault=_fault,
     keys=_keys,

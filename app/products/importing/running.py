@@ -13,7 +13,7 @@ from app import audit
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.metrics.instruments import Counter, Histogram
 from app.products.importing.kinds import Fields
-from app.products.importing.sheet import MAX_MISTAKES, Mistake, Sheet
+from app.products.importing.sheet import MAX_MISTAKES, Mistake, Note, Sheet
 
 logger = logging.getLogger(__name__)
 
@@ -124,8 +124,8 @@ class Run(ABC, Generic[TotalsT]):
             if result != "rows" and result not in self.records.besides:  # `rows` is the sum of the others
                 self.records.rows.add(number, result)
 
-    def events(self) -> Iterator[Checked | Mistake | TotalsT]:
-        """Check the file and write it. Yields the progress, the mistakes, and the totals after each batch.
+    def events(self) -> Iterator[Checked | Mistake | Note | TotalsT]:
+        """Check the file and write it. Yields the progress, the mistakes, the notes, and the totals after each batch.
 
         Raises what `write` raises.
         """
@@ -134,6 +134,7 @@ class Run(ABC, Generic[TotalsT]):
         self.totals.rows = self.totals.rejected = self.sheet.rejected
         self.unlisted = self.sheet.unlisted
         yield from self._first_mistakes(self.sheet.mistakes())
+        yield from self.sheet.notes()
         with closing(_prefetched(self.sheet.batches())) as batches:
             for batch in batches:
                 try:
