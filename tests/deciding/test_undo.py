@@ -76,6 +76,17 @@ def test_decisions_are_undone_from_the_last_to_the_first(seller: Decider) -> Non
     assert seller.product(product_id)["asin_status"] == "needs_selection"
 
 
+def test_an_earlier_decision_is_not_undone_although_its_values_are_still_there(seller: Decider) -> None:
+    """A later decision about other candidates comes first."""
+    product_id, first = _decided(seller, None)
+    text = "insert into candidates (user_id, product_id, asin) values (%s, %s, %s)"
+    execute(seller.session, text, seller.id, product_id, _C)
+    seller.decides(product_id, None)
+    before = seller.state()
+    assert refusal(lambda: seller.undoes(first)) == conflict("changed", product_id)
+    assert seller.state() == before
+
+
 def test_a_decision_can_be_undone_for_thirty_days(seller: Decider) -> None:
     """Later it is PT410, the detail names the decision, and nothing is changed."""
     product_id, decision_id = _decided(seller, _A)
