@@ -33,12 +33,13 @@ _COUNTERS: Final = {
     "products": ("products_lock", "products_count"),
     "deals": ("deals_lock", "deals_count_insert", "deals_count_update", "deals_count_delete"),
 }
+# A number that is followed by 10 minus each of its digits has a correct check digit.
 _LOAD: Final = """
 with p as (
     insert into public.products (user_id, title, asin, upc, multiple_asins)
     select %s, 'Product ' || n, case when n %% 5 > 1 then 'B' || lpad(n::text, 9, '0') end,
-        case when n %% 3 = 0 then (10000000 + n)::text end, n %% 10 = 0
-    from generate_series(1, %s) n
+        case when n %% 3 = 0 then digits || translate(digits, '0123456789', '0987654321') end, n %% 10 = 0
+    from generate_series(1, %s) n, lpad(n::text, 6, '0') digits
     returning id, user_id, title
 )
 insert into public.deals (user_id, product_id, supplier, buy_cost) select user_id, id, 'Acme', 9.99 from p

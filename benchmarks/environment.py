@@ -40,12 +40,13 @@ BREAKDOWN: Final = {"all": 100, "asin_found": 63, "needs_selection": 10, "needs_
 
 THREADS: Final = 8
 _TOKEN_SECONDS: Final = 6 * 3600
+# A number that is followed by 10 minus each of its digits has a correct check digit.
 _NEW_USERS: Final = (
     "insert into auth.users (id, email) select id, id::text || '@example.com' from unnest($1::uuid[]) id",
     """insert into public.products (user_id, title, asin, multiple_asins, upc)
        select id, 'Product ' || n, case when n <= 63 then 'B' || lpad(n::text, 9, '0') end, n between 64 and 73,
-              case when n between 74 and 90 then lpad(n::text, 12, '0') end
-       from unnest($1::uuid[]) id, generate_series(1, 100) n""",
+              case when n between 74 and 90 then digits || translate(digits, '0123456789', '0987654321') end
+       from unnest($1::uuid[]) id, generate_series(1, 100) n, lpad(n::text, 6, '0') digits""",
     "insert into public.deals (user_id, product_id) select user_id, id from public.products where user_id = any($1)",
 )
 

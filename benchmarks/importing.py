@@ -19,6 +19,7 @@ from benchmarks.report import table, write_results
 from local.application import AppServer
 from local.demo import Login, sign_up
 from local.stack import Stack
+from tests.barcodes import upc
 
 ROWS: Final = 100_000
 AIMS: Final = {"new": 5_000}
@@ -50,7 +51,7 @@ class Run:
 def csv_file(rows: int) -> bytes:
     """Return a supplier's list as CSV. Each row is a product with ASIN and UPC, and its deal."""
     lines = (
-        f'B{number:09d},{number:012d},"Product {number}, blue, pack of {number % 12}",Alderbrook,Harbor,'
+        f'B{number:09d},{upc(number, length=12)},"Product {number}, blue, pack of {number % 12}",Alderbrook,Harbor,'
         f'"${number % 1000}.{number % 100:02d}",{number % 24 + 1},new,Case pack differs\n'
         for number in range(rows)
     )  # fmt: skip

@@ -18,18 +18,20 @@ select format('00000000-0000-4000-8000-%s', lpad(n::text, 12, '0'))::uuid, n || 
 from generate_series(0, 2000) n
 """
 # One product in 50 has no ASIN. Of the large seller's products, three in the middle of the catalogue have several
-# ASINs, and the titles of four contain "Zanzibar".
+# ASINs, and the titles of four contain "Zanzibar". A number that is followed by
+# 10 minus each of its digits has a correct check digit.
 _PRODUCTS = """
 insert into products (id, user_id, asin, upc, title, brand, multiple_asins)
 select format('00000000-0000-4000-9000-%%s', lpad(n::text, 12, '0'))::uuid,
        format('00000000-0000-4000-8000-%%s', lpad(owner::text, 12, '0'))::uuid,
        case when n %% 50 > 0 then 'B' || lpad(n::text, 9, '0') end,
-       case when n %% 500 > 0 then (100000000000 + n)::text end,
+       case when n %% 500 > 0 then digits || translate(digits, '0123456789', '0987654321') end,
        (array['Walnut', 'Desk', 'Lamp', 'Garden', 'Bottle', 'Insulated', 'Premium'])[1 + n %% 7] || ' '
            || (array['Steel', 'Black', 'Large', 'Set of 4', 'Pack', 'Mini', 'Deluxe', 'Eco', 'Retro'])[1 + n %% 9]
            || case when n %% 20000 = 77 then ' Zanzibar 95%%' else ' Holder' end || ' ' || n,
        'Brand ' || n %% 50, n %% 25000 = 500
-from generate_series(1, %s) n, cast(case when n <= 80000 then 0 else 1 + n %% 2000 end as integer) owner
+from generate_series(1, %s) n, cast(case when n <= 80000 then 0 else 1 + n %% 2000 end as integer) owner,
+    lpad(n::text, 6, '0') digits
 """
 # Each product has ten suppliers. One product in 5000 is "rejected", one deal in 10 000 is a favorite. Ids are
 # ascending, which makes loading fast.

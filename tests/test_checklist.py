@@ -68,7 +68,7 @@ def test_the_first_request_is_a_miss_and_the_second_a_hit_with_the_same_numbers(
 def test_the_entry_in_redis_is_plain_json_with_a_ttl_of_ten_seconds_at_most(seller: Seller, redis: Redis) -> None:
     """Read with a separate client: the documented key, a readable value, always with a TTL."""
     seller.creates(asin="B000000001")
-    seller.creates(upc="12345678")
+    seller.creates(upc="12345670")
     answer = seller.reads_stats()
     stored = redis.get(f"asin_stats:{seller.id}")
     assert isinstance(stored, bytes)

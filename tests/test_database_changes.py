@@ -37,7 +37,7 @@ def test_get_product_returns_all_its_deals(alice: Caller) -> None:
 
 def test_changing_a_product_moves_it_between_statuses(alice: Caller) -> None:
     """The status depends on the fields only, not on the order of changes. null removes an identifier."""
-    product_id = alice.creates(upc="12345678")["product_id"]
+    product_id = alice.creates(upc="12345670")["product_id"]
     assert _change(alice, product_id, title="Lamp")["asin_status"] == "needs_asin"
     assert _change(alice, product_id, multiple_asins=True)["asin_status"] == "needs_selection"
     assert _change(alice, product_id, asin="B000000001")["asin_status"] == "asin_found"
@@ -48,11 +48,11 @@ def test_changing_a_product_moves_it_between_statuses(alice: Caller) -> None:
     assert last == alice.gets("get_product", p_product_id=product_id)
 
 
-@pytest.mark.parametrize("identifier", [{"asin": "B000000001"}, {"upc": "12345678"}])
+@pytest.mark.parametrize("identifier", [{"asin": "B000000001"}, {"upc": "12345670"}])
 def test_an_identifier_of_another_product_is_a_conflict(alice: Caller, identifier: dict[str, str]) -> None:
     """There is one product per ASIN and per UPC. The message names the identifier."""
-    alice.creates(asin="B000000001", upc="12345678")
-    other = alice.creates(asin="B000000002", upc="87654321")
+    alice.creates(asin="B000000001", upc="12345670")
+    other = alice.creates(asin="B000000002", upc="87654325")
     refusal = alice.rpc("update_product", p_product_id=other["product_id"], p_changes=identifier)
     assert (refusal.status_code, refusal.json()["code"]) == (409, "PT409")
     assert next(iter(identifier)).upper() in refusal.json()["message"]
@@ -71,8 +71,8 @@ def test_changing_a_deal_writes_only_the_given_fields(alice: Caller) -> None:
 
 def test_a_change_without_effect_keeps_updated_at(alice: Caller) -> None:
     """updated_at stays the same for products and deals, with no fields and with the current values."""
-    entry = alice.creates(asin="B000000001", upc="12345678", title="Lamp", deal={"supplier": "Acme", "moq": 2})
-    same = {"asin": "B000000001", "upc": "12345678", "title": "Lamp", "brand": "", "multiple_asins": False}
+    entry = alice.creates(asin="B000000001", upc="12345670", title="Lamp", deal={"supplier": "Acme", "moq": 2})
+    same = {"asin": "B000000001", "upc": "12345670", "title": "Lamp", "brand": "", "multiple_asins": False}
     for changes in ({}, {"title": "Lamp"}, same):
         _change(alice, entry["product_id"], **changes)
     for changes in ({}, {"supplier": "Acme", "moq": 2}):

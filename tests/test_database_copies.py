@@ -24,8 +24,8 @@ def _insert_product(session: Session, user_id: str) -> str:
 
 def test_changing_a_product_updates_the_copies_of_all_its_deals(alice: Caller) -> None:
     """Deleted deals are updated too. updated_at of the deals does not change."""
-    first = alice.creates(upc="12345678", title="Lamp", deal={"supplier": "Acme"})
-    second = alice.creates(upc="12345678", deal={"supplier": "Bolt"})
+    first = alice.creates(upc="12345670", title="Lamp", deal={"supplier": "Acme"})
+    second = alice.creates(upc="12345670", deal={"supplier": "Bolt"})
     alice.changes("delete_deal", p_deal_id=second["id"])
     changes = {"title": "Zebra", "asin": "B000000001"}
     alice.changes("update_product", p_product_id=first["product_id"], p_changes=changes)
@@ -47,7 +47,7 @@ def test_the_copies_cannot_be_written_directly(stack: Stack, alice: Caller) -> N
 
 
 _NEW = "new as materialized (select gen_random_uuid() as id)"
-_LATE = "late as (insert into products (id, user_id, title, upc) select id, '{user}', 'Late', '12345678' from new)"
+_LATE = "late as (insert into products (id, user_id, title, upc) select id, '{user}', 'Late', '12345670' from new)"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ _LATE = "late as (insert into products (id, user_id, title, upc) select id, '{us
         ),
         (
             "with d as (insert into deals (user_id, product_id, supplier) values ('{user}', '{product}', 'T'))"
-            " update products set title = 'New', upc = '12345678' where id = '{product}'"
+            " update products set title = 'New', upc = '12345670' where id = '{product}'"
         ),
         (
             "insert into deals (user_id, product_id, supplier, asin_status, title_key)"

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.barcodes import upc
 from tests.callers import Caller
 
 _ZERO = {"all": 0, "asin_found": 0, "needs_selection": 0, "needs_asin": 0, "manual_entry": 0}
@@ -18,14 +19,14 @@ def test_a_new_user_has_zeros(alice: Caller) -> None:
     ("product", "status"),
     [
         ({"asin": "B000000001"}, "asin_found"),
-        ({"asin": "B000000001", "upc": "12345678", "multiple_asins": True}, "asin_found"),
+        ({"asin": "B000000001", "upc": "12345670", "multiple_asins": True}, "asin_found"),
         ({"asin": "0306406152"}, "asin_found"),
-        ({"upc": "12345678", "multiple_asins": True}, "needs_selection"),
+        ({"upc": "12345670", "multiple_asins": True}, "needs_selection"),
         ({"multiple_asins": True}, "needs_selection"),
         ({"asin": "PENDING_7", "multiple_asins": True}, "needs_selection"),
-        ({"upc": "12345678"}, "needs_asin"),
-        ({"asin": "PENDING_12345678", "upc": "12345678"}, "needs_asin"),
-        ({"asin": "Unknown", "upc": "12345678"}, "needs_asin"),
+        ({"upc": "12345670"}, "needs_asin"),
+        ({"asin": "PENDING_12345678", "upc": "12345670"}, "needs_asin"),
+        ({"asin": "Unknown", "upc": "12345670"}, "needs_asin"),
         ({}, "manual_entry"),
         ({"asin": "PENDING_"}, "manual_entry"),
         ({"asin": "Unknown ASIN"}, "manual_entry"),
@@ -46,7 +47,7 @@ def test_the_four_statuses_sum_to_all(alice: Caller) -> None:
         if number < 4:
             identifiers = {"asin": f"B00000000{number}"}
         elif number < 7:
-            identifiers = {"upc": f"1234567{number}"}
+            identifiers = {"upc": upc(number)}
         elif number < 9:
             identifiers = {"multiple_asins": True}
         alice.creates(**identifiers)

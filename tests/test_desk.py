@@ -55,8 +55,8 @@ def test_adding_a_product_changes_its_number_at_once(visitor: Visitor, seller: S
 
 def test_adding_an_existing_deal_keeps_fields_that_are_not_in_the_form(visitor: Visitor, seller: Seller) -> None:
     """Stage and favorite are kept. Default values of the form must not overwrite them."""
-    seller.creates(title="Known", upc="12345678", stage="ordered", favorite=True)
-    visitor.follows(visitor.submits("/desk/products/new", title="Known", upc="12345678", moq="3", stage="new"))
+    seller.creates(title="Known", upc="12345670", stage="ordered", favorite=True)
+    visitor.follows(visitor.submits("/desk/products/new", title="Known", upc="12345670", moq="3", stage="new"))
     assert "You already had “Known” from this supplier; its deal was updated." in visitor.page
     deal = seller.lists()[0]
     assert (deal["stage"], deal["favorite"], deal["moq"]) == ("ordered", True, 3)
@@ -86,8 +86,8 @@ def test_each_mistake_is_shown_at_its_field_and_the_input_is_kept(visitor: Visit
 def test_an_asin_and_a_upc_of_two_products_are_refused_with_a_message(visitor: Visitor, seller: Seller) -> None:
     """The form shows the database's refusal."""
     seller.creates(asin="B000000001")
-    seller.creates(upc="12345678")
-    answer = visitor.submits("/desk/products/new", title="Both", asin="B000000001", upc="12345678")
+    seller.creates(upc="12345670")
+    answer = visitor.submits("/desk/products/new", title="Both", asin="B000000001", upc="12345670")
     assert answer.status_code == 409
     assert "belong to two different products" in answer.text
     assert 'value="Both"' in answer.text
@@ -213,7 +213,7 @@ def test_a_search_that_is_too_short_stays_in_its_field(visitor: Visitor, seller:
 def test_a_card_filters_by_its_status_and_keeps_only_the_sort(visitor: Visitor, seller: Seller) -> None:
     """The number and the list refer to the same products."""
     seller.creates(title="Has it", asin="B000000001")
-    seller.creates(title="Has a UPC", upc="12345678")
+    seller.creates(title="Has a UPC", upc="12345670")
     visitor.opens("/?search=nothing&sort=title")
     assert "No deal matches." in visitor.page
     assert 'href="/?asin_status=needs_asin&amp;sort=title"' in visitor.page

@@ -40,7 +40,7 @@ def _expect_numbers(page: Page, **numbers: int) -> None:
 
 def test_a_seller_adds_a_product_and_sees_the_number_change(page: Page, seller: Seller, redis: Redis) -> None:
     """The numbers come from the database first. Then they come from Redis, also after the change."""
-    seller.creates(title="Was here before", upc="12345678")
+    seller.creates(title="Was here before", upc="12345670")
     redis.delete(seller.key)
     _sign_in(page, seller)
     expect(page.get_by_text("fresh from the database")).to_be_visible()
@@ -89,7 +89,7 @@ def test_a_seller_deletes_undoes_moves_and_signs_out(page: Page, seller: Seller)
 
 def test_a_seller_imports_a_file_and_sees_the_number_change(page: Page, seller: Seller) -> None:
     """The file is chosen in the browser's dialogue, rejected rows are listed, and the list can be exported."""
-    seller.creates(title="Was here before", upc="12345678")
+    seller.creates(title="Was here before", upc="12345670")
     _sign_in(page, seller)
     page.get_by_role("link", name="Import").click()
     content = b"ASIN,Title\nB000000001,Lamp\nB0,Bad\n"
@@ -126,7 +126,7 @@ def test_an_unknown_path_is_a_page_with_a_link_to_the_desk(browser: Browser, ser
 @pytest.mark.parametrize("width", [360, 800, 1280])
 def test_no_page_scrolls_horizontally(page: Page, seller: Seller, width: int) -> None:
     """Long words and many columns fit on a phone, a tablet and a desktop."""
-    seller.creates(title="W" * 300, supplier="S" * 200, upc="12345678901234", asin="B000000001", buy_cost="999999.99")
+    seller.creates(title="W" * 300, supplier="S" * 200, upc="12345678901231", asin="B000000001", buy_cost="999999.99")
     page.set_viewport_size({"width": width, "height": 800})
     _sign_in(page, seller)
     expect(page.get_by_role("rowheader")).to_be_visible()

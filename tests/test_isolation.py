@@ -11,6 +11,7 @@ from redis import Redis
 
 from local.application import AppServer
 from local.stack import Stack
+from tests.barcodes import upc
 from tests.problems import pointers
 from tests.sellers import CACHE_STATUS, STATS, Seller, new_seller
 
@@ -23,7 +24,7 @@ def pair(stack: Stack, server: AppServer) -> Iterator[tuple[Seller, Seller]]:
     with new_seller(stack.supabase, server.url) as one, new_seller(stack.supabase, server.url) as two:
         one.creates(title="Secret of one", asin="B000000001", supplier="One Ltd")
         for number in range(3):
-            two.creates(title=f"Secret of two {number}", upc=f"1234567{number}", supplier="Two Ltd")
+            two.creates(title=f"Secret of two {number}", upc=upc(12_345_670 + number, length=12), supplier="Two Ltd")
         yield one, two
 
 

@@ -85,7 +85,7 @@ def test_deleted_deals_are_listed_at_the_same_cost(recorder: PlanRecorder, sort:
 
 
 @pytest.mark.parametrize("filters", _FILTERS[::4], ids=_name)
-@pytest.mark.parametrize("search", ["zanzibar", "5%", "b00054321", "acme", "%%", "100000033333"])
+@pytest.mark.parametrize("search", ["zanzibar", "5%", "b00054321", "acme", "%%", "033333077777"])
 def test_the_cost_of_a_rare_search_is_bounded_by_its_matches(
     recorder: PlanRecorder, search: str, filters: dict[str, Any]
 ) -> None:

@@ -66,7 +66,7 @@ def test_a_product_is_returned_with_all_its_deals(seller: Seller) -> None:
 
 def test_patching_a_product_changes_only_the_given_fields(seller: Seller) -> None:
     """An ASIN changes the status. null removes the ASIN."""
-    deal = seller.creates(upc="12345678", brand="Lux")
+    deal = seller.creates(upc="12345670", brand="Lux")
     path = f"/products/{deal['product_id']}"
     found = seller.http.patch(path, json={"asin": "b000000001"}).json()
     assert (found["asin_status"], found["asin"], found["brand"]) == ("asin_found", "B000000001", "Lux")
@@ -152,16 +152,16 @@ def test_another_sellers_rows_are_not_found(seller: Seller, other_seller: Seller
 def test_a_duplicate_identifier_is_a_conflict(seller: Seller) -> None:
     """409 says which rule the change breaks and names the products, where they are known. Nothing is changed."""
     first = seller.creates(asin="B000000001", supplier="Acme")
-    second = seller.creates(title="Other", upc="12345678", supplier="Acme")
-    other = seller.creates(title="Other", upc="12345678", supplier="Bolt")
-    third = seller.creates(title="Third", upc="87654321", asin="B000000003")
+    second = seller.creates(title="Other", upc="12345670", supplier="Acme")
+    other = seller.creates(title="Other", upc="12345670", supplier="Bolt")
+    third = seller.creates(title="Third", upc="87654325", asin="B000000003")
     before = seller.sees()
     answers = [
         seller.http.patch(f"/products/{second['product_id']}", json={"asin": "B000000001"}),
-        seller.http.patch(f"/products/{first['product_id']}", json={"upc": "12345678"}),
+        seller.http.patch(f"/products/{first['product_id']}", json={"upc": "12345670"}),
         seller.http.patch(f"/products/deal/{other['id']}", json={"supplier": "acme"}),
-        seller.http.post("/products", json={"title": "x", "asin": "B000000001", "upc": "12345678"}),
-        seller.http.post("/products", json={"title": "x", "asin": "B000000002", "upc": "87654321"}),
+        seller.http.post("/products", json={"title": "x", "asin": "B000000001", "upc": "12345670"}),
+        seller.http.post("/products", json={"title": "x", "asin": "B000000002", "upc": "87654325"}),
     ]
     documents = [problem(answer, 409) for answer in answers]
     assert {document["kind"] for document in documents} == {"conflict"}

@@ -13,12 +13,13 @@ _COUNTED: Final = {"Prefer": "count=estimated"}
 _STATUSES: Final = (None, "asin_found", "needs_selection", "needs_asin", "manual_entry")
 _STAGES: Final = (None, "new", "ordered")
 _FAVORITES: Final = (None, "true", "false")
+# A number that is followed by 10 minus each of its digits has a correct check digit.
 _LOAD: Final = """
 with made as (
     insert into products (user_id, title, asin, upc)
     select $1::uuid, 'Lamp ' || n, case when n % 3 = 0 then 'B' || lpad(n::text, 9, '0') end,
-           case when n % 2 = 0 then (10000000 + n)::text end
-    from generate_series(1, $2::int) n
+           case when n % 2 = 0 then digits || translate(digits, '0123456789', '0987654321') end
+    from generate_series(1, $2::int) n, lpad(n::text, 6, '0') digits
     returning id, user_id, title
 )
 insert into deals (user_id, product_id, supplier, stage, favorite)

@@ -15,7 +15,7 @@ from app.commands.auditing import audited
 from app.commands.service_role import NoServiceKeyError, connected_service
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.products.errors import UnreadableFileError
-from app.products.importing import Import, Mistake, Totals, open_sheet
+from app.products.importing import Import, Mistake, Note, Totals, open_sheet
 from app.products.repository import Repository
 from config import load_settings
 
@@ -47,9 +47,9 @@ class _Days(click.ParamType[int]):
 def import_file(file: IO[bytes], email: str, *, dry_run: bool) -> None:
     """Import the CSV FILE (- is standard input), as POST /products/import does, but for any seller.
 
-    Prints the mistakes in rejected rows to standard error, at most 1,000 of them. Importing a file again changes
-    nothing. Exit status: 0 when every row was accepted, 1 when a row was rejected or the import failed or stopped, 2
-    for wrong arguments.
+    Prints the mistakes in rejected rows and the notes on repaired cells to standard error, at most 1,000 of each.
+    Importing a file again changes nothing. Exit status: 0 when every row was accepted, 1 when a row was rejected or the
+    import failed or stopped, 2 for wrong arguments.
     """
     with _one_line_errors(), connected_service(load_settings()) as service:
         user_id = service.find_user(email)
@@ -89,28 +89,34 @@ def _import(file: IO[bytes], repository: Repository, *, dry_run: bool) -> Import
     """Import with a progress bar. At the end, even after an error, print the mistakes and the totals."""
     sheet = open_sheet(_seekable(file))
     running = Import(sheet, repository, dry_run=dry_run)
-    mistakes: list[Mistake] = []
+    reports: list[Mistake | Note] = []
     try:
         with click.progressbar(
             length=sheet.total, label="Checking" if dry_run else "Importing", file=sys.stderr
         ) as bar:
             for event in running.events():
-                if isinstance(event, Mistake):
-                    mistakes.append(event)
+                if isinstance(event, Mistake | Note):
+                    reports.append(event)
                 elif isinstance(event, Totals):
                     bar.update(event.rows - bar.pos)
     finally:
         sheet.close()
-        for mistake in mistakes:
-            place = f"line {mistake.line}" + (f", {mistake.column}" if mistake.column else "")
-            click.echo(f"{place}: {mistake.reason}", err=True)
+        for report in reports:
+            click.echo(_described(report), err=True)
         if running.unlisted:
             click.echo(f"and {running.unlisted:,} more", err=True)
+        if sheet.unlisted_notes:
+            click.echo(f"and {sheet.unlisted_notes:,} more notes", err=True)
         would = "would be " if dry_run else ""
         counts = running.document()
         click.echo(f"{counts.pop('rows')} of {sheet.total} rows: " + would
                    + ", ".join(f"{number} {name}" for name, number in counts.items()))  # fmt: skip
     return running
+
+
+def _described(report: Mistake | Note) -> str:
+    place = f"line {report.line}" + (f", {report.column}" if report.column else "")
+    return f"{place}: {report.reason}" if isinstance(report, Mistake) else f"{place}: note: {report.note}"
 
 
 def _seekable(file: IO[bytes]) -> IO[bytes]:

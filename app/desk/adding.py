@@ -24,7 +24,6 @@ _MISTAKES: Final = {
     "title": "Give the product a title of 1 to 500 characters.",
     "brand": "A brand has at most 200 characters.",
     "asin": "An ASIN is exactly 10 letters A to Z or digits, such as B08N5WRWNW.",
-    "upc": "A UPC or EAN is 8 to 14 digits, without spaces.",
     "supplier": "A supplier's name has at most 200 characters.",
     "buy_cost": "Write an amount from 0 to 1,000,000 with at most two decimals, such as 12.50.",
     "moq": "Write a whole number from 1 to 1,000,000.",
@@ -49,13 +48,20 @@ def add_product() -> ResponseReturnValue:
         with changing_stats(current_user.user_id):
             made = caller_repository().create_product(new)
     except ValidationError as error:
-        fields = [str(mistake["loc"][0]) for mistake in error.errors(include_url=False, include_context=False)]
-        mistakes = {name: _MISTAKES.get(name, "Choose one of the offered values.") for name in fields}
-        return _form(mistakes), HTTPStatus.UNPROCESSABLE_ENTITY
+        return _form(_mistakes(error)), HTTPStatus.UNPROCESSABLE_ENTITY
     except ConflictError as error:
         return _form({"form": str(error)}), HTTPStatus.CONFLICT
-    flash(_notice(made))
+    flash(_notice(made, new))
     return redirect(url_for("desk.dashboard"), HTTPStatus.SEE_OTHER)
+
+
+def _mistakes(error: ValidationError) -> dict[str, str]:
+    """Return the message for each field. Only the model knows what is wrong with a UPC."""
+    found = {
+        str(mistake["loc"][0]): mistake["msg"] for mistake in error.errors(include_url=False, include_context=False)
+    }
+    other = "Choose one of the offered values."
+    return {name: f"{reason}." if name == "upc" else _MISTAKES.get(name, other) for name, reason in found.items()}
 
 
 def _given() -> dict[str, str]:
@@ -73,8 +79,9 @@ def _form(mistakes: dict[str, str]) -> str:
     return render_template("new_product.html", given=request.form, mistakes=mistakes)
 
 
-def _notice(made: Created) -> Notice:
+def _notice(made: Created, new: NewProduct) -> Notice:
     product = made.deal["product"]
+    repairs = "".join(f" {repair['reason']}; the UPC is now {repair['stored']}." for repair in new.repaired())
     if not made.created:
-        return Notice(f"You already had “{product['title']}” from this supplier; its deal was updated.")
-    return Notice(f"“{product['title']}” was added. Status: {LABELS[product['asin_status']]}.")
+        return Notice(f"You already had “{product['title']}” from this supplier; its deal was updated.{repairs}")
+    return Notice(f"“{product['title']}” was added. Status: {LABELS[product['asin_status']]}.{repairs}")

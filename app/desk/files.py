@@ -15,7 +15,7 @@ from app.payloads import query
 from app.problems import Problem, from_database
 from app.products.context import caller_repository
 from app.products.files import MAX_FILE_BYTES, export_response, uploaded_sheet
-from app.products.importing import Import, Mistake
+from app.products.importing import Import, Mistake, Note
 from app.products.schemas import ExportQuery
 from app.uploads import takes_files
 
@@ -24,16 +24,23 @@ _MOST_SHOWN: Final = 200
 
 @dataclass(slots=True)
 class Outcome:
-    """Result of an import: its first mistakes, and the error that stopped it, if any."""
+    """Result of an import: its first mistakes and notes, and the error that stopped it, if any."""
 
     running: Import
     mistakes: list[Mistake] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    found_notes: int = 0
     trouble: Problem | None = None
 
     @property
     def unshown(self) -> int:
         """Number of rejected rows that are not listed in `mistakes`."""
         return self.running.totals.rejected - len({mistake.line for mistake in self.mistakes})
+
+    @property
+    def unshown_notes(self) -> int:
+        """Number of notes that are not listed in `notes`."""
+        return self.found_notes + self.running.sheet.unlisted_notes - len(self.notes)
 
 
 @desk.get("/desk/import")
@@ -76,6 +83,9 @@ def _run(running: Import) -> Outcome:
             for event in running.events():
                 if isinstance(event, Mistake) and len(outcome.mistakes) < _MOST_SHOWN:
                     outcome.mistakes.append(event)
+                elif isinstance(event, Note):
+                    outcome.found_notes += 1
+                    outcome.notes += [event] if len(outcome.notes) < _MOST_SHOWN else []
         except (DatabaseUnavailableError, DatabaseRefusalError) as error:
             outcome.trouble = from_database(error)
     return outcome

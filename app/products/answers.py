@@ -75,6 +75,30 @@ class QueuedProduct(BaseModel):
     next_cursor: Annotated[str | None, Field(description="The `after` with which the queue continues after it.")]
 
 
+class Repair(BaseModel):
+    """A field that is stored differently than the request wrote it."""
+
+    field: Literal["upc"]
+    given: str
+    stored: str
+    reason: str
+
+
+Repairs = Annotated[list[Repair], Field(default=[], min_length=1, description="Only if something was repaired.")]
+
+
+class CreatedDeal(ListedDeal):
+    """A deal with its product, and what was repaired in the request."""
+
+    repaired: Repairs
+
+
+class ChangedProduct(ProductWithDeals):
+    """A product with all its deals, and what was repaired in the request."""
+
+    repaired: Repairs
+
+
 class DealPage(BaseModel):
     """One page of the list."""
 
@@ -127,6 +151,14 @@ class ImportMistake(BaseModel):
     reason: str
 
 
+class ImportNote(BaseModel):
+    """What a cell was read as, where that is not what it says."""
+
+    line: Annotated[int, Field(ge=1)]
+    column: str
+    note: str
+
+
 class ImportTotals(BaseModel):
     """The rows that were processed so far, by result. `rows` is the sum of the others."""
 
@@ -143,6 +175,7 @@ class ImportDone(ImportTotals):
 
     done: Literal[True]
     mistakes_omitted: Annotated[int, Field(default=0, ge=1, description="Mistakes that were not listed.")]
+    notes_omitted: Annotated[int, Field(default=0, ge=1, description="Notes that were not listed.")]
     dry_run: bool
 
 
@@ -151,7 +184,10 @@ class ImportFailed(ImportTotals):
 
     error: ProblemDocument
     mistakes_omitted: Annotated[int, Field(default=0, ge=1, description="Mistakes that were not listed.")]
+    notes_omitted: Annotated[int, Field(default=0, ge=1, description="Notes that were not listed.")]
 
 
-class ImportLine(RootModel[ImportStart | ImportChecked | ImportMistake | ImportTotals | ImportDone | ImportFailed]):
+class ImportLine(
+    RootModel[ImportStart | ImportChecked | ImportMistake | ImportNote | ImportTotals | ImportDone | ImportFailed]
+):
     """One line of the answer to an import."""

@@ -15,7 +15,7 @@ from app.problems import from_database
 from app.products.answers import ImportLine
 from app.products.context import caller_repository
 from app.products.files import MAX_FILE_BYTES, MEDIA_TYPES, export_response, uploaded_sheet
-from app.products.importing import Checked, Import, Mistake, Totals
+from app.products.importing import Checked, Import, Mistake, Note, Totals
 from app.products.schemas import ExportQuery, ImportQuery
 from app.products.views import products
 from app.uploads import takes_files
@@ -63,14 +63,16 @@ def _lines(running: Import) -> Iterator[str]:
             yield _line(done=True, **running.document(), **_omitted(running), dry_run=running.dry_run)
 
 
-def _event_lines(event: Checked | Mistake | Totals) -> Iterator[str]:
-    """Yield one line: a mistake, or the progress of the import.
+def _event_lines(event: Checked | Mistake | Note | Totals) -> Iterator[str]:
+    """Yield one line: a mistake, a note, or the progress of the import.
 
     The progress is sent in two writes. When the client has disconnected, its system answers the first write with a
     reset, and the second write fails. The import then stops immediately, not only after the next report or batch.
     """
     if isinstance(event, Mistake):
         yield _line(line=event.line, column=event.column, reason=event.reason)
+    elif isinstance(event, Note):
+        yield _line(line=event.line, column=event.column, note=event.note)
     else:
         members = {"checked": event.rows} if isinstance(event, Checked) else asdict(event)
         yield _line(**members).rstrip()
@@ -78,8 +80,9 @@ def _event_lines(event: Checked | Mistake | Totals) -> Iterator[str]:
 
 
 def _omitted(running: Import) -> dict[str, int]:
-    """Return the number of mistakes that were not listed, if there are any."""
-    return {"mistakes_omitted": running.unlisted} if running.unlisted else {}
+    """Return the numbers of mistakes and of notes that were not listed, where there are any."""
+    omitted = {"mistakes_omitted": running.unlisted, "notes_omitted": running.sheet.unlisted_notes}
+    return {name: number for name, number in omitted.items() if number}
 
 
 def _line(**members: object) -> str:

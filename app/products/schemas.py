@@ -10,6 +10,8 @@ from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
+from app.products.identifiers import RepairedIdentifier, read_identifier
+
 AsinStatus = Literal["asin_found", "needs_selection", "needs_asin", "manual_entry"]
 Stage = Literal["new", "researching", "contacted", "ordered", "received", "rejected"]
 Action = Literal["delete", "restore", "move", "favorite", "unfavorite"]
@@ -29,9 +31,11 @@ def _asin(value: str) -> str:
 
 
 def _upc(value: str) -> str:
-    if not re.fullmatch(r"[0-9]{8,14}", value):
-        raise PydanticCustomError("upc", "A UPC or EAN is 8 to 14 digits")
-    return value
+    try:
+        identifier = read_identifier(value)
+    except ValueError as error:
+        raise PydanticCustomError("upc", "{reason}", {"reason": str(error)}) from None
+    return RepairedIdentifier.of(identifier, given=value) if identifier.note else identifier.value
 
 
 def _whole(value: object, info: ValidationInfo) -> object:
@@ -110,6 +114,12 @@ class ProductFields(Body):
     title: Title = ""
     brand: Name = ""
     multiple_asins: bool = False
+
+    def repaired(self) -> list[dict[str, str]]:
+        """Return what is stored differently than the caller wrote it, and why."""
+        if not isinstance(self.upc, RepairedIdentifier):
+            return []
+        return [{"field": "upc", "given": self.upc.given, "stored": str(self.upc), "reason": self.upc.reason}]
 
 
 class DealFields(Body):

@@ -11,10 +11,19 @@ from app.api import ANY_OR_JSON, ApiBlueprint, check_request
 from app.auth import current_user, identify, login_required
 from app.limits import WRITES, limited
 from app.openapi import Answer, Link, operation
-from app.products.answers import AsinStatusCounts, BulkResult, DealPage, ListedDeal, ProductWithDeals
+from app.products.answers import (
+    AsinStatusCounts,
+    BulkResult,
+    ChangedProduct,
+    CreatedDeal,
+    DealPage,
+    ListedDeal,
+    ProductWithDeals,
+)
 from app.products.context import caller_repository, changing_repository
 from app.products.documents import document_response
 from app.products.listing import list_response
+from app.products.repository import Document
 from app.products.representation import stats_response
 from app.products.schemas import BulkAction, DealFields, DeleteQuery, ListQuery, NewProduct, ProductFields
 from app.products.stats import asin_status_stats, changing_stats
@@ -62,8 +71,10 @@ def list_products(query: ListQuery) -> ResponseReturnValue:
 @operation(
     "Products",
     answers={
-        201: Answer("The new deal.", ListedDeal, headers=["ETag", "Location"], links=_OF_A_DEAL),
-        200: Answer("The deal that existed, as it is now.", ListedDeal, headers=["ETag", "Location"], links=_OF_A_DEAL),
+        201: Answer("The new deal.", CreatedDeal, headers=["ETag", "Location"], links=_OF_A_DEAL),
+        200: Answer(
+            "The deal that existed, as it is now.", CreatedDeal, headers=["ETag", "Location"], links=_OF_A_DEAL
+        ),
     },
     problems=[409],
     headers=_KEY,
@@ -74,7 +85,9 @@ def create_product(body: NewProduct) -> ResponseReturnValue:
     with changing_stats(current_user.user_id):
         made = repository.create_product(body)
     location = {"Location": url_for(".get_deal", deal_id=made.deal["id"])}
-    return document_response(made.deal, HTTPStatus.CREATED if made.created else HTTPStatus.OK, location)
+    return document_response(
+        _with_repairs(made.deal, body), HTTPStatus.CREATED if made.created else HTTPStatus.OK, location
+    )
 
 
 @products.get("/<uuid:product_id>")
@@ -94,7 +107,7 @@ def get_product(product_id: UUID) -> ResponseReturnValue:
 @limited(WRITES)
 @operation(
     "Products",
-    answers={200: Answer("The product as it is now.", ProductWithDeals, headers=["ETag"], links=_OF_A_PRODUCT)},
+    answers={200: Answer("The product as it is now.", ChangedProduct, headers=["ETag"], links=_OF_A_PRODUCT)},
     problems=[409],
     headers=_CONDITIONS,
 )
@@ -102,7 +115,7 @@ def update_product(product_id: UUID, body: ProductFields) -> ResponseReturnValue
     """Change fields of a product. A new ASIN changes its status."""
     repository = changing_repository()
     with changing_stats(current_user.user_id):
-        return document_response(repository.update_product(product_id, body))
+        return document_response(_with_repairs(repository.update_product(product_id, body), body))
 
 
 @products.get("/deal/<uuid:deal_id>")
@@ -183,3 +196,9 @@ def asin_status() -> ResponseReturnValue:
     with timed("cache", environ):
         answer = asin_status_stats.lookup(user.user_id)
     return stats_response(answer)
+
+
+def _with_repairs(document: Document, body: ProductFields) -> Document:
+    """Return the answer to a change, with the member `repaired` if something in the request was repaired."""
+    repaired = body.repaired()
+    return {**document, "repaired": repaired} if repaired else document

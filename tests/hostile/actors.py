@@ -9,6 +9,7 @@ from typing import Final
 
 from local.application import AppServer
 from local.stack import Stack
+from tests.barcodes import upc
 from tests.clients import PASSWORD
 from tests.sellers import Seller, all_workers_serve, app_environment, new_seller
 from tests.visitors import Visitor, new_visitor
@@ -98,7 +99,7 @@ def _actor(stack: Stack, server: AppServer, running: ExitStack, number: int) -> 
     marker = f"marker-{secrets.token_hex(8)}"
     deals = [
         seller.creates(
-            title=f"{marker} {index}", brand=marker, supplier=marker, notes=marker, upc=f"{index}{number:09}"
+            title=f"{marker} {index}", brand=marker, supplier=marker, notes=marker, upc=upc(100 * number + index)
         )
         for index in range(3 + number)  # a different number for each seller
     ]

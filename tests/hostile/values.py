@@ -33,7 +33,7 @@ QUERIES: Final = (*sorted(ListQuery.model_fields), "hard", "dry_run", "next", "u
 
 _PLAUSIBLE: Final[dict[str, tuple[Any, ...]]] = {
     "title": ("Lamp", "Chair"), "brand": ("Acme",), "supplier": ("Bolt",), "asin": ("B0000000A1", None),
-    "upc": ("12345678", None), "moq": (1, 12), "buy_cost": ("1.50", 3), "stage": ("new", "ordered"),
+    "upc": ("12345670", None), "moq": (1, 12), "buy_cost": ("1.50", 3), "stage": ("new", "ordered"),
     "favorite": (True, False), "notes": ("x",), "multiple_asins": (True, False),
     "action": ("delete", "restore", "move", "favorite"),
 }  # fmt: skip

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.stack import Stack
+from tests.barcodes import upc
 from tests.callers import Caller
 
 _UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
@@ -39,7 +40,7 @@ def _everything(caller: Caller) -> list[Row]:
 def test_a_row_becomes_a_product_and_its_deal(alice: Caller) -> None:
     """It has every given field, and the defaults for the others."""
     full = {
-        "asin": _A, "upc": "12345678", "title": "Lamp", "brand": "Lux", "multiple_asins": True, "supplier": "Acme",
+        "asin": _A, "upc": "12345670", "title": "Lamp", "brand": "Lux", "multiple_asins": True, "supplier": "Acme",
         "buy_cost": "12.50", "moq": 6, "stage": "ordered", "favorite": True, "notes": "n",
     }  # fmt: skip
     assert _counts(_imports(alice, full, {"title": "Bare"})) == (2, 0, 0, 0, 0)
@@ -51,11 +52,11 @@ def test_a_row_becomes_a_product_and_its_deal(alice: Caller) -> None:
 
 def test_a_product_is_found_by_asin_then_upc_then_title_and_brand(alice: Caller) -> None:
     """Letter case is ignored. Only products without ASIN and UPC are found by title."""
-    first = [{"asin": _A, "title": "One"}, {"upc": "12345678", "title": "Two"}, {"title": "Three", "brand": "B"}]
+    first = [{"asin": _A, "title": "One"}, {"upc": "12345670", "title": "Two"}, {"title": "Three", "brand": "B"}]
     _imports(alice, *first)
     again = [
         {"asin": _A, "title": "Other"},
-        {"upc": "12345678", "title": "Other"},
+        {"upc": "12345670", "title": "Other"},
         {"title": "THREE", "brand": "b"},
         {"title": "One"},
         {"title": "Three", "brand": "C"},
@@ -79,11 +80,11 @@ def test_products_with_the_same_title_are_distinguished_by_their_id(stack: Stack
 
 def test_a_product_is_completed_and_never_overwritten(alice: Caller) -> None:
     """Empty fields are filled from the first row with a value. The user's values are kept."""
-    _imports(alice, {"upc": "12345678", "title": "Mine"})
-    rows = [{"upc": "12345678", "asin": _A, "title": "Theirs"}, {"asin": _A, "brand": "B", "upc": "87654321"}]
+    _imports(alice, {"upc": "12345670", "title": "Mine"})
+    rows = [{"upc": "12345670", "asin": _A, "title": "Theirs"}, {"asin": _A, "brand": "B", "upc": "87654325"}]
     assert _counts(_imports(alice, *rows)) == (0, 1, 0, 1, 0)
     product = alice.lists()[0]["product"]
-    assert (product["asin"], product["upc"], product["title"], product["brand"]) == (_A, "12345678", "Mine", "B")
+    assert (product["asin"], product["upc"], product["title"], product["brand"]) == (_A, "12345670", "Mine", "B")
 
 
 def test_a_deal_is_identified_by_its_supplier_and_empty_cells_change_nothing(alice: Caller) -> None:
@@ -102,8 +103,8 @@ def test_a_deal_is_identified_by_its_supplier_and_empty_cells_change_nothing(ali
 def test_the_last_of_several_rows_for_one_deal_applies(alice: Caller) -> None:
     """Also if the rows identify the product in different ways."""
     rows = [
-        {"asin": _A, "upc": "12345678", "title": "x", "buy_cost": "1.00"},
-        {"upc": "12345678", "buy_cost": "2.00"},
+        {"asin": _A, "upc": "12345670", "title": "x", "buy_cost": "1.00"},
+        {"upc": "12345670", "buy_cost": "2.00"},
         {"asin": _A, "buy_cost": "3.00"},
     ]
     assert _counts(_imports(alice, *rows)) == (1, 0, 0, 2, 0)
@@ -113,8 +114,8 @@ def test_the_last_of_several_rows_for_one_deal_applies(alice: Caller) -> None:
 @pytest.mark.parametrize(
     ("existing", "row", "words"),
     [
-        ([{"asin": _A}, {"upc": "12345678"}], {"asin": _A, "upc": "12345678"}, "two different products"),
-        ([{"asin": _A, "upc": "12345678"}], {"asin": _B, "upc": "12345678"}, f"another ASIN, {_A}"),
+        ([{"asin": _A}, {"upc": "12345670"}], {"asin": _A, "upc": "12345670"}, "two different products"),
+        ([{"asin": _A, "upc": "12345670"}], {"asin": _B, "upc": "12345670"}, f"another ASIN, {_A}"),
         ([], {"asin": _B, "supplier": "x"}, "needs a title"),
     ],
 )
@@ -133,7 +134,7 @@ def test_an_invalid_row_is_refused_and_the_others_are_imported(
 def test_a_row_that_contradicts_an_earlier_row_is_refused(alice: Caller) -> None:
     """One UPC cannot belong to two ASINs."""
     outcome = _imports(
-        alice, {"asin": _A, "upc": "12345678", "title": "x"}, {"asin": _B, "upc": "12345678", "title": "y"}
+        alice, {"asin": _A, "upc": "12345670", "title": "x"}, {"asin": _B, "upc": "12345670", "title": "y"}
     )
     assert [(found["line"], found["column"]) for found in outcome["refused"]] == [(3, "asin")]
     assert [item["product"]["asin"] for item in alice.lists()] == [_A]
@@ -144,7 +145,7 @@ _rows = st.lists(
         {},
         optional={
             "asin": st.sampled_from([_A, _B]),
-            "upc": st.sampled_from(["11111111", "22222222"]),
+            "upc": st.sampled_from(["11111115", "22222220"]),
             "title": st.sampled_from(["Foo", "foo", "Bar"]),
             "brand": st.sampled_from(["", "X"]),
             "supplier": st.sampled_from(["Acme", "ACME", "Bolt"]),
@@ -197,7 +198,7 @@ def test_only_the_service_role_can_import_for_another_user(alice: Caller, bob: C
 
 def test_an_import_finds_no_product_of_another_user(alice: Caller, bob: Caller) -> None:
     """The function bypasses row level security, so every lookup has its own filter."""
-    theirs = [{"asin": _A, "title": "a"}, {"upc": "12345678", "title": "b"}, {"title": "c"}]
+    theirs = [{"asin": _A, "title": "a"}, {"upc": "12345670", "title": "b"}, {"title": "c"}]
     _imports(bob, *theirs)
     ids = [{"product_id": item["product_id"], "title": "d"} for item in bob.lists()]
     before = _everything(bob)
@@ -212,7 +213,7 @@ def test_rows_are_looked_up_by_index_in_tables_without_statistics(stack: Stack, 
         " from generate_series(1, 30000) n",
         alice.id,
     )
-    rows = [{"line": n, "asin": f"B{n:09}", "upc": f"{n:08}", "title": "t"} for n in range(30_001, 30_051)]
+    rows = [{"line": n, "asin": f"B{n:09}", "upc": upc(n), "title": "t"} for n in range(30_001, 30_051)]
     rows += [{"line": n, "title": f"t{n}"} for n in range(30_051, 30_101)]
     # Counts that are already published and counts that are pending; the server publishes them at any time.
     tables = "(select seq_tup_read + idx_tup_fetch as read from {} where schemaname = 'public')"

@@ -9,7 +9,7 @@ Nothing here knows HTTP.
 from app.products.errors import TooManyRowsError, UnreadableFileError
 from app.products.importing.checking import MAX_ROWS, open_sheet
 from app.products.importing.running import Checked, Import, Totals
-from app.products.importing.sheet import MAX_MISTAKES, Mistake, Sheet
+from app.products.importing.sheet import MAX_MISTAKES, Mistake, Note, Sheet
 
 __all__ = [
     "MAX_MISTAKES",
@@ -17,6 +17,7 @@ __all__ = [
     "Checked",
     "Import",
     "Mistake",
+    "Note",
     "Sheet",
     "TooManyRowsError",
     "Totals",

@@ -17,6 +17,9 @@ _PLAIN: Final = re.compile(r"(?P<whole>[0-9]*)(?:[.,](?P<cents>[0-9]*))?")
 _AMBIGUOUS: Final = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
 _SCIENTIFIC: Final = re.compile(r"[0-9]([.,][0-9]+)?[eE]\+?[0-9]+")
 _MAX_NUMBER_LENGTH: Final = 100  # characters, including currency and spaces
+NO_ASIN_YET: Final = "Read as: no ASIN yet"
+"""The note on a placeholder in the column of the ASINs."""
+
 _PLACEHOLDER: Final = re.compile(r"(PENDING_|Unknown).*")
 _YES: Final = frozenset({"yes", "y", "true", "t", "1", "x", "on", "✓", "✔", "★"})
 _NO: Final = frozenset({"no", "n", "false", "f", "0", "off", "-", "☆"})

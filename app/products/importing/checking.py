@@ -14,7 +14,7 @@ from app.products.importing import cells, encoding, reading
 from app.products.importing.columns import Columns
 from app.products.importing.pacing import one_at_a_time
 from app.products.importing.reading import RawRow
-from app.products.importing.sheet import CheckedRow, Sheet
+from app.products.importing.sheet import CheckedRow, Remark, Sheet
 from app.products.schemas import DealFields, ProductFields
 
 MAX_ROWS: Final = 200_000
@@ -66,9 +66,10 @@ def _checked(row: RawRow, columns: Columns) -> CheckedRow:
 
 
 def check_row(row: RawRow, columns: Columns) -> CheckedRow:
-    """Return the fields of a row, or the mistakes in it."""
+    """Return the fields of a row and the notes on them, or the mistakes in it."""
     given: dict[str, object] = {}
-    faults: list[tuple[str, str]] = []
+    faults: list[Remark] = []
+    notes: list[Remark] = []
     for field, index in columns.indexes.items():
         cell = row.cells[index] if index < len(row.cells) else ""
         try:
@@ -78,11 +79,13 @@ def check_row(row: RawRow, columns: Columns) -> CheckedRow:
         else:
             if value is not None:
                 given[field] = value
+            elif cell and cells.plain(cell):
+                notes.append((field, cells.NO_ASIN_YET))
     if len(row.cells) > len(columns.names) and "".join(row.cells[len(columns.names) :]).strip():
         faults.append(("", "The row has more cells than the header; a text with the delimiter needs quotation marks"))
     if not faults and given.keys().isdisjoint(_IDENTIFYING):
         faults.append(("", "The row has no title, ASIN or UPC"))
-    return _validated(row.line, given, faults)
+    return _validated(row.line, given, faults, notes)
 
 
 def _value(field: str, cell: str) -> object:
@@ -98,10 +101,13 @@ def _value(field: str, cell: str) -> object:
 _cached_value = lru_cache(maxsize=4096)(_value)  # suppliers, brands, stages and prices repeat often
 
 
-def _validated(line: int, given: dict[str, object], faults: list[tuple[str, str]]) -> CheckedRow:
+def _validated(line: int, given: dict[str, object], faults: list[Remark], notes: list[Remark]) -> CheckedRow:
     try:
-        fields = ImportedRow.model_validate(given).given()
+        row = ImportedRow.model_validate(given)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         faults += [(str(mistake["loc"][0]), mistake["msg"]) for mistake in found]
-    return CheckedRow(line, {}, tuple(faults)) if faults else CheckedRow(line, fields)
+    if faults:
+        return CheckedRow(line, {}, tuple(faults))
+    notes += [(repair["field"], f"{repair['reason']}. Stored as {repair['stored']}") for repair in row.repaired()]
+    return CheckedRow(line, row.given(), notes=tuple(notes))

@@ -12,7 +12,7 @@ from app import audit
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.metrics.catalogue import IMPORTED_ROWS, IMPORTS
 from app.products.importing.columns import NAMES
-from app.products.importing.sheet import MAX_MISTAKES, Mistake, Sheet
+from app.products.importing.sheet import MAX_MISTAKES, Mistake, Note, Sheet
 from app.products.repository import Document, Repository
 from app.products.stats import changing_stats
 
@@ -91,8 +91,8 @@ class Import:
             if result != "rows":  # the sum of the others
                 IMPORTED_ROWS.add(number, result)
 
-    def events(self) -> Iterator[Checked | Mistake | Totals]:
-        """Check the file and write it. Yields the progress, the mistakes, and the totals after each batch.
+    def events(self) -> Iterator[Checked | Mistake | Note | Totals]:
+        """Check the file and write it. Yields the progress, the mistakes, the notes, and the totals after each batch.
 
         Raises:
             DatabaseUnavailableError: a batch was not sent; or, as OutcomeUnknownError, it may have been committed.
@@ -104,6 +104,7 @@ class Import:
         self.totals.rows = self.totals.rejected = self.sheet.rejected
         self.unlisted = self.sheet.unlisted
         yield from self._first_mistakes(self.sheet.mistakes())
+        yield from self.sheet.notes()
         with closing(_prefetched(self.sheet.batches())) as batches:
             for batch in batches:
                 try:

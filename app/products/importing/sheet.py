@@ -14,7 +14,8 @@ from app.products.importing.pacing import one_at_a_time, pause_if_due
 BATCH: Final = 1000
 """Rows of one transaction. A batch has a few more when its last rows belong together, fewer when its rows are long."""
 MAX_MISTAKES: Final = 1000
-"""Maximum number of listed mistakes. 200,000 rows of 12 fields could have millions; the response must be bounded."""
+"""Maximum number of listed mistakes, and of listed notes. 200,000 rows of 12 fields could have millions; the response
+must be bounded."""
 
 _MAX_OVERSIZE: Final = 4  # rows that belong together may make a batch this many times longer
 _BATCH_CHARACTERS: Final = 1 << 19  # the same limit for its text, which is parsed in one step that blocks other threads
@@ -24,6 +25,7 @@ _SCHEMA: Final = """
     pragma synchronous = off;
     create table row (position integer primary key, asin text, upc text, fallback text, fields text not null);
     create table mistake (line integer, field text, reason text not null);
+    create table note (line integer, field text, note text not null);
 """
 # Rows that may belong to the same product come together, in the order of the file, so that one transaction decides how
 # they affect each other. A UPC assigns its rows to the first ASIN that occurs together with it.
@@ -39,6 +41,8 @@ _GROUPED: Final = """
 """
 
 Fields = dict[str, Any]
+Remark = tuple[str, str]
+"""A field, and what is wrong or remarkable with its cell. The field is empty if the whole row is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +55,26 @@ class Mistake:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """What an accepted row was read as. `line` is the line in which the row starts."""
+
+    line: int
+    column: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class CheckedRow:
-    """A checked row: its fields, or its `faults` as pairs of field and reason."""
+    """A checked row: its fields and the `notes` on them, or its `faults`."""
 
     line: int
     fields: Fields
-    faults: tuple[tuple[str, str], ...] = ()
+    faults: tuple[Remark, ...] = ()
+    notes: tuple[Remark, ...] = ()
 
 
 class Sheet:
-    """The rows of one file. First exhaust `check`, then read `mistakes` and `batches`, then `close` it.
+    """The rows of one file. First exhaust `check`, then read `mistakes`, `notes` and `batches`, then `close` it.
 
     Attributes:
         columns: the header.
@@ -69,6 +83,7 @@ class Sheet:
         checked: how many rows have been checked.
         rejected: how many checked rows cannot be imported.
         unlisted: how many mistakes are counted but not returned by `mistakes`.
+        unlisted_notes: how many notes are counted but not returned by `notes`.
 
     """
 
@@ -76,6 +91,7 @@ class Sheet:
         """Start with no row checked. Iterating over `rows` checks the `total` rows of `source`."""
         self.columns, self.encoding, self.total = columns, source.encoding, total
         self.checked = self.rejected = self.unlisted = self._listed = 0
+        self.unlisted_notes = self._listed_notes = 0
         self._rows, self._source = rows, source
         # Used by several threads, but never at the same time: one prefetches batches, another one closes the sheet.
         self._disk = sqlite3.connect("", check_same_thread=False, isolation_level=None)
@@ -105,6 +121,7 @@ class Sheet:
                 self._reject(row)
             else:
                 self._disk.execute("insert into row values (?, ?, ?, ?, ?)", self._entry(row))
+                self._note(row)
         self._disk.execute("commit")
 
     def _reject(self, row: CheckedRow) -> None:
@@ -116,10 +133,22 @@ class Sheet:
         entries = [(row.line, self.columns.name(field) if field else "", why) for field, why in listed]
         self._disk.executemany("insert into mistake values (?, ?, ?)", entries)
 
+    def _note(self, row: CheckedRow) -> None:
+        listed = row.notes[: MAX_MISTAKES - self._listed_notes]
+        self._listed_notes += len(listed)
+        self.unlisted_notes += len(row.notes) - len(listed)
+        for field, note in listed:
+            self._disk.execute("insert into note values (?, ?, ?)", (row.line, self.columns.name(field), note))
+
     def mistakes(self) -> Iterator[Mistake]:
         """Yield the first `MAX_MISTAKES` mistakes in the rejected rows, in the order of the file."""
         for line, column, reason in self._disk.execute("select line, field, reason from mistake order by rowid"):
             yield Mistake(line, column, reason)
+
+    def notes(self) -> Iterator[Note]:
+        """Yield the first `MAX_MISTAKES` notes on accepted rows, in the order of the file."""
+        for line, column, note in self._disk.execute("select line, field, note from note order by rowid"):
+            yield Note(line, column, note)
 
     def batches(self) -> Iterator[list[Fields]]:
         """Yield the accepted rows, about `BATCH` at a time. Each row contains its line number."""
