@@ -1,4 +1,4 @@
-"""Record the query plans that PostgreSQL runs inside list_deals, with the rows and blocks that they read.
+"""Record the query plans that PostgreSQL runs inside a function, with the rows and blocks that they read.
 
 The plans come from the extension auto_explain.
 """
@@ -27,7 +27,7 @@ set client_min_messages = log;
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One call of list_deals.
+    """One call of list_deals or of another function.
 
     Attributes:
         document: the result.
@@ -58,17 +58,21 @@ class PlanRecorder:
 
     def lists(self, user_id: str, **arguments: object) -> Page:
         """Call list_deals as `user_id` and return its result and cost."""
+        return self.calls("list_deals", user_id, **arguments)
+
+    def calls(self, function: str, user_id: str, **arguments: object) -> Page:
+        """Call a function of the schema public as `user_id` and return its result and cost."""
         named = ", ".join(f"{name} => %s" for name in arguments)
         with acting_as(self.session, user_id):
             self._plans.clear()
-            row = execute(self.session, f"select public.list_deals({named}) as page", *arguments.values())[0]
+            row = execute(self.session, f"select public.{function}({named}) as page", *arguments.values())[0]
             execute(self.session, "select")  # PostgreSQL reports a statement's plan when the next statement starts
             plans = list(self._plans)
         rows: Counter[str] = Counter()
         for plan in plans:
             for node in _scans(plan["Plan"]):
                 rows[f"{node['Node Type']} {node.get('Index Name', node.get('Relation Name'))}"] += _examined(node)
-        outermost = next(plan["Plan"] for plan in plans if "select public.list_deals(" in plan["Query Text"])
+        outermost = next(plan["Plan"] for plan in plans if f"select public.{function}(" in plan["Query Text"])
         return Page(row["page"], rows, outermost["Shared Hit Blocks"] + outermost["Shared Read Blocks"])
 
     def _record(self, notice: Diagnostic) -> None:

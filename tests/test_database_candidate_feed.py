@@ -46,7 +46,7 @@ def test_each_row_has_one_outcome(alice: Caller, product: str) -> None:
     """Rows without a product, without an ASIN, or with something else in its place. Repeating them changes nothing."""
     rows: list[Document] = [
         {"upc": UPC, "asin": A}, {"upc": UPC, "asin": A, "title": "Lamp"}, {"product_id": product},
-        {"upc": OTHER_UPC, "asin": A}, {"product_id": _UNKNOWN_ID, "asin": A}, {"upc": f"{UPC}000", "asin": A},
+        {"upc": OTHER_UPC, "asin": A}, {"product_id": _UNKNOWN_ID, "asin": A}, {"upc": f"00{UPC}0", "asin": A},
         {"asin": A}, {"upc": UPC, "asin": "nothing"},
     ]  # fmt: skip
     refused = [

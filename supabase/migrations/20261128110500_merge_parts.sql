@@ -1,6 +1,7 @@
 -- The parts of a merge: deals, candidates and values of the source are taken over by the target. Each function returns
 -- what an undo needs. For a row that was changed, that is {"id", "old", "new"}: the values that changed, before and
--- after the merge. Times are in UTC, so that equal times are equal texts in all sessions.
+-- after the merge. Times are in UTC, so that equal times are equal texts in all sessions. `is true` keeps the planner
+-- from reading all deals of the user: sessions keep their plans, also those for a small table.
 
 -- Return {"id", "old", "new"} of a changed row, with the members that differ.
 create function private.changed_row(p_id uuid, p_old jsonb, p_new jsonb) returns jsonb
@@ -25,19 +26,18 @@ create function private.merged_deal(p_newer public.deals, p_older public.deals) 
             case when p_newer.active = p_older.active then greatest(p_newer.deleted_at, p_older.deleted_at) end
     );
 
--- Write these values to deals of a user: a JSON array of {"id", "values"}. The values are those of private.merged_deal;
--- a missing one stays as it is.
-create function private.write_deal_values(p_user_id uuid, p_rows jsonb) returns void
+-- Write values to deals of a user: {deal id: values}. The values are those of private.merged_deal; a missing one stays
+-- as it is.
+create function private.write_deal_values(p_user_id uuid, p_values jsonb) returns void
     language plpgsql set search_path = ''
 as $$
 begin
     update public.deals d
     set (supplier, buy_cost, moq, stage, favorite, notes, active, deleted_at) = (
         select v.supplier, v.buy_cost, v.moq, v.stage, v.favorite, v.notes, v.deleted_at is null, v.deleted_at
-        from jsonb_populate_record(d, r."values") v
+        from jsonb_populate_record(d, p_values -> d.id::text) v
     )
-    from jsonb_to_recordset(p_rows) as r (id uuid, "values" jsonb)
-    where d.id = r.id and d.user_id = p_user_id;
+    where d.id = any (array(select jsonb_object_keys(p_values)::uuid)) and (d.user_id = p_user_id) is true;
 end
 $$;
 
@@ -57,7 +57,8 @@ begin
             (s.active and not t.active) or (s.active = t.active and s.updated_at > t.updated_at) as source_is_newer
         from public.deals s
         join public.deals t on t.product_id = p_target.id and lower(t.supplier) = lower(s.supplier)
-        where s.product_id = p_source.id and s.user_id = p_source.user_id and t.user_id = p_source.user_id
+        where s.product_id = p_source.id
+          and (s.user_id = p_source.user_id) is true and (t.user_id = p_source.user_id) is true
     ) pair
     cross join lateral (
         select case when source_is_newer then s else t end as newer, case when source_is_newer then t else s end as older
@@ -67,7 +68,9 @@ begin
         ((s).id, private.merged_deal(s, s),
          private.merged_deal(older, older) || jsonb_build_object('deleted_at', coalesce((s).deleted_at, now())))
     ) as r (id, old, "values");
-    perform private.write_deal_values(p_source.user_id, v_rows);
+    perform private.write_deal_values(
+        p_source.user_id, (select jsonb_object_agg(r ->> 'id', r -> 'values') from jsonb_array_elements(v_rows) as r)
+    );
     return (
         select coalesce(jsonb_agg(private.changed_row((r ->> 'id')::uuid, r -> 'old', r -> 'values')), '[]')
         from jsonb_array_elements(v_rows) as r
@@ -85,7 +88,7 @@ begin
     with moved as (
         update public.deals d
         set product_id = p_target.id
-        where d.product_id = p_source.id and d.user_id = p_source.user_id and not exists (
+        where d.product_id = p_source.id and (d.user_id = p_source.user_id) is true and not exists (
             select from public.deals t where t.product_id = p_target.id and lower(t.supplier) = lower(d.supplier)
         )
         returning d.id
@@ -151,7 +154,7 @@ comment on function private.merged_deal is
     'Return the values of two deals with one supplier as one deal: those of the newer one, with its gaps filled from '
     'the older one.';
 comment on function private.write_deal_values is
-    'Write these values to deals of a user: a JSON array of {"id", "values"}.';
+    'Write values to deals of a user: {deal id: values}.';
 comment on function private.combine_deals is
     'Combine the deals that both products have with one supplier, whatever its letter case.';
 comment on function private.move_deals is 'Move the other deals of the source to the target, deleted ones too.';

@@ -55,7 +55,7 @@ begin
     returning * into v_target;
     with repointed as (
         update public.products p set merged_into = p_target.id
-        where p.merged_into = p_source.id and p.user_id = p_source.user_id
+        where p.merged_into = p_source.id and (p.user_id = p_source.user_id) is true
         returning p.id
     )
     select jsonb_agg(jsonb_build_object(
@@ -80,7 +80,7 @@ $$;
 -- contain the id of the caller. The settings allow only index lookups; see counting.count_products.
 create function public.merge_products(p_product_id uuid, p_into uuid) returns jsonb
     language plpgsql security definer set search_path = ''
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+    set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
     v_user_id constant uuid := private.begin_change();

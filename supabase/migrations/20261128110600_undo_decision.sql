@@ -75,17 +75,17 @@ declare
 begin
     update public.deals d
     set product_id = v_source_id
-    from jsonb_array_elements_text(p_decision.before -> 'moved') as m (id)
-    where d.id = m.id::uuid and d.user_id = p_decision.user_id and d.product_id = p_decision.product_id
+    where d.id = any (array(select jsonb_array_elements_text(p_decision.before -> 'moved')::uuid))
+      and (d.user_id = p_decision.user_id) is true and d.product_id = p_decision.product_id
       and not exists (
           select from public.deals s where s.product_id = v_source_id and lower(s.supplier) = lower(d.supplier)
       );
-    perform private.write_deal_values(p_decision.user_id, jsonb_agg(
-        jsonb_build_object('id', d.id, 'values', private.restorable(private.merged_deal(d, d), r))
-    ))
+    perform private.write_deal_values(
+        p_decision.user_id, jsonb_object_agg(d.id, private.restorable(private.merged_deal(d, d), r))
+    )
     from jsonb_array_elements(p_decision.before -> 'deals') as r
     join public.deals d on d.id = (r ->> 'id')::uuid
-    where d.user_id = p_decision.user_id and d.product_id in (p_decision.product_id, v_source_id);
+    where (d.user_id = p_decision.user_id) is true and d.product_id in (p_decision.product_id, v_source_id);
 end
 $$;
 
@@ -106,7 +106,7 @@ end
 $$;
 
 -- Undo a merge: put back what is still as the merge left it. Returns false, and changes nothing, if the source does not
--- exist any more, or if the target was merged into another product since.
+-- exist any more, or if the target was merged into another product since: then the source is merged into that one too.
 create function private.undo_merge(p_decision deciding.decisions) returns boolean
     language plpgsql set search_path = ''
 as $$
@@ -115,9 +115,8 @@ declare
 begin
     if not exists (
         select from public.products s
-        join public.products t on t.id = s.merged_into
-        where s.id = p_decision.other_product_id and t.id = p_decision.product_id and t.merged_into is null
-          and s.user_id = p_decision.user_id and t.user_id = p_decision.user_id
+        where s.id = p_decision.other_product_id and s.user_id = p_decision.user_id
+          and s.merged_into = p_decision.product_id
     ) then
         return false;
     end if;
@@ -143,7 +142,7 @@ $$;
 -- settings allow only index lookups; see counting.count_products.
 create function public.undo_decision(p_decision_id uuid) returns jsonb
     language plpgsql security definer set search_path = ''
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+    set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
     v_user_id constant uuid := private.begin_change();

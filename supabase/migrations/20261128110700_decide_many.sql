@@ -45,25 +45,46 @@ begin
 end
 $$;
 
--- Give one product its ASIN if that is possible. Returns {"outcome", "product_id", "conflict", "reason",
--- "conflict_product_id"}; see decide_many.
-create function private.decide_row(p_product public.products, p_asin text, p_remember boolean) returns jsonb
-    language plpgsql set search_path = ''
+-- Judge each row as if the rows before it had been written. Returns the results of decide_many.
+create function private.judge_rows(p_user_id uuid, p_rows jsonb, p_remember boolean) returns jsonb
+    language plpgsql stable set search_path = ''
 as $$
 declare
-    v_refusal constant jsonb := case when p_product.id is not null
-        then private.judge_decision(p_product, coalesce(p_asin, ''), p_remember) end;
-    v_outcome text := 'refused';
+    v_results jsonb[] := '{}';
+    v_given jsonb := '{}'; -- product: the ASIN that a row before gives it
+    v_taken jsonb := '{}'; -- ASIN: the product that gets it by a row before
+    v_product public.products;
+    v_refusal jsonb;
+    v_outcome text;
+    v_row record;
 begin
-    if p_product.id is null then
-        v_outcome := 'unknown';
-    elsif v_refusal is null then
-        v_outcome := case when private.make_decision(p_product, p_asin, p_remember) then 'set' else 'unchanged' end;
-    end if;
-    return jsonb_build_object(
-        'outcome', v_outcome, 'product_id', p_product.id, 'conflict', v_refusal -> 'conflict',
-        'reason', v_refusal -> 'reason', 'conflict_product_id', v_refusal -> 'product_ids' -> 0
-    );
+    for v_row in
+        select r.place, r.product_id, r.upc, coalesce(r.asin, '') as asin
+        from rows from (jsonb_to_recordset(p_rows) as (product_id uuid, upc text, asin text))
+            with ordinality as r (product_id, upc, asin, place)
+        order by r.place
+    loop
+        v_product := private.product_of(p_user_id, v_row.product_id, v_row.upc);
+        if v_given ? v_product.id::text then
+            v_product.asin := v_given ->> v_product.id::text;
+            v_product.asin_status := 'asin_found';
+        end if;
+        v_refusal := case when v_product.id is not null then private.judge_decision(
+            v_product, v_row.asin, p_remember, (v_taken ->> v_row.asin)::uuid
+        ) end;
+        v_outcome := case when v_product.id is null then 'unknown' when v_refusal is not null then 'refused'
+            when v_product.asin_status = 'asin_found' then 'unchanged' else 'set' end;
+        if v_outcome = 'set' then
+            v_given := v_given || jsonb_build_object(v_product.id, v_row.asin);
+            v_taken := v_taken || jsonb_build_object(v_row.asin, v_product.id);
+        end if;
+        v_results := v_results || jsonb_build_object(
+            'row', v_row.place - 1, 'outcome', v_outcome, 'product_id', v_product.id,
+            'conflict', v_refusal -> 'conflict', 'reason', v_refusal -> 'reason',
+            'conflict_product_id', v_refusal -> 'product_ids' -> 0
+        );
+    end loop;
+    return to_jsonb(v_results);
 end
 $$;
 
@@ -81,28 +102,28 @@ $$;
 -- settings allow only index lookups; see counting.count_products.
 create function public.decide_many(p_rows jsonb, p_remember boolean default false) returns jsonb
     language plpgsql security definer set search_path = ''
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+    set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
     v_user_id constant uuid := private.begin_change();
-    v_results jsonb[] := '{}';
-    v_result jsonb;
-    v_row record;
+    v_remember constant boolean := coalesce(p_remember, false);
+    v_results jsonb;
+    v_product_ids uuid[];
+    v_asins text[];
     v_constraint text;
 begin
     perform private.require_decisions(p_rows);
-    for v_row in
-        select r.place, r.product_id, r.upc, r.asin
-        from rows from (jsonb_to_recordset(p_rows) as (product_id uuid, upc text, asin text))
-            with ordinality as r (product_id, upc, asin, place)
-        order by r.place
-    loop
-        v_result := private.decide_row(
-            private.product_of(v_user_id, v_row.product_id, v_row.upc), v_row.asin, coalesce(p_remember, false)
-        );
-        v_results := v_results || (jsonb_build_object('row', v_row.place - 1) || v_result);
-    end loop;
-    return private.with_stats(v_user_id, jsonb_build_object('results', to_jsonb(v_results)));
+    v_results := private.judge_rows(v_user_id, p_rows, v_remember);
+    select array_agg(d.product_id), array_agg(d.asin) into v_product_ids, v_asins
+    from (
+        select distinct (r ->> 'product_id')::uuid as product_id, p_rows -> (r -> 'row')::integer ->> 'asin' as asin
+        from jsonb_array_elements(v_results) as r
+        where r ->> 'outcome' = 'set' or r ->> 'outcome' = 'unchanged' and v_remember
+    ) d;
+    if v_product_ids is not null then
+        perform private.make_decisions(v_user_id, v_product_ids, v_asins, v_remember);
+    end if;
+    return private.with_stats(v_user_id, jsonb_build_object('results', v_results));
 exception
     when integrity_constraint_violation or data_exception then
         get stacked diagnostics v_constraint = constraint_name;
@@ -113,12 +134,12 @@ $$;
 comment on function private.require_decisions is 'Validate the form of the rows of decide_many.';
 comment on function private.product_of is
     'Return the product of the user with this id, or with this identifier, or a row of nulls.';
-comment on function private.decide_row is 'Give one product its ASIN if that is possible.';
+comment on function private.judge_rows is 'Judge each row as if the rows before it had been written.';
 comment on function public.decide_many is 'Give many products their ASINs.';
 
 -- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
 -- public to its roles. Revoke all of that, then grant what is needed.
-revoke execute on function private.require_decisions, private.product_of, private.decide_row, public.decide_many
+revoke execute on function private.require_decisions, private.product_of, private.judge_rows, public.decide_many
     from public, anon, authenticated, service_role;
 grant execute on function public.decide_many
     to authenticated, service_role;

@@ -54,7 +54,22 @@ BY_USERS: Final = """
         from products where title in ('{p}', '{q}');
     select update_product(id, '{{"upc": "{upc}"}}') from products where title = '{p}';
     select decide_asin(id, '{asin}', {on}) from products where title = '{p}';
-    select decide_asin(id, null, {on} and upc is not null) from products where title = '{p}'
+    select decide_asin(id, null, {on} and upc is not null) from products where title = '{p}';
+    select decide_many(jsonb_agg(jsonb_build_object('product_id', id, 'asin', '{asin}')), false)
+        from products where title in ('{p}', '{q}');
+    select merge_products(p.id, t.id) from products p, products t
+        where p.title = '{p}' and t.title = '{q}' and p.id <> t.id order by p.id, t.id limit 1;
+    select undo_decision((history -> 0 ->> 'id')::uuid) from (
+        select private.history_of(id) as history from products where title in ('{p}', '{q}')
+        offset 0) as decided where history <> '[]';
+    with m as materialized (
+            select merge_products(p.id, t.id) -> 'answer' -> 'history' -> 0 ->> 'id' as id from products p, products t
+            where p.title = '{p}' and t.title = '{q}' and p.id <> t.id order by p.id, t.id limit 1)
+        select undo_decision(id::uuid) -> 'answer' from m;
+    with d as materialized (
+            select decide_asin(id, '{asin}', {on}) -> 'answer' -> 'history' -> 0 ->> 'id' as id
+            from products where title = '{p}')
+        select undo_decision(id::uuid) -> 'answer' from d where {on}
 """
 BY_SERVICE: Final = """
     update candidates set asin = '{asin}' where {ours} and asin = 'B00000000X';

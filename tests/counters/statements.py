@@ -8,6 +8,7 @@ from typing import Final
 
 from hypothesis import strategies as st
 
+from tests.barcodes import upc
 from tests.counters import candidate_statements
 
 __all__ = ["REFUSALS", "SEARCHES", "STAGES", "Statement", "statements"]
@@ -125,7 +126,6 @@ _LATE_PRODUCT: Final = (
 _LOCK_BOTH: Final = (
     "select pg_advisory_xact_lock(private.user_lock(id)) from auth.users where id in ('%alice%', '%bob%');"
 )
-_UPCS: Final = ("12345670", "12345601", "12345618", "12345625")
 _FIELDS: Final = (
     ("asin", "'B00000000{n}'"),
     ("asin", "'PENDING_{n}'"),
@@ -183,11 +183,11 @@ def statements(draw: st.DrawFn) -> Statement:
             s=draw(st.sampled_from("ST")),
             t=draw(st.sampled_from("TU")),
             n=number,
-            upc=_UPCS[number],
+            upc=upc(number),
             asin=draw(st.sampled_from(["B000000000", "B000000001", "B00000000X"])),
             verdict="always" if active else "never",
             field=field,
-            value=value.format(n=number, upc=_UPCS[number]),
+            value=value.format(n=number, upc=upc(number)),
             on=str(active).lower(),
             stage=draw(st.sampled_from(STAGES)),
             at="null" if active else "now()",

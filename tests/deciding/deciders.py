@@ -128,7 +128,7 @@ def refusal(call: Callable[[], object]) -> tuple[str, Any]:
     with pytest.raises(psycopg.Error) as raised:
         call()
     detail = raised.value.diag.message_detail
-    return raised.value.sqlstate or "", json.loads(detail) if detail and detail[0] in "{[" else detail
+    return raised.value.sqlstate or "", json.loads(detail) if detail and detail[0] in "{[" else detail or None
 
 
 def conflict(kind: str, *product_ids: str) -> tuple[str, Any]:

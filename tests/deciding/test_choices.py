@@ -143,6 +143,7 @@ def test_another_users_product_does_not_exist(seller: Decider, other_seller: Dec
     assert other_seller.decides(product_id, _A) is None
     assert other_seller.decides(_UNKNOWN_ID, None) is None
     seller.decides(product_id, _A)
+    assert other_seller.decides(product_id, _B) is None
     assert other_seller.history(product_id) == []
     assert len(seller.history(product_id)) == 1
 
@@ -166,3 +167,15 @@ def test_the_history_has_the_newest_decision_first(seller: Decider) -> None:
     }
     assert (oldest["kind"], oldest["asin"], oldest["remembered"], oldest["can_undo"]) == ("none", None, False, False)
     assert newest["made_at"] > oldest["made_at"]
+
+
+def test_a_later_decision_is_newer_although_the_clock_was_set_back(seller: Decider) -> None:
+    """Otherwise the earlier decision could be undone, but not the later one."""
+    product_id = seller.has_product(candidates=[_A, _B])
+    seller.decides(product_id, None)
+    seller.ages(seller.history(product_id)[0]["id"], "-1 hour")
+    seller.decides(product_id, _A)
+    assert [(decision["kind"], decision["can_undo"]) for decision in seller.history(product_id)] == [
+        ("asin", True),
+        ("none", False),
+    ]

@@ -61,11 +61,11 @@ def test_a_deal_that_both_have_keeps_the_newer_values_and_fills_its_gaps(
     """Letter case does not matter. The other values are put away in a deleted deal of the source."""
     source, target = seller.has_product(suppliers=["ACME"]), seller.has_product("Other", suppliers=["acme"])
     newer, older = ((source, "ACME"), (target, "acme")) if source_is_newer else ((target, "acme"), (source, "ACME"))
-    _sets(seller, *newer, buy_cost=None, moq=5, stage="ordered", notes="", updated_at="2026-02-01")
+    _sets(seller, *newer, buy_cost=None, moq=None, stage="ordered", notes="", updated_at="2026-02-01")
     _sets(seller, *older, buy_cost=7, moq=2, stage="new", notes="n", favorite=True, updated_at="2026-01-01")
     _merges(seller, source, target)
     (merged,) = _deals(seller, target).values()
-    wanted = {"supplier": newer[1], "buy_cost": 7, "moq": 5, "stage": "ordered", "notes": "n", "favorite": True}
+    wanted = {"supplier": newer[1], "buy_cost": 7, "moq": 2, "stage": "ordered", "notes": "n", "favorite": True}
     assert {name: merged[name] for name in wanted} == wanted
     assert (merged["active"], merged["deleted_at"]) == (True, None)
     (put_away,) = _deals(seller, source).values()

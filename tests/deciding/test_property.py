@@ -162,7 +162,7 @@ def _decide(seller: Decider, ids: Sequence[str], step: Step) -> bool:
 def test_undoing_the_last_decision_restores_all_rows(
     postgres: PostgresServer, catalogue: list[Product], steps: list[Step]
 ) -> None:
-    """After any sequence of decisions, merges and undos. The counters are exact after each step, and so are the lists."""
+    """After any sequence of decisions, merges and undos. Counters and lists are exact after each step."""
     with postgres.session() as session:
         seller = new_decider(session)
         ids = _fill(seller, catalogue)

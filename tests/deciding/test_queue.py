@@ -21,6 +21,7 @@ def _walk(seller: Decider, status: str) -> list[str]:
     """Return the ids of all products of the queue, skipping each of them."""
     ids, after = [], None
     while (found := _next(seller, status, after))["product"]:
+        assert found["product"]["id"] not in ids
         ids.append(found["product"]["id"])
         after = found["next"]
     assert found["next"] is None

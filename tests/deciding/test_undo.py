@@ -1,6 +1,5 @@
 """Undoing a decision: when it is possible, and that it restores the rows."""
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
@@ -74,6 +73,17 @@ def test_decisions_are_undone_from_the_last_to_the_first(seller: Decider) -> Non
     assert [decision["can_undo"] for decision in seller.history(product_id)] == [False, True]
     seller.undoes(first)
     assert seller.product(product_id)["asin_status"] == "needs_selection"
+
+
+def test_an_earlier_decision_is_not_undone_although_its_values_are_still_there(seller: Decider) -> None:
+    """A later decision about other candidates comes first."""
+    product_id, first = _decided(seller, None)
+    text = "insert into candidates (user_id, product_id, asin) values (%s, %s, %s)"
+    execute(seller.session, text, seller.id, product_id, _C)
+    seller.decides(product_id, None)
+    before = seller.state()
+    assert refusal(lambda: seller.undoes(first)) == conflict("changed", product_id)
+    assert seller.state() == before
 
 
 def test_a_decision_can_be_undone_for_thirty_days(seller: Decider) -> None:
@@ -152,16 +162,6 @@ def test_other_changes_do_not_prevent_an_undo(seller: Decider) -> None:
     assert seller.matches() == set()
 
 
-def _renamed(seller: Decider, source: str, target: str) -> Callable[[], object]:
-    execute(seller.session, "update deals set notes = 'mine', moq = 9 where product_id = %s", target)
-    execute(seller.session, "update products set brand = 'Mine' where id = %s", target)
-    return lambda: (
-        [deal["notes"] for deal in _rows(seller, "deals", "product_id", target)],
-        {deal["notes"] for deal in _rows(seller, "deals", "product_id", source)},
-        seller.product(target)["brand"],
-    )
-
-
 def _rows(seller: Decider, table: str, column: str, value: str) -> list[dict[str, Any]]:
     return execute(seller.session, f"select * from {table} where {column} = %s", value)  # noqa: S608 - our own names
 
@@ -169,9 +169,12 @@ def _rows(seller: Decider, table: str, column: str, value: str) -> list[dict[str
 def test_values_that_changed_after_a_merge_stay(seller: Decider) -> None:
     """Each value that still is the merged one is put back, and each other one stays."""
     source, target, decision_id = _merged(seller)
-    read = _renamed(seller, source, target)
+    execute(seller.session, "update deals set notes = 'mine', moq = 9 where product_id = %s", target)
+    execute(seller.session, "update products set brand = 'Mine' where id = %s", target)
     seller.undoes(decision_id)
-    assert read() == (["mine"], {"", "mine"}, "Mine")
+    assert [deal["notes"] for deal in _rows(seller, "deals", "product_id", target)] == ["mine"]
+    assert {deal["notes"] for deal in _rows(seller, "deals", "product_id", source)} == {"", "mine"}
+    assert seller.product(target)["brand"] == "Mine"
     assert (seller.product(source)["asin"], seller.product(target)["asin"]) == (_A, None)
     assert seller.dismissed(target) == {_C: False}
 
