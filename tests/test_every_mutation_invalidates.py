@@ -64,6 +64,10 @@ _CHANGING: dict[tuple[str, str], Call] = {
         f"/products/{who.deal['product_id']}/candidates",
         json={"candidates": [{"asin": "B000000001"}, {"asin": "B000000002"}]},
     ),
+    ("products.import_candidates", "POST"): lambda who: who.api.http.post(
+        "/products/candidates",
+        json=[{"product_id": who.deal["product_id"], "asin": asin} for asin in ("B000000001", "B000000002")],
+    ),
     ("products.decide_asin", "POST"): lambda who: _decides(who, who.deal["product_id"]),
     ("products.merge_product", "POST"): lambda who: who.api.http.post(
         f"/products/{who.deal['product_id']}/merge", json={"into": who.api.creates()["product_id"]}

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.products.importing import UnreadableFileError, open_sheet
-from app.products.importing.columns import NAMES
+from app.products.importing.deals import NAMES
 from app.products.importing.sheet import BATCH, Sheet
 from tests.barcodes import upc
 from tests.importing.hostile import CELL_TEXTS

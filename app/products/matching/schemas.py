@@ -49,10 +49,9 @@ ImageUrl = Annotated[
 ]
 
 
-class CandidateFields(Body):
-    """An ASIN that may be the listing of a product, and what is known about the listing."""
+class ListingFields(Body):
+    """What a look-up has found about a listing."""
 
-    asin: Asin
     title: LongTitle = ""
     brand: Name = ""
     image_url: ImageUrl = ""
@@ -60,6 +59,12 @@ class CandidateFields(Body):
     package_quantity: Quantity | None = None
     sales_rank: Rank | None = None
     source: Source = ""
+
+
+class CandidateFields(ListingFields):
+    """An ASIN that may be the listing of a product, and what is known about the listing."""
+
+    asin: Asin
 
 
 class CandidateList(Body):
