@@ -70,7 +70,9 @@ class CandidateFields(ListingFields):
 class CandidateList(Body):
     """The candidates of a product, best first. Each ASIN occurs once."""
 
-    candidates: Annotated[list[CandidateFields], Field(max_length=MAX_CANDIDATES)]
+    candidates: Annotated[
+        list[CandidateFields], Field(max_length=MAX_CANDIDATES, json_schema_extra={"uniqueItems": True})
+    ]
 
     @field_validator("candidates")
     @classmethod
