@@ -54,7 +54,8 @@ def entry(alice: Caller) -> dict[str, Any]:
     deal = alice.creates(asin="B00ALICE01", title="Alice's lamp", deal={"supplier": "Acme", "buy_cost": "9.99"})
     alice.changes("put_candidates", p_product_id=deal["product_id"], p_candidates=[{"asin": "B00ALICE02"}])
     alice.http.post("/matches", json={"gtin": "00012345678905", "asin": "B00ALICE01", "verdict": "always"})
-    return alice.gets("get_deal", p_deal_id=deal["id"])
+    shown: dict[str, Any] = alice.gets("get_deal", p_deal_id=deal["id"])
+    return shown
 
 
 @pytest.mark.parametrize("table", _ROWS)
