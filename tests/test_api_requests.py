@@ -12,7 +12,11 @@ from tests.problems import kind_of, pointers, problem
 from tests.sellers import STATS, Seller
 
 _ANY_MEDIA_TYPE: Final = {"/healthz", "/readyz", "/metrics"}
-_OWN_MEDIA_TYPE: Final = {"/products/export": "text/csv", "/products/import": "application/x-ndjson"}
+_OWN_MEDIA_TYPE: Final = {
+    "/products/export": "text/csv",
+    "/products/import": "application/x-ndjson",
+    "/products/candidates": "application/x-ndjson",
+}
 
 
 def _routes(app: Flask) -> list[tuple[str, str]]:
@@ -47,6 +51,7 @@ def test_each_route_refuses_an_unknown_query_parameter(app: Flask, operator: Sel
         ("GET", "/products/export?stage=new&stage=ordered", "/stage"),
         ("DELETE", f"/products/deal/{uuid4()}?hard=true&hard=false", "/hard"),
         ("POST", "/products/import?dry_run=true&dry_run=true", "/dry_run"),
+        ("POST", "/products/candidates?accept_single=true&accept_single=true", "/accept_single"),
     ],
 )
 def test_a_repeated_query_parameter_is_refused(seller: Seller, method: str, path: str, pointer: str) -> None:

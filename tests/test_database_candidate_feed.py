@@ -64,8 +64,8 @@ def test_values_are_added_and_updated_and_never_removed(alice: Caller, product: 
     """A missing value keeps what is stored, also from an earlier row of the same call. New candidates come last."""
     alice.changes("put_candidates", p_product_id=product, p_candidates=[{"asin": B}, FULL])
     dismisses(alice, product, B)
-    update = {"upc": UPC, "asin": A, "title": "", "brand": None, "sales_rank": 7}
-    rows = [{"upc": UPC, "asin": C, "title": "New"}, {"upc": UPC, "asin": C, "source": "S"}, update]
+    update: Document = {"upc": UPC, "asin": A, "title": "", "brand": None, "sales_rank": 7}
+    rows: list[Document] = [{"upc": UPC, "asin": C, "title": "New"}, {"upc": UPC, "asin": C, "source": "S"}, update]
     assert adds(alice, *rows, {"upc": UPC, "asin": B, "title": "Nox"}) == {"stored": 3, "unchanged": 1}
     found = alice.gets("get_product", p_product_id=product)
     assert listed(found) == [A, C, f"-{B}"]

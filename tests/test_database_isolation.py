@@ -10,12 +10,16 @@ from tests.callers import Caller
 _UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
 # One valid call of each function. Separate tests call them with another user's ids.
 _CALLS: dict[str, dict[str, Any]] = {
+    "add_candidates": {"p_rows": []},
     "bulk_deals": {"p_action": "delete", "p_deal_ids": [_UNKNOWN_ID]},
     "count_deals": {},
     "conditional_change": {"p_function": "delete_deal", "p_arguments": {"p_deal_id": _UNKNOWN_ID}},
     "create_product": {"p_product": {"title": "Mine"}, "p_deal": {}},
+    "decide_asin": {"p_product_id": _UNKNOWN_ID, "p_asin": "B000000001"},
+    "decide_many": {"p_rows": [{"product_id": _UNKNOWN_ID, "asin": "B000000001"}]},
     "delete_deal": {"p_deal_id": _UNKNOWN_ID},
     "find_user": {"p_email": "seller@example.com"},
+    "forget_match": {"p_gtin": "00012345678905", "p_asin": "B000000001"},
     "get_asin_stats": {"p_user_id": _UNKNOWN_ID},
     "get_deal": {"p_deal_id": _UNKNOWN_ID},
     "get_product": {"p_product_id": _UNKNOWN_ID},
@@ -23,21 +27,38 @@ _CALLS: dict[str, dict[str, Any]] = {
     "is_operator": {},
     "session_is_open": {},
     "list_deals": {},
+    "list_matches": {"p_limit": 10},
+    "merge_products": {"p_product_id": _UNKNOWN_ID, "p_into": _UNKNOWN_ID},
+    "next_in_queue": {"p_asin_status": "needs_asin"},
     "purge_deals": {"p_days": 30},
     "purge_idempotency_keys": {},
+    "put_candidates": {"p_product_id": _UNKNOWN_ID, "p_candidates": []},
     "recount_asin_stats": {"p_user_id": _UNKNOWN_ID},
+    "undo_decision": {"p_decision_id": _UNKNOWN_ID},
     "update_deal": {"p_deal_id": _UNKNOWN_ID, "p_changes": {}},
     "update_product": {"p_product_id": _UNKNOWN_ID, "p_changes": {}},
+}
+
+# The rows of Alice in each table: a column, its value or the member of her deal that has the value, and a valid change.
+_ROWS: dict[str, tuple[str, str, dict[str, str]]] = {
+    "products": ("id", "product_id", {"title": "stolen"}),
+    "deals": ("id", "id", {"notes": "stolen"}),
+    "candidates": ("product_id", "product_id", {"title": "stolen"}),
+    "matches": ("gtin", "00012345678905", {"verdict": "never"}),
 }
 
 
 @pytest.fixture
 def entry(alice: Caller) -> dict[str, Any]:
-    """Return Alice's deal, which no other user may see or change."""
-    return alice.creates(asin="B00ALICE01", title="Alice's lamp", deal={"supplier": "Acme", "buy_cost": "9.99"})
+    """Return Alice's deal. No other user may see or change it, nor the candidate and the match that she also has."""
+    deal = alice.creates(asin="B00ALICE01", title="Alice's lamp", deal={"supplier": "Acme", "buy_cost": "9.99"})
+    alice.changes("put_candidates", p_product_id=deal["product_id"], p_candidates=[{"asin": "B00ALICE02"}])
+    alice.http.post("/matches", json={"gtin": "00012345678905", "asin": "B00ALICE01", "verdict": "always"})
+    shown: dict[str, Any] = alice.gets("get_deal", p_deal_id=deal["id"])
+    return shown
 
 
-@pytest.mark.parametrize("table", ["products", "deals"])
+@pytest.mark.parametrize("table", _ROWS)
 def test_reading_a_table_returns_only_the_callers_rows(
     table: str, alice: Caller, bob: Caller, entry: dict[str, Any]
 ) -> None:
@@ -47,16 +68,16 @@ def test_reading_a_table_returns_only_the_callers_rows(
     assert bob.http.get(f"/{table}").json() == []
 
 
-@pytest.mark.parametrize("table", ["products", "deals"])
+@pytest.mark.parametrize("table", _ROWS)
 def test_writing_another_users_row_changes_nothing(
     table: str, alice: Caller, bob: Caller, entry: dict[str, Any]
 ) -> None:
     """Bob's PATCH and DELETE with Alice's exact id succeed and affect zero rows."""
-    key, field = {"products": ("product_id", "title"), "deals": ("id", "notes")}[table]
-    row = {"id": f"eq.{entry[key]}"}
+    key, value, change = _ROWS[table]
+    row = {key: f"eq.{entry.get(value, value)}"}
     before = alice.http.get(f"/{table}", params=row).json()
     returned = {"Prefer": "return=representation"}
-    assert bob.http.patch(f"/{table}", params=row, json={field: "stolen"}, headers=returned).json() == []
+    assert bob.http.patch(f"/{table}", params=row, json=change, headers=returned).json() == []
     assert bob.http.delete(f"/{table}", params=row, headers=returned).json() == []
     assert alice.http.get(f"/{table}", params=row).json() == before
 
@@ -152,15 +173,16 @@ def test_an_anonymous_caller_may_call_no_function(function: str, anonymous: Call
     assert anonymous.rpc(function, **_CALLS[function]).status_code == 401
 
 
-@pytest.mark.parametrize("table", ["products", "deals"])
+@pytest.mark.parametrize("table", _ROWS)
 @pytest.mark.usefixtures("entry")
 def test_an_anonymous_caller_may_access_no_table(table: str, anonymous: Caller) -> None:
     """Missing grants refuse the call before row level security applies."""
-    row = {"id": "not.is.null"}
+    key, _, change = _ROWS[table]
+    row = {key: "not.is.null"}
     answers = [
         anonymous.http.get(f"/{table}"),
-        anonymous.http.post(f"/{table}", json={"title": "x"} if table == "products" else {"product_id": _UNKNOWN_ID}),
-        anonymous.http.patch(f"/{table}", params=row, json={"brand": "x"} if table == "products" else {"notes": "x"}),
+        anonymous.http.post(f"/{table}", json=change),
+        anonymous.http.patch(f"/{table}", params=row, json=change),
         anonymous.http.delete(f"/{table}", params=row),
     ]
     assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(401, "42501")] * 4
@@ -179,7 +201,7 @@ def test_only_the_health_check_is_open_to_anonymous_callers(stack: Stack, anonym
     for table in tables:
         granted = "select has_any_column_privilege('anon', $1, 'select, insert, update, references') as any"
         assert stack.supabase.sql(granted, f"public.{table['relname']}") == [{"any": False}]
-    assert {table["relname"]: table["relrowsecurity"] for table in tables} == {"products": True, "deals": True}
+    assert {table["relname"]: table["relrowsecurity"] for table in tables} == dict.fromkeys(_ROWS, True)
     assert open_functions == [{"proname": "health"}]
     assert anonymous.gets("health") == "ok"
 
@@ -197,6 +219,16 @@ def test_functions_of_the_private_schema_are_not_endpoints(alice: Caller) -> Non
     assert alice.rpc("require_user").status_code == 404
     profiled = alice.http.post("/rpc/require_user", json={}, headers={"Content-Profile": "private"})
     assert profiled.status_code >= 400
+
+
+def test_no_role_can_access_the_decisions(stack: Stack) -> None:
+    """Only the functions of their owner may."""
+    for role in ("anon", "authenticated", "service_role"):
+        granted = (
+            "select has_schema_privilege($1, 'deciding', 'usage') as usage,"
+            " has_table_privilege($1, 'deciding.decisions', 'select, insert, update, delete') as rights"
+        )
+        assert stack.supabase.sql(granted, role) == [{"usage": False, "rights": False}]
 
 
 @pytest.mark.usefixtures("entry")

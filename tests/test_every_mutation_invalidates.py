@@ -21,6 +21,7 @@ from config import Settings
 from local.application import AppServer
 from local.stack import Stack
 from tests.barcodes import upc
+from tests.desk_pages import decides, merges, saves_deal, saves_product, works
 from tests.sellers import STATS, Seller, all_workers_serve, app_environment, running_app
 from tests.visitors import Visitor, new_visitor
 
@@ -50,6 +51,20 @@ def _forgets(who: Actor) -> httpx.Response:
     return who.api.http.delete(f"/matches/{product['upc']}/B000000001")
 
 
+def _undoes(who: Actor) -> httpx.Response:
+    """Undo a decision at the desk."""
+    product_id = who.deal["product_id"]
+    decision = _decides(who, product_id).json()["history"][0]["id"]
+    return who.desk.submits(f"/desk/products/{product_id}/decisions/{decision}/undo")
+
+
+def _forgets_at_the_desk(who: Actor) -> httpx.Response:
+    """Forget the match of a new product with an identifier, at the desk."""
+    product = who.api.creates(upc=upc(1))["product"]
+    assert _decides(who, product["id"], remember="always").is_success
+    return who.desk.submits("/desk/matches", gtin=product["upc"].zfill(14), asin="B000000001")
+
+
 _CHANGING: dict[tuple[str, str], Call] = {
     ("products.create_product", "POST"): lambda who: who.api.http.post("/products", json={"title": "x"}),
     ("products.update_product", "PATCH"): lambda who: who.api.http.patch(
@@ -63,6 +78,10 @@ _CHANGING: dict[tuple[str, str], Call] = {
     ("products.put_candidates", "PUT"): lambda who: who.api.http.put(
         f"/products/{who.deal['product_id']}/candidates",
         json={"candidates": [{"asin": "B000000001"}, {"asin": "B000000002"}]},
+    ),
+    ("products.import_candidates", "POST"): lambda who: who.api.http.post(
+        "/products/candidates",
+        json=[{"product_id": who.deal["product_id"], "asin": asin} for asin in ("B000000001", "B000000002")],
     ),
     ("products.decide_asin", "POST"): lambda who: _decides(who, who.deal["product_id"]),
     ("products.merge_product", "POST"): lambda who: who.api.http.post(
@@ -84,6 +103,22 @@ _CHANGING: dict[tuple[str, str], Call] = {
         "/desk/deals", action="delete", deal_ids=[who.deal["id"]]
     ),
     ("desk.change_deal", "POST"): lambda who: who.desk.submits(f"/desk/deals/{who.deal['id']}/delete"),
+    ("desk.change_product", "POST"): lambda who: saves_product(who.desk, who.deal["product_id"], asin="B000000001"),
+    ("desk.save_deal", "POST"): lambda who: saves_deal(who.desk, who.deal["id"], stage="ordered"),
+    ("desk.add_note", "POST"): lambda who: who.desk.submits(f"/desk/deals/{who.deal['id']}/notes", note="x"),
+    ("desk.decide", "POST"): lambda who: decides(who.desk, who.deal["product_id"], choose="B000000001"),
+    ("desk.undo_decision", "POST"): _undoes,
+    ("desk.merge_into", "POST"): lambda who: merges(
+        who.desk, who.deal["product_id"], into=who.api.creates(asin="B000000001")["product_id"]
+    ),
+    ("desk.decide_in_queue", "POST"): lambda who: works(who.desk, "manual_entry", answer="asin", asin="B000000001"),
+    ("desk.set_asins", "POST"): lambda who: who.desk.submits(
+        "/desk/asins", lines=f"{who.deal['product_id']} B000000001"
+    ),
+    ("desk.forget_match", "POST"): _forgets_at_the_desk,
+    ("desk.upload_candidates", "POST"): lambda who: who.desk.uploads(
+        "/desk/candidates", f"product id,asin\n{who.deal['product_id']},B000000001\n"
+    ),
 }
 _ONLY_DELETING: dict[tuple[str, str], str] = {}
 """The routes of `_CHANGING` that delete the cached numbers instead of replacing them, each with the reason."""

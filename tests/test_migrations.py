@@ -9,21 +9,25 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from psycopg.errors import CheckViolation
 
 from local.schema import PAGE, describe
 from local.server import ServerError
 from local.supabase import SupabaseServer
+from tests.barcodes import upc
 from tests.counters.oracle import COUNTED, Run, differences, recount, stats
-from tests.postgres import MIGRATIONS, PostgresServer, Session, execute, project_sql
+from tests.postgres import MIGRATIONS, PostgresServer, Session, acting_as, execute, new_user, project_sql
 
 _BASELINE: Final = 1 + next(place for place, file in enumerate(MIGRATIONS) if file.stem.endswith("_comments"))
 """The number of migrations that form the baseline. No database contains data before all of them are applied."""
 _USERS: Final = tuple(f"0000000{number}-0000-4000-8000-000000000000" for number in range(4))
 _numbers: Final = itertools.count(1)
 
+_UPCS: Final = [upc(number) for number in range(12)]
+
 # Every status with every kind of deals, for three users. The fourth user has no data. One statement inserts all rows,
 # the deals before their products.
-_DATA: Final = """
+_DATA: Final = f"""
 with given as materialized (
     select gen_random_uuid() as id, u.id as user_id, 'deals:' || d.deals as title, k.kind, d.n
     from auth.users u, (values ('asin'), ('pending'), ('unknown'), ('upc'), ('several'), ('nothing')) as k (kind),
@@ -34,14 +38,15 @@ with given as materialized (
     select id, user_id, title,
         case kind when 'asin' then 'B00000000' || n when 'pending' then 'PENDING_' || n
             when 'unknown' then 'Unknown' end,
-        case kind when 'upc' then '1000000' || n when 'pending' then '2000000' || n end, kind = 'several'
+        case kind when 'upc' then (array{_UPCS[:6]})[n]
+            when 'pending' then (array{_UPCS[6:]})[n] end, kind = 'several'
     from given
 )
 insert into public.deals (user_id, product_id, supplier, active, deleted_at)
 select g.user_id, g.id, 's' || d.place, d.kind = 'a', case d.kind when 'd' then now() end
 from given g,
     regexp_split_to_table(nullif(split_part(g.title, ':', 2), ''), '') with ordinality as d (kind, place);
-"""
+"""  # noqa: S608 - our own numbers
 _WANTED: Final = {"all": 18, "asin_found": 3, "needs_selection": 3, "needs_asin": 6, "manual_entry": 6}
 
 # Everything that a migration can create, with its privileges.
@@ -65,7 +70,8 @@ order by 1, 2, 3
 
 _WITHOUT_COMMENT: Final = """
 with ours as (
-    select oid from pg_namespace where nspname in ('public', 'private', 'counting', 'searching', 'idempotency')
+    select oid from pg_namespace
+    where nspname in ('public', 'private', 'counting', 'searching', 'idempotency', 'deciding')
 )
 select oid::regprocedure::text as name from pg_proc
     where prokind = 'f' and pronamespace in (select oid from ours) and obj_description(oid, 'pg_proc') is null
@@ -79,7 +85,7 @@ union all select c.oid::regclass || '.' || attname from pg_class c join pg_attri
 _FUNCTION_COMMENTS: Final = """
 select distinct pronamespace::regnamespace::text || '.' || proname as name, obj_description(oid, 'pg_proc') as text
 from pg_proc where prokind = 'f'
-    and pronamespace::regnamespace::text in ('public', 'private', 'counting', 'searching', 'idempotency')
+    and pronamespace::regnamespace::text in ('public', 'private', 'counting', 'searching', 'idempotency', 'deciding')
 """
 
 
@@ -122,6 +128,26 @@ def test_later_migrations_apply_to_a_database_with_data(postgres: PostgresServer
         postgres.migrate(MIGRATIONS[earlier:], database=name)
         with session.transaction():
             _assert_counted(lambda text: execute(session, text))
+
+
+def test_a_wrong_check_digit_from_before_the_rule_stays(postgres: PostgresServer) -> None:
+    """Such a product can be changed and imported again. A new wrong number is refused."""
+    before = next(place for place, file in enumerate(MIGRATIONS) if file.stem.endswith("_candidates"))
+    with _new_database(postgres) as (name, session):
+        postgres.migrate(MIGRATIONS[:before], database=name)
+        user_id = new_user(session)
+        execute(session, "insert into products (user_id, title, upc) values (%s, 'Old', '12345678')", user_id)
+        postgres.migrate(MIGRATIONS[before:], database=name)
+        with acting_as(session, user_id):
+            rows = '[{"line": 2, "upc": "12345678", "supplier": "Acme"}]'
+            done = execute(session, "select public.import_deals(%s::jsonb) as d", rows)[0]["d"]["answer"]
+            assert (done["created"], done["refused"]) == (1, [])
+            execute(session, "update products set title = 'Renamed', upc = upc")
+            assert execute(session, "select title, upc_is_valid from products") == [
+                {"title": "Renamed", "upc_is_valid": False}
+            ]
+            with pytest.raises(CheckViolation, match="wrong check digit"):
+                execute(session, "update products set upc = '12345679'")
 
 
 def test_preparing_the_project_again_does_not_change_the_schema(postgres: PostgresServer) -> None:

@@ -159,7 +159,8 @@ def endpoint_of(step: Step) -> str:
         return ""
     given = re.search(r" -X (\w+)", step.command)
     method = given[1] if given else "POST" if re.search(r" (-d|--data-binary) ", step.command) else "GET"
-    return f"{method} " + re.sub(r"(?<=/problems/).+", "<kind>", re.sub(r"\$\w+", "<id>", found[1]))
+    path = found[1].replace("$GTIN", "<gtin>").replace("$ASIN", "<asin>")
+    return f"{method} " + re.sub(r"(?<=/problems/).+", "<kind>", re.sub(r"\$\w+", "<id>", path))
 
 
 def test_each_command_prints_what_the_document_shows(answers: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""`flask products …` for operators: import a seller's file, and permanently remove old deleted deals."""
+"""`flask products …` for operators: import a seller's files, and permanently remove old deleted deals."""
 
 import re
 import shutil
@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import click
 from flask.cli import AppGroup
@@ -15,11 +15,24 @@ from app.commands.auditing import audited
 from app.commands.service_role import NoServiceKeyError, connected_service
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.products.errors import UnreadableFileError
-from app.products.importing import Import, Mistake, Note, Totals, open_sheet
+from app.products.importing import (
+    CANDIDATES,
+    DEALS,
+    CandidateImport,
+    Checked,
+    Import,
+    Mistake,
+    Note,
+    Run,
+    Sheet,
+    SheetKind,
+    open_sheet,
+)
+from app.products.matching.repository import Matching
 from app.products.repository import Repository
 from config import load_settings
 
-product_commands = AppGroup("products", help="Import a seller's file, or permanently remove old deleted deals.")
+product_commands = AppGroup("products", help="Import a seller's files, or permanently remove old deleted deals.")
 
 _RESTORABLE_DAYS: Final = 30
 
@@ -51,12 +64,28 @@ def import_file(file: IO[bytes], email: str, *, dry_run: bool) -> None:
     Importing a file again changes nothing. Exit status: 0 when every row was accepted, 1 when a row was rejected or the
     import failed or stopped, 2 for wrong arguments.
     """
-    with _one_line_errors(), connected_service(load_settings()) as service:
-        user_id = service.find_user(email)
-        if user_id is None:
-            sys.exit(f"There is no user {email}.")
-        repository = Repository(service.database, service.token, user_id, on_behalf=True)
-        running = _import(file, repository, dry_run=dry_run)
+    with _opened(file, DEALS, email) as (sheet, repository):
+        running = Import(sheet, repository, dry_run=dry_run)
+        _show(running, "Checking" if dry_run else "Importing", would="would be " if dry_run else "")
+    if running.totals.rejected:
+        sys.exit(1)
+
+
+@product_commands.command("candidates")
+@click.argument("file", type=click.File("rb"))
+@click.option("--user", "email", required=True, metavar="EMAIL", help="The seller for whom the file is imported.")
+@click.option("--accept-single", is_flag=True, help="Give each product its only candidate as its ASIN.")
+@audited("products.candidates", "accept_single")
+def import_candidates(file: IO[bytes], email: str, *, accept_single: bool) -> None:
+    """Import a look-up result, the CSV FILE (- is standard input), as POST /products/candidates does, for any seller.
+
+    Prints the mistakes in rejected rows to standard error, at most 1,000 of them. Importing a file again changes
+    nothing. Exit status: 0 when every row was accepted, 1 when a row was rejected or the import failed or stopped, 2
+    for wrong arguments.
+    """
+    with _opened(file, CANDIDATES, email) as (sheet, repository):
+        running = CandidateImport(sheet, Matching(repository), accept_single=accept_single)
+        _show(running, "Importing")
     if running.totals.rejected:
         sys.exit(1)
 
@@ -85,33 +114,41 @@ def purge(days: int, *, yes: bool) -> None:
             click.echo(f"{deals} deals, {products} products and {keys} idempotency keys removed")
 
 
-def _import(file: IO[bytes], repository: Repository, *, dry_run: bool) -> Import:
-    """Import with a progress bar. At the end, even after an error, print the mistakes and the totals."""
-    sheet = open_sheet(_seekable(file))
-    running = Import(sheet, repository, dry_run=dry_run)
+@contextmanager
+def _opened(file: IO[bytes], kind: SheetKind, email: str) -> Iterator[tuple[Sheet, Repository]]:
+    """Yield the sheet of a file and the rows of a seller. Exits with status 1 and one line for an expected error."""
+    with _one_line_errors(), connected_service(load_settings()) as service:
+        user_id = service.find_user(email)
+        if user_id is None:
+            sys.exit(f"There is no user {email}.")
+        sheet = open_sheet(_seekable(file), kind)
+        try:
+            yield sheet, Repository(service.database, service.token, user_id, on_behalf=True)
+        finally:
+            sheet.close()
+
+
+def _show(running: Run[Any], label: str, *, would: str = "") -> None:
+    """Import with a progress bar. At the end, even after an error, print the mistakes, the notes and the totals."""
     reports: list[Mistake | Note] = []
+    total = running.sheet.total
     try:
-        with click.progressbar(
-            length=sheet.total, label="Checking" if dry_run else "Importing", file=sys.stderr
-        ) as bar:
+        with click.progressbar(length=total, label=label, file=sys.stderr) as bar:
             for event in running.events():
                 if isinstance(event, Mistake | Note):
                     reports.append(event)
-                elif isinstance(event, Totals):
+                elif not isinstance(event, Checked):
                     bar.update(event.rows - bar.pos)
     finally:
-        sheet.close()
         for report in reports:
             click.echo(_described(report), err=True)
         if running.unlisted:
             click.echo(f"and {running.unlisted:,} more", err=True)
-        if sheet.unlisted_notes:
-            click.echo(f"and {sheet.unlisted_notes:,} more notes", err=True)
-        would = "would be " if dry_run else ""
+        if running.sheet.unlisted_notes:
+            click.echo(f"and {running.sheet.unlisted_notes:,} more notes", err=True)
         counts = running.document()
-        click.echo(f"{counts.pop('rows')} of {sheet.total} rows: " + would
+        click.echo(f"{counts.pop('rows')} of {total} rows: " + would
                    + ", ".join(f"{number} {name}" for name, number in counts.items()))  # fmt: skip
-    return running
 
 
 def _described(report: Mistake | Note) -> str:

@@ -2,10 +2,45 @@
 
 from flask import Flask
 
-from app.desk import adding, api_docs, dashboard, deals, errors, files, problem_pages, signing_in
+from app.desk import (
+    adding,
+    api_docs,
+    asins,
+    candidates,
+    dashboard,
+    deals,
+    deciding,
+    errors,
+    files,
+    matches,
+    merging,
+    problem_pages,
+    product,
+    product_deals,
+    queue,
+    signing_in,
+)
 from app.desk.blueprint import desk
 
-__all__ = ["adding", "api_docs", "dashboard", "deals", "errors", "files", "init_app", "problem_pages", "signing_in"]
+__all__ = [
+    "adding",
+    "api_docs",
+    "asins",
+    "candidates",
+    "dashboard",
+    "deals",
+    "deciding",
+    "errors",
+    "files",
+    "init_app",
+    "matches",
+    "merging",
+    "problem_pages",
+    "product",
+    "product_deals",
+    "queue",
+    "signing_in",
+]
 
 
 def init_app(app: Flask) -> None:

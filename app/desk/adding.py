@@ -1,7 +1,6 @@
 """The page that adds a product with its deal."""
 
 from http import HTTPStatus
-from typing import Final
 
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -9,6 +8,7 @@ from pydantic import ValidationError
 
 from app.auth import current_user
 from app.desk.blueprint import desk
+from app.desk.forms import mistakes_in
 from app.desk.notices import Notice, flash
 from app.desk.sessions import signed_in
 from app.desk.wording import LABELS
@@ -18,17 +18,6 @@ from app.products.errors import ConflictError
 from app.products.repository import Created
 from app.products.schemas import DealFields, NewProduct
 from app.products.stats import changing_stats
-
-# The rules are those of the API, in the words of the form.
-_MISTAKES: Final = {
-    "title": "Give the product a title of 1 to 500 characters.",
-    "brand": "A brand has at most 200 characters.",
-    "asin": "An ASIN is exactly 10 letters A to Z or digits, such as B08N5WRWNW.",
-    "supplier": "A supplier's name has at most 200 characters.",
-    "buy_cost": "Write an amount from 0 to 1,000,000 with at most two decimals, such as 12.50.",
-    "moq": "Write a whole number from 1 to 1,000,000.",
-    "notes": "Notes have at most 5,000 characters.",
-}
 
 
 @desk.get("/desk/products/new")
@@ -48,20 +37,11 @@ def add_product() -> ResponseReturnValue:
         with changing_stats(current_user.user_id):
             made = caller_repository().create_product(new)
     except ValidationError as error:
-        return _form(_mistakes(error)), HTTPStatus.UNPROCESSABLE_ENTITY
+        return _form(mistakes_in(error)), HTTPStatus.UNPROCESSABLE_ENTITY
     except ConflictError as error:
         return _form({"form": str(error)}), HTTPStatus.CONFLICT
     flash(_notice(made, new))
     return redirect(url_for("desk.dashboard"), HTTPStatus.SEE_OTHER)
-
-
-def _mistakes(error: ValidationError) -> dict[str, str]:
-    """Return the message for each field. Only the model knows what is wrong with a UPC."""
-    found = {
-        str(mistake["loc"][0]): mistake["msg"] for mistake in error.errors(include_url=False, include_context=False)
-    }
-    other = "Choose one of the offered values."
-    return {name: f"{reason}." if name == "upc" else _MISTAKES.get(name, other) for name, reason in found.items()}
 
 
 def _given() -> dict[str, str]:

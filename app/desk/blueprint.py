@@ -59,5 +59,7 @@ def _is_local(address: str) -> bool:
 
 
 desk.add_app_template_filter(wording.day)
+desk.add_app_template_filter(wording.moment)
 desk.add_app_template_filter(wording.money)
 desk.add_app_template_filter(wording.marked_up)
+desk.add_app_template_filter(wording.upc)

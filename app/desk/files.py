@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
@@ -15,7 +15,7 @@ from app.payloads import query
 from app.problems import Problem, from_database
 from app.products.context import caller_repository
 from app.products.files import MAX_FILE_BYTES, export_response, uploaded_sheet
-from app.products.importing import Import, Mistake, Note
+from app.products.importing import Import, Mistake, Note, Run
 from app.products.schemas import ExportQuery
 from app.uploads import takes_files
 
@@ -24,9 +24,9 @@ _MOST_SHOWN: Final = 200
 
 @dataclass(slots=True)
 class Outcome:
-    """Result of an import: its first mistakes and notes, and the error that stopped it, if any."""
+    """Result of the import of a file: its first mistakes and notes, and the error that stopped it, if any."""
 
-    running: Import
+    running: Run[Any]
     mistakes: list[Mistake] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     found_notes: int = 0
@@ -35,7 +35,8 @@ class Outcome:
     @property
     def unshown(self) -> int:
         """Number of rejected rows that are not listed in `mistakes`."""
-        return self.running.totals.rejected - len({mistake.line for mistake in self.mistakes})
+        rejected: int = self.running.totals.rejected
+        return rejected - len({mistake.line for mistake in self.mistakes})
 
     @property
     def unshown_notes(self) -> int:
@@ -62,7 +63,7 @@ def import_file() -> ResponseReturnValue:
         detail = "Choose a file first." if problem.errors else problem.detail
         return render_template("import.html", mistake=detail), problem.status
     try:
-        outcome = _run(Import(sheet, caller_repository(), dry_run="dry_run" in request.form))
+        outcome = outcome_of(Import(sheet, caller_repository(), dry_run="dry_run" in request.form))
     finally:
         sheet.close()
     status = outcome.trouble.status if outcome.trouble else HTTPStatus.OK
@@ -76,7 +77,8 @@ def export_deals() -> ResponseReturnValue:
     return export_response(query(ExportQuery))
 
 
-def _run(running: Import) -> Outcome:
+def outcome_of(running: Run[Any]) -> Outcome:
+    """Import a file and return the result."""
     outcome = Outcome(running)
     with running.logged():
         try:

@@ -21,6 +21,8 @@ class Notice:
         undo: ids of deleted deals that a button restores.
         selected: ids of deals that stay selected on the page, because the action was refused.
         stage: the stage that stays chosen.
+        undo_at: address of the form that takes a decision back; empty if there is none.
+        back: the page to return to after this undo.
 
     """
 
@@ -29,6 +31,8 @@ class Notice:
     undo: tuple[str, ...] = ()
     selected: tuple[str, ...] = ()
     stage: str = ""
+    undo_at: str = ""
+    back: str = ""
 
 
 def flash(notice: Notice) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final, get_args
 
@@ -15,19 +15,20 @@ from app.products.schemas import Stage
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One number of the breakdown: its name in the data, its label on the page, and an explanation."""
+    """One number of the breakdown: its name in the data, its label, an explanation, and whether it has a queue."""
 
     name: str
     label: str
     note: str
+    has_queue: bool = False
 
 
 ALL: Final = Status("all", "All products", "with at least one active deal")
 STATUSES: Final = (
     Status("asin_found", "ASIN found", "matched to one listing"),
-    Status("needs_selection", "Needs selection", "several listings match"),
-    Status("needs_asin", "Needs ASIN", "a UPC, no listing yet"),
-    Status("manual_entry", "Manual entry", "neither ASIN nor UPC"),
+    Status("needs_selection", "Needs selection", "several listings match", has_queue=True),
+    Status("needs_asin", "Needs ASIN", "a UPC, no listing yet", has_queue=True),
+    Status("manual_entry", "Manual entry", "neither ASIN nor UPC", has_queue=True),
 )
 STAGES: Final[tuple[str, ...]] = get_args(Stage)
 LABELS: Final = {status.name: status.label for status in STATUSES} | {stage: stage.capitalize() for stage in STAGES}
@@ -59,6 +60,18 @@ def day(moment: str) -> str:
     """Return the day of an ISO 8601 time, such as 4 Nov 2026."""
     parsed = datetime.fromisoformat(moment)
     return f"{parsed.day} {parsed:%b %Y}"
+
+
+def moment(time: str) -> str:
+    """Return the day and the minute of an ISO 8601 time, in UTC, such as 4 Nov 2026, 15:30 UTC."""
+    parsed = datetime.fromisoformat(time).astimezone(UTC)
+    return f"{parsed.day} {parsed:%b %Y, %H:%M} UTC"
+
+
+def upc(gtin: str) -> str:
+    """Return a GTIN-14 as it is printed on a package: as EAN-8, UPC-A or EAN-13 if it is one."""
+    digits = next((length for length in (8, 12, 13) if gtin.startswith("0" * (14 - length))), 14)
+    return gtin[-digits:]
 
 
 def counted(number: int, noun: str) -> str:

@@ -62,6 +62,19 @@ IMPORTED_ROWS: Final = Counter(
     labels=("result",),
     expected=[(result,) for result in ("created", "updated", "unchanged", "repeated", "rejected")],
 )
+CANDIDATE_FILES: Final = Histogram(
+    "asin_desk_candidates_seconds",
+    "Look-up results that were received, by result.",
+    bounds=_IMPORT_BOUNDS,
+    labels=("result",),
+    expected=[("ok",), ("failed",)],
+)
+CANDIDATE_ROWS: Final = Counter(
+    "asin_desk_candidates_rows",
+    "Rows of look-up results by result.",
+    labels=("result",),
+    expected=[(result,) for result in ("stored", "unchanged", "never", "empty", "unknown", "rejected")],
+)
 AUDIT_EVENTS: Final = Counter(
     "asin_desk_audit_events", "Lines of the audit log by event and outcome.", labels=("event", "outcome")
 )
@@ -70,6 +83,6 @@ ALL: Final = (
     *(REQUESTS, REFUSED_REQUESTS, IN_FLIGHT, CONNECTIONS, THREADS, WORKERS, WORKER_STARTS),
     *(DATABASE_CALLS, DATABASE_SLOTS_USED, DATABASE_SLOTS, DATABASE_DOWN),
     *(REDIS_CALLS, REDIS_CONNECTIONS_USED, REDIS_CONNECTIONS, REDIS_DOWN, OWED_DELETES),
-    *(IMPORTS, IMPORTED_ROWS, AUDIT_EVENTS),
+    *(IMPORTS, IMPORTED_ROWS, CANDIDATE_FILES, CANDIDATE_ROWS, AUDIT_EVENTS),
 )
 """All of them."""

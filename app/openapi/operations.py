@@ -61,9 +61,9 @@ class Operation:
         description: the other sentences.
         answers: successful answers by status code.
         problems: status codes of problems that are not derived from the other declarations.
-        body: model of the request body.
+        body: model of the JSON body.
         query: model of the query string.
-        files: media types of the file that the request body is.
+        files: media types of the file that the request body can be.
         headers: names of the request headers that the view reads; see `app.openapi.components`.
 
     """
@@ -79,20 +79,22 @@ class Operation:
     headers: Sequence[str]
 
 
-def operation(
+def operation(  # noqa: PLR0913 - the members of an operation
     tag: str,
     *,
     answers: Mapping[int, Answer],
     problems: Sequence[int] = (),
     files: Sequence[str] = (),
+    json: type[BaseModel] | None = None,
     headers: Sequence[str] = (),
     **facts: object,
 ) -> Callable[[View], View]:
     """Declare the operation of a view, and parse the request as the annotations of the view say.
 
     A parameter `body: Model` gets the parsed JSON body, and `query: Model` the parsed query string; both raise what
-    `app.payloads` raises. A view with neither is returned unchanged, so it costs no call. `facts` are declarations that
-    another decorator makes for other views, such as `caller="user"` for a view that calls `identify` itself.
+    `app.payloads` raises. A view with neither is returned unchanged, so it costs no call. `json` is the model of a body
+    that the view parses itself, because it also takes files. `facts` are declarations that another decorator makes for
+    other views, such as `caller="user"` for a view that calls `identify` itself.
     """
 
     def decorate(view: View) -> View:
@@ -104,7 +106,7 @@ def operation(
             description=description.strip(),
             answers=answers,
             problems=frozenset(problems),
-            body=models.get("body"),
+            body=models.get("body") or json,
             query=models.get("query"),
             files=files,
             headers=headers,

@@ -53,16 +53,18 @@ def _parameter(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def request_body(operation_id: str, operation: Operation, schemas: Schemas) -> dict[str, Any] | None:
-    """Return the request body of an operation, None if it has none."""
+    """Return the request body of an operation, None if it has none. The first media type gets the example."""
+    content: dict[str, Any] = {}
     if operation.body is not None:
-        content = {JSON: {"schema": schemas.reference(operation.body), **examples.of_request(operation_id)}}
+        content[JSON] = {"schema": schemas.reference(operation.body)}
         if from_text := text_parser(operation.body):
             content[TEXT] = {"schema": {"type": "string", "description": inspect.getdoc(from_text)}}
-        return {"required": True, "content": content}
     if operation.files:
-        file: dict[str, Any] = {"schema": {"type": "string", "contentMediaType": "text/csv"}}
+        file = {"schema": {"type": "string", "contentMediaType": "text/csv"}}
         form = {"type": "object", "properties": {FIELD: {"type": "string", "format": "binary"}}, "required": [FIELD]}
-        contents = {**dict.fromkeys(operation.files, file), "multipart/form-data": {"schema": form}}
-        contents["text/csv"] = {**file, **examples.of_request(operation_id)}
-        return {"required": True, "content": contents}
-    return None
+        content |= {media_type: dict(file) for media_type in operation.files}
+        content["multipart/form-data"] = {"schema": form}
+    if not content:
+        return None
+    next(iter(content.values())).update(examples.of_request(operation_id))
+    return {"required": True, "content": content}

@@ -191,3 +191,37 @@ class ImportLine(
     RootModel[ImportStart | ImportChecked | ImportMistake | ImportNote | ImportTotals | ImportDone | ImportFailed]
 ):
     """One line of the answer to an import."""
+
+
+class CandidatesTotals(BaseModel):
+    """The rows that were processed so far, by result. `rows` is the sum of the others except for `decided`."""
+
+    rows: Count
+    stored: Annotated[Count, Field(description="The candidate was added or changed.")]
+    unchanged: Annotated[Count, Field(description="The row contained nothing new.")]
+    never: Annotated[Count, Field(description="A match says that the ASIN never belongs to the identifier.")]
+    empty: Annotated[Count, Field(description="The row has no ASIN.")]
+    unknown: Annotated[Count, Field(description="There is no such product, or the row has not exactly one code.")]
+    rejected: Count
+    decided: Annotated[Count, Field(description="Number of products that got their ASIN.")]
+
+
+class CandidatesDone(CandidatesTotals):
+    """Last line of a complete import of candidates."""
+
+    done: Literal[True]
+    mistakes_omitted: Annotated[int, Field(default=0, ge=1, description="Mistakes that were not listed.")]
+    accept_single: bool
+
+
+class CandidatesFailed(CandidatesTotals):
+    """Last line of an import of candidates that stopped. The totals count the rows that were imported."""
+
+    error: ProblemDocument
+    mistakes_omitted: Annotated[int, Field(default=0, ge=1, description="Mistakes that were not listed.")]
+
+
+class CandidatesLine(
+    RootModel[ImportStart | ImportChecked | ImportMistake | CandidatesTotals | CandidatesDone | CandidatesFailed]
+):
+    """One line of the answer to an import of candidates. Without a file, `line` is the place in the list, from 1."""

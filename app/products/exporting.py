@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from app.products.formulas import escape_formula
-from app.products.importing.columns import NAMES
+from app.products.importing.deals import NAMES
 from app.products.repository import Repository
 from app.products.schemas import ExportQuery
 

@@ -13,7 +13,7 @@ from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.products.context import caller_repository
 from app.products.errors import UnreadableFileError
 from app.products.exporting import csv_pages
-from app.products.importing import Sheet, open_sheet
+from app.products.importing import DEALS, Sheet, SheetKind, open_sheet
 from app.products.problems import problem_for
 from app.products.schemas import ExportQuery
 from app.uploads import uploaded
@@ -25,18 +25,20 @@ MAX_FILE_BYTES: Final = 50 << 20
 MEDIA_TYPES: Final = ("text/csv", "application/csv", "text/tab-separated-values")
 
 
-def uploaded_sheet() -> Sheet:
+def uploaded_sheet(kind: SheetKind = DEALS, *, instead: str = "") -> Sheet:
     """Return the uploaded file as a sheet whose rows are counted and not yet checked. The caller closes it.
+
+    `instead` is a media type that the caller accepts in place of a file.
 
     Raises:
         Problem: 413 when the file is too large, 415, 400, or 422 when it cannot be used; nothing was changed.
         DatabaseUnavailableError: the database is down, so nothing could be written anyway.
 
     """
-    file = uploaded(MEDIA_TYPES, at_most=MAX_FILE_BYTES)
+    file = uploaded([*MEDIA_TYPES, instead] if instead else MEDIA_TYPES, at_most=MAX_FILE_BYTES)
     try:
         caller_repository().require_database()
-        return open_sheet(file)
+        return open_sheet(file, kind)
     except BaseException as error:
         file.close()
         if isinstance(error, UnreadableFileError):

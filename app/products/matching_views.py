@@ -42,7 +42,10 @@ _UNDO = {"undo": Link("undo_decision", {"decision_id": "$response.body#/history/
 _CHANGED = Answer("The product as it is now.", ProductWithDeals, headers=["ETag"], links=_LINKS)
 _DECIDED = Answer("The product as it is now.", ProductWithDeals, headers=["ETag"], links=_LINKS | _UNDO)
 _NEXT_PRODUCT = {"next": Link("next_in_queue", {"after": "$response.body#/next_cursor"})}
-_NEXT_PAGE = {"next": Link("list_matches", {"cursor": "$response.body#/next_cursor"})}
+_OF_MATCHES = {
+    "next": Link("list_matches", {"cursor": "$response.body#/next_cursor"}),
+    "forget": Link("forget_match", {"gtin": "$response.body#/items/0/gtin", "asin": "$response.body#/items/0/asin"}),
+}
 
 
 @products.put("/<uuid:product_id>/candidates")
@@ -121,7 +124,7 @@ def next_in_queue(query: QueueQuery) -> ResponseReturnValue:
 @operation(
     "Matching",
     answers={
-        200: Answer("The page.", MatchPage, headers=["ETag", "Link"], links=_NEXT_PAGE),
+        200: Answer("The page.", MatchPage, headers=["ETag", "Link"], links=_OF_MATCHES),
         304: Answer("The client already has it.", media_type="", headers=["ETag", "Link"]),
     },
     headers=("If-None-Match",),

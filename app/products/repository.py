@@ -56,8 +56,8 @@ class Repository:
         database: the connection to Supabase.
         token: the user's own access token, or with `on_behalf` that of service_role.
         user_id: the user whose rows these are.
-        on_behalf: acting for another user: the token is not the user's own. Only `import_deals` supports it.
-        conditions: the conditions of every change. `import_deals` supports none.
+        on_behalf: acting for another user: the token is not the user's own. Only imports support it.
+        conditions: the conditions of every change. Imports support none.
 
     """
 

@@ -48,10 +48,11 @@ begin
 end
 $$;
 
--- Return the oldest product of the caller with this title and brand that has neither ASIN nor UPC. A product that was
--- merged stands for the one into which it was merged. The import uses the same rule. Security definer: under row level
--- security the comparison with lower(…) could not use an index, because it is not leakproof. The query therefore
--- contains the id of the caller. `offset 0` makes the planner look up the title first.
+-- Return the oldest product of the caller with this title and brand that has no UPC, preferably one without an ASIN. A
+-- product that has got its ASIN since the last import is therefore found again. A product that was merged stands for
+-- the one into which it was merged. The import uses the same rule. Security definer: under row level security the
+-- comparison with lower(…) could not use an index, because it is not leakproof. The query therefore contains the id of
+-- the caller. `offset 0` makes the planner look up the title first.
 create or replace function private.find_by_title(p_title text, p_brand text) returns uuid
     language sql stable security definer set search_path = ''
 as $$
@@ -60,8 +61,8 @@ as $$
         select p.* from public.products p
         where p.user_id = (select auth.uid()) and lower(p.title) = lower(p_title) offset 0
     ) p
-    where lower(p.brand) = lower(coalesce(p_brand, '')) and p.asin_status <> 'asin_found' and p.upc is null
-    order by p.created_at, p.id limit 1
+    where lower(p.brand) = lower(coalesce(p_brand, '')) and p.upc is null
+    order by p.asin_status = 'asin_found', p.created_at, p.id limit 1
 $$;
 
 -- Delete a deal so that it can be restored, or remove it permanently with p_hard. Deleting a deleted deal again changes
@@ -134,6 +135,9 @@ begin
 end
 $$;
 
+comment on function private.find_by_title is
+    'Return the oldest product of the caller with this title and brand that has no UPC, preferably one without an '
+    'ASIN.';
 comment on function private.merge_target is
     'Return the product into which this one was merged, or the product itself if it was not merged.';
 

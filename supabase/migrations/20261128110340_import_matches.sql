@@ -1,9 +1,9 @@
 -- The import applies what the user decided for identifiers, and follows merged products.
 
 -- Find the products that match the identifiers of each row. An ASIN or a UPC identifies one product. A row without both
--- matches a product without both: the one with the given id, else the oldest one with this title and brand. A product
--- that was merged stands for the one into which it was merged. `limit 1` is used even where at most one row exists: it
--- makes each lookup an index lookup, and prevents a join with the whole catalogue, whatever the statistics say.
+-- matches a product without UPC: the one with the given id, else the one of private.find_by_title. A product that was
+-- merged stands for the one into which it was merged. `limit 1` is used even where at most one row exists: it makes
+-- each lookup an index lookup, and prevents a join with the whole catalogue, whatever the statistics say.
 -- A row without ASIN gets the one that always matches its UPC, as in private.applicable_asin: not if its product has an
 -- ASIN, and not if another product has this one. It does not get it either if another row gives the UPC an ASIN, or if
 -- another product of these rows gets the ASIN first.
@@ -41,7 +41,7 @@ as $$
         left join lateral (
             select coalesce(p.merged_into, p.id) as id from public.products p
             where r.asin is null and r.upc is null and p.id = r.product_id
-              and p.user_id = p_user_id and p.asin_status <> 'asin_found' and p.upc is null limit 1
+              and p.user_id = p_user_id and p.upc is null limit 1
         ) i on true
         left join lateral (
             -- `offset 0` makes the planner look up the title first, and not all products without a UPC.
@@ -51,8 +51,8 @@ as $$
                 where r.asin is null and r.upc is null and i.id is null
                   and p.user_id = p_user_id and lower(p.title) = lower(r.title) offset 0
             ) p
-            where lower(p.brand) = lower(coalesce(r.brand, '')) and p.asin_status <> 'asin_found' and p.upc is null
-            order by p.created_at, p.id limit 1
+            where lower(p.brand) = lower(coalesce(r.brand, '')) and p.upc is null
+            order by p.asin_status = 'asin_found', p.created_at, p.id limit 1
         ) t on true
     ), matched as (
         select f.*, coalesce(f.asin, case

@@ -2,9 +2,9 @@
 -- A decision stores the old and the new value of everything that it changed. An undo writes the old values only if all
 -- new values are still there.
 
--- Return the values that a decision may change, as one object: "asin" and "multiple_asins" of the product, "candidate
--- …" with the dismissed mark of each candidate, and "match …" with each match of the identifier p_gtin. Times are in
--- UTC, so that equal times are equal texts in all sessions.
+-- Return the values that a decision may change, as one object. The members: "asin" and "multiple_asins" of the product,
+-- "candidate …" with the dismissed mark of each candidate, and "match …" with each match of the identifier p_gtin. Times
+-- are in UTC, so that equal times are equal texts in all sessions.
 create function private.decision_state(p_user_id uuid, p_product_id uuid, p_gtin text) returns jsonb
     language plpgsql stable set search_path = '' set timezone = 'UTC'
 as $$
@@ -64,8 +64,8 @@ begin
 end
 $$;
 
--- Return the last 50 decisions about a product of the caller, newest first: a JSON array of {"id", "kind", "asin",
--- "other_product_id", "remembered", "made_at", "undone_at", "can_undo"}. The array is empty if the caller has no such
+-- Return the last 50 decisions about a product of the caller, newest first. The answer is a JSON array of {"id", "kind",
+-- "asin", "other_product_id", "remembered", "made_at", "undone_at", "can_undo"}. It is empty if the caller has no such
 -- product. Security definer, because no role may read the decisions.
 create function private.history_of(p_product_id uuid) returns jsonb
     language plpgsql stable security definer set search_path = ''

@@ -28,9 +28,9 @@ begin
 end
 $$;
 
--- Return the next product of the caller with this status: {"product": document in the form of get_product, "next":
--- {"value", "id"}}, or nulls if there is none. The products are in the order of list_deals, newest deal first. Each
--- product comes once, at its newest active deal. Pass "next" as p_after_value and p_after_id to skip the product.
+-- Return the next product of the caller with this status. The answer is {"product": document in the form of get_product,
+-- "next": {"value", "id"}}, or nulls if there is none. The products are in the order of list_deals, newest deal first.
+-- Each product comes once, at its newest active deal. Pass "next" as p_after_value and p_after_id to skip the product.
 -- Products that get another status leave the queue, and the order of the others stays the same.
 -- Without a cursor, one deal is read. With one, the older deals of the products before it are passed over, until the
 -- next product is found. The time therefore does not depend on the size of the catalogue.

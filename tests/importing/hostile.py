@@ -8,7 +8,7 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from app.products.importing import MAX_ROWS, TooManyRowsError, UnreadableFileError, open_sheet
+from app.products.importing import DEALS, MAX_ROWS, SheetKind, TooManyRowsError, UnreadableFileError, open_sheet
 
 _SPECIAL: Final = "=+-@'\"\t\r\n,;\\ ＝éß€漢😀'a0."  # noqa: RUF001 - on purpose
 CELL_TEXTS: Final = st.one_of(
@@ -92,13 +92,13 @@ class Cost:
     reported: int
 
 
-def cost_of(content: bytes) -> Cost:
-    """Read and validate a file as an import does before the first write."""
+def cost_of(content: bytes, kind: SheetKind = DEALS) -> Cost:
+    """Read and validate a file of a kind as an import does before the first write."""
     file = io.BytesIO(content)
     rows = reported = 0
     started = time.thread_time()
     try:
-        sheet = open_sheet(file)
+        sheet = open_sheet(file, kind)
     except TooManyRowsError:
         rows = MAX_ROWS
     except UnreadableFileError as error:

@@ -51,7 +51,7 @@ def test_a_row_becomes_a_product_and_its_deal(alice: Caller) -> None:
 
 
 def test_a_product_is_found_by_asin_then_upc_then_title_and_brand(alice: Caller) -> None:
-    """Letter case is ignored. Only products without ASIN and UPC are found by title."""
+    """Letter case is ignored. Only products without UPC are found by title, and those without ASIN first."""
     first = [{"asin": _A, "title": "One"}, {"upc": "12345670", "title": "Two"}, {"title": "Three", "brand": "B"}]
     _imports(alice, *first)
     again = [
@@ -61,8 +61,17 @@ def test_a_product_is_found_by_asin_then_upc_then_title_and_brand(alice: Caller)
         {"title": "One"},
         {"title": "Three", "brand": "C"},
     ]
-    assert _counts(_imports(alice, *again)) == (2, 0, 3, 0, 0)
-    assert sorted(item["product"]["title"] for item in alice.lists()) == ["One", "One", "Three", "Three", "Two"]
+    assert _counts(_imports(alice, *again)) == (1, 0, 3, 1, 0)
+    assert sorted(item["product"]["title"] for item in alice.lists()) == ["One", "Three", "Three", "Two"]
+
+
+def test_a_product_that_got_its_asin_is_still_found_by_its_title(alice: Caller) -> None:
+    """The second import of a file without ASINs needs no decision again."""
+    _imports(alice, {"title": "Lamp", "brand": "B"})
+    (lamp,) = (item["product_id"] for item in alice.lists())
+    alice.changes("update_product", p_product_id=lamp, p_changes={"asin": _A})
+    assert _counts(_imports(alice, {"title": "LAMP", "brand": "b"})) == (0, 0, 1, 0, 0)
+    assert alice.creates(title="lamp", brand="B")["product_id"] == lamp
 
 
 def test_products_with_the_same_title_are_distinguished_by_their_id(stack: Stack, alice: Caller) -> None:

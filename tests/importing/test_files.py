@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.products.importing import UnreadableFileError, open_sheet
-from app.products.importing.columns import NAMES
+from app.products.importing.deals import NAMES
 from app.products.importing.sheet import BATCH, Sheet
 from tests.barcodes import upc
 from tests.importing.hostile import CELL_TEXTS
@@ -217,7 +217,7 @@ def test_rows_of_one_product_share_a_batch(rows: list[dict[str, str]], distance:
         assert len(batch) <= BATCH + len(rows)
         lines += [row["line"] for row in batch]
         for row in batch:
-            asin, upc = row.get("asin", ""), row.get("upc", "")
-            batches.setdefault(tied.get(upc) or asin or upc, set()).add(number)
+            asin, barcode = row.get("asin", ""), row.get("upc", "")
+            batches.setdefault(tied.get(barcode) or asin or barcode, set()).add(number)
     assert sorted(lines) == list(range(2, 1 + text.count("\n")))
     assert {len(numbers) for numbers in batches.values()} <= {1}

@@ -48,6 +48,13 @@ def test_each_row_has_an_outcome(decider: Decider) -> None:
     assert decider.sees(first["id"])["history"][0]["asin"] == "B000000001"
 
 
+def test_a_row_that_cannot_be_read_does_not_shift_the_others(decider: Decider) -> None:
+    """Each outcome has the index of its own row."""
+    product = decider.product(1)
+    rows = [{"upc": "x", "asin": "B000000001"}, {"product_id": product["id"], "asin": "B000000001"}]
+    assert _outcomes(decider.decides_many(rows)) == ["refused", "set"]
+
+
 def test_lines_can_be_pasted(decider: Decider) -> None:
     """A UPC or id and an ASIN, separated by tabs, commas, semicolons or spaces. Empty lines are not counted."""
     products = [decider.product(number) for number in range(5)]

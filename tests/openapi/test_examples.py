@@ -80,6 +80,8 @@ def _matching(http: httpx.Client, known: str) -> Iterator[tuple[str, httpx.Respo
     product = http.post("/products", json={"title": "Brass lamp", "upc": "73513537", "supplier": "Bolt"}).json()
     path = f"/products/{product['product_id']}"
     yield "put_candidates", http.put(f"{path}/candidates", json={"candidates": _CANDIDATES})
+    found = [{"upc": "73513537", "asin": "B000000006", "source": "Keepa"}, {"upc": "96385074", "asin": "B000000009"}]
+    yield "import_candidates", http.post("/products/candidates", json=found)
     yield "next_in_queue", http.get("/products/queue", params={"asin_status": "needs_selection"})
     yield "decide_asin", http.post(f"{path}/asin", json={"asin": "B000000007", "remember": "always"})
     yield "decide_asin", http.post(f"{path}/asin", json={"asin": "B000000008"})

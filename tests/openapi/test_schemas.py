@@ -7,9 +7,11 @@ from uuid import uuid4
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from app.products.matching.schemas import AsinDecision, BulkAsin, CandidateList, MergeInto
 from app.products.schemas import BulkAction, DealFields, NewProduct
 from tests.openapi.contract import contract
 
+_CANDIDATE: Final = {"asin": "B000000001"}
 _IDS: Final = [str(uuid4()), str(uuid4())]
 
 
@@ -42,6 +44,27 @@ _IDS: Final = [str(uuid4()), str(uuid4())]
         (BulkAction, {"action": "delete", "deal_ids": _IDS, "stage": "new"}, False),
         (BulkAction, {"action": "move", "deal_ids": _IDS, "stage": "new"}, True),
         (BulkAction, {"action": "move", "deal_ids": _IDS}, False),
+        (AsinDecision, {"asin": "B000000001", "remember": "always"}, True),
+        (AsinDecision, {"none": True, "remember": "never"}, True),
+        (AsinDecision, {"asin": None, "none": True, "remember": None}, True),
+        (AsinDecision, {}, False),
+        (AsinDecision, {"asin": "B000000001", "none": True}, False),
+        (AsinDecision, {"asin": "B000000001", "remember": "never"}, False),
+        (AsinDecision, {"none": True, "remember": "always"}, False),
+        (AsinDecision, {"none": False}, False),
+        (CandidateList, {"candidates": []}, True),
+        (CandidateList, {"candidates": [_CANDIDATE, {**_CANDIDATE, "asin": "B000000002"}]}, True),
+        (CandidateList, {"candidates": [_CANDIDATE] * 2}, False),
+        (CandidateList, {"candidates": [{**_CANDIDATE, "image_url": "https://example.com/1.jpg"}]}, True),
+        (CandidateList, {"candidates": [{**_CANDIDATE, "image_url": "https://"}]}, False),
+        (CandidateList, {"candidates": [{**_CANDIDATE, "image_url": "http://example.com/"}]}, False),
+        (CandidateList, {"candidates": [{**_CANDIDATE, "sales_rank": 0}]}, False),
+        (CandidateList, {"candidates": [{"title": "Lamp"}]}, False),
+        (BulkAsin, {"rows": [{"upc": "any text", "asin": "B0"}], "remember": "always"}, True),
+        (BulkAsin, {"rows": []}, False),
+        (BulkAsin, {"rows": [{"upc": 12345670, "asin": "B000000001"}]}, False),
+        (MergeInto, {"into": _IDS[0]}, True),
+        (MergeInto, {"into": "x"}, False),
     ],
 )
 def test_the_schema_and_the_model_agree(model: type[BaseModel], body: dict[str, Any], *, valid: bool) -> None:

@@ -1,7 +1,6 @@
 """Parse single cells. Each parser takes a text that is not empty; its ValueError says what is wrong with it."""
 
 import re
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -103,19 +102,3 @@ def identifier(cell: str) -> UUID:
         return UUID(cell)
     except ValueError:
         raise ValueError("This is not an ID from an export; leave it empty") from None
-
-
-PARSERS: Final[dict[str, Callable[[str], object]]] = {
-    "asin": asin,
-    "upc": upc,
-    "title": text,
-    "brand": text,
-    "multiple_asins": flag,
-    "supplier": text,
-    "buy_cost": amount,
-    "moq": quantity,
-    "stage": str.lower,
-    "favorite": flag,
-    "notes": text,
-    "product_id": identifier,
-}

@@ -2,37 +2,34 @@
 
 import io
 import re
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import IO, Final
-from uuid import UUID
 
 from pydantic import ValidationError
 
 from app.products.errors import TooManyRowsError
 from app.products.importing import cells, encoding, reading
 from app.products.importing.columns import Columns
+from app.products.importing.deals import DEALS
+from app.products.importing.kinds import Fields, Remark, SheetKind
 from app.products.importing.pacing import one_at_a_time
 from app.products.importing.reading import RawRow
-from app.products.importing.sheet import CheckedRow, Remark, Sheet
-from app.products.schemas import DealFields, ProductFields
+from app.products.importing.sheet import CheckedRow, Sheet
 
 MAX_ROWS: Final = 200_000
 
 _CACHED_LENGTH: Final = 64  # characters; longer cells rarely repeat, so their values are not cached
 _MAX_CELL_LENGTH: Final = 10_000  # characters with surrounding white space; the longest valid text has 5,000
 _UNDECODED: Final = re.compile("[\ud800-\udfff]")
-_IDENTIFYING: Final = ("asin", "upc", "title", "product_id")
+_TOO_WIDE: Final = "The row has more cells than the header; a text with the delimiter needs quotation marks"
+
+Parser = Callable[[str], object]
 
 
-class ImportedRow(ProductFields, DealFields):
-    """The fields of a row, validated by the rules of the API. An empty cell sets no field."""
-
-    product_id: UUID | None = None
-
-
-def open_sheet(file: IO[bytes]) -> Sheet:
-    """Return the sheet of a seekable CSV file. Its rows are counted and not yet checked.
+def open_sheet(file: IO[bytes], kind: SheetKind = DEALS) -> Sheet:
+    """Return the sheet of a seekable CSV file of a kind. Its rows are counted and not yet checked.
 
     Closing the sheet closes the file.
 
@@ -44,70 +41,85 @@ def open_sheet(file: IO[bytes]) -> Sheet:
     with one_at_a_time():
         text = encoding.open_text(file)
         try:
-            return _sheet(text)
+            return _sheet(text, kind)
         except BaseException:
             text.detach()  # keeps the file open: the caller closes it
             raise
 
 
-def _sheet(text: io.TextIOWrapper) -> Sheet:
-    delimiter = reading.delimiter_of(text)
+def _sheet(text: io.TextIOWrapper, kind: SheetKind) -> Sheet:
+    delimiter = reading.delimiter_of(text, kind.layout)
     rows = reading.raw_rows(text, delimiter)
-    columns = reading.header_of(rows)
+    columns = reading.header_of(rows, kind.layout)
     total = sum(1 for _ in islice(rows, MAX_ROWS + 1))
     if total > MAX_ROWS:
         raise TooManyRowsError(f"The file has more than {MAX_ROWS:,} rows; split it.")
     rows = islice(reading.raw_rows(text, delimiter), 1, None)
-    return Sheet(columns, (_checked(row, columns) for row in rows), source=text, total=total)
+    return Sheet(columns, _checked(rows, columns, kind), keys=kind.keys, source=text, total=total)
 
 
-def _checked(row: RawRow, columns: Columns) -> CheckedRow:
-    return CheckedRow(row.line, {}, (("", row.fault),)) if row.fault else check_row(row, columns)
+def sheet_of(rows: Sequence[Fields], kind: SheetKind) -> Sheet:
+    """Return a sheet of rows whose fields are already valid. The line of a row is its place in `rows`, from 1."""
+    checked = (CheckedRow(line, fields) for line, fields in enumerate(rows, 1))
+    columns = Columns((), {}, kind.layout)
+    nothing = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    return Sheet(columns, checked, keys=kind.keys, source=nothing, total=len(rows))
 
 
-def check_row(row: RawRow, columns: Columns) -> CheckedRow:
-    """Return the fields of a row and the notes on them, or the mistakes in it."""
-    given: dict[str, object] = {}
+def _checked(rows: Iterator[RawRow], columns: Columns, kind: SheetKind) -> Iterator[CheckedRow]:
+    """Yield the fields of each row and the notes on them, or the mistakes in it."""
+    parsers = [(field, index, kind.parsers[field]) for field, index in columns.indexes.items()]
+    noted = [(field, columns.indexes[field], note) for field, note in kind.left_out.items() if field in columns.indexes]
+    for row in rows:
+        if row.fault:
+            yield CheckedRow(row.line, {}, (("", row.fault),))
+            continue
+        given, faults = _parsed(row, parsers)
+        notes = [(field, note) for field, index, note in noted if field not in given and _has_text(row, index)]
+        if len(row.cells) > len(columns.names) and "".join(row.cells[len(columns.names) :]).strip():
+            faults.append(("", _TOO_WIDE))
+        if not faults and (fault := kind.fault(given)):
+            faults.append(("", fault))
+        yield _validated(row.line, given, faults, notes, kind)
+
+
+def _has_text(row: RawRow, index: int) -> bool:
+    return index < len(row.cells) and bool(row.cells[index] and cells.plain(row.cells[index]))
+
+
+def _parsed(row: RawRow, parsers: Sequence[tuple[str, int, Parser]]) -> tuple[Fields, list[Remark]]:
+    """Return the values of the cells that are not empty, and the mistakes in the others."""
+    given: Fields = {}
     faults: list[Remark] = []
-    notes: list[Remark] = []
-    for field, index in columns.indexes.items():
+    for field, index, parser in parsers:
         cell = row.cells[index] if index < len(row.cells) else ""
         try:
-            value = _value(field, cell) if len(cell) > _CACHED_LENGTH else _cached_value(field, cell)
+            value = _value(parser, cell) if len(cell) > _CACHED_LENGTH else _cached_value(parser, cell)
         except ValueError as error:
             faults.append((field, str(error)))
         else:
             if value is not None:
                 given[field] = value
-            elif cell and cells.plain(cell):
-                notes.append((field, cells.NO_ASIN_YET))
-    if len(row.cells) > len(columns.names) and "".join(row.cells[len(columns.names) :]).strip():
-        faults.append(("", "The row has more cells than the header; a text with the delimiter needs quotation marks"))
-    if not faults and given.keys().isdisjoint(_IDENTIFYING):
-        faults.append(("", "The row has no title, ASIN or UPC"))
-    return _validated(row.line, given, faults, notes)
+    return given, faults
 
 
-def _value(field: str, cell: str) -> object:
+def _value(parser: Parser, cell: str) -> object:
     """Return the value of a cell, None when it is empty. Raises ValueError."""
     if len(cell) > _MAX_CELL_LENGTH:
         raise ValueError(f"The cell has more than {_MAX_CELL_LENGTH:,} characters")
     if not cell.isascii() and _UNDECODED.search(cell):
         raise ValueError("The cell contains bytes that are not text in the encoding of this file")
     content = cells.plain(cell)
-    return cells.PARSERS[field](content) if content else None
+    return parser(content) if content else None
 
 
 _cached_value = lru_cache(maxsize=4096)(_value)  # suppliers, brands, stages and prices repeat often
 
 
-def _validated(line: int, given: dict[str, object], faults: list[Remark], notes: list[Remark]) -> CheckedRow:
+def _validated(line: int, given: Fields, faults: list[Remark], notes: list[Remark], kind: SheetKind) -> CheckedRow:
     try:
-        row = ImportedRow.model_validate(given)
+        fields, repaired = kind.validated(given)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         faults += [(str(mistake["loc"][0]), mistake["msg"]) for mistake in found]
-    if faults:
-        return CheckedRow(line, {}, tuple(faults))
-    notes += [(repair["field"], f"{repair['reason']}. Stored as {repair['stored']}") for repair in row.repaired()]
-    return CheckedRow(line, row.given(), notes=tuple(notes))
+    return CheckedRow(line, {}, tuple(faults)) if faults else CheckedRow(line, fields, notes=(*notes, *repaired))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from app.products.errors import UnreadableFileError
-from app.products.importing import columns
+from app.products.importing.columns import Columns, Layout
 from app.products.importing.pacing import pause_if_due
 
 MAX_ROW_LENGTH: Final = 100_000
@@ -103,7 +103,7 @@ def _line_ends(run: str) -> int:
     return run.count("\n") + run.count("\r") - run.count("\r\n")
 
 
-def delimiter_of(text: io.TextIOWrapper) -> str:
+def delimiter_of(text: io.TextIOWrapper, layout: Layout) -> str:
     """Return the delimiter of a `sep=` line, otherwise the one with which the header has most recognized columns."""
     text.seek(0)
     head = text.read(2 * MAX_ROW_LENGTH)
@@ -113,7 +113,7 @@ def delimiter_of(text: io.TextIOWrapper) -> str:
 
     def recognized(delimiter: str) -> tuple[int, int]:
         header = next((row.cells for row in _rows(io.StringIO(head, newline=""), delimiter)), [])
-        return columns.count_recognized(header), len(header)
+        return layout.count_recognized(header), len(header)
 
     return max(_DELIMITERS, key=recognized)
 
@@ -124,14 +124,14 @@ def raw_rows(text: io.TextIOWrapper, delimiter: str) -> Iterator[RawRow]:
     return _rows(text, delimiter)
 
 
-def header_of(rows: Iterator[RawRow]) -> columns.Columns:
+def header_of(rows: Iterator[RawRow], layout: Layout) -> Columns:
     """Consume the header from `rows` and return its columns. Raises UnreadableFileError."""
     first = next(rows, None)
     if first is None:
         raise UnreadableFileError("The file has no rows.")
     if first.fault:
         raise UnreadableFileError(f"The first row cannot be read: {first.fault}.")
-    return columns.parse_header(first.cells)
+    return layout.parse(first.cells)
 
 
 def _rows(text: io.TextIOBase, delimiter: str) -> Iterator[RawRow]:

@@ -2,45 +2,41 @@
 
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from app import audit
 from app.database import DatabaseRefusalError, DatabaseUnavailableError
-from app.metrics.catalogue import IMPORTED_ROWS, IMPORTS
-from app.products.importing.columns import NAMES
+from app.metrics.instruments import Counter, Histogram
+from app.products.importing.kinds import Fields
 from app.products.importing.sheet import MAX_MISTAKES, Mistake, Note, Sheet
-from app.products.repository import Document, Repository
-from app.products.stats import changing_stats
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
+Refused = tuple[int, str, str]
+"""The line, field and reason of a row that the database did not accept."""
 
 
-@dataclass(slots=True)
-class Totals:
-    """The numbers of rows so far, by result.
+class RowTotals(Protocol):
+    """The numbers of rows so far, by result: a dataclass of numbers.
 
     Attributes:
-        rows: all rows that were processed; the sum of the other numbers.
-        created: rows that created a deal.
-        updated: rows that changed a deal, restored a deleted one, or filled empty fields of its product.
-        unchanged: rows that contained nothing new.
-        repeated: rows that were ignored because a later row of the file is for the same deal.
-        rejected: rows that could not be imported. Each has at least one `Mistake`.
+        rows: all rows that were processed; the sum of the numbers of rows by result.
+        rejected: rows that could not be used. Each has at least one `Mistake`.
 
     """
 
-    rows: int = 0
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    repeated: int = 0
-    rejected: int = 0
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    rows: int
+    rejected: int
+
+
+T = TypeVar("T")
+TotalsT = TypeVar("TotalsT", bound=RowTotals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,54 +46,88 @@ class Checked:
     rows: int
 
 
-@dataclass(slots=True)
-class Import:
-    """The import of one sheet for one user.
+class Records(NamedTuple):
+    """Where runs of one kind are recorded.
 
     Attributes:
-        sheet: the rows to import.
-        repository: the products and deals of the user for whom the rows are imported.
-        dry_run: report what would happen, and change nothing.
+        name: their name in both logs.
+        runs: the metric of runs by result.
+        rows: the metric of rows by result.
+        besides: the names of totals that are no numbers of rows by result.
+
+    """
+
+    name: str
+    runs: Histogram
+    rows: Counter
+    besides: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Run(ABC, Generic[TotalsT]):
+    """Checks one sheet and writes it for one user. A subclass says how a batch is written.
+
+    Attributes:
+        records: where the run is recorded.
+        sheet: the rows to write.
         totals: the results so far. After an exception they count what was committed.
         unlisted: how many mistakes were found in addition to the `MAX_MISTAKES` that are yielded.
 
     """
 
+    records: ClassVar[Records]
+
     sheet: Sheet
-    repository: Repository
-    dry_run: bool
-    totals: Totals = field(default_factory=Totals)
-    unlisted: int = 0
-    _listed: int = 0
-    _outcome: str = "stopped: the client disconnected"
+    totals: TotalsT = field(init=False)
+    unlisted: int = field(default=0, init=False)
+    _listed: int = field(default=0, init=False)
+    _outcome: str = field(default="stopped: the client disconnected", init=False)
+
+    @property
+    @abstractmethod
+    def user_id(self) -> str:
+        """The user for whom the rows are written."""
+
+    @property
+    @abstractmethod
+    def options(self) -> dict[str, bool]:
+        """The options of the run, for its report. With the option `dry_run`, nothing is changed."""
+
+    @abstractmethod
+    def write(self, batch: list[Fields]) -> list[Refused]:
+        """Write one batch, and add its results to the totals, except for `rows` and `rejected`.
+
+        Raises:
+            DatabaseUnavailableError: the batch was not sent; or, as OutcomeUnknownError, it may have been committed.
+            DatabaseRefusalError: the database refused the batch.
+
+        """
 
     @contextmanager
     def logged(self) -> Iterator[None]:
-        """Log and count the import when the block ends, even by an exception: the outcome, and what was committed."""
+        """Log and count the run when the block ends, even by an exception: the outcome, and what was committed."""
         started = time.monotonic()
         try:
             yield
         finally:
-            counts = " ".join(f"{name}={number}" for name, number in self.document().items())
-            logger.info("import for %s %s; dry_run=%s %s", self.repository.user_id, self._outcome, self.dry_run, counts)
+            given = {**self.options, **self.document()}
+            words = " ".join(f"{name}={value}" for name, value in given.items())
+            logger.info("%s for %s %s; %s", self.records.name, self.user_id, self._outcome, words)
             outcome = "ok" if self._outcome == "finished" else "failed"
-            audit.record("import", outcome, user=self.repository.user_id, dry_run=self.dry_run, rows=self.totals.rows)
-            if not self.dry_run:
+            audit.record(self.records.name, outcome, user=self.user_id, **self.options, rows=self.totals.rows)
+            if not self.options.get("dry_run"):
                 self._measure(outcome, time.monotonic() - started)
 
     def _measure(self, outcome: str, seconds: float) -> None:
-        IMPORTS.observe(seconds, outcome)
+        self.records.runs.observe(seconds, outcome)
         for result, number in self.document().items():
-            if result != "rows":  # the sum of the others
-                IMPORTED_ROWS.add(number, result)
+            if result != "rows" and result not in self.records.besides:  # `rows` is the sum of the others
+                self.records.rows.add(number, result)
 
-    def events(self) -> Iterator[Checked | Mistake | Note | Totals]:
+    def events(self) -> Iterator[Checked | Mistake | Note | TotalsT]:
         """Check the file and write it. Yields the progress, the mistakes, the notes, and the totals after each batch.
 
-        Raises:
-            DatabaseUnavailableError: a batch was not sent; or, as OutcomeUnknownError, it may have been committed.
-            DatabaseRefusalError: the database refused a batch.
-
+        Raises what `write` raises.
         """
         for rows in self.sheet.check():
             yield Checked(rows)
@@ -108,7 +138,7 @@ class Import:
         with closing(_prefetched(self.sheet.batches())) as batches:
             for batch in batches:
                 try:
-                    refused = self._write(batch)
+                    refused = self._written(batch)
                 except (DatabaseUnavailableError, DatabaseRefusalError) as error:
                     self._outcome = f"stopped: {error}"
                     raise
@@ -125,23 +155,12 @@ class Import:
             else:
                 self.unlisted += 1
 
-    def _write(self, batch: list[Document]) -> list[Mistake]:
+    def _written(self, batch: list[Fields]) -> list[Mistake]:
         """Write one batch, add its results to the totals, and return the mistakes that the database found."""
-        if self.dry_run:
-            imported = self.repository.import_deals(batch, dry_run=True)
-        else:
-            with changing_stats(self.repository.user_id):
-                imported = self.repository.import_deals(batch, dry_run=False)
+        refused = self.write(batch)
         self.totals.rows += len(batch)
-        self.totals.created += imported.created
-        self.totals.updated += imported.updated
-        self.totals.unchanged += imported.unchanged
-        self.totals.repeated += imported.repeated
-        self.totals.rejected += len(imported.refused)
-        return [Mistake(line, self._column(column), reason) for line, column, reason in imported.refused]
-
-    def _column(self, name: str) -> str:
-        return self.sheet.columns.name(name) if name in NAMES else ""
+        self.totals.rejected += len(refused)
+        return [Mistake(line, self.sheet.columns.name(name), reason) for line, name, reason in refused]
 
     def document(self) -> dict[str, int]:
         """Return the totals as a dictionary for JSON."""

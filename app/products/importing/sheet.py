@@ -3,12 +3,13 @@
 import io
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from app.products.importing.columns import Columns
+from app.products.importing.kinds import Fields, Remark
 from app.products.importing.pacing import one_at_a_time, pause_if_due
 
 BATCH: Final = 1000
@@ -23,26 +24,22 @@ _PROGRESS_ROWS: Final = 10_000  # about 0.5 s between two reports; only then is 
 _SCHEMA: Final = """
     pragma journal_mode = off;
     pragma synchronous = off;
-    create table row (position integer primary key, asin text, upc text, fallback text, fields text not null);
+    create table row (position integer primary key, key1 text, key2 text, key3 text, fields text not null);
     create table mistake (line integer, field text, reason text not null);
     create table note (line integer, field text, note text not null);
 """
-# Rows that may belong to the same product come together, in the order of the file, so that one transaction decides how
-# they affect each other. A UPC assigns its rows to the first ASIN that occurs together with it.
+# Rows that belong together (see `SheetKind.keys`) come together, in the order of the file, so that one transaction
+# decides how they affect each other. A second key assigns its rows to the first of the first keys that occur with it.
 _GROUPED: Final = """
-    with linked as (select upc, asin, min(position) from row where upc <> '' and asin <> '' group by upc),
+    with linked as (select key2, key1, min(position) from row where key2 <> '' and key1 <> '' group by key2),
     identified as (
-        select row.position, coalesce(linked.asin, nullif(row.asin, ''), nullif(row.upc, ''), row.fallback) as product
-        from row left join linked using (upc)
+        select row.position, coalesce(linked.key1, nullif(row.key1, ''), nullif(row.key2, ''), row.key3) as product
+        from row left join linked using (key2)
     ),
     ordered as (select position, min(position) over (partition by product) as first from identified)
     select ordered.first, (select fields from row where row.position = ordered.position)
     from ordered order by first, position
 """
-
-Fields = dict[str, Any]
-Remark = tuple[str, str]
-"""A field, and what is wrong or remarkable with its cell. The field is empty if the whole row is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +84,17 @@ class Sheet:
 
     """
 
-    def __init__(self, columns: Columns, rows: Iterator[CheckedRow], *, source: io.TextIOWrapper, total: int) -> None:
-        """Start with no row checked. Iterating over `rows` checks the `total` rows of `source`."""
-        self.columns, self.encoding, self.total = columns, source.encoding, total
+    def __init__(
+        self,
+        columns: Columns,
+        rows: Iterator[CheckedRow],
+        *,
+        keys: Callable[[Fields], tuple[str, str, str]],
+        source: io.TextIOWrapper,
+        total: int,
+    ) -> None:
+        """Start with no row checked. Iterating over `rows` checks the `total` rows of `source`; `keys` groups them."""
+        self.columns, self.encoding, self.total, self._keys = columns, source.encoding, total, keys
         self.checked = self.rejected = self.unlisted = self._listed = 0
         self.unlisted_notes = self._listed_notes = 0
         self._rows, self._source = rows, source
@@ -165,10 +170,7 @@ class Sheet:
             yield _parsed(batch)
 
     def _entry(self, row: CheckedRow) -> tuple[int, str, str, str, str]:
-        fields = row.fields
-        fallback = fields.get("product_id") or f"{fields.get('title', '')}\n{fields.get('brand', '')}".casefold()
-        document = _encode({"line": row.line, **fields})
-        return self.checked, fields.get("asin", ""), fields.get("upc", ""), fallback, document
+        return self.checked, *self._keys(row.fields), _encode({"line": row.line, **row.fields})
 
 
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode  # `json.dumps` with options creates an encoder per call

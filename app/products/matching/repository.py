@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Final
 from uuid import UUID
 
@@ -31,6 +31,30 @@ class Queued:
 
 
 @dataclass(frozen=True, slots=True)
+class Added:
+    """The results of one batch of a look-up result, as numbers of rows, except for `decided`.
+
+    Attributes:
+        stored: rows whose candidate was added or changed.
+        unchanged: rows that contained nothing new.
+        never: rows with an ASIN that never belongs to the identifier of the product.
+        empty: rows without an ASIN.
+        unknown: rows of which the user has no product.
+        decided: the number of products that got their ASIN.
+        refused: the line, field and reason of each row that was not accepted.
+
+    """
+
+    stored: int = 0
+    unchanged: int = 0
+    never: int = 0
+    empty: int = 0
+    unknown: int = 0
+    decided: int = 0
+    refused: list[tuple[int, str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class Matching:
     """The decisions of one user about the ASINs of their products, in the database.
 
@@ -50,6 +74,19 @@ class Matching:
                 p_accept_single=accept_single,
             )
         return results.changed(changed, "product", *_PRODUCT)
+
+    def add_candidates(self, rows: Sequence[Document], *, accept_single: bool) -> Added:
+        """Add candidates to the products of the rows in one transaction; see `app.products.matching.feed`.
+
+        It supports no conditions. With `on_behalf` of the repository, it acts for another user.
+        """
+        arguments: Document = {"p_rows": rows, "p_accept_single": accept_single}
+        if self.repository.on_behalf:
+            arguments["p_user_id"] = self.repository.user_id
+        answer = self.repository.change("add_candidates", **arguments)
+        done = results.done(answer, *(member.name for member in fields(Added)))
+        refused = [(row["line"], row["column"], row["reason"]) for row in done.pop("refused")]
+        return Added(**done, refused=refused)
 
     def decide(self, product_id: UUID, decision: AsinDecision) -> Document:
         """Give a product its ASIN, or dismiss its candidates. Raises NotFoundError and ConflictError."""

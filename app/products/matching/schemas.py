@@ -49,10 +49,9 @@ ImageUrl = Annotated[
 ]
 
 
-class CandidateFields(Body):
-    """An ASIN that may be the listing of a product, and what is known about the listing."""
+class ListingFields(Body):
+    """What a look-up has found about a listing."""
 
-    asin: Asin
     title: LongTitle = ""
     brand: Name = ""
     image_url: ImageUrl = ""
@@ -62,10 +61,18 @@ class CandidateFields(Body):
     source: Source = ""
 
 
+class CandidateFields(ListingFields):
+    """An ASIN that may be the listing of a product, and what is known about the listing."""
+
+    asin: Asin
+
+
 class CandidateList(Body):
     """The candidates of a product, best first. Each ASIN occurs once."""
 
-    candidates: Annotated[list[CandidateFields], Field(max_length=MAX_CANDIDATES)]
+    candidates: Annotated[
+        list[CandidateFields], Field(max_length=MAX_CANDIDATES, json_schema_extra={"uniqueItems": True})
+    ]
 
     @field_validator("candidates")
     @classmethod
