@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-__all__ = ["PRODUCTS", "DemoRow", "demo_rows"]
+__all__ = ["PRODUCTS", "DemoRow", "demo_rows", "random_asin", "weighted"]
 
 PRODUCTS: Final = 2400
 """Number of products in the demo catalogue."""
@@ -41,7 +41,7 @@ _ITEMS: Final[tuple[tuple[str, tuple[str, ...], int, int], ...]] = (
     ("Microfiber Cleaning Cloths", ("12 Pack", "24 Pack", "Glass, 8 Pack"), 3, 10),
     ("Phone Tripod Stand", ("50 in", "62 in with Remote", "Desktop"), 6, 20),
 )
-_STATUS_WEIGHTS: Final = {"asin_found": 62, "needs_selection": 11, "needs_asin": 17, "manual_entry": 10}
+_IDENTIFIER_WEIGHTS: Final = {"asin": 62, "upc": 28, "title": 10}
 _STAGE_WEIGHTS: Final = {"new": 34, "researching": 22, "contacted": 16, "ordered": 12, "received": 9, "rejected": 7}
 _MINIMUM_ORDERS: Final = (None, 1, 6, 12, 24, 48, 100, 250)
 _NOTES: Final = (
@@ -60,7 +60,6 @@ class DemoRow:
     upc: str | None
     title: str
     brand: str
-    multiple_asins: bool
     supplier: str
     buy_cost: str | None
     moq: int | None
@@ -79,9 +78,9 @@ def demo_rows(products: int = PRODUCTS) -> Iterator[DemoRow]:
 def _deals(rng: random.Random, *, index: int) -> Iterator[DemoRow]:
     noun, variants, low, high = rng.choice(_ITEMS)
     brand = rng.choice(_BRANDS)
-    status = _weighted(rng, _STATUS_WEIGHTS)
-    asin = _asin(rng) if status == "asin_found" else None
-    upc = _upc(rng, index) if status == "needs_asin" or (status != "manual_entry" and index % 2) else None
+    identifier = weighted(rng, _IDENTIFIER_WEIGHTS)
+    asin = random_asin(rng) if identifier == "asin" else None
+    upc = _upc(rng, index) if identifier == "upc" or (identifier == "asin" and index % 2) else None
     title = f"{brand} {noun}, {rng.choice(variants)}"
     if asin is None and upc is None:
         title += f", Lot {index:04}"  # such products are identified by their title, so it must be unique
@@ -92,17 +91,17 @@ def _deals(rng: random.Random, *, index: int) -> Iterator[DemoRow]:
             upc=upc,
             title=title,
             brand=brand,
-            multiple_asins=status == "needs_selection",
             supplier=supplier,
             buy_cost=None if rng.random() < 0.07 else str(Decimal(cents) / 100),
             moq=rng.choice(_MINIMUM_ORDERS),
-            stage=_weighted(rng, _STAGE_WEIGHTS),
+            stage=weighted(rng, _STAGE_WEIGHTS),
             favorite=rng.random() < 0.08,
             notes=rng.choice(_NOTES) if rng.random() < 0.2 else "",
         )
 
 
-def _asin(rng: random.Random) -> str:
+def random_asin(rng: random.Random) -> str:
+    """Return an invented ASIN."""
     return "B0" + "".join(rng.choices(string.ascii_uppercase + string.digits, k=8))
 
 
@@ -113,5 +112,6 @@ def _upc(rng: random.Random, index: int) -> str:
     return f"{digits}{-total % 10}"
 
 
-def _weighted(rng: random.Random, weights: dict[str, int]) -> str:
+def weighted(rng: random.Random, weights: dict[str, int]) -> str:
+    """Return one of the names; each is as likely as its weight says."""
     return rng.choices(list(weights), weights=list(weights.values()))[0]

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -11,6 +12,7 @@ import httpx
 
 from local.catalogue import demo_rows
 from local.files import read_or_create
+from local.listings import demo_candidates
 from local.server import ServerError
 from local.supabase import SupabaseServer
 
@@ -19,7 +21,7 @@ __all__ = ["Accounts", "Login", "create_demo", "sign_in", "sign_up"]
 _CALL_SECONDS: Final = 120.0
 _ROWS_PER_CALL: Final = 500
 
-# The mark is set after all rows are imported. Until then, each start imports them again; existing rows do not change.
+# The mark is set after all rows are sent. Until then, each start sends them again; existing rows do not change.
 _IS_LOADED: Final = "select from auth.users where email = $1 and raw_app_meta_data ? 'catalogue'"
 _MARK_LOADED: Final = """
 update auth.users set raw_app_meta_data = raw_app_meta_data || '{"catalogue": true}' where email = $1
@@ -64,7 +66,9 @@ def create_demo(supabase: SupabaseServer, passwords: Path) -> Accounts:
             sign_up(supabase, login)
     supabase.sql(_MAKE_OPERATOR, operator.email)
     if not supabase.sql(_IS_LOADED, demo.email):
-        _import_catalogue(supabase, sign_in(supabase, demo))
+        token = sign_in(supabase, demo)
+        _send_rows(supabase, "import_deals", map(asdict, demo_rows()), token=token)
+        _send_rows(supabase, "add_candidates", map(asdict, demo_candidates()), token=token)
         supabase.sql(_MARK_LOADED, demo.email)
     return Accounts(demo, operator)
 
@@ -84,12 +88,12 @@ def sign_in(supabase: SupabaseServer, login: Login) -> str:
     return str(_post(supabase, "/auth/v1/token?grant_type=password", asdict(login))["access_token"])
 
 
-def _import_catalogue(supabase: SupabaseServer, token: str) -> None:
-    """Import the demo's rows as the demo seller, with the SQL function that the file import uses."""
-    rows = [{"line": line, **asdict(row)} for line, row in enumerate(demo_rows(), start=2)]
-    for start in range(0, len(rows), _ROWS_PER_CALL):
-        batch = {"p_rows": rows[start : start + _ROWS_PER_CALL]}
-        done = _post(supabase, "/rest/v1/rpc/import_deals", batch, token=token)["answer"]
+def _send_rows(supabase: SupabaseServer, function: str, rows: Iterable[dict[str, Any]], *, token: str) -> None:
+    """Send the rows as the demo seller to the SQL function that the upload of a file uses."""
+    numbered = [{"line": line, **row} for line, row in enumerate(rows, start=2)]
+    for start in range(0, len(numbered), _ROWS_PER_CALL):
+        batch = {"p_rows": numbered[start : start + _ROWS_PER_CALL]}
+        done = _post(supabase, f"/rest/v1/rpc/{function}", batch, token=token)["answer"]
         if done["refused"]:
             raise ServerError(f"Supabase refused rows of the demo catalogue: {done['refused']}")
 
