@@ -102,16 +102,16 @@ def measure_reads(postgres: PostgresServer) -> Times:
     with postgres.session() as administrator:
         users = {size: new_user(administrator) for size in SIZES}
         for size, user_id in users.items():
-            _load(administrator, user_id, size)
+            load(administrator, user_id, size)
         execute(administrator, "vacuum analyze")
     times: Times = {}
     with postgres.session() as session:
         for round_number in range(ROUNDS + 1):
             for size, user_id in users.items():
-                _become(session, user_id)
+                become(session, user_id)
                 took = {
-                    ("stats", size): _milliseconds(lambda: execute(session, _STATS), 100),
-                    ("counting", size): _milliseconds(
+                    ("stats", size): milliseconds(lambda: execute(session, _STATS), 100),
+                    ("counting", size): milliseconds(
                         partial(execute, session, _COUNTING, user_id, user_id), max(1, 10**4 // size)
                     ),
                 }
@@ -131,7 +131,7 @@ def measure_writes(postgres: PostgresServer) -> dict[str, tuple[list[float], lis
     ):
         for name, (number, calls) in rows.items():
             writes = [partial(execute, session, _INSERT, number) for session in (counting, plain)]
-            pairs = [[_milliseconds(write, 1) for write in writes] for _ in range(calls)]
+            pairs = [[milliseconds(write, 1) for write in writes] for _ in range(calls)]
             ours, theirs = zip(*pairs[calls // 10 :], strict=True)  # the first calls create query plans and warm caches
             times[name] = (list(ours), list(theirs))
     return times
@@ -146,10 +146,10 @@ def _database(postgres: PostgresServer, name: str, *, counting: bool) -> Iterato
         execute(session, project_sql())
         postgres.migrate(database=name)
         user_id = new_user(session)
-        _load(session, user_id, SIZES[0])
+        load(session, user_id, SIZES[0])
         execute(session, "vacuum analyze")
         with _counters(lambda text: execute(session, text), on=counting):
-            _become(session, user_id)
+            become(session, user_id)
             yield session
             execute(session, "reset role")
 
@@ -168,8 +168,8 @@ def measure_api(stack: Stack, directory: Path) -> tuple[list[float], list[float]
 
         for _, counting in product(range(ROUNDS), (True, False)):
             with _counters(stack.supabase.sql, on=counting):
-                _milliseconds(create, 3)
-                times[not counting].append(_milliseconds(create, 20))
+                milliseconds(create, 3)
+                times[not counting].append(milliseconds(create, 20))
     return times
 
 
@@ -189,7 +189,7 @@ def _counters(run: Callable[[str], object], *, on: bool) -> Iterator[None]:
         switch("enable")
 
 
-def _load(administrator: Session, user_id: str, size: int) -> None:
+def load(administrator: Session, user_id: str, size: int) -> None:
     """Insert a catalogue with the counters disabled, which is faster, then recount once."""
     with _counters(lambda text: execute(administrator, text), on=False):
         execute(administrator, _LOAD, user_id, size)
@@ -198,12 +198,13 @@ def _load(administrator: Session, user_id: str, size: int) -> None:
         execute(administrator, "select public.recount_asin_stats(%s)", user_id)
 
 
-def _become(session: Session, user_id: str) -> None:
+def become(session: Session, user_id: str) -> None:
+    """Make the session that of this signed-in user."""
     claim = "select set_config('request.jwt.claim.sub', %s, false), set_config('role', 'authenticated', false)"
     execute(session, claim, user_id)
 
 
-def _milliseconds(work: Callable[[], object], calls: int) -> float:
+def milliseconds(work: Callable[[], object], calls: int) -> float:
     """Return the median time of `calls` calls."""
     times = []
     for _ in range(calls):

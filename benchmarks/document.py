@@ -9,14 +9,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from benchmarks import catalogue, engine, importing, paging, plots, summary
+from benchmarks import catalogue, engine, importing, matching, paging, plots, summary
 from benchmarks.report import read_results
 from benchmarks.scenarios import herd, hits, mix, outage, starting, work, writes
 from local import ROOT
 
 __all__ = ["PARTS", "filled", "main"]
 
-DOCUMENTS: Final = [ROOT / "docs" / f"{name}.md" for name in ("performance", "data", "lists")]
+DOCUMENTS: Final = [ROOT / "docs" / f"{name}.md" for name in ("performance", "data", "lists", "matching")]
 _PART: Final = re.compile(r"<!-- figures: (\w+) -->\n.*?<!-- end -->", re.DOTALL)
 
 # Name of the part: the function that returns its text, and the names of the results that this function takes.
@@ -40,6 +40,9 @@ PARTS: Final[Mapping[str, tuple[Callable[..., str], Sequence[str]]]] = {
     "pages": (paging.show_pages, ["paging"]),
     "searches": (paging.show_searches, ["paging"]),
     "importing": (importing.show, ["importing"]),
+    "decisions": (matching.show_decisions, ["matching"]),
+    "feed": (matching.show_feed, ["matching"]),
+    "queue": (matching.show_queue, ["matching"]),
 }
 
 

@@ -9,6 +9,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -92,9 +93,7 @@ def measure_decisions(postgres: PostgresServer) -> Pairs:
         execute(session, "vacuum analyze")
         catalogue.become(session, user_id)
         ids = [row["id"] for row in execute(session, _OPEN, 2 * _DECISIONS)]
-        changes: Changes = tuple(
-            lambda product_id, asin, sql=sql: execute(session, sql, product_id, asin) for sql in (_DECISION, _UPDATE)
-        )
+        changes = (partial(execute, session, _DECISION), partial(execute, session, _UPDATE))
         return _alternating(changes, ids)
 
 
@@ -149,9 +148,7 @@ def measure_queue(postgres: PostgresServer) -> dict[str, list[float]]:
                 catalogue.become(session, user_id)
                 for name, depth in DEPTHS.items():
                     cursor = _skipped(session, depth)
-                    times[name][place].append(
-                        catalogue.milliseconds(lambda at=cursor: execute(session, _NEXT, *at), 20)
-                    )
+                    times[name][place].append(catalogue.milliseconds(partial(execute, session, _NEXT, *cursor), 20))
     medians = {name: [statistics.median(each) for each in taken] for name, taken in times.items()}
     return {name: [*each, each[-1] / each[0]] for name, each in medians.items()}
 
@@ -170,7 +167,7 @@ def _alternating(changes: Changes, product_ids: Sequence[str]) -> Pairs:
     times: Pairs = ([], [])
     for number, product_id in enumerate(product_ids):
         change, asin = changes[number % 2], _asin(number)
-        times[number % 2].append(catalogue.milliseconds(lambda c=change, i=product_id, a=asin: c(i, a), 1))
+        times[number % 2].append(catalogue.milliseconds(partial(change, product_id, asin), 1))
     return times
 
 
