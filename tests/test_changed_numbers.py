@@ -21,6 +21,7 @@ from app.products.stats import changing_stats
 from local.application import AppServer
 from local.processes import wait_until
 from local.stack import Stack
+from tests.outage import at_once
 from tests.problems import problem
 from tests.proxy import SupabaseProxy, faulty_answer
 from tests.sellers import Seller, all_workers_serve, app_environment, new_seller
@@ -163,8 +164,10 @@ def test_a_change_without_a_readable_envelope_has_an_unknown_outcome(
     with new_seller(stack.supabase, impatient_app.url) as someone:
         someone.creates()
         proxy.fault = faulty_answer("200 OK", b'{"answer": {"created": true}, "stats": {"all": 7}, "version": 9}')
-        answer = someone.http.post("/products", json={"title": "x"})
-        proxy.fault = None
+        try:
+            answer = someone.http.post("/products", json={"title": "x"})
+        finally:
+            proxy.fault = None
         assert "may have happened" in problem(answer, 503)["detail"]
         answer = someone.reads_stats()
         assert answer.json()["all"] == 2
@@ -200,7 +203,7 @@ def test_after_an_unknown_outcome_no_read_is_answered_from_the_cache(
         finally:
             stack.supabase.resume()
         # Each worker notices for itself that the database answers again.
-        assert wait_until(lambda: all(_number_listed(someone) == 2 for _ in range(8)), seconds=20)
+        assert wait_until(lambda: all(number == 2 for number in at_once(lambda: _number_listed(someone))), seconds=30)
         for _ in range(4):
             answer = someone.reads_stats()
             assert answer.json()["all"] == 2

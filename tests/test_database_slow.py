@@ -28,10 +28,13 @@ def test_a_slow_database_is_not_treated_as_down(stack: Stack, proxy: SupabasePro
         client(app.url) as anonymous,
     ):
         proxy.fault = Fault(late)
-        with concurrently(
-            *[lambda: seller.http.get("/products")] * 32, *[lambda: anonymous.get("/readyz")] * 8
-        ) as visits:
-            pass
+        try:
+            with concurrently(
+                *[lambda: seller.http.get("/products")] * 32, *[lambda: anonymous.get("/readyz")] * 8
+            ) as visits:
+                pass
+        finally:
+            proxy.fault = None
     assert {visit.result().status for visit in visits} == {200}
     assert "circuit breaker open" not in log.read_text()
 

@@ -23,6 +23,7 @@ def visitor(
     stack: Stack, valkey: ValkeyServer, proxy: SupabaseProxy, seller: Seller, tmp_path: Path
 ) -> Iterator[Visitor]:
     """Return `seller`, signed in to the desk of an app that uses `valkey` and waits 3 s for the database."""
+    proxy.fault = None
     environment = app_environment(stack, REDIS_URL=valkey.url, SUPABASE_URL=proxy.url, SUPABASE_TIMEOUT="3")
     with AppServer(environment, workers=1, log=tmp_path / "app.log") as app, new_visitor(app.url) as someone:
         someone.signs_in(seller)

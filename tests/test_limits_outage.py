@@ -58,8 +58,10 @@ def test_a_hung_redis_delays_one_change_by_the_read_timeout(stack: Stack, valkey
     ):
         seller.creates()
         valkey.pause()
-        during_hang = [_seconds(seller) for _ in range(5)]
-        valkey.resume()
+        try:
+            during_hang = [_seconds(seller) for _ in range(5)]
+        finally:
+            valkey.resume()
     assert 2 <= during_hang[0] < 10
     assert max(during_hang[1:]) < 2
 

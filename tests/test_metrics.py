@@ -27,7 +27,7 @@ def test_a_hit_is_counted_for_every_worker(operator: Seller) -> None:
     for _ in range(10):
         operator.reads_stats()
 
-    assert wait_until(lambda: _events(operator)["hit"] == before["hit"] + 10, seconds=5)
+    assert wait_until(lambda: _events(operator)["hit"] == before["hit"] + 10, seconds=30)
     assert len({_events(operator)["hit"] for _ in range(10)}) == 1
 
 

@@ -106,7 +106,7 @@ def fetching(protocol: LeaseProtocol, compute: Computation, *, key: str = KEY) -
     compute.release.clear()
     thread = threading.Thread(target=lambda: answers.append(fetch(protocol, compute, key=key)))
     thread.start()
-    assert compute.started.wait(5)
+    assert compute.started.wait(20)
     try:
         yield answers
     finally:

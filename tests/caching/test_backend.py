@@ -90,7 +90,7 @@ def test_entry_expires_after_its_timeout(backend: LeaseCache) -> None:
     """`get` then returns None."""
     backend.set("key", 1, timeout=1)
 
-    assert wait_until(lambda: backend.get("key") is None, seconds=3)
+    assert wait_until(lambda: backend.get("key") is None, seconds=9)
 
 
 @on_every_deployment

@@ -1,7 +1,7 @@
 """Tests of the connection stack: it hands out working connections, and a reply never reaches another command."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,10 +25,18 @@ SendCommand = Callable[..., Any]
 
 
 @pytest.fixture
-def stack(valkey: ValkeyServer) -> ConnectionStack:
-    """Return a stack with at most two connections to `valkey`."""
-    make: Any = ConnectionPool.from_url(valkey.url).make_connection
-    return ConnectionStack(make, at_most=2)
+def stack(valkey: ValkeyServer) -> Iterator[ConnectionStack]:
+    """Return a stack with at most two connections to `valkey`. They are closed after the test."""
+    pool: Any = ConnectionPool.from_url(valkey.url)
+    made: list[Any] = []
+
+    def make() -> Any:  # noqa: ANN401 - redis-py leaves it untyped
+        made.append(pool.make_connection())
+        return made[-1]
+
+    yield ConnectionStack(make, at_most=2)
+    for connection in made:
+        connection.disconnect()
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def test_dead_redis_is_bypassed_and_used_again_after_its_restart(valkey: ValkeyS
     assert protocol.breaker.state is BreakerState.OPEN
     valkey.restart()
 
-    assert wait_until(lambda: has_recovered(protocol), seconds=5)
+    assert wait_until(lambda: has_recovered(protocol), seconds=30)
     assert fetch(protocol, Computation()).outcome is Outcome.STORED
     assert fetch(protocol, Computation()).outcome is Outcome.HIT
 
@@ -70,7 +70,7 @@ def test_hung_redis_costs_each_thread_one_timeout(valkey: ValkeyServer) -> None:
     assert 1 <= details.count("redis-timeout") <= 6
     assert details.count("redis-down") > 60, "if each read waited for the timeout, there would be at most 30"
     valkey.resume()
-    assert wait_until(lambda: has_recovered(protocol), seconds=5)
+    assert wait_until(lambda: has_recovered(protocol), seconds=30)
 
 
 def test_reader_times_out_earlier_than_a_writer(valkey: ValkeyServer) -> None:
@@ -88,7 +88,7 @@ def test_reader_times_out_earlier_than_a_writer(valkey: ValkeyServer) -> None:
         valkey.resume()
         ending.result(10)
     assert protocol.region.counts()["owed"] == 0
-    assert wait_until(lambda: has_recovered(protocol), seconds=5)
+    assert wait_until(lambda: has_recovered(protocol), seconds=30)
     # A read may time out again: on a busy machine it may take longer than the read timeout.
     used = {Outcome.STORED, Outcome.HIT}
     assert wait_until(lambda: fetch(protocol, Computation()).outcome in used, seconds=10)
@@ -131,7 +131,7 @@ def test_one_broken_connection_makes_the_engine_check_all_others(
         admin.client_kill_filter(_type="normal", skipme=True)
 
     assert fetch(protocol, Computation("db")).detail == "redis-connection"
-    assert wait_until(lambda: has_recovered(protocol), seconds=5)
+    assert wait_until(lambda: has_recovered(protocol), seconds=30)
     _use_at_once(protocol, connections=5)
     assert _errors(protocol) == 1
 
@@ -156,7 +156,7 @@ def test_one_log_line_per_transition(valkey: ValkeyServer, caplog: pytest.LogCap
     for _ in range(30):
         fetch(protocol, Computation())
     valkey.restart()
-    assert wait_until(lambda: has_recovered(protocol), seconds=5)
+    assert wait_until(lambda: has_recovered(protocol), seconds=30)
 
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"], caplog.text
 
@@ -173,4 +173,4 @@ def test_forked_process_starts_its_own_probe(valkey: ValkeyServer) -> None:
 
     assert set(threading.enumerate()) - before
     valkey.restart()
-    assert wait_until(lambda: has_recovered(protocol), seconds=5)
+    assert wait_until(lambda: has_recovered(protocol), seconds=30)

@@ -26,7 +26,7 @@ def test_all_connections_move_to_the_new_master_together(tmp_path: Path) -> None
             assert old.info("replication")["role"] == "master"
             ours = [client["id"] for client in old.client_list() if client["cmd"] == "info" and not client["name"]]
             old.client_kill_filter(_id=ours[0])
-        assert wait_until(lambda: _reaches(link, setup.replica.port), seconds=5)
+        assert wait_until(lambda: _reaches(link, setup.replica.port), seconds=30)
 
         assert _ports(link) == {setup.replica.port}
 

@@ -118,7 +118,7 @@ def test_calls_of_the_database_and_of_redis_are_measured(metrics: _Metrics, sell
     assert clash.status_code == 409
     assert metrics.becomes(before + 1, calls, function="get_asin_stats", result="ok")
     assert metrics.becomes(refused + 1, calls, result="refused")
-    assert wait_until(lambda: metrics.value(redis) >= commands + 11, seconds=5)
+    assert wait_until(lambda: metrics.value(redis) >= commands + 11, seconds=30)
     assert metrics.value("asin_desk_database_slots") > 0
     assert metrics.value("asin_desk_redis_connections") > 0
 
