@@ -21,6 +21,9 @@ ALLOWED: Final = frozenset({
 TESTS_ONLY: Final = {"psycopg": "LGPL-3.0-only", "psycopg-binary": "LGPL-3.0-only"}
 """Packages that only the tests use, each with the licence that is accepted for it."""
 
+_UNCHANGED: Final = {"python-stdnum": "GNU Lesser General Public License v2 or later (LGPLv2+)"}
+"""Packages that we import unchanged, as the LGPL requires, each with the licence that is accepted for it."""
+
 _CLASSIFIERS: Final = {
     "Apache Software License": "Apache-2.0",
     "BSD License": "BSD-3-Clause",
@@ -85,7 +88,7 @@ def _licence_in(metadata: importlib.metadata.PackageMetadata) -> str:
 
 
 def _is_allowed(package: Package) -> bool:
-    if TESTS_ONLY.get(package.name) == package.licence:
+    if package.licence in {TESTS_ONLY.get(package.name), _UNCHANGED.get(package.name)}:
         return True
     expression = re.sub(r"[()]", "", package.licence)
     allowed = [term.strip() in ALLOWED for term in re.split(r" (?:AND|OR) ", expression)]

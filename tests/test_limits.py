@@ -22,6 +22,7 @@ from tests.serving.wire import wire
 
 _SAFE: Final = {"GET", "HEAD", "OPTIONS"}
 _NO_CHANGE: Final = {"desk.open_session", "desk.sign_out"}  # see tests/test_limits_guessing.py
+_FILES: Final = ("import_products", "import_candidates", "import_file", "upload_candidates")
 _QUOTA_EXCEEDED: Final = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 _SECONDS: Final = 15
 
@@ -81,14 +82,14 @@ def test_a_change_over_the_limit_is_a_problem_document_with_retry_after(
 
 
 def test_every_route_that_changes_data_is_limited(limited_app: Flask, client: httpx.Client, seller: Seller) -> None:
-    """Reads the URL map, so a new route fails here until it is limited. Imports have a separate limit."""
+    """Reads the URL map, so a new route fails here until it is limited. Files have a separate limit."""
     adapter = limited_app.url_map.bind("app")
     for rule in limited_app.url_map.iter_rules():
         for method in (rule.methods or set()) - _SAFE:
             if rule.endpoint in _NO_CHANGE:
                 continue
             values = {name: "delete" if name == "action" else UUID(seller.id) for name in rule.arguments}
-            policy = IMPORTS if "import" in rule.endpoint else WRITES
+            policy = IMPORTS if rule.endpoint.endswith(_FILES) else WRITES
             path = adapter.build(rule.endpoint, values, method)
             answer = _refused(limited_app, policy, seller, partial(client.request, method, path))
             assert f'"{policy.name}";r=0' in answer.headers["RateLimit"], rule

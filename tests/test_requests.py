@@ -47,6 +47,8 @@ def test_api_routes_refuse_a_body_with_a_content_coding(app: Flask, seller: Sell
     routes = [(method, path) for method, path in _routes_with_a_body(app) if not _of_the_desk(path)]
     assert len(routes) >= 5
     for method, path in routes:
+        if path.endswith("/undo"):  # reads no body
+            continue
         kind = {"Content-Type": "text/csv"} if path.endswith("/import") else _JSON
         for body in (b'{"title": "Lamp"}', gzip.compress(b'{"title": "Lamp"}')):
             answer = seller.http.request(method, path, content=body, headers={"Content-Encoding": "gzip", **kind})

@@ -50,8 +50,8 @@ class Traced:
         self.answer = self._app.test_client().open(path, method=method, headers=given, data=body)
         assert self.answer.get_data()
         self.answer.close()
-        # Circuit breakers of other applications in this process ping their servers, each in a trace of its own.
-        spans = [span for span in self._memory.get_finished_spans() if (span.name, span.parent) != ("PING", None)]
+        # The background work of other applications in this process (pings, owed deletes) has traces of its own.
+        spans = [span for span in self._memory.get_finished_spans() if span.parent or span.kind is SpanKind.SERVER]
         spans.sort(key=lambda span: span.start_time or 0)
         (request,) = [span for span in spans if span.kind is SpanKind.SERVER]
         return request, [span for span in spans if span is not request]
@@ -86,9 +86,8 @@ def _attributes(spans: Sequence[ReadableSpan]) -> str:
 
 def test_a_hit_is_one_trace_with_one_redis_command(traced: Traced) -> None:
     """The span of the request is the first one and has the name of the route."""
-    traced.requests(STATS)
-    request, (command,) = traced.requests(STATS)
-    assert "; hit" in traced.answer.headers["Cache-Status"]
+    found = (traced.requests(STATS) for _ in range(20))  # on a busy machine, Redis may not answer in time
+    request, (command,) = next(each for each in found if "; hit" in traced.answer.headers["Cache-Status"])
     assert (request.name, request.parent, command.name) == (f"GET {STATS}", None, "EVALSHA")
     assert command.context.trace_id == request.context.trace_id
 

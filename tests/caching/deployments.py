@@ -13,11 +13,12 @@ from redis import Redis, RedisCluster
 
 from app.caching.connection import Topology
 from local.processes import ChildProcess, wait_until
-from local.server import LOOPBACK
+from local.server import LOOPBACK, free_port
 from local.valkey import ValkeyServer
 from tests.caching.tls_proxy import tls_proxy
 
 MASTER_NAME: Final = "stats"
+_HIGHEST_NODE_PORT: Final = 65_535 - 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,19 @@ def tls(directory: Path) -> Iterator[Deployment]:
         yield Deployment(Topology(url=url), lambda: Redis.from_url(server.url))
 
 
+def cluster_node(directory: Path, *options: str) -> ValkeyServer:
+    """Return a server that can be a node of a cluster. The port of its cluster bus is 10,000 higher than its port."""
+    port = next(port for port in iter(free_port, None) if port <= _HIGHEST_NODE_PORT)
+    return ValkeyServer(directory, port=port, options=("--cluster-enabled", "yes", *options))
+
+
 @contextmanager
 def cluster(directory: Path) -> Iterator[Deployment]:
     """Run a cluster of three masters that share the slots."""
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
     with ExitStack() as running:
-        nodes = [running.enter_context(ValkeyServer(directory / str(n), options=options)) for n in range(3)]
+        nodes = [
+            running.enter_context(cluster_node(directory / str(n), "--cluster-node-timeout", "2000")) for n in range(3)
+        ]
         clients = [Redis.from_url(node.url) for node in nodes]
         for number, client in enumerate(clients):
             client.cluster("SET-CONFIG-EPOCH", number + 1)

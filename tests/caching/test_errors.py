@@ -18,6 +18,7 @@ from app.caching.states import Outcome
 from local.processes import wait_until
 from local.server import LOOPBACK, free_port
 from local.valkey import ValkeyServer
+from tests.caching.deployments import cluster_node
 from tests.caching.engines import KEY, SHORT_TIMING, Computation, engine, fetch
 
 FailingRedis: TypeAlias = Callable[[Path], AbstractContextManager[LeaseProtocol]]
@@ -98,17 +99,14 @@ class _LoadingServer(ValkeyServer):
 
 @contextmanager
 def _cluster_down(directory: Path) -> Iterator[LeaseProtocol]:
-    with ValkeyServer(directory, options=("--cluster-enabled", "yes")) as server:
+    with cluster_node(directory) as server:
         yield _engine(server.url)
 
 
 @contextmanager
 def _moved(directory: Path) -> Iterator[LeaseProtocol]:
-    options = ("--cluster-enabled", "yes", "--cluster-require-full-coverage", "no")
-    with (
-        ValkeyServer(directory / "a", options=options) as server,
-        ValkeyServer(directory / "b", options=options) as other,
-    ):
+    option = ("--cluster-require-full-coverage", "no")
+    with cluster_node(directory / "a", *option) as server, cluster_node(directory / "b", *option) as other:
         admin = Redis.from_url(server.url)
         admin.cluster("MEET", LOOPBACK, other.port)
         Redis.from_url(other.url).cluster("ADDSLOTSRANGE", 0, 16383)
