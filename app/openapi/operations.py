@@ -119,7 +119,7 @@ def operation(  # noqa: PLR0913 - the members of an operation
 def _models(view: View) -> dict[str, type[BaseModel]]:
     """Return the models in the annotations of `body` and `query`."""
     parameters = inspect.signature(view).parameters
-    return {name: parameters[name].annotation for name in ("body", "query") if name in parameters}
+    return {name: parameters[name].annotation for name in ("query", "body") if name in parameters}
 
 
 def _parsing(view: View, models: Mapping[str, type[BaseModel]]) -> View:
