@@ -21,12 +21,29 @@ insert into deals (user_id, product_id) select user_id, id from p
 _LAST = "select id::text from deciding.decisions where user_id = %s order by made_at desc limit 1"
 
 
+_TABLES = "'public.products'::regclass, 'public.deals'::regclass, 'public.candidates'::regclass"
+_CLEAR_STATISTICS = f"""
+set local allow_system_table_mods = on;
+update pg_class set reltuples = -1, relpages = 0 where oid in ({_TABLES});
+delete from pg_statistic where starelid in ({_TABLES});
+"""  # noqa: S608 - our own names
+
+
 @pytest.fixture
 def recorder(postgres: PostgresServer) -> Iterator[PlanRecorder]:
-    """Return a session that records its plans."""
+    """Return a session that records its plans.
+
+    The planner has no statistics, and gets none: they would replace the plans that the session keeps.
+    """
     plans = PlanRecorder(postgres)
-    with plans.session:
+    with plans.session as session:
+        for name in ("products", "deals", "candidates"):
+            execute(session, f"alter table {name} set (autovacuum_enabled = false)")
+        with session.transaction():
+            session.execute(_CLEAR_STATISTICS.encode())
         yield plans
+        for name in ("products", "deals", "candidates"):
+            execute(session, f"alter table {name} reset (autovacuum_enabled)")
 
 
 def _decides(recorder: PlanRecorder, seller: Decider, number: int) -> list[Page]:
