@@ -68,7 +68,8 @@ def read_identifier(text: str) -> Identifier:
     if len(text) < min(_LENGTHS):
         raise ValueError("Digits are missing: with leading zeros this could be an EAN-8 or a UPC; write all digits")
     number = text if len(text) in _LENGTHS else text.zfill(_UPC_LENGTH)
-    if ean.is_valid(number):
+    # `ean.is_valid` would also remove separators, which takes most of its time; the text has only digits here.
+    if ean.calc_check_digit(number[:-1]) == number[-1]:
         return Identifier(number, "" if number == text else _ZEROS_LOST)
     without_check_digit = text if len(text) == _UPC_LENGTH - 1 else number[:-1]
     meant = without_check_digit + ean.calc_check_digit(without_check_digit)
