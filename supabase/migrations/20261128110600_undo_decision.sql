@@ -1,7 +1,7 @@
 -- Undo the last decision about a product, for 30 days.
 
 -- Undo a choice of an ASIN, or the dismissal of all candidates: write the old values. Returns false, and changes
--- nothing, if a value is not the one that the decision left.
+-- nothing, if a value is not the one that the decision left, or if the identifier would then have two `always`.
 create function private.undo_choice(p_decision deciding.decisions) returns boolean
     language plpgsql set search_path = ''
 as $$
@@ -11,7 +11,10 @@ declare
     v_gtin constant text := p_decision.before ->> 'gtin';
     v_now constant jsonb := private.decision_state(p_decision.user_id, p_decision.product_id, v_gtin);
 begin
-    if exists (select from jsonb_each(v_new) as n where coalesce(v_now -> n.key, 'null') <> n.value) then
+    if exists (select from jsonb_each(v_new) as n where coalesce(v_now -> n.key, 'null') <> n.value) or (
+        select count(*) > 1 from jsonb_each(v_now || v_old) as m
+        where m.key like 'match %' and m.value ->> 0 = 'always'
+    ) then
         return false;
     end if;
     update public.products p

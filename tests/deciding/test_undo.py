@@ -147,6 +147,17 @@ def test_a_choice_is_not_undone_after_another_change(seller: Decider, change: st
     assert seller.state() == before
 
 
+def test_a_choice_is_not_undone_if_its_identifier_belongs_to_another_asin_now(seller: Decider) -> None:
+    """The undo would restore an `always` match, and an identifier has at most one. Another product got the new one."""
+    insert = "insert into matches (user_id, gtin, asin, verdict) values (%s, %s, %s, 'always')"
+    execute(seller.session, insert, seller.id, _GTIN, _A)
+    product_id, decision_id = _decided(seller, None)
+    seller.decides(seller.has_product("Other", upc=f"0{_UPC}"), _C, remember=True)
+    before = seller.state()
+    assert refusal(lambda: seller.undoes(decision_id)) == conflict("changed", product_id)
+    assert seller.state() == before
+
+
 def test_other_changes_do_not_prevent_an_undo(seller: Decider) -> None:
     """A new title, UPC or candidate stays. Matches of the old identifier are restored."""
     product_id, decision_id = _decided(seller, None)
