@@ -90,7 +90,8 @@ end
 $$;
 
 -- Give a product without an ASIN the one that its match names. If it has no match, p_accept_single gives it the ASIN of
--- its only open candidate. An ASIN of another product is not given: PT409 if it would come from the candidate.
+-- its only open candidate. An ASIN of another product is not given: PT409 if it would come from the candidate. A
+-- product that was merged into another one gets none.
 create function private.accept_candidate(p_product public.products, p_accept_single boolean) returns void
     language plpgsql set search_path = ''
 as $$
@@ -99,7 +100,9 @@ declare
     v_matched constant boolean := v_asin is not null;
     v_other uuid;
 begin
-    if p_product.asin_status = 'asin_found' or not v_matched and p_accept_single is not true then
+    if p_product.asin_status = 'asin_found' or p_product.merged_into is not null
+        or not v_matched and p_accept_single is not true
+    then
         return;
     end if;
     if not v_matched then
