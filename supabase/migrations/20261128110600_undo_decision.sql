@@ -171,9 +171,8 @@ begin
         when v_decision.kind = 'merge' then private.undo_merge(v_decision)
         else private.undo_choice(v_decision) end;
     if not v_undone then
-        perform private.refuse_decision(jsonb_build_object(
-            'code', 'PT409', 'reason', 'The product was changed after this decision; nothing was undone.',
-            'conflict', 'changed', 'product_ids', jsonb_build_array(v_decision.product_id)
+        perform private.refuse_change(private.conflict(
+            'changed', 'The product was changed after this decision; nothing was undone.', v_decision.product_id
         ));
     end if;
     update deciding.decisions d set undone_at = clock_timestamp() where d.id = v_decision.id;
