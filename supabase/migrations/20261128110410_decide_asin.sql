@@ -61,8 +61,9 @@ $$;
 
 -- Give each of these products its ASIN, or dismiss all candidates of a product whose ASIN is null. A candidate with the
 -- ASIN is not dismissed any more. A product that has an ASIN stays as it is. With p_remember, each decision is stored
--- for the identifier of its product. The arrays contain the two halves of pairs, each product once. `= any`
--- and `is true` keep the planner from reading all products: sessions keep their plans, also those for a small table.
+-- for the identifier of its product. p_asins contains the ASIN for each of p_product_ids, in the same order; each
+-- product occurs once. `= any` and `is true` keep the planner from reading all products: sessions keep their plans,
+-- also those that were made for a small table.
 create function private.write_decisions(
     p_user_id uuid, p_product_ids uuid[], p_asins text[], p_remember boolean
 ) returns void

@@ -123,7 +123,7 @@ begin
     ) then
         return false;
     end if;
-    for v_row in -- the target gives up what the source gets back
+    for v_row in -- the target comes first: it gives up the ASIN and the UPC that the source gets back
         select r."row" from jsonb_array_elements(p_decision.before -> 'products') with ordinality as r ("row", place)
         order by r.place
     loop
