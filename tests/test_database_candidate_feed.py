@@ -96,6 +96,14 @@ def test_the_feed_applies_matches_and_accepts_single_candidates(alice: Caller, p
     assert adds(alice, *rows, p_accept_single=True) == {"unchanged": 2, "empty": 1}
 
 
+def test_a_single_candidate_that_never_matches_is_not_accepted(alice: Caller, product: str) -> None:
+    """The candidate was stored before the match. It stays in the list, because the feed removes none."""
+    puts(alice, product, A)
+    remembers(alice, A, "never")
+    assert adds(alice, {"upc": UPC, "asin": A}, {"upc": UPC}, p_accept_single=True) == {"never": 1, "empty": 1}
+    assert candidates_of(alice, product) == [A]
+
+
 def test_a_merged_product_stands_for_the_other_one(stack: Stack, alice: Caller, product: str) -> None:
     """Its identifier and its id find the product into which it was merged. The matches of both identifiers count."""
     target = alice.creates(upc=OTHER_UPC)["product_id"]

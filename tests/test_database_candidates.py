@@ -2,6 +2,7 @@
 
 import pytest
 
+from local.stack import Stack
 from tests.callers import Caller
 from tests.candidates import (
     FULL,
@@ -148,6 +149,19 @@ def test_a_product_with_an_asin_only_stores_candidates(alice: Caller) -> None:
     assert puts(alice, found, B, accept_single=True)["asin"] == A
     assert adds(alice, {"upc": UPC, "asin": B, "title": "x"}, p_accept_single=True) == {"stored": 1}
     assert alice.gets("get_product", p_product_id=found)["asin"] == A
+
+
+def test_a_merged_product_gets_no_asin(stack: Stack, alice: Caller, product: str) -> None:
+    """The product into which it was merged could not get the same one. Neither candidates nor a new UPC give it one."""
+    target = alice.creates(title="Kept")["product_id"]
+    stack.supabase.sql("update products set merged_into = $1 where id = $2", target, product)
+    assert puts(alice, product, B, accept_single=True)["asin"] is None
+    remembers(alice, A, "always")
+    assert puts(alice, product, B)["asin"] is None
+    assert candidates_of(alice, product) == [B]
+    for upc in (None, UPC):
+        changed = alice.changes("update_product", p_product_id=product, p_changes={"upc": upc})
+        assert (changed["upc"], changed["asin"]) == (upc, None)
 
 
 def test_users_cannot_write_the_derived_columns(alice: Caller, product: str) -> None:

@@ -54,6 +54,17 @@ def test_without_asin_and_upc_title_and_brand_identify_a_product(alice: Caller) 
     assert alice.creates(title="Lamp", brand="Lux", asin="PENDING_1")["product_id"] == first["deal"]["product_id"]
 
 
+def test_of_products_with_one_title_one_without_an_asin_comes_first(alice: Caller) -> None:
+    """Although it is newer. The import uses the same rule."""
+    found = alice.creates(title="Lamp", asin="B000000001")["product_id"]
+    assert alice.http.post("/products", json={"title": "Lamp"}).is_success
+    created = alice.creates(title="Lamp", deal={"supplier": "Acme"})["product_id"]
+    assert alice.changes("import_deals", p_rows=[{"line": 2, "title": "Lamp", "supplier": "Bolt"}])["created"] == 1
+    products = {item["supplier"]: item["product_id"] for item in alice.lists()}
+    assert products == {"": found, "Acme": created, "Bolt": created}
+    assert created != found
+
+
 _TITLES = st.fixed_dictionaries(
     {"title": st.sampled_from(["Lamp", "LAMP", "Lamps"])},
     optional={

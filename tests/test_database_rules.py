@@ -5,14 +5,20 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
 
+import httpx
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from app.products.matching.schemas import ListingFields
 from app.products.schemas import DealFields, ProductFields
 from local.stack import Stack
 from tests.callers import Caller
+from tests.candidates import A, B, puts
 
-_MODELS: Final[dict[str, type[BaseModel]]] = {"products": ProductFields, "deals": DealFields}
+_MODELS: Final[dict[str, type[BaseModel]]] = {
+    "products": ProductFields, "deals": DealFields, "candidates": ListingFields,
+}  # fmt: skip
+_KEYS: Final = {"products": "id", "deals": "id", "candidates": "product_id"}
 _FIELDS: Final = [(table, field) for table, model in _MODELS.items() for field in model.model_fields]
 _RETURNED: Final = {"Prefer": "return=representation"}
 # Every character that a version of Unicode or a `trim` function treats as a space, and other problematic characters.
@@ -22,6 +28,7 @@ _SPACES: Final = [
 ]
 _TEXTS: Final = [
     "", "x", "é漢😀", "null", "\\", "{}", " ", "\u3000", *(f"x{space}" for space in _SPACES), "\u00a0x", "\u200bx",
+    "http://a", "https://", *(f"https://a{end}" for end in ("", " ", " b", "\u00e9", "\u0001", "b" * 1991, "b" * 1992)),
 ]  # fmt: skip
 _CODES: Final = [
     *(digits * count for digits in ("1", "A", "a", "\u0661", "é") for count in (7, 8, 9, 10, 11, 14, 15)),
@@ -55,7 +62,7 @@ def _bounds(schema: dict[str, Any]) -> Iterator[object]:
     yield None
 
 
-def _candidates(table: str, field: str) -> list[object]:
+def _values(table: str, field: str) -> list[object]:
     """Return each value once, as JSON represents it: numbers as numbers."""
     schema = _MODELS[table].model_json_schema()["properties"][field]
     values = {json.dumps(_plain(value)): _plain(value) for value in _bounds(schema)}
@@ -85,14 +92,20 @@ def _is_rounded(field: str, value: object) -> bool:
 
 @pytest.fixture
 def rows(alice: Caller) -> dict[str, str]:
-    """Return the ids of one of Alice's products and one of her deals."""
+    """Return the ids of one of Alice's products, of its deal, and again of the product, which has one candidate."""
     deal = alice.creates(title="Lamp", deal={"supplier": "Acme"})
-    return {"products": deal["product_id"], "deals": deal["id"]}
+    puts(alice, deal["product_id"], A)
+    return {"products": deal["product_id"], "deals": deal["id"], "candidates": deal["product_id"]}
+
+
+def _read(caller: Caller, table: str, row: str) -> list[Any]:
+    """Return the row as a list, without the application."""
+    return list(caller.http.get(f"/{table}", params={_KEYS[table]: f"eq.{row}"}).json())
 
 
 def _write(caller: Caller, table: str, row: str, body: dict[str, object]) -> list[Any]:
     """Change a row without the application; return the changed rows, or none if refused."""
-    answer = caller.http.patch(f"/{table}", params={"id": f"eq.{row}"}, json=body, headers=_RETURNED)
+    answer = caller.http.patch(f"/{table}", params={_KEYS[table]: f"eq.{row}"}, json=body, headers=_RETURNED)
     return list(answer.json()) if answer.is_success else []
 
 
@@ -102,16 +115,15 @@ def test_the_database_accepts_exactly_the_changes_that_the_schema_accepts(
 ) -> None:
     """At and beyond every limit of every field, with the user's own token. A refused change alters nothing."""
     wrong: list[tuple[object, str]] = []
-    for value in _candidates(table, field):
-        before = alice.http.get(f"/{table}", params={"id": f"eq.{rows[table]}"}).json()
+    for value in _values(table, field):
+        before = _read(alice, table, rows[table])
         stored = _stored(table, field, value)
         if stored and not _write(alice, table, rows[table], {field: stored[0]}):
             wrong.append((value, "refused"))
         if not stored and _write(alice, table, rows[table], {field: value}) and not _is_rounded(field, value):
             wrong.append((value, "accepted"))
         if not stored and not _is_rounded(field, value):
-            after = alice.http.get(f"/{table}", params={"id": f"eq.{rows[table]}"}).json()
-            wrong += [(value, "changed")] if after != before else []
+            wrong += [(value, "changed")] if _read(alice, table, rows[table]) != before else []
     assert wrong == []
 
 
@@ -120,8 +132,12 @@ def test_the_database_refuses_new_rows_that_the_schema_refuses(
     table: str, field: str, alice: Caller, rows: dict[str, str]
 ) -> None:
     """Tries each value that the schema refuses, in a row that is otherwise valid."""
-    good = {"products": {"title": "New"}, "deals": {"product_id": rows["products"], "supplier": "New"}}[table]
-    refused = [value for value in _candidates(table, field) if not _stored(table, field, value)]
+    good = {
+        "products": {"title": "New"},
+        "deals": {"product_id": rows["products"], "supplier": "New"},
+        "candidates": {"product_id": rows["products"], "asin": B},
+    }[table]
+    refused = [value for value in _values(table, field) if not _stored(table, field, value)]
     accepted = [
         value
         for value in refused
@@ -135,11 +151,20 @@ def test_functions_answer_422_to_values_that_the_schema_refuses(
     table: str, field: str, alice: Caller, rows: dict[str, str]
 ) -> None:
     """Direct calls get 422 too. A server error would look like an outage to the application."""
-    function, key = {"products": ("update_product", "p_product_id"), "deals": ("update_deal", "p_deal_id")}[table]
-    for value in _candidates(table, field):
+    for value in _values(table, field):
+        if table == "candidates" and value is None:
+            continue  # put_candidates takes it as a missing value
         if not _stored(table, field, value):
-            answer = alice.rpc(function, **{key: rows[table], "p_changes": {field: value}})
+            answer = _change(alice, table, rows[table], {field: value})
             assert answer.status_code == 422 or _is_rounded(field, value), (value, answer.text)
+
+
+def _change(caller: Caller, table: str, row: str, values: dict[str, object]) -> httpx.Response:
+    """Change a row with the function that changes it."""
+    if table == "candidates":
+        return caller.rpc("put_candidates", p_product_id=row, p_candidates=[{"asin": A, **values}])
+    function, key = {"products": ("update_product", "p_product_id"), "deals": ("update_deal", "p_deal_id")}[table]
+    return caller.rpc(function, **{key: row, "p_changes": values})
 
 
 @pytest.mark.parametrize("moment", ["2990-01-01", "infinity", "tomorrow"])

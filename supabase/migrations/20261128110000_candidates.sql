@@ -70,7 +70,7 @@ create table public.candidates (
     constraint candidates_title_check check (length(title) <= 500 and title = private.trimmed(title)),
     constraint candidates_brand_check check (length(brand) <= 200 and brand = private.trimmed(brand)),
     constraint candidates_image_url_check
-        check (image_url ~ '^(https://[^[:space:]]+)?$' and length(image_url) <= 2000),
+        check (image_url ~ '^(https://[\x21-\x7e]+)?$' and length(image_url) <= 2000),
     constraint candidates_category_check check (length(category) <= 200 and category = private.trimmed(category)),
     constraint candidates_package_quantity_check check (package_quantity between 1 and 1000000),
     constraint candidates_sales_rank_check check (sales_rank between 1 and 1000000000),

@@ -1,13 +1,21 @@
 -- Replace the candidates of one product.
 
--- Raise PT409 for a conflict with other products. The detail is a JSON object: {"conflict": kind, "product_ids": […]}.
-create function private.refuse_conflict(p_kind text, p_message text, p_product_ids uuid[]) returns void
+-- Return the refusal of a change because of a conflict with these products, for private.refuse_change.
+create function private.conflict(p_kind text, p_reason text, variadic p_product_ids uuid[]) returns jsonb
+    language sql immutable
+    return jsonb_build_object(
+        'code', 'PT409', 'reason', p_reason, 'conflict', p_kind, 'product_ids', to_jsonb(p_product_ids)
+    );
+
+-- Raise the error of a refusal. The form is {"code": SQLSTATE, "reason": message, "conflict", "product_ids"}. The last
+-- two are the detail of the error. They are missing if there is no conflict.
+create function private.refuse_change(p_refusal jsonb) returns void
     language plpgsql immutable set search_path = ''
 as $$
 begin
-    raise sqlstate 'PT409' using
-        message = p_message,
-        detail = jsonb_build_object('conflict', p_kind, 'product_ids', to_jsonb(p_product_ids))::text;
+    raise exception using
+        errcode = p_refusal ->> 'code', message = p_refusal ->> 'reason',
+        detail = coalesce(nullif((p_refusal - array['code', 'reason'])::text, '{}'), '');
 end
 $$;
 
@@ -90,7 +98,8 @@ end
 $$;
 
 -- Give a product without an ASIN the one that its match names. If it has no match, p_accept_single gives it the ASIN of
--- its only open candidate. An ASIN of another product is not given: PT409 if it would come from the candidate.
+-- its only open candidate. An ASIN of another product is not given: PT409 if it would come from the candidate. A
+-- product that was merged into another one gets none.
 create function private.accept_candidate(p_product public.products, p_accept_single boolean) returns void
     language plpgsql set search_path = ''
 as $$
@@ -99,7 +108,9 @@ declare
     v_matched constant boolean := v_asin is not null;
     v_other uuid;
 begin
-    if p_product.asin_status = 'asin_found' or not v_matched and p_accept_single is not true then
+    if p_product.asin_status = 'asin_found' or p_product.merged_into is not null
+        or not v_matched and p_accept_single is not true
+    then
         return;
     end if;
     if not v_matched then
@@ -108,7 +119,7 @@ begin
     end if;
     v_other := private.product_with_asin(p_product.user_id, v_asin);
     if v_other is not null and not v_matched then
-        perform private.refuse_conflict('asin', 'Another of your products has this ASIN.', array[v_other]);
+        perform private.refuse_change(private.conflict('asin', 'Another of your products has this ASIN.', v_other));
     end if;
     update public.products p set asin = v_asin where p.id = p_product.id and v_asin is not null and v_other is null;
 end
@@ -152,7 +163,9 @@ exception
 end
 $$;
 
-comment on function private.refuse_conflict is 'Raise PT409 for a conflict with other products.';
+comment on function private.conflict is
+    'Return the refusal of a change because of a conflict with these products, for private.refuse_change.';
+comment on function private.refuse_change is 'Raise the error of a refusal.';
 comment on function private.product_with_asin is
     'Return the id of the product of the user that has this ASIN, or null.';
 comment on function private.matched_asin is
@@ -166,9 +179,11 @@ comment on function public.put_candidates is 'Replace the list of candidates of 
 
 -- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
 -- public to its roles. Revoke all of that, then grant what is needed.
-revoke execute on function private.refuse_conflict, private.product_with_asin, private.matched_asin,
-    private.require_candidates, private.replace_candidates, private.accept_candidate, public.put_candidates
+revoke execute on function private.conflict, private.refuse_change, private.product_with_asin,
+    private.matched_asin, private.require_candidates, private.replace_candidates, private.accept_candidate,
+    public.put_candidates
     from public, anon, authenticated, service_role;
-grant execute on function private.refuse_conflict, private.product_with_asin, private.matched_asin,
-    private.require_candidates, private.replace_candidates, private.accept_candidate, public.put_candidates
+grant execute on function private.conflict, private.refuse_change, private.product_with_asin,
+    private.matched_asin, private.require_candidates, private.replace_candidates, private.accept_candidate,
+    public.put_candidates
     to authenticated, service_role;

@@ -40,8 +40,9 @@ end
 $$;
 
 -- Give the products of the plan that have no ASIN the one that their match names. If a product has no match,
--- p_accept_single gives it the ASIN of its only open candidate. An ASIN that another product has is not given; of
--- several products in the plan, the one with the first row gets it. Returns the number of products that got an ASIN.
+-- p_accept_single gives it the ASIN of its only open candidate. An ASIN is not given if another product has it, or if
+-- it never matches the identifier of the product: a candidate can be older than this match. Of several products in the
+-- plan, the one with the first row gets it. Returns the number of products that got an ASIN.
 -- The settings leave the planner only index lookups, because sessions keep their plans.
 create function private.accept_candidates(
     p_user_id uuid, p_plan private.candidate_row[], p_accept_single boolean
@@ -59,10 +60,11 @@ begin
         where r.product_id is not null
         group by r.product_id
     ), wanted as materialized (
-        select n.product_id, n.line, coalesce(n.always, s.asin) as asin
+        select n.product_id, n.line, p.gtin, coalesce(n.always, s.asin) as asin
         from named n
         cross join lateral (
-            select from public.products p where p.id = n.product_id and p.asin_status <> 'asin_found' limit 1
+            select private.gtin(p.upc) as gtin
+            from public.products p where p.id = n.product_id and p.asin_status <> 'asin_found' limit 1
         ) p
         left join lateral (
             select min(c.asin) as asin from public.candidates c
@@ -72,7 +74,10 @@ begin
     ), chosen as materialized (
         select distinct on (w.asin) w.product_id, w.asin
         from wanted w
-        where w.asin is not null and private.product_with_asin(p_user_id, w.asin) is null
+        where w.asin is not null and private.product_with_asin(p_user_id, w.asin) is null and not exists (
+            select from public.matches m
+            where m.user_id = p_user_id and m.gtin = w.gtin and m.asin = w.asin and m.verdict = 'never'
+        )
         order by w.asin, w.line
     )
     update public.products p set asin = c.asin from chosen c where p.id = c.product_id;

@@ -22,8 +22,8 @@ end
 $$;
 
 -- Call the function that makes a change and return its result. Raises PT422 for any other function. A function that is
--- to support keys and conditions needs a line here. Each line is a statement of its own, because a call that is not
--- reached is not planned either.
+-- to support keys and conditions needs a line here. Each line is a separate statement: PL/pgSQL plans a statement only
+-- when it is reached.
 create or replace function private.make_change(p_function text, p_arguments jsonb) returns jsonb
     language plpgsql set search_path = ''
 as $$

@@ -1,4 +1,5 @@
--- A product that was merged into another one keeps its identifiers. Lookups with them find the other product.
+-- A product that was merged into another one keeps the identifiers that the other one did not take over. Lookups with
+-- them find the other product.
 
 -- Return the product into which this one was merged, or the product itself if it was not merged.
 create function private.merge_target(p_product public.products) returns public.products

@@ -80,8 +80,8 @@ end
 $$;
 
 -- Change the given fields of a product. An explicit null clears asin or upc. A new UPC gives a product without an ASIN
--- the one that always matches it, unless another product has this ASIN. Answer: the product in the form of get_product,
--- or null if the caller has no such product.
+-- the one that always matches it, unless another product has this ASIN, or the product was merged into another one.
+-- Answer: the product in the form of get_product, or null if the caller has no such product.
 create or replace function public.update_product(p_product_id uuid, p_changes jsonb) returns jsonb
     language plpgsql set search_path = ''
 as $$
@@ -98,7 +98,9 @@ begin
     end if;
     v_old_upc := v_product.upc;
     v_product := jsonb_populate_record(v_product, p_changes);
-    if v_product.upc is distinct from v_old_upc and private.is_asin(v_product.asin) is not true then
+    if v_product.upc is distinct from v_old_upc and v_product.merged_into is null
+        and private.is_asin(v_product.asin) is not true
+    then
         v_product.asin := coalesce(
             private.free_asin(v_user_id, private.matched_asin(v_user_id, v_product.upc)), v_product.asin
         );

@@ -4,9 +4,9 @@
 -- matches a product without UPC: the one with the given id, else the one of private.find_by_title. A product that was
 -- merged stands for the one into which it was merged. `limit 1` is used even where at most one row exists: it makes
 -- each lookup an index lookup, and prevents a join with the whole catalogue, whatever the statistics say.
--- A row without ASIN gets the one that always matches its UPC, as in private.applicable_asin: not if its product has an
--- ASIN, and not if another product has this one. It does not get it either if another row gives the UPC an ASIN, or if
--- another product of these rows gets the ASIN first.
+-- A row without ASIN gets the one that always matches its UPC, as in private.applicable_asin. It gets none if its
+-- product has an ASIN, if another product has the matching one, if another product of these rows gets it first, or if
+-- another row gives its UPC an ASIN.
 create or replace function private.find_import(p_user_id uuid, p_rows jsonb) returns setof private.import_found
     language sql stable set search_path = ''
 as $$

@@ -1,9 +1,9 @@
 -- Decide the ASIN of a product.
 
--- Return why the product must not get this ASIN, or null if it may. A null ASIN means that none of the candidates is
--- right. The form is {"code": SQLSTATE, "reason", "conflict", "product_ids"}; the last two are missing for an invalid
--- value. A product that was merged can only get an ASIN if it has active deals: an ASIN of a product that no list shows
--- would only be in the way. p_other_id is a product that gets the ASIN in the same call, or null.
+-- Return why the product must not get this ASIN, or null if it may. The form is that of private.refuse_change. A null
+-- ASIN means that none of the candidates is right. A product that was merged can only get an ASIN if it has active
+-- deals. Otherwise a product that no list shows would keep other products from getting this ASIN. p_other_id is a
+-- product that gets the ASIN in the same call, or null.
 create function private.judge_decision(
     p_product public.products, p_asin text, p_remember boolean, p_other_id uuid default null
 ) returns jsonb
@@ -19,38 +19,21 @@ begin
         return '{"code": "PT422", "reason": "The product has no UPC for which the decision could be remembered."}';
     end if;
     if p_product.asin_status = 'asin_found' then
-        return case when p_asin is distinct from p_product.asin then jsonb_build_object(
-            'code', 'PT409', 'reason', format('The product already has the ASIN %s.', p_product.asin),
-            'conflict', 'decided', 'product_ids', jsonb_build_array(p_product.id)
+        return case when p_asin is distinct from p_product.asin then private.conflict(
+            'decided', format('The product already has the ASIN %s.', p_product.asin), p_product.id
         ) end;
     end if;
     if p_product.merged_into is not null
         and not exists (select from public.deals d where d.product_id = p_product.id and d.active)
     then
-        return jsonb_build_object(
-            'code', 'PT409', 'reason', 'The product was merged into another one.',
-            'conflict', 'merged', 'product_ids', jsonb_build_array(p_product.merged_into)
-        );
+        return private.conflict('merged', 'The product was merged into another one.', p_product.merged_into);
     end if;
     if v_other_id is null then
         select p.id into v_other_id from public.products p
         where p.user_id = p_product.user_id and p.asin = p_asin and p.asin_status = 'asin_found';
     end if;
-    return case when v_other_id is not null then jsonb_build_object(
-        'code', 'PT409', 'reason', 'Another of your products has this ASIN.',
-        'conflict', 'asin', 'product_ids', jsonb_build_array(v_other_id)
-    ) end;
-end
-$$;
-
--- Raise the error of a refusal. The detail of a PT409 is {"conflict": kind, "product_ids": […]}.
-create function private.refuse_decision(p_refusal jsonb) returns void
-    language plpgsql immutable set search_path = ''
-as $$
-begin
-    raise exception using
-        errcode = p_refusal ->> 'code', message = p_refusal ->> 'reason',
-        detail = coalesce(nullif((p_refusal - array['code', 'reason'])::text, '{}'), '');
+    return case when v_other_id is not null then
+        private.conflict('asin', 'Another of your products has this ASIN.', v_other_id) end;
 end
 $$;
 
@@ -78,8 +61,9 @@ $$;
 
 -- Give each of these products its ASIN, or dismiss all candidates of a product whose ASIN is null. A candidate with the
 -- ASIN is not dismissed any more. A product that has an ASIN stays as it is. With p_remember, each decision is stored
--- for the identifier of its product. The arrays contain the two halves of pairs, each product once. `= any`
--- and `is true` keep the planner from reading all products: sessions keep their plans, also those for a small table.
+-- for the identifier of its product. p_asins contains the ASIN for each of p_product_ids, in the same order; each
+-- product occurs once. `= any` and `is true` keep the planner from reading all products: sessions keep their plans,
+-- also those that were made for a small table.
 create function private.write_decisions(
     p_user_id uuid, p_product_ids uuid[], p_asins text[], p_remember boolean
 ) returns void
@@ -175,7 +159,7 @@ begin
     end if;
     v_refusal := private.judge_decision(v_product, p_asin, p_remember);
     if v_refusal is not null then
-        perform private.refuse_decision(v_refusal);
+        perform private.refuse_change(v_refusal);
     end if;
     perform private.make_decisions(v_user_id, array[v_product.id], array[p_asin], coalesce(p_remember, false));
     return private.with_stats(v_user_id, public.get_product(v_product.id));
@@ -188,7 +172,6 @@ $$;
 
 comment on function private.judge_decision is
     'Return why the product must not get this ASIN, or null if it may.';
-comment on function private.refuse_decision is 'Raise the error of a refusal.';
 comment on function private.remember is
     'Store what the user decided for the identifier of a product: `always` for this ASIN, or `never` for each '
     'candidate if the ASIN is null.';
@@ -202,8 +185,8 @@ comment on function public.decide_asin is
 
 -- Execution rights. PostgreSQL lets everyone execute a new function, and hosted Supabase grants new functions in
 -- public to its roles. Revoke all of that, then grant what is needed.
-revoke execute on function private.judge_decision, private.refuse_decision, private.remember,
-    private.write_decisions, private.decision_states, private.make_decisions, public.decide_asin
+revoke execute on function private.judge_decision, private.remember, private.write_decisions,
+    private.decision_states, private.make_decisions, public.decide_asin
     from public, anon, authenticated, service_role;
 grant execute on function public.decide_asin
     to authenticated, service_role;

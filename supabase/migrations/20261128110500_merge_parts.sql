@@ -1,7 +1,7 @@
--- The parts of a merge: deals, candidates and values of the source are taken over by the target. Each function returns
--- what an undo needs. For a row that was changed, that is {"id", "old", "new"}: the values that changed, before and
--- after the merge. Times are in UTC, so that equal times are equal texts in all sessions. `is true` keeps the planner
--- from reading all deals of the user: sessions keep their plans, also those for a small table.
+-- The parts of a merge: the target takes over deals, candidates and values of the source. Each function returns what an
+-- undo needs. For a row that was changed, that is {"id", "old", "new"}: the values that changed, before and after the
+-- merge. Times are in UTC, so that equal times are equal texts in all sessions. `is true` keeps the planner from
+-- reading all deals of the user: sessions keep their plans, also those that were made for a small table.
 
 -- Return {"id", "old", "new"} of a changed row, with the members that differ.
 create function private.changed_row(p_id uuid, p_old jsonb, p_new jsonb) returns jsonb

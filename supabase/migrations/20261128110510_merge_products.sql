@@ -1,23 +1,18 @@
 -- Merge a product into another one. The deals of the first, the source, become deals of the other one, the target.
 
 -- Return why the source must not be merged into the target, or null if it may. The form is that of
--- private.judge_decision.
+-- private.refuse_change.
 create function private.judge_merge(p_source public.products, p_target public.products) returns jsonb
     language sql immutable
     return case
         when p_source.id = p_target.id then
             '{"code": "PT422", "reason": "A product cannot be merged into itself."}'::jsonb
-        when p_source.merged_into is not null then jsonb_build_object(
-            'code', 'PT409', 'reason', 'The product was merged into another one before.',
-            'conflict', 'merged', 'product_ids', jsonb_build_array(p_source.merged_into)
-        )
-        when p_target.merged_into is not null then jsonb_build_object(
-            'code', 'PT409', 'reason', 'The other product was merged into another one before.',
-            'conflict', 'merged', 'product_ids', jsonb_build_array(p_target.merged_into)
-        )
-        when p_source.asin_status = 'asin_found' and p_target.asin_status = 'asin_found' then jsonb_build_object(
-            'code', 'PT409', 'reason', 'Both products have an ASIN, so they are different products.',
-            'conflict', 'two-asins', 'product_ids', jsonb_build_array(p_source.id, p_target.id)
+        when p_source.merged_into is not null then
+            private.conflict('merged', 'The product was merged into another one before.', p_source.merged_into)
+        when p_target.merged_into is not null then
+            private.conflict('merged', 'The other product was merged into another one before.', p_target.merged_into)
+        when p_source.asin_status = 'asin_found' and p_target.asin_status = 'asin_found' then private.conflict(
+            'two-asins', 'Both products have an ASIN, so they are different products.', p_source.id, p_target.id
         )
     end;
 
@@ -97,7 +92,7 @@ begin
     end if;
     v_refusal := private.judge_merge(v_source, v_target);
     if v_refusal is not null then
-        perform private.refuse_decision(v_refusal);
+        perform private.refuse_change(v_refusal);
     end if;
     v_before := v_before || jsonb_build_object('deals', private.combine_deals(v_source, v_target));
     v_before := v_before || jsonb_build_object('moved', private.move_deals(v_source, v_target));

@@ -1,7 +1,7 @@
 -- Undo the last decision about a product, for 30 days.
 
 -- Undo a choice of an ASIN, or the dismissal of all candidates: write the old values. Returns false, and changes
--- nothing, if a value is not the one that the decision left.
+-- nothing, if a value is not the one that the decision left, or if the identifier would then have two `always`.
 create function private.undo_choice(p_decision deciding.decisions) returns boolean
     language plpgsql set search_path = ''
 as $$
@@ -11,7 +11,10 @@ declare
     v_gtin constant text := p_decision.before ->> 'gtin';
     v_now constant jsonb := private.decision_state(p_decision.user_id, p_decision.product_id, v_gtin);
 begin
-    if exists (select from jsonb_each(v_new) as n where coalesce(v_now -> n.key, 'null') <> n.value) then
+    if exists (select from jsonb_each(v_new) as n where coalesce(v_now -> n.key, 'null') <> n.value) or (
+        select count(*) > 1 from jsonb_each(v_now || v_old) as m
+        where m.key like 'match %' and m.value ->> 0 = 'always'
+    ) then
         return false;
     end if;
     update public.products p
@@ -120,7 +123,7 @@ begin
     ) then
         return false;
     end if;
-    for v_row in -- the target gives up what the source gets back
+    for v_row in -- the target comes first: it gives up the ASIN and the UPC that the source gets back
         select r."row" from jsonb_array_elements(p_decision.before -> 'products') with ordinality as r ("row", place)
         order by r.place
     loop
@@ -168,9 +171,8 @@ begin
         when v_decision.kind = 'merge' then private.undo_merge(v_decision)
         else private.undo_choice(v_decision) end;
     if not v_undone then
-        perform private.refuse_decision(jsonb_build_object(
-            'code', 'PT409', 'reason', 'The product was changed after this decision; nothing was undone.',
-            'conflict', 'changed', 'product_ids', jsonb_build_array(v_decision.product_id)
+        perform private.refuse_change(private.conflict(
+            'changed', 'The product was changed after this decision; nothing was undone.', v_decision.product_id
         ));
     end if;
     update deciding.decisions d set undone_at = clock_timestamp() where d.id = v_decision.id;

@@ -169,6 +169,16 @@ def test_the_history_has_the_newest_decision_first(seller: Decider) -> None:
     assert newest["made_at"] > oldest["made_at"]
 
 
+def test_the_history_has_the_last_fifty_decisions(seller: Decider) -> None:
+    """Undone ones included. The older ones are left out."""
+    product_id = seller.has_product()
+    for number in range(51):
+        seller.decides(product_id, f"B{number:09}")
+        seller.undoes(seller.history(product_id)[0]["id"])
+    shown = [decision["asin"] for decision in seller.history(product_id)]
+    assert shown == [f"B{number:09}" for number in range(50, 0, -1)]
+
+
 def test_a_later_decision_is_newer_although_the_clock_was_set_back(seller: Decider) -> None:
     """Otherwise the earlier decision could be undone, but not the later one."""
     product_id = seller.has_product(candidates=[_A, _B])

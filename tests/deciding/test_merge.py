@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any, Final
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.deciding.deciders import Decider, conflict, refusal
 from tests.postgres import execute
@@ -175,6 +176,17 @@ def test_products_that_were_merged_before_follow(seller: Decider) -> None:
     _merges(seller, second, third)
     assert [str(seller.product(each)["merged_into"]) for each in (first, second)] == [third, third]
     assert set(_deals(seller, third)) == {"One", "Two", "Three"}
+
+
+def test_the_target_can_be_removed_permanently(seller: Decider) -> None:
+    """With its last deal. Then the source stands for itself again, and the next row with its UPC finds it."""
+    source, target = seller.has_product(upc=_UPC), seller.has_product("Other", upc=_OTHER_UPC, suppliers=["Bolt"])
+    _merges(seller, source, target)
+    for deal in _deals(seller, target).values():
+        assert seller.changes("delete_deal", p_deal_id=str(deal["id"]), p_hard=True) is True
+    assert seller.product(source)["merged_into"] is None
+    created = seller.changes("create_product", p_product=Jsonb({"title": "Lamp", "upc": _UPC}), p_deal=Jsonb({}))
+    assert created["deal"]["product_id"] == source
 
 
 def test_two_products_with_different_asins_are_refused(seller: Decider) -> None:

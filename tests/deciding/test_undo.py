@@ -1,6 +1,6 @@
-"""Undoing a decision: when it is possible, and that it restores the rows."""
+"""Undoing a choice: when it is possible, and that it restores the rows. See `test_undo_merge` for merges."""
 
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -18,14 +18,6 @@ def _decided(seller: Decider, asin: str | None, *, remember: bool = True) -> tup
     product_id = seller.has_product(upc=_UPC, asin="PENDING_1", multiple_asins=True, candidates=[_A, _B])
     seller.decides(product_id, asin, remember=remember)
     return product_id, seller.history(product_id)[0]["id"]
-
-
-def _merged(seller: Decider) -> tuple[str, str, str]:
-    """Merge a product with an ASIN. Return the ids of the source, the target and the decision."""
-    source = seller.has_product(asin=_A, suppliers=["Acme", "Bolt"], candidates=[_A, _B])
-    target = seller.has_product("Other", suppliers=["ACME"], candidates=[_C])
-    seller.changes("merge_products", p_product_id=source, p_into=target)
-    return source, target, seller.history(target)[0]["id"]
 
 
 @pytest.mark.parametrize("asin", [_A, _C, None])
@@ -99,15 +91,6 @@ def test_a_decision_can_be_undone_for_thirty_days(seller: Decider) -> None:
     assert seller.undoes(decision_id)["asin"] == "PENDING_1"
 
 
-def test_a_merge_can_be_undone_for_thirty_days(seller: Decider) -> None:
-    """Later it is PT410, and nothing is changed."""
-    *_, decision_id = _merged(seller)
-    before = seller.state()
-    seller.ages(decision_id, "30 days 1 minute")
-    assert refusal(lambda: seller.undoes(decision_id)) == ("PT410", [decision_id])
-    assert seller.state() == before
-
-
 @pytest.mark.parametrize("undo", [True, False])
 def test_a_decision_of_another_user_does_not_exist(seller: Decider, other_seller: Decider, *, undo: bool) -> None:
     """The answer is null, and nothing is changed."""
@@ -147,6 +130,17 @@ def test_a_choice_is_not_undone_after_another_change(seller: Decider, change: st
     assert seller.state() == before
 
 
+def test_a_choice_is_not_undone_if_its_identifier_belongs_to_another_asin_now(seller: Decider) -> None:
+    """The undo would restore an `always` match, and an identifier has at most one. Another product got the new one."""
+    insert = "insert into matches (user_id, gtin, asin, verdict) values (%s, %s, %s, 'always')"
+    execute(seller.session, insert, seller.id, _GTIN, _A)
+    product_id, decision_id = _decided(seller, None)
+    seller.decides(seller.has_product("Other", upc=f"0{_UPC}"), _C, remember=True)
+    before = seller.state()
+    assert refusal(lambda: seller.undoes(decision_id)) == conflict("changed", product_id)
+    assert seller.state() == before
+
+
 def test_other_changes_do_not_prevent_an_undo(seller: Decider) -> None:
     """A new title, UPC or candidate stays. Matches of the old identifier are restored."""
     product_id, decision_id = _decided(seller, None)
@@ -160,84 +154,3 @@ def test_other_changes_do_not_prevent_an_undo(seller: Decider) -> None:
     assert (product["title"], product["upc"]) == ("New", "12345670")
     assert seller.dismissed(product_id) == {_A: False, _B: False, _C: False}
     assert seller.matches() == set()
-
-
-def _rows(seller: Decider, table: str, column: str, value: str) -> list[dict[str, Any]]:
-    return execute(seller.session, f"select * from {table} where {column} = %s", value)  # noqa: S608 - our own names
-
-
-def test_values_that_changed_after_a_merge_stay(seller: Decider) -> None:
-    """Each value that still is the merged one is put back, and each other one stays."""
-    source, target, decision_id = _merged(seller)
-    execute(seller.session, "update deals set notes = 'mine', moq = 9 where product_id = %s", target)
-    execute(seller.session, "update products set brand = 'Mine' where id = %s", target)
-    seller.undoes(decision_id)
-    assert [deal["notes"] for deal in _rows(seller, "deals", "product_id", target)] == ["mine"]
-    assert {deal["notes"] for deal in _rows(seller, "deals", "product_id", source)} == {"", "mine"}
-    assert seller.product(target)["brand"] == "Mine"
-    assert (seller.product(source)["asin"], seller.product(target)["asin"]) == (_A, None)
-    assert seller.dismissed(target) == {_C: False}
-
-
-def test_a_deal_that_does_not_exist_any_more_is_left_out(seller: Decider) -> None:
-    """The other deals move back."""
-    source, target, decision_id = _merged(seller)
-    execute(seller.session, "delete from deals where product_id = %s and supplier = 'Bolt'", target)
-    seller.undoes(decision_id)
-    assert [deal["supplier"] for deal in _rows(seller, "deals", "product_id", source)] == ["Acme"]
-    assert [deal["supplier"] for deal in _rows(seller, "deals", "product_id", target)] == ["ACME"]
-
-
-def test_a_moved_deal_stays_if_the_source_has_its_supplier_now(seller: Decider) -> None:
-    """A product has one deal per supplier."""
-    source, target, decision_id = _merged(seller)
-    execute(seller.session, "update deals set supplier = 'BOLT' where product_id = %s", source)
-    seller.undoes(decision_id)
-    assert [deal["supplier"] for deal in _rows(seller, "deals", "product_id", source)] == ["BOLT"]
-    assert {deal["supplier"] for deal in _rows(seller, "deals", "product_id", target)} == {"ACME", "Bolt"}
-
-
-def test_a_deal_that_was_restored_after_a_merge_stays_active(seller: Decider) -> None:
-    """Also if it was deleted again. Its other values are put back."""
-    source, _, decision_id = _merged(seller)
-    execute(
-        seller.session,
-        "update deals set active = false, deleted_at = '2026-01-01' where product_id = %s",
-        source,
-    )
-    seller.undoes(decision_id)
-    deals = {deal["supplier"]: deal["active"] for deal in _rows(seller, "deals", "product_id", source)}
-    assert deals == {"Acme": False, "Bolt": True}
-
-
-def test_an_identifier_that_another_product_has_now_is_not_put_back(seller: Decider) -> None:
-    """The rest of the merge is undone."""
-    source, target, decision_id = _merged(seller)
-    execute(seller.session, "update products set asin = null where id = %s", target)
-    third = seller.has_product("Third", asin=_A)
-    seller.undoes(decision_id)
-    assert [seller.product(each)["asin"] for each in (source, target, third)] == [None, None, _A]
-    assert seller.product(source)["merged_into"] is None
-
-
-def test_a_merge_is_not_undone_without_its_source(seller: Decider) -> None:
-    """The conflict `changed` names the target."""
-    source, target, decision_id = _merged(seller)
-    execute(seller.session, "delete from products where id = %s", source)
-    assert refusal(lambda: seller.undoes(decision_id)) == conflict("changed", target)
-
-
-def test_a_merge_is_not_undone_after_its_target_was_merged(seller: Decider) -> None:
-    """First the later merge is undone. Then both products are as before."""
-    before_all = {row["supplier"] for row in _rows(seller, "deals", "user_id", seller.id)}
-    source, target, first = _merged(seller)
-    merged = seller.state()
-    third = seller.has_product("Third")
-    seller.changes("merge_products", p_product_id=target, p_into=third)
-    second = seller.history(third)[0]["id"]
-    assert refusal(lambda: seller.undoes(first)) == conflict("changed", target)
-    seller.undoes(second)
-    execute(seller.session, "delete from products where id = %s", third)
-    assert (before_all, seller.state()) == (set(), merged)
-    seller.undoes(first)
-    assert {deal["supplier"] for deal in _rows(seller, "deals", "product_id", source)} == {"Acme", "Bolt"}
