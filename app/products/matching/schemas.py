@@ -156,7 +156,7 @@ class AsinRow(Body):
 class GivenRow(Body):
     """One of many decisions as it was sent: the product, by its id or its UPC, and its ASIN.
 
-    Each row is judged on its own, so its texts may be anything.
+    Each row is judged on its own, so its texts may be anything of at most 200 characters.
     """
 
     product_id: Cell | None = None
