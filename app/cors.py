@@ -13,11 +13,11 @@ from flask import Flask
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_PATHS: Final = ("/products", "/diagnostics", "/problems", "/openapi.json", "/healthz", "/readyz")
+_PATHS: Final = ("/products", "/matches", "/diagnostics", "/problems", "/openapi.json", "/healthz", "/readyz")
 """Beginnings of the paths of the API."""
 
 _ALLOW: Final = [
-    ("Access-Control-Allow-Methods", "GET, HEAD, POST, PATCH, DELETE"),
+    ("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE"),
     (
         "Access-Control-Allow-Headers",
         "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, X-Request-ID, traceparent",

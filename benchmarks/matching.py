@@ -84,7 +84,7 @@ def show_decisions(measured: dict[str, Any]) -> str:
 
 
 def show_feed(measured: dict[str, Any]) -> str:
-    """Return the table of the speed of a look-up result, next to that of an import of the same number of rows."""
+    """Return the table of the speed of a look-up result, next to that of an import of the same products."""
     return table(["look-up result", "rows/s", "as a multiple of the import"], measured["feed"])
 
 

@@ -22,7 +22,7 @@ TESTS_ONLY: Final = {"psycopg": "LGPL-3.0-only", "psycopg-binary": "LGPL-3.0-onl
 """Packages that only the tests use, each with the licence that is accepted for it."""
 
 _UNCHANGED: Final = {"python-stdnum": "GNU Lesser General Public License v2 or later (LGPLv2+)"}
-"""Packages that we import unchanged, as the LGPL requires, each with the licence that is accepted for it."""
+"""Packages under the LGPL that we import unchanged, each with the licence that is accepted for it."""
 
 _CLASSIFIERS: Final = {
     "Apache Software License": "Apache-2.0",

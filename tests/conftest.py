@@ -129,6 +129,21 @@ def proxy(stack: Stack) -> Iterator[SupabaseProxy]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def proxied_app(stack: Stack, proxy: SupabaseProxy, log: Path) -> Iterator[AppServer]:
+    """Run the app with one worker behind the proxy."""
+    with AppServer(app_environment(stack, SUPABASE_URL=proxy.url), workers=1, log=log) as running:
+        yield running
+
+
+@pytest.fixture
+def importer(stack: Stack, proxy: SupabaseProxy, proxied_app: AppServer) -> Iterator[Seller]:
+    """Return a new user of `proxied_app`, which starts without a fault."""
+    proxy.fault = None
+    with new_seller(stack.supabase, proxied_app.url) as someone:
+        yield someone
+
+
 @pytest.fixture
 def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
     """Run a Valkey that the test may pause and kill."""

@@ -1,5 +1,7 @@
 """A proxy between the app and Supabase that can drop or corrupt answers: real faults on a real connection."""
 
+import itertools
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -77,6 +79,31 @@ class SupabaseProxy(LoopbackServer):
         self.fault: Fault | None = None
         self.received: list[dict[str, str]] = []
         super().__init__(self._handler(urlsplit(upstream).netloc))
+
+    def fails_after(self, calls: int) -> None:
+        """Let this many calls pass. Later ones do not arrive."""
+        numbers = itertools.count(1)
+
+        def answer(true: bytes) -> bytes:
+            if next(numbers) == calls:
+                self.fault = Fault(lambda _: b"", arrives=False)
+            return true
+
+        self.fault = Fault(answer)
+
+    def holds(self, call: int) -> tuple[threading.Event, threading.Event]:
+        """Hold the answer to the call with this number, from 1. Returns the events "it is held" and "release it"."""
+        numbers = itertools.count(1)
+        held, released = threading.Event(), threading.Event()
+
+        def answer(true: bytes) -> bytes:
+            if next(numbers) == call:
+                held.set()
+                released.wait(_SECONDS)
+            return true
+
+        self.fault = Fault(answer)
+        return held, released
 
     def _handler(self, upstream: str) -> type[BaseHTTPRequestHandler]:
         proxy = self

@@ -84,17 +84,19 @@ def test_diagnostics_read_by_operators_are_audited(stack: Stack, someone: Seller
 
 
 def test_imports_exports_and_permanent_deletes_are_audited(someone: Seller, log: Path) -> None:
-    """Imports with their number of rows, exports, and permanent deletes."""
+    """Imports and look-up results with their number of rows, exports, and permanent deletes."""
     someone.imports("title\nLamp\nChair\n")
+    assert someone.http.post("/products/candidates", json=[{"upc": "96385074"}]).is_success
     someone.exports()
     deal = someone.lists()[0]["id"]
     assert someone.deletes(deal, hard=True).status_code == 204
     lines = audited(log, user=someone.id)
     assert [(line["event"], line["outcome"]) for line in lines] == [
-        ("import", "ok"), ("export", "ok"), ("deal.purge", "ok"),
+        ("import", "ok"), ("candidates", "ok"), ("export", "ok"), ("deal.purge", "ok"),
     ]  # fmt: skip
     assert lines[0]["rows"] == 2
-    assert lines[2]["deal"] == deal
+    assert (lines[1]["rows"], lines[1]["accept_single"]) == (1, False)
+    assert lines[3]["deal"] == deal
 
 
 def test_rate_limited_requests_are_audited(someone: Seller, log: Path) -> None:

@@ -48,6 +48,16 @@ def test_responses_to_a_configured_origin_may_be_read(allowing: Client, path: st
     assert "Access-Control-Allow-Credentials" not in answer.headers
 
 
+def test_every_described_operation_is_allowed(allowing: Client) -> None:
+    """Its path and its method. The metrics are not for pages."""
+    described = allowing.get("/openapi.json").get_json()["paths"]
+    assert described.pop("/metrics")
+    for path, methods in described.items():
+        answer = allowing.options(path, headers={"Origin": _SHOP, **_PREFLIGHT})
+        allowed = answer.headers.get("Access-Control-Allow-Methods", "").split(", ")
+        assert {method.upper() for method in methods} <= set(allowed), path
+
+
 def test_a_preflight_request_of_a_configured_origin_is_allowed(allowing: Client) -> None:
     """It needs no token. It states the methods and the headers of the API, and has the security headers."""
     answer = allowing.options("/products/deal/x", headers={"Origin": _SHOP, **_PREFLIGHT})

@@ -90,6 +90,19 @@ def test_rejected_rows_are_listed_on_standard_error_with_exit_status_1(
     assert seller.stats()["all"] == 2
 
 
+def test_notes_are_listed_and_do_not_change_the_exit_status(operator_shell: Operator, seller: Seller) -> None:
+    """On standard error, at most 1,000 of them and of the mistakes. The others are counted."""
+    noted = "ASIN,UPC,Title,MOQ\n,12345678905,Lamp,\n" + "PENDING_1,,Chair,\n" * 1100
+    status, _, err = operator_shell.runs("import", "-", "--user", seller.email, given=noted.encode())
+    assert (status, err.count(": note: "), "more mistakes" in err) == (0, 1000, False)
+    assert "line 2, UPC: note: Leading zeros were missing. Stored as 012345678905\n" in err
+    assert "line 3, ASIN: note: Read as: no ASIN yet\n" in err
+    assert err.endswith("and 101 more notes\n")
+    given = (noted + ",,x,y\n" * 1050).encode()
+    status, _, err = operator_shell.runs("import", "-", "--user", seller.email, given=given)
+    assert (status, err.count(", MOQ: "), "and 50 more mistakes\n" in err) == (1, 1000, True)
+
+
 def test_a_failure_is_one_line_with_exit_status_1(operator_shell: Operator, seller: Seller, file: str) -> None:
     """Unknown user, unusable file, no database, no key, wrong key."""
     user = ("--user", seller.email)

@@ -143,7 +143,7 @@ def _show(running: Run[Any], label: str, *, would: str = "") -> None:
         for report in reports:
             click.echo(_described(report), err=True)
         if running.unlisted:
-            click.echo(f"and {running.unlisted:,} more", err=True)
+            click.echo(f"and {running.unlisted:,} more mistakes", err=True)
         if running.sheet.unlisted_notes:
             click.echo(f"and {running.sheet.unlisted_notes:,} more notes", err=True)
         counts = running.document()

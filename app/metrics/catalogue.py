@@ -64,7 +64,7 @@ IMPORTED_ROWS: Final = Counter(
 )
 CANDIDATE_FILES: Final = Histogram(
     "asin_desk_candidates_seconds",
-    "Look-up results that were received, by result.",
+    "Imports of look-up results by result.",
     bounds=_IMPORT_BOUNDS,
     labels=("result",),
     expected=[("ok",), ("failed",)],

@@ -14,6 +14,8 @@ from app.products.matching.answers import Candidate, Decision, Match
 from app.products.schemas import Action, AsinStatus, Stage
 
 Count = Annotated[int, Field(ge=0)]
+MistakesOmitted = Annotated[int, Field(default=0, ge=1, description="Mistakes that were not listed.")]
+NotesOmitted = Annotated[int, Field(default=0, ge=1, description="Notes that were not listed.")]
 Amount = Annotated[str, StringConstraints(pattern=r"^\d+\.\d\d$")]
 
 
@@ -174,8 +176,8 @@ class ImportDone(ImportTotals):
     """Last line of a complete import."""
 
     done: Literal[True]
-    mistakes_omitted: Annotated[int, Field(default=0, ge=1, description="Mistakes that were not listed.")]
-    notes_omitted: Annotated[int, Field(default=0, ge=1, description="Notes that were not listed.")]
+    mistakes_omitted: MistakesOmitted
+    notes_omitted: NotesOmitted
     dry_run: bool
 
 
@@ -183,8 +185,8 @@ class ImportFailed(ImportTotals):
     """Last line of an import that stopped. The totals count the rows that were imported."""
 
     error: ProblemDocument
-    mistakes_omitted: Annotated[int, Field(default=0, ge=1, description="Mistakes that were not listed.")]
-    notes_omitted: Annotated[int, Field(default=0, ge=1, description="Notes that were not listed.")]
+    mistakes_omitted: MistakesOmitted
+    notes_omitted: NotesOmitted
 
 
 class ImportLine(
@@ -210,7 +212,7 @@ class CandidatesDone(CandidatesTotals):
     """Last line of a complete import of candidates."""
 
     done: Literal[True]
-    mistakes_omitted: Annotated[int, Field(default=0, ge=1, description="Mistakes that were not listed.")]
+    mistakes_omitted: MistakesOmitted
     accept_single: bool
 
 
@@ -218,7 +220,7 @@ class CandidatesFailed(CandidatesTotals):
     """Last line of an import of candidates that stopped. The totals count the rows that were imported."""
 
     error: ProblemDocument
-    mistakes_omitted: Annotated[int, Field(default=0, ge=1, description="Mistakes that were not listed.")]
+    mistakes_omitted: MistakesOmitted
 
 
 class CandidatesLine(

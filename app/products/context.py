@@ -25,14 +25,14 @@ def caller_repository() -> Repository:
 def changing_repository() -> Repository:
     """Return the repository of the caller, whose changes have the conditions of the current request.
 
-    These are the headers Idempotency-Key and, except for POST, If-Match.
+    These are the headers Idempotency-Key and If-Match. A change that names no single product or deal ignores If-Match.
 
     Raises:
         Problem: 400 for an invalid Idempotency-Key.
 
     """
-    compares = request.method != "POST" and "If-Match" in request.headers
-    return replace(caller_repository(), conditions=Conditions(_key(), _if_match() if compares else None))
+    conditions = Conditions(_key(), _if_match() if "If-Match" in request.headers else None)
+    return replace(caller_repository(), conditions=conditions)
 
 
 def caller_matching() -> Matching:
@@ -41,16 +41,8 @@ def caller_matching() -> Matching:
 
 
 def changing_matching() -> Matching:
-    """Return the same as `caller_matching`, with the conditions of the current request.
-
-    These are the headers Idempotency-Key and If-Match. A change that names no single product ignores If-Match.
-
-    Raises:
-        Problem: 400 for an invalid Idempotency-Key.
-
-    """
-    conditions = Conditions(_key(), _if_match() if "If-Match" in request.headers else None)
-    return Matching(replace(caller_repository(), conditions=conditions))
+    """Return the same as `caller_matching`, with the conditions of `changing_repository`, and raise what it raises."""
+    return Matching(changing_repository())
 
 
 def _key() -> str | None:

@@ -75,7 +75,7 @@ def decide_asin(product_id: UUID, body: AsinDecision) -> ResponseReturnValue:
 @limited(WRITES)
 @operation("Matching", answers={200: _DECIDED}, problems=[409], headers=_CONDITIONS)
 def merge_product(product_id: UUID, body: MergeInto) -> ResponseReturnValue:
-    """Merge a product into another one, which is returned. Its deals and candidates move there; none is lost."""
+    """Merge a product into another one, and return the other one. It gets the deals and candidates; no deal is lost."""
     matching = changing_matching()
     with changing_stats(current_user.user_id):
         return document_response(matching.merge(product_id, body.into))

@@ -98,7 +98,7 @@ def create_product(body: NewProduct) -> ResponseReturnValue:
     headers=("If-None-Match",),
 )
 def get_product(product_id: UUID) -> ResponseReturnValue:
-    """Return one product with its deals."""
+    """Return one product with its deals, candidates and history."""
     return document_response(caller_repository().get_product(product_id))
 
 

@@ -4,44 +4,24 @@ import csv
 import io
 import tracemalloc
 from contextlib import closing
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.products.importing import UnreadableFileError, open_sheet
+from app.products.importing import UnreadableFileError
 from app.products.importing.deals import NAMES
-from app.products.importing.sheet import BATCH, Sheet
+from app.products.importing.sheet import BATCH
 from tests.barcodes import upc
 from tests.importing.hostile import CELL_TEXTS
+from tests.importing.sheets import accepted_rows, checked, valid_rows
 
 _SHEET = "Title,Supplier\nCafé crème,Müller\n"
 
 
-def _check(text: str | bytes) -> Sheet:
-    """Return the sheet of a file, with all rows checked. The caller closes it."""
-    sheet = open_sheet(io.BytesIO(text.encode() if isinstance(text, str) else text))
-    for _ in sheet.check():
-        pass
-    return sheet
-
-
-def _rows(text: str | bytes) -> list[dict[str, Any]]:
-    """Return the rows of a valid file in the order of the file."""
-    with closing(_check(text)) as sheet:
-        assert list(sheet.mistakes()) == []
-        return sorted(_accepted(sheet), key=lambda row: row["line"])
-
-
-def _accepted(sheet: Sheet) -> list[dict[str, Any]]:
-    """Return the rows that can be imported, in the order of the batches."""
-    return [row for batch in sheet.batches() for row in batch]
-
-
 def _mistakes(text: str | bytes) -> list[tuple[int, str]]:
     """Return the line and column of each mistake."""
-    with closing(_check(text)) as sheet:
+    with closing(checked(text)) as sheet:
         return [(mistake.line, mistake.column) for mistake in sheet.mistakes()]
 
 
@@ -52,7 +32,7 @@ def test_a_file_is_read_in_every_encoding_and_format(encoding: str, delimiter: s
     """Every encoding with every delimiter and line end."""
     bom = "\ufeff" if encoding in {"utf-16-le", "utf-16-be"} else ""
     written = (bom + _SHEET.replace(",", delimiter).replace("\n", ending)).encode(encoding)
-    assert _rows(written) == [{"line": 2, "title": "Café crème", "supplier": "Müller"}]
+    assert valid_rows(written) == [{"line": 2, "title": "Café crème", "supplier": "Müller"}]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +47,7 @@ def test_a_file_is_read_in_every_encoding_and_format(encoding: str, delimiter: s
 def test_an_unusable_file_is_refused_with_the_reason(content: bytes, words: str) -> None:
     """It is refused as a whole."""
     with pytest.raises(UnreadableFileError, match=words):
-        _check(content)
+        checked(content)
 
 
 def test_columns_are_recognized_by_every_usual_name() -> None:
@@ -75,23 +55,23 @@ def test_columns_are_recognized_by_every_usual_name() -> None:
     for field, names in NAMES.items():
         for name in names:
             header = [f" {name.upper().replace(' ', '_')} ", "Colour"] + (["Title"] if field != "title" else [])
-            with closing(_check(",".join(header) + "\nx,y,z\n")) as sheet:
+            with closing(checked(",".join(header) + "\nx,y,z\n")) as sheet:
                 assert sheet.columns.indexes[field] == 0, name
                 assert sheet.columns.ignored == ["Colour"]
 
 
 def test_the_delimiter_is_chosen_by_the_header() -> None:
     """It is not the most frequent character. Excel's `sep=` line takes precedence."""
-    assert _rows("Title;Notes, internal;Cost\nLamp;a, b, c;1,50\n")[0]["buy_cost"] == "1.5"
-    assert _rows("sep=|\nTitle|Cost\nLamp|2\n") == [{"line": 3, "title": "Lamp", "buy_cost": "2.0"}]
+    assert valid_rows("Title;Notes, internal;Cost\nLamp;a, b, c;1,50\n")[0]["buy_cost"] == "1.5"
+    assert valid_rows("sep=|\nTitle|Cost\nLamp|2\n") == [{"line": 3, "title": "Lamp", "buy_cost": "2.0"}]
 
 
 def test_line_numbers_are_those_of_the_file() -> None:
     """The line number of a row is that of its first line."""
     text = 'Title,Notes,Cost\n"A","two\nlines",1\n\n ,,\nB,,x\n"C ""c""",,2\n'
     assert _mistakes(text) == [(6, "Cost")]
-    with closing(_check(text)) as sheet:
-        assert [row["line"] for row in _accepted(sheet)] == [2, 7]
+    with closing(checked(text)) as sheet:
+        assert [row["line"] for row in accepted_rows(sheet)] == [2, 7]
 
 
 def test_every_mistake_of_a_row_is_reported_and_the_other_rows_are_imported() -> None:
@@ -108,8 +88,8 @@ def test_every_mistake_of_a_row_is_reported_and_the_other_rows_are_imported() ->
         "Cheap,,1.005,,,\n"
         "Expensive,,1000000.01,,,\n"
     )
-    with closing(_check(text)) as sheet:
-        mistakes, accepted = list(sheet.mistakes()), _accepted(sheet)
+    with closing(checked(text)) as sheet:
+        mistakes, accepted = list(sheet.mistakes()), accepted_rows(sheet)
     found = [(mistake.line, mistake.column) for mistake in mistakes]
     assert found == [
         (3, "Favourite"), (3, "Wholesale Price"), (3, "MOQ"), (3, "Stage"), (3, "UPC"), (4, ""),
@@ -129,9 +109,9 @@ def test_invalid_bytes_reject_only_their_own_row() -> None:
         good.encode("utf-16") + "x\ud800\n".encode("utf-16-le", "surrogatepass"),
         good.encode("cp1252") + b"x\x81\n",
     ):
-        with closing(_check(written)) as sheet:
+        with closing(checked(written)) as sheet:
             (mistake,) = sheet.mistakes()
-            titles = [row["title"] for row in _accepted(sheet)]
+            titles = [row["title"] for row in accepted_rows(sheet)]
         assert (mistake.line, mistake.column) == (4, "Title")
         assert "bytes that are not text" in mistake.reason
         assert titles == ["Café", "Été"]
@@ -139,16 +119,16 @@ def test_invalid_bytes_reject_only_their_own_row() -> None:
 
 def test_a_column_with_invalid_bytes_in_its_name_is_listed() -> None:
     """The name must be valid in the answer, which is UTF-8."""
-    with closing(_check(b"Title,x\x81\nLamp,1\n")) as sheet:
+    with closing(checked(b"Title,x\x81\nLamp,1\n")) as sheet:
         assert sheet.columns.ignored == ["x?"]
 
 
 def test_an_unclosed_quotation_mark_skips_lines_and_is_reported() -> None:
     """In a long file reading continues. The reason names the skipped lines."""
     swallowed = 'Title\nA\n"B\n' + "C\n" * 60_000
-    with closing(_check(swallowed)) as sheet:
+    with closing(checked(swallowed)) as sheet:
         (mistake,) = sheet.mistakes()
-        assert len(_accepted(sheet)) == 1 + 60_000 - 49_999
+        assert len(accepted_rows(sheet)) == 1 + 60_000 - 49_999
     assert mistake.line == 3
     assert "lines 3 to 50002 were skipped" in mistake.reason
     assert _mistakes('Title\nA\n"B\nC')[0][0] == 3
@@ -158,7 +138,7 @@ def test_a_file_with_one_very_long_line_is_read_in_constant_memory() -> None:
     """The memory for one row is bounded for any file."""
     content = b"Title\n" + b"x," * 5_000_000 + b"\nA\n"
     tracemalloc.start()
-    with closing(_check(content)) as sheet:
+    with closing(checked(content)) as sheet:
         peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (sheet.total, sheet.rejected, peak < 8 << 20) == (2, 1, True)
@@ -168,16 +148,16 @@ def test_a_file_with_one_very_long_line_is_read_in_constant_memory() -> None:
 def test_any_bytes_are_refused_or_read_with_every_row_counted(content: bytes) -> None:
     """There is no other error, and every row is either imported or reported."""
     try:
-        sheet = _check(content)
+        sheet = checked(content)
     except UnreadableFileError as error:
         text = str(error)
-        sheet = _check("Title\n")
+        sheet = checked("Title\n")
     else:
         text = "".join(sheet.columns.names)
     assert text.encode()
     with closing(sheet):
         wrong = {mistake.line for mistake in sheet.mistakes()}
-        accepted = [row["line"] for row in _accepted(sheet)]
+        accepted = [row["line"] for row in accepted_rows(sheet)]
     assert (len(wrong), len(accepted)) == (sheet.rejected, sheet.total - sheet.rejected)
     assert not wrong & set(accepted)
 
@@ -189,7 +169,7 @@ def test_texts_are_read_as_written_by_the_csv_module(pairs: list[tuple[str, str]
     csv.writer(written, delimiter=delimiter).writerows(
         [("Title", "Notes"), *((f"t{title}", f"n{note}") for title, note in pairs)]
     )
-    assert [(row["title"], row["notes"]) for row in _rows(written.getvalue())] == [
+    assert [(row["title"], row["notes"]) for row in valid_rows(written.getvalue())] == [
         (f"t{title}".strip(), f"n{note}".strip()) for title, note in pairs
     ]
 
@@ -211,7 +191,7 @@ def test_rows_of_one_product_share_a_batch(rows: list[dict[str, str]], distance:
     tied = {row["upc"]: row["asin"] for row in reversed(rows) if row["asin"] and row["upc"]}
     batches: dict[str, set[int]] = {}
     lines: list[int] = []
-    with closing(_check(text)) as sheet:
+    with closing(checked(text)) as sheet:
         found = list(sheet.batches())
     for number, batch in enumerate(found):
         assert len(batch) <= BATCH + len(rows)

@@ -1,11 +1,8 @@
 """`POST /products/import` from programs and browsers: progress, refusals, limits and disconnects."""
 
-import itertools
 import json
 import re
 import socket
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,7 @@ from local.processes import wait_until
 from local.stack import Stack
 from tests.problems import pointers, problem
 from tests.proxy import Fault, SupabaseProxy
-from tests.sellers import Seller, app_environment, new_seller
+from tests.sellers import Seller
 
 _CSV = {"Content-Type": "text/csv"}
 _FILE = "ASIN;Product Name;Vendor;Cost\nB000000001;Café;Müller;12,50 €\nB0;Bad;;\n;Lamp;;1\n"
@@ -154,35 +151,11 @@ def test_an_interrupted_upload_is_refused(seller: Seller, server: AppServer, hea
     assert seller.stats()["all"] == 0
 
 
-@pytest.fixture(scope="module")
-def faulty_app(stack: Stack, proxy: SupabaseProxy, log: Path) -> Iterator[AppServer]:
-    """Run the app behind the proxy."""
-    with AppServer(app_environment(stack, SUPABASE_URL=proxy.url), workers=1, log=log) as running:
-        yield running
-
-
-@pytest.fixture
-def importer(stack: Stack, proxy: SupabaseProxy, faulty_app: AppServer) -> Iterator[Seller]:
-    """Return a new user of `faulty_app`, which starts without a fault."""
-    proxy.fault = None
-    with new_seller(stack.supabase, faulty_app.url) as someone:
-        yield someone
-
-
 def test_a_client_that_disconnects_stops_the_import_after_the_current_batch(
     importer: Seller, proxy: SupabaseProxy, log: Path, stack: Stack
 ) -> None:
     """The log has one line with the committed totals."""
-    calls = itertools.count(1)
-    second_batch, gone = threading.Event(), threading.Event()
-
-    def hold(answer: bytes) -> bytes:
-        if next(calls) == 3:  # the health check, the first batch, the second
-            second_batch.set()
-            gone.wait(30)
-        return answer
-
-    proxy.fault = Fault(hold)
+    second_batch, gone = proxy.holds(3)  # after the health check and the first batch
     with importer.http.stream("POST", "/products/import", content=_long_file(5000), headers=_CSV) as answer:
         lines = answer.iter_lines()
         # Read everything that was sent: an unread byte would turn the close of the connection into a reset.
@@ -207,14 +180,7 @@ def test_a_failure_during_the_import_is_reported_with_the_committed_totals(
     refused = importer.http.post("/products/import", content=_FILE, headers=_CSV)
     assert (problem(refused, 503)["status"], "Retry-After" in refused.headers) == (503, True)
     proxy.fault = None
-    calls = itertools.count(1)
-
-    def then_fail(answer: bytes) -> bytes:
-        if next(calls) == 3:  # the health check, the first batch, the second
-            proxy.fault = Fault(lambda _: b"", arrives=False)
-        return answer
-
-    proxy.fault = Fault(then_fail)
+    proxy.fails_after(3)  # the health check and two batches
     with importer.http.stream("POST", "/products/import", content=_long_file(8000), headers=_CSV) as answer:
         lines: list[dict[str, Any]] = [json.loads(line) for line in answer.iter_lines()]
     last = lines[-1]

@@ -133,6 +133,15 @@ def test_a_body_in_another_form_is_refused(decider: Decider, body: dict[str, Any
     assert pointers(decider.seller.http.post("/products/bulk-asin", json=body)) == wrong
 
 
+@pytest.mark.parametrize("declared", [False, True])
+def test_a_text_of_more_than_one_mebibyte_is_refused(decider: Decider, *, declared: bool) -> None:
+    """413. A text without a declared length is not cut off and used."""
+    text = b"\n" * (1 << 20) + f"{decider.product(1)['upc']} B000000001".encode()
+    content = text if declared else iter([text])
+    headers = {"Content-Type": "text/plain"}
+    problem(decider.seller.http.post("/products/bulk-asin", content=content, headers=headers), 413)
+
+
 def test_other_media_types_are_refused(decider: Decider) -> None:
     """415 names both that are accepted."""
     answer = decider.seller.http.post("/products/bulk-asin", content="x", headers={"Content-Type": "text/csv"})

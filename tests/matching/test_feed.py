@@ -55,6 +55,7 @@ def test_a_json_list_does_the_same(decider: Decider) -> None:
     }
     assert second["asin"] == _B
     assert totals(feeds(decider.seller, [])[-1]) == {}
+    assert totals(feeds(decider.seller, [{"upc": upc(9), "asin": _A}] * 1000)[-1]) == {"rows": 1000, "unknown": 1000}
 
 
 def test_repeating_a_file_changes_nothing(decider: Decider) -> None:
@@ -132,11 +133,13 @@ def test_another_sellers_products_are_unknown(decider: Decider, other: Decider) 
 
 
 def test_a_product_has_at_most_fifty_candidates(decider: Decider) -> None:
-    """Further rows are rejected, each with its line."""
+    """Further rows are rejected, each with its line; in a list, this is its place from 1."""
     product = decider.product(1)
     lines = feeds(decider.seller, "UPC,ASIN\n" + "".join(f"{upc(1)},B{number:09}\n" for number in range(52)))
     assert [(line["line"], line["column"]) for line in lines if "reason" in line] == [(52, "ASIN"), (53, "ASIN")]
     assert totals(lines[-1]) == {"rows": 52, "stored": 50, "rejected": 2}
+    lines = feeds(decider.seller, [{"upc": upc(1), "asin": f"B{number:09}"} for number in range(52)])
+    assert [(line["line"], line["column"]) for line in lines if "reason" in line] == [(51, "ASIN"), (52, "ASIN")]
     assert len(decider.sees(product["id"])["candidates"]) == 50
 
 

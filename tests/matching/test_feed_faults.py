@@ -1,10 +1,7 @@
 """A feed of candidates when the client or the database goes away, beside other requests, and with a very long file."""
 
-import itertools
 import json
 import re
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -18,26 +15,11 @@ from tests.matching.deciding import Decider
 from tests.matching.feeding import CSV, PATH, Line, feeds, posts, totals
 from tests.problems import problem
 from tests.proxy import Fault, SupabaseProxy
-from tests.sellers import Seller, app_environment, new_seller
+from tests.sellers import Seller
 
 _PRODUCTS: Final = 2500
 _MOST_ROWS: Final = 200_000
 _MOST_GROWTH: Final = 30_000  # kB; a file of this length has 12 MB
-
-
-@pytest.fixture(scope="module")
-def faulty_app(stack: Stack, proxy: SupabaseProxy, log: Path) -> Iterator[AppServer]:
-    """Run the app with one worker behind the proxy."""
-    with AppServer(app_environment(stack, SUPABASE_URL=proxy.url), workers=1, log=log) as running:
-        yield running
-
-
-@pytest.fixture
-def feeder(stack: Stack, proxy: SupabaseProxy, faulty_app: AppServer) -> Iterator[Seller]:
-    """Return a new user of `faulty_app`, which starts without a fault."""
-    proxy.fault = None
-    with new_seller(stack.supabase, faulty_app.url) as someone:
-        yield someone
 
 
 def _list_of(products: int) -> str:
@@ -61,84 +43,68 @@ def _logged(log: Path, seller: Seller) -> list[str]:
 
 
 def test_a_client_that_disconnects_stops_the_feed_after_the_current_batch(
-    feeder: Seller, proxy: SupabaseProxy, log: Path, stack: Stack
+    importer: Seller, proxy: SupabaseProxy, log: Path, stack: Stack
 ) -> None:
     """The log has one line with the committed totals."""
-    feeder.imports(_list_of(_PRODUCTS))
-    calls = itertools.count(1)
-    second_batch, gone = threading.Event(), threading.Event()
-
-    def hold(answer: bytes) -> bytes:
-        if next(calls) == 3:  # the health check, the first batch, the second
-            second_batch.set()
-            gone.wait(30)
-        return answer
-
-    proxy.fault = Fault(hold)
-    with feeder.http.stream("POST", PATH, content=_candidates(_PRODUCTS), headers=CSV) as answer:
+    importer.imports(_list_of(_PRODUCTS))
+    second_batch, gone = proxy.holds(3)  # after the health check and the first batch
+    with importer.http.stream("POST", PATH, content=_candidates(_PRODUCTS), headers=CSV) as answer:
         lines = answer.iter_lines()
         # Read everything that was sent: an unread byte would turn the close of the connection into a reset.
         assert [json.loads(next(lines)).get("rows") for _ in range(2)] == [None, 1000]
         assert second_batch.wait(30)
     gone.set()
-    assert wait_until(lambda: bool(_logged(log, feeder)), seconds=30)
+    assert wait_until(lambda: bool(_logged(log, importer)), seconds=30)
     counts = "rows=2000 stored=2000 unchanged=0 never=0 empty=0 unknown=0 rejected=0 decided=0"
-    assert _logged(log, feeder) == [f"stopped: the client disconnected; accept_single=False {counts}"]
-    assert _stored(stack, feeder) == 2000
+    assert _logged(log, importer) == [f"stopped: the client disconnected; accept_single=False {counts}"]
+    assert _stored(stack, importer) == 2000
 
 
 def test_a_failure_of_the_database_is_the_last_line_with_the_committed_totals(
-    feeder: Seller, proxy: SupabaseProxy, stack: Stack
+    importer: Seller, proxy: SupabaseProxy, stack: Stack
 ) -> None:
     """The same file can be sent again. A failure before the start is a plain 503, for a file and for a list."""
-    feeder.imports(_list_of(_PRODUCTS))
+    importer.imports(_list_of(_PRODUCTS))
     proxy.fault = Fault(lambda _: b"", arrives=False)
     for content in (_candidates(1), [{"upc": upc(1), "asin": "B000000001"}]):
-        refused = posts(feeder, content)
+        refused = posts(importer, content)
         assert (problem(refused, 503)["status"], "Retry-After" in refused.headers) == (503, True)
     proxy.fault = None
-    calls = itertools.count(1)
-
-    def then_fail(answer: bytes) -> bytes:
-        if next(calls) == 3:  # the health check, the first batch, the second
-            proxy.fault = Fault(lambda _: b"", arrives=False)
-        return answer
-
-    proxy.fault = Fault(then_fail)
-    with feeder.http.stream("POST", PATH, content=_candidates(5000), headers=CSV) as answer:
+    proxy.fails_after(3)  # the health check and two batches
+    with importer.http.stream("POST", PATH, content=_candidates(5000), headers=CSV) as answer:
         lines: list[Line] = [json.loads(line) for line in answer.iter_lines()]
     last = lines[-1]
     assert (last["error"]["status"], last["error"]["instance"], "done" in last) == (503, PATH, False)
     assert totals(last) == {"rows": 2000, "stored": 2000}
-    assert _stored(stack, feeder) == 2000
+    assert _stored(stack, importer) == 2000
     proxy.fault = None
-    assert totals(feeds(feeder, _candidates(5000))[-1]) == {"rows": 5000, "stored": 3000, "unchanged": 2000}
+    assert totals(feeds(importer, _candidates(5000))[-1]) == {"rows": 5000, "stored": 3000, "unchanged": 2000}
 
 
-def test_the_stats_are_fresh_after_each_batch(feeder: Seller) -> None:
+def test_the_stats_are_fresh_after_each_batch(importer: Seller) -> None:
     """After it has received the totals, a client reads stats that include them."""
-    feeder.imports(_list_of(_PRODUCTS))
+    importer.imports(_list_of(_PRODUCTS))
     content = "UPC,ASIN\n" + "".join(
         f"{upc(number, length=12)},B{number:04}{letter}0000\n" for number in range(_PRODUCTS) for letter in "AB"
     )
-    with feeder.http.stream("POST", PATH, content=content, headers=CSV) as answer:
+    with importer.http.stream("POST", PATH, content=content, headers=CSV) as answer:
         numbers = (json.loads(line).get("stored") for line in answer.iter_lines())
-        seen = [(stored // 2, feeder.stats()["needs_selection"]) for stored in numbers if stored]
+        seen = [(stored // 2, importer.stats()["needs_selection"]) for stored in numbers if stored]
     assert len(seen) == 6
     assert all(shown >= expected for expected, shown in seen)
     assert seen[-1] == (_PRODUCTS, _PRODUCTS)
 
 
-def test_many_mistakes_are_counted_and_the_first_are_listed(feeder: Seller) -> None:
+def test_many_mistakes_are_counted_and_the_first_are_listed(importer: Seller) -> None:
     """The report is bounded. The last line has the number of omitted mistakes."""
-    lines = feeds(feeder, "UPC,ASIN\n" + "1,x\n" * 1500)
+    lines = feeds(importer, "UPC,ASIN\n" + "1,x\n" * 1500)
     assert len([line for line in lines if "reason" in line]) == 1000
     assert (lines[-1]["rejected"], lines[-1]["mistakes_omitted"]) == (1500, 500)
 
 
-def test_a_file_over_200_000_rows_is_refused_before_any_change(feeder: Seller) -> None:
+def test_a_file_over_200_000_rows_is_refused_before_any_change(importer: Seller) -> None:
     """413; the file is not truncated."""
-    answer = posts(feeder, "UPC,ASIN\n" + "1,x\n" * (_MOST_ROWS + 1))
+    answer = posts(importer, "UPC,ASIN\n" + "1,x\n" * (_MOST_ROWS + 1))
     assert "200,000 rows" in problem(answer, 413)["detail"]
 
 
@@ -151,17 +117,17 @@ def _peak(server: AppServer) -> int:
 @pytest.mark.proof
 @pytest.mark.timeout(1500)
 def test_the_largest_file_needs_no_more_memory_than_a_short_one(
-    feeder: Seller, faulty_app: AppServer, stack: Stack
+    importer: Seller, proxied_app: AppServer, stack: Stack
 ) -> None:
     """200,000 candidates of 5,000 products: all are stored, and the worker's peak memory hardly grows."""
-    feeder.imports(_list_of(5000))
-    feeds(feeder, _candidates(10_000, 5000))
-    before = _peak(faulty_app)
+    importer.imports(_list_of(5000))
+    feeds(importer, _candidates(10_000, 5000))
+    before = _peak(proxied_app)
     content = _candidates(_MOST_ROWS, 5000)
-    with feeder.http.stream("POST", PATH, content=content, headers=CSV, timeout=1200) as answer:
+    with importer.http.stream("POST", PATH, content=content, headers=CSV, timeout=1200) as answer:
         lines: list[Line] = [json.loads(line) for line in answer.iter_lines()]
     assert totals(lines[-1]) == {"rows": _MOST_ROWS, "stored": _MOST_ROWS - 10_000, "unchanged": 10_000}
-    assert _peak(faulty_app) - before <= _MOST_GROWTH
-    assert _stored(stack, feeder) == _MOST_ROWS
-    found = Decider(feeder).sees(feeder.lists(search=upc(7, length=12))[0]["product_id"])
+    assert _peak(proxied_app) - before <= _MOST_GROWTH
+    assert _stored(stack, importer) == _MOST_ROWS
+    found = Decider(importer).sees(importer.lists(search=upc(7, length=12))[0]["product_id"])
     assert (len(found["candidates"]), found["asin_status"]) == (40, "needs_selection")

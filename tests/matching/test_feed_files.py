@@ -1,6 +1,5 @@
 """The columns and cells of look-up results as services and tools write them, and cells that are made to cause harm."""
 
-import io
 from contextlib import closing
 from typing import Any
 
@@ -8,28 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.products.importing import CANDIDATES, UnreadableFileError, open_sheet
-from app.products.importing.sheet import BATCH, Sheet
+from app.products.importing import CANDIDATES, UnreadableFileError
+from app.products.importing.sheet import BATCH
 from app.products.matching.feed import gtin_of
 from tests.barcodes import upc, with_check_digit
 from tests.importing.hostile import CELL_TEXTS, cost_of, ordinary_file, relative_cost
+from tests.importing.sheets import accepted_rows, checked, valid_rows
 
 _GTIN = "00036000291452"
 
 
-def _check(text: str | bytes) -> Sheet:
-    """Return the sheet of a look-up result, with all rows checked. The caller closes it."""
-    sheet = open_sheet(io.BytesIO(text.encode() if isinstance(text, str) else text), CANDIDATES)
-    for _ in sheet.check():
-        pass
-    return sheet
-
-
-def _rows(text: str | bytes) -> list[dict[str, Any]]:
-    """Return the rows of a file without mistakes, without their lines, in the order of the file."""
-    with closing(_check(text)) as sheet:
-        assert list(sheet.mistakes()) == []
-        rows = sorted((row for batch in sheet.batches() for row in batch), key=lambda row: int(row["line"]))
+def _rows(text: str) -> list[dict[str, Any]]:
+    """Return the rows of a look-up result without mistakes, without their lines, in the order of the file."""
+    rows = valid_rows(text, CANDIDATES)
     return [{name: value for name, value in row.items() if name != "line"} for row in rows]
 
 
@@ -47,7 +37,7 @@ def test_columns_are_recognized_by_every_usual_name() -> None:
     for field, names in CANDIDATES.layout.names.items():
         for name in names:
             header = [f" {name.upper().replace(' ', '_')} ", "Colour", *({"ASIN", "EAN"} - {field.upper()})]
-            with closing(_check(",".join(header) + "\n,,,\n")) as sheet:
+            with closing(checked(",".join(header) + "\n,,,\n", CANDIDATES)) as sheet:
                 assert sheet.columns.indexes[field] == 0, name
                 assert sheet.columns.ignored == ["Colour"]
 
@@ -64,7 +54,7 @@ def test_an_export_of_keepa_is_read() -> None:
         "title": "Lamp", "brand": "Lux", "image_url": "https://m.media-amazon.com/images/I/1.jpg",
         "category": "Home & Kitchen", "package_quantity": 2, "sales_rank": 1204, "upc": _GTIN, "asin": "B000000001",
     }]  # fmt: skip
-    with closing(_check(text)) as sheet:
+    with closing(checked(text, CANDIDATES)) as sheet:
         assert sheet.columns.recognized["upc"] == "Imported by Code"
         assert sheet.columns.ignored == ["Locale", "Manufacturer", "Product Codes: UPC", "Number of Items"]
 
@@ -81,7 +71,7 @@ def test_a_report_of_amazon_is_read() -> None:
 def test_a_file_needs_an_asin_and_a_product(content: bytes) -> None:
     """It is refused as a whole, with the columns that it needs."""
     with pytest.raises(UnreadableFileError, match="among them must be ASIN and one of UPC, EAN and Product ID"):
-        _check(content)
+        checked(content, CANDIDATES)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +110,7 @@ def _with_asins(text: str) -> str:
 
 def test_a_shortened_number_is_rejected_with_the_reason() -> None:
     """The file can be mended. Other texts that are no code are only unknown."""
-    with closing(_check("UPC,ASIN\n8.12346E+11,B000000001\n")) as sheet:
+    with closing(checked("UPC,ASIN\n8.12346E+11,B000000001\n", CANDIDATES)) as sheet:
         (mistake,) = sheet.mistakes()
     assert (mistake.line, mistake.column, "shortened" in mistake.reason) == (2, "UPC", True)
 
@@ -174,9 +164,9 @@ def test_any_cells_are_stored_or_rejected_and_every_row_is_counted(cells: list[t
     """There is no other error. The fields that are left fit the database."""
     head = "Title,Brand,Image,Sales rank,EAN,Category,ASIN,UPC\n"
     lines = [",".join(['"' + cell.replace('"', '""') + '"' for cell in row]) for row in cells]
-    with closing(_check(head + "".join(f"{line},B000000001,036000291452\n" for line in lines))) as sheet:
+    with closing(checked(head + "".join(f"{line},B000000001,036000291452\n" for line in lines), CANDIDATES)) as sheet:
         wrong = {mistake.line for mistake in sheet.mistakes()}
-        found = [row for batch in sheet.batches() for row in batch]
+        found = accepted_rows(sheet)
         assert (len(found) + len(wrong), len(wrong)) == (sheet.total, sheet.rejected)
     for row in found:
         assert (row["upc"], row["asin"]) == (_GTIN, "B000000001")
@@ -216,7 +206,7 @@ def test_rows_of_one_product_share_a_batch(numbers: list[int], distance: int) ->
     filler = "".join(f",9{number:07},B000000001\n" for number in range(distance * BATCH // 2))
     lines = (f"{cells[number]},B{place:09}\n" for place, number in enumerate(numbers))
     batches: dict[str, set[int]] = {}
-    with closing(_check("Product ID,UPC,ASIN\n" + filler.join(lines))) as sheet:
+    with closing(checked("Product ID,UPC,ASIN\n" + filler.join(lines), CANDIDATES)) as sheet:
         for place, batch in enumerate(sheet.batches()):
             for row in batch:
                 batches.setdefault(row.get("product_id") or row["upc"], set()).add(place)

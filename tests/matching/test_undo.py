@@ -35,11 +35,12 @@ def test_dismissed_candidates_come_back(decider: Decider) -> None:
 
 
 def test_an_undo_again_changes_nothing(decider: Decider) -> None:
-    """200 with the same product, with and without a key."""
+    """200 with the same product. With the same key, also after the next decision."""
     product = decider.product(1)
     decision = ok(decider.chooses(product["id"], "B000000001"))["history"][0]["id"]
     undone = ok(decider.undoes(decision, Idempotency_Key="k"))
     assert ok(decider.undoes(decision)) == undone
+    ok(decider.chooses(product["id"], "B000000002"))
     assert ok(decider.undoes(decision, Idempotency_Key="k")) == undone
 
 

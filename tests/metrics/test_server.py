@@ -134,6 +134,19 @@ def test_imports_are_counted_without_dry_runs(metrics: _Metrics, seller: Seller)
     assert metrics.value(rows) == before[1] + 2
 
 
+def test_look_up_results_are_counted(metrics: _Metrics, seller: Seller) -> None:
+    """Rows by result, and the upload itself. Products that got their ASIN are not counted: they are no rows."""
+    rows, uploads = "asin_desk_candidates_rows_total", "asin_desk_candidates_seconds_count"
+    before = metrics.value(rows, result="stored"), metrics.value(rows), metrics.value(uploads, result="ok")
+    seller.creates(upc="96385074")
+    found = [{"upc": "96385074", "asin": "B000000001"}, {"upc": "73513537", "asin": "B000000001"}]
+    answer = seller.http.post("/products/candidates", json=found, params={"accept_single": True})
+    assert '"decided": 1' in answer.text
+    assert metrics.becomes(before[2] + 1, uploads, result="ok")
+    assert metrics.value(rows, result="stored") == before[0] + 1
+    assert metrics.value(rows) == before[1] + 2
+
+
 def test_events_of_the_audit_log_are_counted(metrics: _Metrics, server: AppServer) -> None:
     """By event and outcome, without who did it."""
     before = metrics.value("asin_desk_audit_events_total", event="token", outcome="refused")

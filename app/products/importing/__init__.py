@@ -1,11 +1,11 @@
-"""The import of sellers' CSV files.
+"""The import of CSV files: the lists of sellers, and the results of look-ups.
 
 `encoding` decodes the bytes, `columns` interprets the header, `reading` splits the text into rows, and `cells` and
 `checking` parse and validate each row. `sheet` stores the checked rows on disk in the order in which they are written,
 and `running` writes them. `pacing` makes the CPU-bound work yield to other requests. Nothing here knows HTTP.
 
-`kinds` says what describes one kind of file. `deals` describes the lists of sellers, and `candidates` the results of
-look-ups. Only these two use the database.
+`kinds` defines the description of one kind of file. `deals` has the description of the lists of sellers, and
+`candidates` that of the results of look-ups. Only these two use the database.
 """
 
 from app.products.errors import TooManyRowsError, UnreadableFileError

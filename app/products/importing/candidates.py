@@ -14,6 +14,7 @@ from app.products.importing.kinds import Fields, Remark, SheetKind
 from app.products.importing.running import Records, Refused, Run
 from app.products.matching.feed import CandidateRow, gtin_of
 from app.products.matching.repository import Added, Matching
+from app.products.matching.schemas import PRODUCT_ID
 from app.products.stats import changing_stats
 
 # As seller's tools, Keepa and the files of Amazon's SP-API name them. A tool writes many columns, so a file may have
@@ -46,8 +47,6 @@ _NOTHING: Final = frozenset({
     "-", "\u2013", "\u2014", "?", "0", "n/a", "#n/a", "na", "nan", "none", "null", "not found", "no match", "no result",
     "no results", "no asin", "no data", "missing", "unavailable",
 })  # fmt: skip
-_SCIENTIFIC: Final = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]+")
-_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _BETWEEN_ADDRESSES: Final = re.compile(r"[\s;|]+|,(?=\s*https?:)")
 _ADDRESS: Final = re.compile(r"https://[!-~]{1,1990}")
 _NUMBER: Final = re.compile(r"#?\s*([0-9]{1,3}(?:[,.' \xa0][0-9]{3})+|[0-9]+)(?:[.,]0*)?(?:\s.*)?", re.DOTALL)
@@ -60,14 +59,12 @@ def _asin(cell: str) -> str | None:
 
 def _code(cell: str) -> str:
     """Return the only code in a cell as a GTIN-14, or nothing. Raises ValueError for a number that was shortened."""
-    if _SCIENTIFIC.fullmatch(cell):
-        raise ValueError("A spreadsheet has shortened this number; format the column as text and enter it again")
-    return gtin_of(cell)
+    return gtin_of(cells.unshortened(cell))
 
 
 def _product(cell: str) -> UUID | str:
     """Return the id of a product as an export writes it. Files of Amazon have codes in a column of this name."""
-    return UUID(cell) if _UUID.fullmatch(cell) else _code(cell)
+    return UUID(cell) if PRODUCT_ID.fullmatch(cell) else _code(cell)
 
 
 def _words(at_most: int, cell: str) -> str:

@@ -48,10 +48,15 @@ def upc(cell: str) -> str:
     """
     if len(cell) > _MAX_NUMBER_LENGTH:
         return cell
-    digits = re.sub(r"[\s\u2010-\u2015-]", "", cell.removeprefix("'"))
-    if _SCIENTIFIC.fullmatch(digits):
-        raise ValueError("A spreadsheet has shortened this number; format the column as text and enter it again")
+    digits = unshortened(re.sub(r"[\s\u2010-\u2015-]", "", cell.removeprefix("'")))
     return re.sub(r"(?<=[0-9]{8})\.0+$", "", digits)
+
+
+def unshortened(number: str) -> str:
+    """Return the text of a number unchanged. Raises ValueError if it is in scientific notation: digits are lost."""
+    if _SCIENTIFIC.fullmatch(number):
+        raise ValueError("A spreadsheet has shortened this number; format the column as text and enter it again")
+    return number
 
 
 def amount(cell: str) -> Decimal:

@@ -14,7 +14,6 @@ from app.products.repository import Repository
 from app.products.schemas import DealFields, ProductFields
 from app.products.stats import changing_stats
 
-# The export uses the first name of each field.
 # The first name of each field is ours; the export uses it. Case, spaces and punctuation are ignored.
 NAMES: Final[dict[str, tuple[str, ...]]] = {
     "asin": ("ASIN", "Amazon ASIN", "ASIN 1", "Child ASIN"),

@@ -78,7 +78,7 @@ class RowOutcome(BaseModel):
         ),
     ]
     product_id: UUID | None
-    conflict: Annotated[str | None, Field(description="How the row contradicts another product.")]
+    conflict: Annotated[str | None, Field(description="The kind of conflict, as in the problem `conflict`.")]
     reason: str | None
     conflict_product_id: Annotated[UUID | None, Field(description="The product that it contradicts.")]
 

@@ -22,7 +22,8 @@ from app.products.schemas import (
 MAX_CANDIDATES: Final = 50
 MAX_ROWS: Final = 1000
 
-_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+PRODUCT_ID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+"""The id of a product in a text where a UPC may stand instead."""
 
 LongTitle = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), Storable, NoNul]
 Source = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100), Storable, NoNul]
@@ -155,7 +156,7 @@ class AsinRow(Body):
 class GivenRow(Body):
     """One of many decisions as it was sent: the product, by its id or its UPC, and its ASIN.
 
-    Each row is judged on its own, so its texts may be anything.
+    Each row is judged on its own, so its texts may be anything of at most 200 characters.
     """
 
     product_id: Cell | None = None
@@ -178,7 +179,7 @@ class BulkAsin(Body):
 
 def _row(line: str) -> dict[str, str]:
     product, _, asin = re.sub(r"[\s,;]+", " ", line).partition(" ")
-    return {"product_id" if _UUID.fullmatch(product) else "upc": product, "asin": asin}
+    return {"product_id" if PRODUCT_ID.fullmatch(product) else "upc": product, "asin": asin}
 
 
 class BulkAsinQuery(BaseModel):
