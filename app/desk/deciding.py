@@ -7,19 +7,18 @@ from uuid import UUID
 
 from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from pydantic import ValidationError
 
 from app.auth import current_user
 from app.desk.blueprint import desk, local_path
 from app.desk.forms import conditional_repository
 from app.desk.notices import Notice, flash
 from app.desk.product import product_page
-from app.desk.refusals import Refusal, refusal_for
+from app.desk.refusals import REFUSED, Refusal, refusal_for
 from app.desk.sessions import signed_in
 from app.desk.wording import LABELS
 from app.limits import WRITES, limited
 from app.products.context import caller_matching
-from app.products.errors import ConflictError, PreconditionFailedError, UndoTooLateError
+from app.products.errors import ConflictError, UndoTooLateError
 from app.products.matching.repository import Matching
 from app.products.matching.schemas import AsinDecision
 from app.products.repository import Document
@@ -66,7 +65,7 @@ def decided_product(product_id: UUID) -> Document | Refusal:
         decision = _given_decision()
         with changing_stats(current_user.user_id):
             return Matching(conditional_repository()).decide(product_id, decision)
-    except (ValidationError, ConflictError, PreconditionFailedError) as error:
+    except REFUSED as error:
         return refusal_for(error)
 
 

@@ -11,11 +11,11 @@ from app.auth import current_user
 from app.desk.blueprint import desk, local_path
 from app.desk.forms import conditional_repository, id_in
 from app.desk.notices import Notice, flash
-from app.desk.refusals import Refusal, refusal_for
+from app.desk.refusals import REFUSED, Refusal, refusal_for
 from app.desk.sessions import signed_in
 from app.limits import WRITES, limited
 from app.products.context import caller_repository
-from app.products.errors import ConflictError, NotFoundError, PreconditionFailedError
+from app.products.errors import NotFoundError
 from app.products.matching.repository import Matching
 from app.products.repository import Document
 from app.products.schemas import ListQuery
@@ -38,7 +38,7 @@ def merge_into(product_id: UUID) -> ResponseReturnValue:
     try:
         with changing_stats(current_user.user_id):
             kept = Matching(conditional_repository()).merge(product_id, id_in(into))
-    except (ConflictError, PreconditionFailedError) as error:
+    except REFUSED as error:
         return _page(product_id, into, refusal_for(error))
     back = local_path(request.values.get("back") or url_for("desk.product", product_id=kept["id"]))
     flash(_notice(kept, back))
