@@ -97,7 +97,7 @@ def test_a_duplicate_is_merged_and_the_merge_undone(visitor: Visitor, seller: Se
     kept = str(seller.creates(title="Kept", asin="B0000000Z9", upc=UPC, supplier="Acme", buy_cost="3")["product_id"])
     source = str(seller.creates(title="Twin", supplier="Beta", brand="North", notes="Mine")["product_id"])
     visitor.follows(merges(visitor, source, into))
-    assert "Merged into “Kept”. Its deals were moved." in visitor.page
+    assert "Merged into “Kept”, which now has the deals of both." in visitor.page
     suppliers = [deal["supplier"] for deal in reads(seller, kept)["deals"]]
     assert (sorted(suppliers), reads(seller, kept)["brand"]) == (["Acme", "Beta"], "North")
     assert seller.stats()["all"] == 1

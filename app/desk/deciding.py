@@ -51,8 +51,16 @@ def undo_decision(product_id: UUID, decision_id: UUID) -> ResponseReturnValue:
             restored = caller_matching().undo(decision_id)
     except (ConflictError, UndoTooLateError) as error:
         return product_page(product_id, Refusal(f"Not undone. {error}", HTTPStatus.CONFLICT))
-    flash(Notice(f"Undone. “{restored['title']}” is back in {LABELS[restored['asin_status']]}."))
+    flash(Notice(_undone(restored, str(decision_id))))
     return redirect(local_path(request.form.get("back")), HTTPStatus.SEE_OTHER)
+
+
+def _undone(restored: Document, decision_id: str) -> str:
+    """Return the message about an undo. After the undo of a merge, `restored` is the product that was kept."""
+    kind = next((decision["kind"] for decision in restored["history"] if decision["id"] == decision_id), "")
+    if kind == "merge":
+        return f"Undone. “{restored['title']}” and the product merged into it are two products again."
+    return f"Undone. “{restored['title']}” is back in {LABELS[restored['asin_status']]}."
 
 
 def decided_product(product_id: UUID) -> Document | Refusal:
