@@ -6,6 +6,7 @@ import pytest
 
 from tests.desk_pages import (
     CANDIDATES,
+    OTHER_UPC,
     UPC,
     creates_with_candidates,
     decides,
@@ -128,6 +129,16 @@ def test_a_product_without_an_active_deal_is_found(visitor: Visitor, seller: Sel
     source = str(seller.creates(title="Twin", supplier="Beta")["product_id"])
     visitor.follows(merges(visitor, source, "B0000000Z9"))
     assert seller.stats()["asin_found"] == 1
+
+
+def test_the_upc_of_a_merged_product_finds_the_product_that_was_kept(visitor: Visitor, seller: Seller) -> None:
+    """The merged product still has its UPC, and a deleted deal, because the other one had both of its own."""
+    kept = str(seller.creates(title="Kept", upc=UPC, supplier="Acme")["product_id"])
+    merged = str(seller.creates(title="Twin", upc=OTHER_UPC, supplier="Acme")["product_id"])
+    third = str(seller.creates(title="Third", supplier="Gamma")["product_id"])
+    assert seller.http.post(f"/products/{merged}/merge", json={"into": kept}).status_code == 200
+    visitor.opens(f"{product_path(third)}/merge?into={OTHER_UPC}")
+    assert value(visitor.page, "into") == kept
 
 
 @pytest.mark.parametrize("into", ["B0000000X1", "B0", "0", "lamp", "own", "their"])
