@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from local import ROOT
 from local.npm import NODE
+from tests.clients import PASSWORD
+from tests.sellers import Seller
 
 _PACKAGE: Final = ROOT / "node_modules" / "@sparticuz" / "chromium"
 _UNPACK: Final = (
@@ -44,6 +46,15 @@ def clean_page(browser: Browser, url: str) -> Iterator[Page]:
         fresh.on("request", lambda request: complaints.append(request.url) if url not in request.url else None)
         yield fresh
     assert complaints == []
+
+
+def signs_in(page: Page, seller: Seller) -> None:
+    """Sign in as `seller` with the keyboard, and wait for the dashboard."""
+    page.goto("/")
+    page.get_by_label("E-mail address").fill(seller.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="ASIN status")).to_be_visible()
 
 
 def _executable() -> Path | None:

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 from redis import Redis
 
 from local.application import AppServer
-from tests.browser import chromium, clean_page
+from tests.browser import chromium, clean_page, signs_in
 from tests.clients import PASSWORD
 from tests.sellers import Seller
 
@@ -26,13 +26,6 @@ def page(browser: Browser, server: AppServer) -> Iterator[Page]:
         yield fresh
 
 
-def _sign_in(page: Page, seller: Seller) -> None:
-    page.goto("/")
-    page.get_by_label("E-mail address").fill(seller.email)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-
-
 def _expect_numbers(page: Page, **numbers: int) -> None:
     for status, number in numbers.items():
         expect(page.locator(f"[data-status={status}]")).to_have_text(str(number))
@@ -42,7 +35,7 @@ def test_a_seller_adds_a_product_and_sees_the_number_change(page: Page, seller: 
     """The numbers come from the database first. Then they come from Redis, also after the change."""
     seller.creates(title="Was here before", upc="12345670")
     redis.delete(seller.key)
-    _sign_in(page, seller)
+    signs_in(page, seller)
     expect(page.get_by_text("fresh from the database")).to_be_visible()
     _expect_numbers(page, all=1, needs_asin=1, asin_found=0)
     page.reload()
@@ -61,7 +54,7 @@ def test_a_seller_deletes_undoes_moves_and_signs_out(page: Page, seller: Seller)
     """The buttons of a row, the actions for selected rows, the filter cards, and sign-out."""
     for title in ("Alpha", "Beta", "Gamma"):
         seller.creates(title=title)
-    _sign_in(page, seller)
+    signs_in(page, seller)
     page.get_by_role("button", name="Delete: Beta").click()
     expect(page.get_by_role("rowheader", name="Beta")).to_have_count(0)
     _expect_numbers(page, all=2)
@@ -90,7 +83,7 @@ def test_a_seller_deletes_undoes_moves_and_signs_out(page: Page, seller: Seller)
 def test_a_seller_imports_a_file_and_sees_the_number_change(page: Page, seller: Seller) -> None:
     """The file is chosen in the browser's dialogue, rejected rows are listed, and the list can be exported."""
     seller.creates(title="Was here before", upc="12345670")
-    _sign_in(page, seller)
+    signs_in(page, seller)
     page.get_by_role("link", name="Import").click()
     content = b"ASIN,Title\nB000000001,Lamp\nB0,Bad\n"
     page.get_by_label("CSV file").set_input_files({"name": "list.csv", "mimeType": "text/csv", "buffer": content})
@@ -128,7 +121,7 @@ def test_no_page_scrolls_horizontally(page: Page, seller: Seller, width: int) ->
     """Long words and many columns fit on a phone, a tablet and a desktop."""
     seller.creates(title="W" * 300, supplier="S" * 200, upc="12345678901231", asin="B000000001", buy_cost="999999.99")
     page.set_viewport_size({"width": width, "height": 800})
-    _sign_in(page, seller)
+    signs_in(page, seller)
     expect(page.get_by_role("rowheader")).to_be_visible()
     page.wait_for_load_state("load")  # the text can be visible before the style sheet has arrived
     assert page.evaluate("document.documentElement.scrollWidth") <= width

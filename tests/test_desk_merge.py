@@ -6,6 +6,7 @@ import pytest
 
 from tests.desk_pages import (
     CANDIDATES,
+    OTHER_UPC,
     UPC,
     creates_with_candidates,
     decides,
@@ -33,7 +34,7 @@ def test_a_candidate_is_chosen_and_the_choice_undone(visitor: Visitor, seller: S
     product_id = creates_with_candidates(seller, title="Lamp", upc=UPC)
     _decides(visitor, product_id, choose=CANDIDATES[1], remember="yes")
     assert f"“Lamp” now has the ASIN {CANDIDATES[1]}. The answer is remembered for its UPC." in visitor.page
-    assert f"ASIN {CANDIDATES[1]} chosen , remembered" in words(visitor.page)
+    assert f"ASIN {CANDIDATES[1]} chosen, remembered" in words(visitor.page)
     assert f"always {CANDIDATES[1]}" in words(visitor.page)
     assert seller.stats()["asin_found"] == 1
     undo = undo_path(visitor.page.partition('id="history-title"')[2])
@@ -79,18 +80,31 @@ def test_a_stale_decision_shows_the_product_as_it_is(visitor: Visitor, seller: S
     assert reads(seller, product_id)["asin"] is None
 
 
+def test_the_second_of_two_tabs_is_told_that_its_choice_was_not_saved(visitor: Visitor, seller: Seller) -> None:
+    """Also on the page of a product, which shows no candidates once it has an ASIN."""
+    product_id = creates_with_candidates(seller, upc=UPC)
+    visitor.opens(product_path(product_id))
+    etag = value(visitor.page, "etag")
+    seller.http.post(f"/products/{product_id}/asin", json={"asin": CANDIDATES[0]})
+    answer = visitor.submits(f"{product_path(product_id)}/asin", etag=etag, choose=CANDIDATES[1])
+    assert answer.status_code == 409
+    assert "changed in the meantime" in answer.text
+    assert reads(seller, product_id)["asin"] == CANDIDATES[0]
+
+
 @pytest.mark.parametrize("into", ["B0000000Z9", "b0000000z9", UPC, UPC.zfill(14), UPC.lstrip("0")])
 def test_a_duplicate_is_merged_and_the_merge_undone(visitor: Visitor, seller: Seller, into: str) -> None:
     """The other product is found by its ASIN, or by its UPC with any leading zeros. No deal is lost."""
     kept = str(seller.creates(title="Kept", asin="B0000000Z9", upc=UPC, supplier="Acme", buy_cost="3")["product_id"])
     source = str(seller.creates(title="Twin", supplier="Beta", brand="North", notes="Mine")["product_id"])
     visitor.follows(merges(visitor, source, into))
-    assert "Merged into “Kept”. Its deals were moved." in visitor.page
+    assert "Merged into “Kept”, which now has the deals of both." in visitor.page
     suppliers = [deal["supplier"] for deal in reads(seller, kept)["deals"]]
     assert (sorted(suppliers), reads(seller, kept)["brand"]) == (["Acme", "Beta"], "North")
     assert seller.stats()["all"] == 1
-    assert f'<a href="{product_path(kept)}">Kept</a>' in visitor.opens(product_path(source)).text
+    assert f'merged into <a href="{product_path(kept)}">Kept</a>' in visitor.opens(product_path(source)).text
     visitor.opens(product_path(kept))
+    assert f'<a href="{product_path(source)}">Twin</a> merged into this product' in visitor.page
     visitor.follows(visitor.submits(undo_path(visitor.page), back=product_path(kept)))
     assert [deal["supplier"] for deal in reads(seller, source)["deals"] if deal["active"]] == ["Beta"]
     assert seller.stats()["all"] == 2
@@ -115,6 +129,16 @@ def test_a_product_without_an_active_deal_is_found(visitor: Visitor, seller: Sel
     source = str(seller.creates(title="Twin", supplier="Beta")["product_id"])
     visitor.follows(merges(visitor, source, "B0000000Z9"))
     assert seller.stats()["asin_found"] == 1
+
+
+def test_the_upc_of_a_merged_product_finds_the_product_that_was_kept(visitor: Visitor, seller: Seller) -> None:
+    """The merged product still has its UPC, and a deleted deal, because the other one had both of its own."""
+    kept = str(seller.creates(title="Kept", upc=UPC, supplier="Acme")["product_id"])
+    merged = str(seller.creates(title="Twin", upc=OTHER_UPC, supplier="Acme")["product_id"])
+    third = str(seller.creates(title="Third", supplier="Gamma")["product_id"])
+    assert seller.http.post(f"/products/{merged}/merge", json={"into": kept}).status_code == 200
+    visitor.opens(f"{product_path(third)}/merge?into={OTHER_UPC}")
+    assert value(visitor.page, "into") == kept
 
 
 @pytest.mark.parametrize("into", ["B0000000X1", "B0", "0", "lamp", "own", "their"])

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import jwt
 import pytest
@@ -13,9 +14,14 @@ from local.processes import wait_until
 from local.server import LOOPBACK, free_port
 from local.stack import Stack
 from local.valkey import ValkeyServer
+from tests.desk_pages import value
 from tests.proxy import Fault, SupabaseProxy
 from tests.sellers import Seller, app_environment
 from tests.visitors import Visitor, new_visitor
+
+_QUEUE: Final = "/desk/queue/manual_entry"
+_LOST_CHANGES: Final = Fault(lambda answer: answer if answer.endswith((b"true", b'"ok"')) else b"")
+"""Only the check of the session and the probes of the database are answered."""
 
 
 @pytest.fixture
@@ -55,13 +61,47 @@ def test_a_paused_database_is_a_503_page_without_numbers(visitor: Visitor) -> No
 
 
 def test_a_change_without_an_answer_is_not_reported_as_done(visitor: Visitor, proxy: SupabaseProxy) -> None:
-    """The page says that the change may have happened. Only the check of the session is answered."""
-    proxy.fault = Fault(lambda answer: answer if answer.endswith(b"true") else b"")
+    """The page says that the change may have happened."""
+    proxy.fault = _LOST_CHANGES
     answer = visitor.submits("/desk/products/new", title="Perhaps")
     proxy.fault = None
     assert answer.status_code == 503
     assert "it may have happened" in answer.text
+    assert "If it was not saved, reload this page to send the form again" in answer.text
     assert "was added" not in answer.text
+
+
+def test_an_upload_that_stops_shows_what_was_processed(visitor: Visitor, proxy: SupabaseProxy) -> None:
+    """The numbers on its page are those of the upload, not of the database, which does not answer."""
+    visitor.opens("/desk/candidates")
+    proxy.fault = _LOST_CHANGES
+    answer = visitor.uploads("/desk/candidates", "UPC,ASIN\n012345678905,B0000000A1\n")
+    proxy.fault = None
+    assert answer.status_code == 503
+    assert "The upload stopped" in answer.text
+    assert "0 of 1 rows processed" in answer.text
+
+
+def test_an_answer_in_a_queue_during_an_outage_can_be_sent_again(
+    visitor: Visitor, seller: Seller, stack: Stack
+) -> None:
+    """The first page says that it may have been saved, the next ones say that nothing was changed.
+
+    The same request is accepted when the database answers again, unless the first one was saved.
+    """
+    seller.creates(title="Lamp")
+    visitor.opens(_QUEUE)
+    form = {name: value(visitor.page, name) for name in ("csrf_token", "product_id", "etag", "next")}
+    form |= {"answer": "asin", "asin": "B0000000Z9"}
+    stack.supabase.pause()
+    assert visitor.submits(_QUEUE, **form).status_code == 503
+    second = visitor.submits(_QUEUE, **form)
+    stack.supabase.resume()
+    assert second.status_code == 503
+    assert "nothing was changed" in second.text
+    assert "Reload this page to send the form again" in second.text
+    assert wait_until(lambda: visitor.submits(_QUEUE, **form).status_code in {303, 409}, seconds=10)
+    assert seller.lists()[0]["product"]["asin"] == "B0000000Z9"
 
 
 @pytest.mark.usefixtures("paused_database")

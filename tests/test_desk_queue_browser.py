@@ -9,8 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from local import ROOT
 from local.application import AppServer
-from tests.browser import chromium, clean_page
-from tests.clients import PASSWORD
+from tests.browser import chromium, clean_page, signs_in
 from tests.desk_pages import CANDIDATES, OTHER_UPC, UPC, creates_with_candidates, product_path, reads
 from tests.sellers import Seller
 
@@ -33,7 +32,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser, server: AppServer, seller: Seller) -> Iterator[Page]:
     """Return a page of `seller`. Any console message, page error or foreign request fails the test."""
     with clean_page(browser, server.url) as fresh:
-        _sign_in(fresh, seller)
+        signs_in(fresh, seller)
         yield fresh
 
 
@@ -42,16 +41,8 @@ def plain_page(browser: Browser, server: AppServer, seller: Seller) -> Iterator[
     """Return a page of `seller` in a browser without JavaScript."""
     with browser.new_context(base_url=server.url, java_script_enabled=False) as context:
         fresh = context.new_page()
-        _sign_in(fresh, seller)
+        signs_in(fresh, seller)
         yield fresh
-
-
-def _sign_in(page: Page, seller: Seller) -> None:
-    page.goto("/")
-    page.get_by_label("E-mail address").fill(seller.email)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="ASIN status")).to_be_visible()
 
 
 def _number(page: Page, status: str, number: int) -> None:
@@ -180,7 +171,7 @@ def test_the_second_tab_sees_what_the_first_decided(browser: Browser, server: Ap
     _two_lamps(seller)
     with browser.new_context(base_url=server.url) as context:
         first, second = context.new_page(), context.new_page()
-        _sign_in(first, seller)
+        signs_in(first, seller)
         for tab in (first, second):
             tab.goto(SELECTION)
         _press(first, "1")
@@ -229,7 +220,7 @@ def test_mistakes_have_no_accessibility_mistake_either(browser: Browser, server:
     seller.creates(title="Found", asin="B0000000Z9")
     with browser.new_context(base_url=server.url, viewport={"width": 320, "height": 800}) as context:
         page = context.new_page()
-        _sign_in(page, seller)
+        signs_in(page, seller)
         for address, label, typed, button in (
             ("/desk/queue/manual_entry", "ASIN or address", "x", "Use this ASIN"),
             ("/desk/queue/manual_entry", "ASIN or address", "B0000000Z9", "Use this ASIN"),

@@ -81,10 +81,11 @@ def test_an_asin_of_another_product_is_named_and_the_merge_returns_to_the_queue(
     path = found[1].partition("?")[0]
     form = {name: value(visitor.page, name) for name in ("etag", "into", "back")}
     visitor.follows(visitor.submits(path, **form))
-    assert "Merged into “Has it”." in visitor.page
+    assert "Merged into “Has it”, which now has the deals of both." in visitor.page
     assert visitor.numbers["manual_entry"] == 0
     visitor.follows(visitor.submits(undo_path(visitor.page), back=value(visitor.page, "back")))
     assert shown_title(visitor.page) == "Twin"
+    assert "Undone. “Has it” and the product merged into it are two products again." in visitor.page
 
 
 def test_a_product_that_is_gone_leads_to_the_next_one(visitor: Visitor, seller: Seller) -> None:
@@ -94,8 +95,27 @@ def test_a_product_that_is_gone_leads_to_the_next_one(visitor: Visitor, seller: 
     visitor.opens(MANUAL)
     seller.deletes(gone["id"], hard=True)
     visitor.follows(answers(visitor, MANUAL, answer="asin", asin="B0000000Z9"))
-    assert "This product no longer exists." in visitor.page
+    assert "This product no longer exists. Nothing was saved." in visitor.page
     assert shown_title(visitor.page) == "Older"
+
+
+@pytest.mark.parametrize("change", ["delete", "merge"])
+def test_a_product_that_left_the_queue_gets_no_answer(visitor: Visitor, seller: Seller, change: str) -> None:
+    """Its last deal was deleted in another tab, or it was merged. Status 409, and a link to the next product."""
+    kept = seller.creates(title="Kept", asin="B0000000Z9", supplier="Acme")
+    gone = seller.creates(title="Gone", supplier="Beta")
+    visitor.opens(MANUAL)
+    if change == "delete":
+        seller.deletes(gone["id"])
+    else:
+        seller.http.post(f"/products/{gone['product_id']}/merge", json={"into": kept["product_id"]})
+    answer = answers(visitor, MANUAL, answer="asin", asin="B0000000Y1")
+    assert answer.status_code == 409
+    assert shown_title(answer.text) == ""
+    assert ("It has no active deal now." if change == "delete" else "It was merged into") in answer.text
+    assert (product_path(kept["product_id"]) in answer.text) == (change == "merge")
+    assert "Next product" in answer.text
+    assert reads(seller, gone["product_id"])["asin"] is None
 
 
 @pytest.mark.parametrize("named", ["other seller", "unknown", "junk"])

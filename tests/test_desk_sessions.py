@@ -172,6 +172,17 @@ def test_a_session_that_cannot_be_renewed_ends_with_a_message(
     assert "access_token" not in visitor.session(app)
 
 
+def test_a_form_of_an_ended_session_says_that_nothing_was_saved(visitor: Visitor, seller: Seller, app: Flask) -> None:
+    """The product is not created."""
+    visitor.signs_in(seller)
+    visitor.opens("/desk/products/new")
+    kept = visitor.session(app)
+    visitor.takes_session(app, **kept | {"access_token": "not a token", "refresh_token": "gone", "expires_at": 0})
+    visitor.follows(visitor.submits("/desk/products/new", title="Lamp"))
+    assert "Your session has ended. Nothing was saved. Please sign in again." in visitor.page
+    assert seller.lists() == []
+
+
 def test_a_signed_in_seller_is_redirected_from_the_sign_in_page(visitor: Visitor, seller: Seller) -> None:
     """They are redirected to the requested page."""
     visitor.signs_in(seller)

@@ -11,8 +11,7 @@ from playwright.sync_api import Page, expect
 
 from local.application import AppServer
 from tests.barcodes import upc
-from tests.browser import chromium
-from tests.clients import PASSWORD
+from tests.browser import chromium, signs_in
 from tests.sellers import Seller
 
 _WITH_ASIN: Final = 230
@@ -30,11 +29,7 @@ def page(server: AppServer, seller: Seller) -> Iterator[Page]:
     """Return a page on which the seller is signed in."""
     with chromium() as browser, browser.new_context(base_url=server.url) as context:
         fresh = context.new_page()
-        fresh.goto("/")
-        fresh.get_by_label("E-mail address").fill(seller.email)
-        fresh.get_by_label("Password").fill(PASSWORD)
-        fresh.keyboard.press("Enter")
-        expect(fresh.get_by_role("heading", name="ASIN status")).to_be_visible()
+        signs_in(fresh, seller)
         yield fresh
 
 

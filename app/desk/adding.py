@@ -4,17 +4,15 @@ from http import HTTPStatus
 
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from pydantic import ValidationError
 
 from app.auth import current_user
 from app.desk.blueprint import desk
-from app.desk.forms import mistakes_in
 from app.desk.notices import Notice, flash
+from app.desk.refusals import REFUSED, Refusal, refusal_for
 from app.desk.sessions import signed_in
 from app.desk.wording import LABELS
 from app.limits import WRITES, limited
 from app.products.context import caller_repository
-from app.products.errors import ConflictError
 from app.products.repository import Created
 from app.products.schemas import DealFields, NewProduct
 from app.products.stats import changing_stats
@@ -24,7 +22,7 @@ from app.products.stats import changing_stats
 @signed_in
 def new_product() -> ResponseReturnValue:
     """Show the empty form."""
-    return _form({})
+    return _form()
 
 
 @desk.post("/desk/products/new")
@@ -36,10 +34,8 @@ def add_product() -> ResponseReturnValue:
         new = NewProduct.model_validate_strings(_given())
         with changing_stats(current_user.user_id):
             made = caller_repository().create_product(new)
-    except ValidationError as error:
-        return _form(mistakes_in(error)), HTTPStatus.UNPROCESSABLE_ENTITY
-    except ConflictError as error:
-        return _form({"form": str(error)}), HTTPStatus.CONFLICT
+    except REFUSED as error:
+        return _form(refusal_for(error))
     flash(_notice(made, new))
     return redirect(url_for("desk.dashboard"), HTTPStatus.SEE_OTHER)
 
@@ -55,8 +51,10 @@ def _given() -> dict[str, str]:
     return filled
 
 
-def _form(mistakes: dict[str, str]) -> str:
-    return render_template("new_product.html", given=request.form, mistakes=mistakes)
+def _form(refusal: Refusal | None = None) -> ResponseReturnValue:
+    mistakes = refusal.mistakes if refusal else {}
+    page = render_template("new_product.html", given=request.form, refusal=refusal, mistakes=mistakes)
+    return page, refusal.status if refusal else HTTPStatus.OK
 
 
 def _notice(made: Created, new: NewProduct) -> Notice:

@@ -20,10 +20,10 @@ from app.uploads import takes_files
 
 _TOTALS: Final = {
     "stored": ("New", "added or updated"),
-    "unchanged": ("Known", "nothing new"),
-    "never": ("Ruled out", "by you before"),
+    "unchanged": ("Unchanged", "nothing new"),
+    "never": ("Never", "remembered as wrong"),
     "empty": ("Not found", "no ASIN in the row"),
-    "unknown": ("Not yours", "no such product"),
+    "unknown": ("Unknown", "no product of yours"),
     "rejected": ("To correct", "listed below"),
 }
 """The label and the explanation of each number."""
@@ -55,12 +55,16 @@ def upload_candidates() -> ResponseReturnValue:
 
 
 def _page(*, mistake: str = "", outcome: Outcome | None = None) -> str:
-    waiting = asin_status_stats.lookup(current_user.user_id).value.document()["needs_selection"] if outcome else 0
     return render_template(
         "candidates.html",
         mistake=mistake,
         outcome=outcome,
         totals=_TOTALS,
-        waiting=waiting,
+        waiting=_waiting() if outcome and not outcome.trouble else 0,
         accept_single="accept_single" in request.form,
     )
+
+
+def _waiting() -> int:
+    """Return the number of products that need a selection."""
+    return asin_status_stats.lookup(current_user.user_id).value.document()["needs_selection"]

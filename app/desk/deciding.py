@@ -7,19 +7,18 @@ from uuid import UUID
 
 from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from pydantic import ValidationError
 
 from app.auth import current_user
 from app.desk.blueprint import desk, local_path
 from app.desk.forms import conditional_repository
 from app.desk.notices import Notice, flash
 from app.desk.product import product_page
-from app.desk.refusals import Refusal, refusal_for
+from app.desk.refusals import REFUSED, Refusal, refusal_for
 from app.desk.sessions import signed_in
 from app.desk.wording import LABELS
 from app.limits import WRITES, limited
 from app.products.context import caller_matching
-from app.products.errors import ConflictError, PreconditionFailedError, UndoTooLateError
+from app.products.errors import ConflictError, UndoTooLateError
 from app.products.matching.repository import Matching
 from app.products.matching.schemas import AsinDecision
 from app.products.repository import Document
@@ -52,8 +51,16 @@ def undo_decision(product_id: UUID, decision_id: UUID) -> ResponseReturnValue:
             restored = caller_matching().undo(decision_id)
     except (ConflictError, UndoTooLateError) as error:
         return product_page(product_id, Refusal(f"Not undone. {error}", HTTPStatus.CONFLICT))
-    flash(Notice(f"Undone. “{restored['title']}” is back in {LABELS[restored['asin_status']]}."))
+    flash(Notice(_undone(restored, str(decision_id))))
     return redirect(local_path(request.form.get("back")), HTTPStatus.SEE_OTHER)
+
+
+def _undone(restored: Document, decision_id: str) -> str:
+    """Return the message about an undo. After the undo of a merge, `restored` is the product that was kept."""
+    kind = next((decision["kind"] for decision in restored["history"] if decision["id"] == decision_id), "")
+    if kind == "merge":
+        return f"Undone. “{restored['title']}” and the product merged into it are two products again."
+    return f"Undone. “{restored['title']}” is back in {LABELS[restored['asin_status']]}."
 
 
 def decided_product(product_id: UUID) -> Document | Refusal:
@@ -66,7 +73,7 @@ def decided_product(product_id: UUID) -> Document | Refusal:
         decision = _given_decision()
         with changing_stats(current_user.user_id):
             return Matching(conditional_repository()).decide(product_id, decision)
-    except (ValidationError, ConflictError, PreconditionFailedError) as error:
+    except REFUSED as error:
         return refusal_for(error)
 
 

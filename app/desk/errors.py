@@ -9,7 +9,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from app import audit
-from app.database import DatabaseRefusalError, DatabaseUnavailableError
+from app.database import DatabaseRefusalError, DatabaseUnavailableError, OutcomeUnknownError
 from app.desk import sessions
 from app.desk.blueprint import desk, protect
 from app.desk.notices import Notice, flash
@@ -33,12 +33,12 @@ _DETAILS: Final = {
 
 
 @desk.errorhandler(Problem)
-def _problem(problem: Problem) -> ResponseReturnValue:
+def _problem(problem: Problem, hint: str = "") -> ResponseReturnValue:
     if problem.status == HTTPStatus.UNAUTHORIZED:
         return _to_sign_in()
     headline = _HEADLINES.get(problem.status, "That did not work")
     detail = _DETAILS.get(problem.status, problem.detail)
-    page = render_template("error.html", status=problem.status, headline=headline, detail=detail)
+    page = render_template("error.html", status=problem.status, headline=headline, detail=detail, hint=hint)
     return page, problem.status, problem.headers
 
 
@@ -65,7 +65,10 @@ def _wants_page() -> bool:
 
 @desk.errorhandler(DatabaseUnavailableError)
 def _unavailable(error: DatabaseUnavailableError) -> ResponseReturnValue:
-    return _problem(unavailable(error))
+    """Answer 503. A reload of this page sends a form again with all its input, so the page says that."""
+    unconfirmed = "If it was not saved, reload" if isinstance(error, OutcomeUnknownError) else "Reload"
+    again = f"{unconfirmed} this page to send the form again with what you have entered."
+    return _problem(unavailable(error), again if request.method == "POST" else "")
 
 
 @desk.errorhandler(DatabaseRefusalError)
@@ -94,6 +97,7 @@ def _to_sign_in() -> ResponseReturnValue:
     if sessions.is_open():
         audit.record("session", "refused")
         session.clear()
-        flash(Notice("Your session has ended. Please sign in again.", "problem"))
+        lost = " Nothing was saved." if request.method == "POST" else ""
+        flash(Notice(f"Your session has ended.{lost} Please sign in again.", "problem"))
     requested = request.full_path.removesuffix("?") if request.method == "GET" else None
     return redirect(url_for("desk.sign_in", next=requested), HTTPStatus.SEE_OTHER)

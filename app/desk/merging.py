@@ -11,11 +11,11 @@ from app.auth import current_user
 from app.desk.blueprint import desk, local_path
 from app.desk.forms import conditional_repository, id_in
 from app.desk.notices import Notice, flash
-from app.desk.refusals import Refusal, refusal_for
+from app.desk.refusals import REFUSED, Refusal, refusal_for
 from app.desk.sessions import signed_in
 from app.limits import WRITES, limited
 from app.products.context import caller_repository
-from app.products.errors import ConflictError, NotFoundError, PreconditionFailedError
+from app.products.errors import NotFoundError
 from app.products.matching.repository import Matching
 from app.products.repository import Document
 from app.products.schemas import ListQuery
@@ -38,7 +38,7 @@ def merge_into(product_id: UUID) -> ResponseReturnValue:
     try:
         with changing_stats(current_user.user_id):
             kept = Matching(conditional_repository()).merge(product_id, id_in(into))
-    except (ConflictError, PreconditionFailedError) as error:
+    except REFUSED as error:
         return _page(product_id, into, refusal_for(error))
     back = local_path(request.values.get("back") or url_for("desk.product", product_id=kept["id"]))
     flash(_notice(kept, back))
@@ -46,7 +46,10 @@ def merge_into(product_id: UUID) -> ResponseReturnValue:
 
 
 def find_product(text: str) -> Document | None:
-    """Return the product with this ASIN, UPC or id. A UPC is also found with other leading zeros. None if unknown."""
+    """Return the product with this ASIN, UPC or id, or None. A UPC is also found with other leading zeros.
+
+    For an ASIN or UPC of a product that was merged into another one, the other one is returned.
+    """
     wanted = text.strip().upper()
     try:
         return caller_repository().get_product(id_in(wanted))
@@ -56,7 +59,7 @@ def find_product(text: str) -> Document | None:
         for item in _listed(wanted, active=active):
             product = item["product"]
             if wanted == product["asin"] or (product["upc"] and _gtin(wanted) == _gtin(product["upc"])):
-                return caller_repository().get_product(UUID(product["id"]))
+                return caller_repository().get_product(UUID(product["merged_into"] or product["id"]))
     return None
 
 
@@ -99,4 +102,4 @@ def _mistake(source: Document, other: Document | None) -> str:
 def _notice(kept: Document, back: str) -> Notice:
     latest = next(iter(kept["history"]), None)
     undo = latest and url_for("desk.undo_decision", product_id=kept["id"], decision_id=latest["id"])
-    return Notice(f"Merged into “{kept['title']}”. Its deals were moved.", undo_at=undo or "", back=back)
+    return Notice(f"Merged into “{kept['title']}”, which now has the deals of both.", undo_at=undo or "", back=back)

@@ -1,24 +1,27 @@
 """The page of one product: everything that is known about it, its deals, its candidates, and its decisions."""
 
 from http import HTTPStatus
+from itertools import islice
+from typing import Final
 from uuid import UUID
 
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from pydantic import ValidationError
 
 from app.auth import current_user
 from app.desk.blueprint import desk
 from app.desk.forms import conditional_repository, product_changes, shown_product
 from app.desk.notices import Notice, flash
-from app.desk.refusals import Refusal, refusal_for
+from app.desk.refusals import REFUSED, Refusal, product_or_none, refusal_for
 from app.desk.sessions import signed_in
 from app.desk.wording import LABELS
 from app.limits import WRITES, limited
 from app.products.context import caller_repository
-from app.products.errors import ConflictError, NotFoundError, PreconditionFailedError
 from app.products.repository import Document
 from app.products.stats import changing_stats
+
+_MOST_NAMED: Final = 10
+"""Maximum number of other products on the page, because each is one call to the database."""
 
 
 @desk.get("/desk/products/<uuid:product_id>")
@@ -38,7 +41,7 @@ def change_product(product_id: UUID) -> ResponseReturnValue:
         changes = product_changes(found)
         with changing_stats(current_user.user_id):
             found = conditional_repository().update_product(product_id, changes)
-    except (ValidationError, ConflictError, PreconditionFailedError) as error:
+    except REFUSED as error:
         return product_page(product_id, refusal_for(error), form="product")
     flash(Notice(_saved(found)))
     return redirect(url_for("desk.product", product_id=product_id), HTTPStatus.SEE_OTHER)
@@ -56,19 +59,16 @@ def product_page(product_id: UUID, refusal: Refusal | None = None, *, form: str 
         form=form,
         refusal=refusal,
         mistakes=refusal.mistakes if refusal else {},
-        merged_into=_merged_into(found),
+        others=_others(found),
     )
     return page, refusal.status if refusal else HTTPStatus.OK
 
 
-def _merged_into(found: Document) -> Document | None:
-    """Return the product into which this one was merged, or None."""
-    if not found.get("merged_into"):
-        return None
-    try:
-        return caller_repository().get_product(UUID(found["merged_into"]))
-    except NotFoundError:
-        return None
+def _others(found: Document) -> dict[str, Document]:
+    """Return the products that the page names, by id: the one it was merged into, and the last ones merged into it."""
+    named = [found["merged_into"], *(decision["other_product_id"] for decision in found["history"])]
+    ids = islice(dict.fromkeys(filter(None, named)), _MOST_NAMED)
+    return {product_id: other for product_id in ids if (other := product_or_none(product_id))}
 
 
 def _saved(found: Document) -> str:

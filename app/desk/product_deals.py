@@ -14,13 +14,12 @@ from app.desk.blueprint import desk
 from app.desk.forms import conditional_repository, deal_changes, shown_deal
 from app.desk.notices import Notice, flash
 from app.desk.product import product_page
-from app.desk.refusals import Refusal, of_mistakes, refusal_for
+from app.desk.refusals import REFUSED, Refusal, of_mistakes, refusal_for
 from app.desk.sessions import signed_in
 from app.desk.wording import day
 from app.limits import WRITES, limited
 from app.products.conditions import Conditions
 from app.products.context import caller_repository
-from app.products.errors import ConflictError, DeletedError, PreconditionFailedError
 from app.products.repository import Document
 from app.products.schemas import DealFields
 from app.products.stats import changing_stats
@@ -43,10 +42,8 @@ def save_deal(deal_id: UUID) -> ResponseReturnValue:
         changes = deal_changes(found)
         with changing_stats(current_user.user_id):
             conditional_repository().update_deal(deal_id, changes)
-    except (ValidationError, ConflictError, PreconditionFailedError) as error:
+    except REFUSED as error:
         return _deal_page(deal_id, refusal_for(error))
-    except DeletedError:
-        return _deal_page(deal_id, _DELETED)
     flash(Notice("The deal was saved."))
     return _to_product(found)
 
@@ -64,9 +61,6 @@ def add_note(deal_id: UUID) -> ResponseReturnValue:
     return _to_product(found)
 
 
-_DELETED = Refusal("This deal has been deleted, perhaps in another tab. Restore it first.", HTTPStatus.CONFLICT)
-
-
 def _note_refusal(found: Document, note: str) -> Refusal | None:
     """Add the note. Returns why that was refused, or None."""
     if not note:
@@ -79,10 +73,8 @@ def _note_refusal(found: Document, note: str) -> Refusal | None:
             replace(caller_repository(), conditions=unchanged).update_deal(UUID(found["id"]), changes)
     except ValidationError:
         return of_mistakes({"note": "The notes of a deal have at most 5,000 characters together."})
-    except PreconditionFailedError as error:
+    except REFUSED as error:
         return refusal_for(error)
-    except DeletedError:
-        return _DELETED
     return None
 
 

@@ -36,7 +36,7 @@ def queue(status: Status) -> ResponseReturnValue:
     try:
         queued = caller_matching().next_in_queue(status, request.args.get("after") or None)
     except InvalidCursorError:
-        return redirect(_address(status, after=None))
+        return redirect(_address(status, None))
     return _page(status, queued.product, queued.next_cursor)
 
 
@@ -52,12 +52,11 @@ def decide_in_queue(status: Status) -> ResponseReturnValue:
             found = caller_repository().get_product(product_id)
             return _page(status, found, request.form.get("next"), decided)
     except NotFoundError:
-        flash(Notice("This product no longer exists. Here is the next one.", "problem"))
-        return redirect(_address(status), HTTPStatus.SEE_OTHER)
-    flash(decision_notice(decided, back=_address(status)))
-    stays = decided["asin_status"] == status
-    following = request.form.get("next") if stays else request.args.get("after")
-    return redirect(_address(status, after=following), HTTPStatus.SEE_OTHER)
+        flash(Notice("This product no longer exists. Nothing was saved.", "problem"))
+        return redirect(_here(status), HTTPStatus.SEE_OTHER)
+    flash(decision_notice(decided, back=_here(status)))
+    following = _address(status, request.form.get("next")) if _waits(decided, status) else _here(status)
+    return redirect(following, HTTPStatus.SEE_OTHER)
 
 
 def _page(
@@ -71,15 +70,20 @@ def _page(
         task=_TASKS[status],
         queues=tuple(_TASKS),
         product=product,
-        waiting=product is not None and product["asin_status"] == status,
+        waiting=product is not None and _waits(product, status),
         next_cursor=next_cursor,
-        skip=_address(status, after=next_cursor),
-        here=_address(status),
+        skip=_address(status, next_cursor),
+        here=_here(status),
         remember=_remembers(),
         refusal=refusal,
         mistakes=refusal.mistakes if refusal else {},
     )
     return page, refusal.status if refusal else HTTPStatus.OK
+
+
+def _waits(product: Document, status: Status) -> bool:
+    """Return whether the product is in the queue: it has the status and an active deal."""
+    return bool(product["asin_status"] == status and any(deal["active"] for deal in product["deals"]))
 
 
 def _remembers() -> bool:
@@ -89,7 +93,11 @@ def _remembers() -> bool:
     return request.args.get("remember") != "no"
 
 
-def _address(status: Status, *, after: str | None = "") -> str:
-    """Return the address of the queue after this cursor; by default, of the current page."""
-    after = request.args.get("after") if after == "" else after
+def _here(status: Status) -> str:
+    """Return the address of the queue at the place of this request."""
+    return _address(status, request.args.get("after"))
+
+
+def _address(status: Status, after: str | None) -> str:
+    """Return the address of the queue after this cursor, or of its start."""
     return url_for("desk.queue", status=status, after=after or None, remember=None if _remembers() else "no")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Final
 from uuid import UUID
 
 from flask import request
@@ -9,11 +10,15 @@ from pydantic import ValidationError
 
 from app.desk.forms import mistakes_in
 from app.products.context import caller_repository
-from app.products.errors import Conflict, ConflictError, NotFoundError, PreconditionFailedError
+from app.products.errors import Conflict, ConflictError, DeletedError, NotFoundError, PreconditionFailedError
+from app.products.repository import Document
 
-Refused = ValidationError | ConflictError | PreconditionFailedError
+REFUSED: Final = (ValidationError, ConflictError, DeletedError, PreconditionFailedError)
+"""The errors that the page of the form explains."""
 
-CHANGED = "It was changed in the meantime, perhaps in another tab. Nothing was saved; this is how it is now."
+_CHANGED: Final = "This was changed in the meantime, perhaps in another tab. Nothing was saved. Please check it first."
+_DELETED: Final = "This deal has been deleted, perhaps in another tab. Restore it first."
+_DECIDED: Final = "This product got an ASIN in the meantime, perhaps in another tab. Nothing was saved."
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +39,12 @@ class Refusal:
     merge_with: str = ""
 
 
-def refusal_for(error: Refused) -> Refusal:
-    """Return the refusal that `error` means for the current form."""
+def refusal_for(error: Exception) -> Refusal:
+    """Return the refusal that `error`, one of `REFUSED`, means for the current form."""
     if isinstance(error, ValidationError):
         return of_mistakes(mistakes_in(error))
-    if isinstance(error, PreconditionFailedError):
-        return Refusal(CHANGED, HTTPStatus.CONFLICT)
+    if not isinstance(error, ConflictError):
+        return Refusal(_DELETED if isinstance(error, DeletedError) else _CHANGED, HTTPStatus.CONFLICT)
     return Refusal(_conflict_text(error), HTTPStatus.CONFLICT, merge_with=_other_product(error))
 
 
@@ -51,17 +56,20 @@ def of_mistakes(mistakes: dict[str, str]) -> Refusal:
 
 def _conflict_text(error: ConflictError) -> str:
     if error.conflict is Conflict.ASIN and error.product_ids:
-        return f"Your product “{_title(error.product_ids[0])}” already has this ASIN. Nothing was saved."
+        other = product_or_none(error.product_ids[0])
+        name = f"Your product “{other['title']}”" if other else "Another product"
+        return f"{name} already has this ASIN. Nothing was saved."
     if error.conflict is Conflict.DECIDED:
-        return "It has got an ASIN in the meantime, perhaps in another tab. Nothing was saved; this is how it is now."
+        return _DECIDED
     return f"{str(error).rstrip('.')}. Nothing was saved."
 
 
-def _title(product_id: str) -> str:
+def product_or_none(product_id: str) -> Document | None:
+    """Return a product that another one names, or None if it no longer exists."""
     try:
-        return str(caller_repository().get_product(UUID(product_id))["title"])
+        return caller_repository().get_product(UUID(product_id))
     except NotFoundError:
-        return "another product"
+        return None
 
 
 def _other_product(error: ConflictError) -> str:
