@@ -173,7 +173,8 @@ def test_each_forked_worker_sends_its_own_spans(
         collector.spans.clear()
 
         def both_have_sent() -> bool:
-            at_once(lambda: someone.reads_stats(traceparent=_PARENT))
+            # A connection that is kept open stays with its worker.
+            at_once(lambda: someone.reads_stats(traceparent=_PARENT, connection="close"))
             return len({span.process for span in list(collector.spans)}) == 2
 
         assert wait_until(both_have_sent, seconds=60)
