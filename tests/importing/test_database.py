@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from local.stack import Stack
@@ -168,6 +168,10 @@ _rows = st.lists(
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(existing=_rows, rows=_rows)
+@example(
+    existing=[{"asin": _A, "title": "Foo"}], rows=[{"title": "Foo"}, {"asin": _A, "title": "Foo", "upc": "11111115"}]
+)
+@example(existing=[{"asin": _A, "title": "Foo"}], rows=[{"title": "Foo"}, {"asin": _A, "brand": "X"}])
 def test_a_dry_run_predicts_the_import_and_a_second_import_changes_nothing(
     stack: Stack, alice: Caller, existing: list[Row], rows: list[Row]
 ) -> None:
