@@ -156,6 +156,17 @@ def test_a_product_that_is_not_found_is_asked_for_again(
     assert "Secret" not in answer.text
 
 
+def test_after_a_merge_the_kept_product_is_shown(visitor: Visitor, seller: Seller) -> None:
+    """Not the product from whose page the merge began: it has no deals any more."""
+    source = seller.creates(title="Source", upc=UPC)["product_id"]
+    into = seller.creates(title="Target", asin="B0000000T1")["product_id"]
+    path = f"{product_path(source)}/merge"
+    visitor.opens(f"{path}?into={into}&back={product_path(source)}")
+    form = {name: value(visitor.page, name) for name in ("etag", "into", "back")}
+    answer = visitor.submits(path, **form)
+    assert answer.headers["Location"] == product_path(into)
+
+
 def test_products_with_different_asins_are_not_merged(visitor: Visitor, seller: Seller) -> None:
     """The comparison is shown again with the reason and status 409."""
     kept = str(seller.creates(title="Kept", asin="B0000000Z9")["product_id"])

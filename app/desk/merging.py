@@ -1,6 +1,7 @@
 """The page that merges a product into another one: find it, compare both, then merge."""
 
 from http import HTTPStatus
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import redirect, render_template, request, url_for
@@ -40,7 +41,7 @@ def merge_into(product_id: UUID) -> ResponseReturnValue:
             kept = Matching(conditional_repository()).merge(product_id, id_in(into))
     except REFUSED as error:
         return _page(product_id, into, refusal_for(error))
-    back = local_path(request.values.get("back") or url_for("desk.product", product_id=kept["id"]))
+    back = _back(product_id, kept)
     flash(_notice(kept, back))
     return redirect(back, HTTPStatus.SEE_OTHER)
 
@@ -74,6 +75,13 @@ def _listed(wanted: str, *, active: bool) -> list[Document]:
 
 def _gtin(upc: str) -> str:
     return upc.zfill(14)
+
+
+def _back(product_id: UUID, kept: Document) -> str:
+    """Return the page to show after the merge: never that of the product that has lost its deals."""
+    emptied, shown = (url_for("desk.product", product_id=each) for each in (product_id, kept["id"]))
+    back = local_path(request.values.get("back") or shown)
+    return shown if urlsplit(back).path == emptied else back
 
 
 def _page(product_id: UUID, into: str, refusal: Refusal | None = None) -> ResponseReturnValue:
