@@ -135,6 +135,7 @@ def test_lines_that_cannot_be_used_stay_in_the_form(visitor: Visitor, seller: Se
     assert "You have no product with this UPC or id." in shown
     assert _lines(answer.text).replace("&lt;", "<").replace("&gt;", ">").splitlines() == bad
     assert f'href="/desk/products/{twin}/merge?into=' in answer.text
+    assert answer.text.count("Compare and merge them") == 1  # not for the product that has another ASIN
     assert (reads(seller, right)["asin"], reads(seller, decided)["asin"]) == ("B0000000A9", "B0000000Y1")
 
 
