@@ -49,12 +49,12 @@ def clean_page(browser: Browser, url: str) -> Iterator[Page]:
 
 
 def signs_in(page: Page, seller: Seller) -> None:
-    """Sign in as `seller` with the keyboard, and wait for the dashboard."""
+    """Sign in as `seller` with the keyboard, and wait for the first page."""
     page.goto("/")
     page.get_by_label("E-mail address").fill(seller.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="ASIN status")).to_be_visible()
+    expect(page.get_by_role("heading", name="Work", exact=True)).to_be_visible()
 
 
 def _executable() -> Path | None:

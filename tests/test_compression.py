@@ -10,6 +10,7 @@ from flask import Flask, Response, make_response, request
 
 from app.api import ApiBlueprint
 from app.openapi import Answer, operation
+from local.processes import wait_until
 from tests.sellers import STATS, Seller
 from tests.visitors import Visitor
 
@@ -51,12 +52,24 @@ def test_short_answers_are_not_compressed(seller: Seller) -> None:
         assert len(answer.content) <= 1000
 
 
-def test_pages_of_the_desk_are_not_compressed(visitor: Visitor) -> None:
-    """They contain a CSRF token, which the length of a compressed page could reveal."""
-    for path in ("/", "/desk/products/new", "/desk/import", "/?search=lamp"):
+def test_pages_of_the_desk_are_compressed(visitor: Visitor) -> None:
+    """Error pages too, and each once only."""
+    for path in ("/", "/deals", "/desk/products/new", "/desk/products/00000000-0000-0000-0000-000000000000"):
         answer = visitor.opens(path)
-        assert len(answer.content) > 1000
-        assert "Content-Encoding" not in answer.headers, path
+        assert answer.headers["Content-Encoding"] == "gzip", path
+        assert answer.text.endswith("</html>"), path
+        plain = visitor.http.get(path, headers=_IDENTITY)
+        assert "Content-Encoding" not in plain.headers
+        assert len(plain.content) > int(answer.headers["Content-Length"])
+
+
+def test_two_pages_have_different_csrf_tokens(visitor: Visitor) -> None:
+    """The signature of the token changes every second, so the lengths of pages do not reveal it."""
+    first = visitor.csrf_token
+    assert wait_until(lambda: visitor.opens("/").status_code == 200 and visitor.csrf_token != first, seconds=10)
+    signatures = [token.rsplit(".", 1)[1] for token in (first, visitor.csrf_token)]
+    assert signatures[0] != signatures[1]
+    assert visitor.submits("/sign-out").status_code == 303
 
 
 def test_an_export_is_compressed(seller: Seller) -> None:

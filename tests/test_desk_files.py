@@ -26,7 +26,7 @@ def test_a_file_can_be_tried_and_then_imported(visitor: Visitor, seller: Seller)
     assert _totals(visitor) == {"created": 1, "updated": 0, "unchanged": 0, "repeated": 0, "rejected": 1}
     assert "Line 3, UPC" in visitor.page
     assert "Ignored columns: Colour." in visitor.page
-    visitor.opens("/")
+    visitor.opens("/deals")
     assert (visitor.numbers["all"], visitor.titles) == (1, ["Lamp"])
 
 
@@ -68,7 +68,7 @@ def test_the_export_link_keeps_the_filters(visitor: Visitor, seller: Seller) -> 
     """The export link has the filters and the order of its page."""
     for title in ("Beta lamp", "Alpha lamp", "Chair"):
         seller.creates(title=title, favorite=title != "Chair")
-    visitor.opens("/?search=lamp&sort=title&favorite=true")
+    visitor.opens("/deals?search=lamp&sort=title&favorite=true")
     (link,) = re.findall(r'href="(/desk/export[^"]*)"', visitor.page)
     exported = visitor.http.get(html.unescape(link))
     assert exported.headers["Content-Disposition"].startswith("attachment; filename=")

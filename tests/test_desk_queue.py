@@ -152,7 +152,7 @@ def test_the_desk_links_each_queue_that_is_not_empty(visitor: Visitor, seller: S
     visitor.opens("/")
     assert f'href="{NEEDS_ASIN}"' in visitor.page
     assert f'href="{MANUAL}"' not in visitor.page
-    assert 'href="/?asin_status=needs_asin"' in visitor.page
+    assert 'href="/deals?asin_status=needs_asin"' in visitor.page
 
 
 def test_answers_are_remembered_only_if_the_box_is_ticked(visitor: Visitor, seller: Seller) -> None:

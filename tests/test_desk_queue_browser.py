@@ -70,7 +70,7 @@ def test_a_queue_is_worked_with_single_keys(page: Page, seller: Seller) -> None:
     """Choose, undo, skip, none, remember and enter. The first candidate's button has the focus."""
     first, second = _two_lamps(seller)
     page.goto("/")
-    page.get_by_role("link", name="Work the queue").click()
+    page.get_by_role("link", name="Choose listings").click()
     _shows(page, "Lamp 2")
     expect(page.get_by_role("button", name="Choose B0000020A1")).to_be_focused()
     _press(page, "2")
@@ -129,7 +129,7 @@ def test_everything_works_without_javascript(plain_page: Page, seller: Seller) -
     page = plain_page
     _two_lamps(seller)
     page.goto("/")
-    page.get_by_role("link", name="Work the queue").click()
+    page.get_by_role("link", name="Choose listings").click()
     assert page.get_by_role("button", name="Choose B0000020A2").get_attribute("accesskey") == "2"
     expect(page.get_by_text("Use single keys")).to_be_hidden()
     page.get_by_role("button", name="Choose B0000020A2").click()
@@ -141,7 +141,7 @@ def test_everything_works_without_javascript(plain_page: Page, seller: Seller) -
     page.get_by_role("button", name="Use this ASIN").click()
     page.get_by_role("link", name="Start again").click()
     page.get_by_role("button", name="None of these").click()
-    page.goto("/")
+    page.goto("/deals")
     page.get_by_role("link", name="Lamp 2").click()
     page.get_by_label("Brand").fill("North")
     page.get_by_role("button", name="Save product").click()
@@ -193,7 +193,15 @@ def _pages(seller: Seller) -> list[str]:
     seller.deletes(gone["id"])
     products = [product_path(product) for product in (lamp, mug, gone["product_id"])]
     queues = [f"/desk/queue/{status}" for status in ("needs_selection", "needs_asin", "manual_entry")]
-    forms = ["/desk/matches", "/desk/asins", "/desk/candidates", f"/desk/deals/{manual['id']}", "/"]
+    forms = [
+        "/desk/matches",
+        "/desk/asins",
+        "/desk/candidates",
+        f"/desk/deals/{manual['id']}",
+        "/",
+        "/deals",
+        "/desk/import",
+    ]
     merge = f"{product_path(str(manual['product_id']))}/merge?into="
     return [*products, *queues, *forms, f"{merge}B0000000Z9"]
 

@@ -18,8 +18,8 @@ def test_a_seller_never_sees_another_sellers_data(server: AppServer, seller: Sel
         first.signs_in(seller)
         second.signs_in(other_seller)
         for _ in range(3):
-            first.opens("/")
-            second.opens("/")
+            first.opens("/deals")
+            second.opens("/deals")
             assert (first.titles, first.numbers["all"]) == (["Alpha"], 1)
             assert (second.titles, second.numbers["all"]) == (["Gamma", "Beta"], 2)
             assert other_seller.key not in first.page
@@ -33,12 +33,12 @@ def test_input_of_sellers_is_escaped(visitor: Visitor, text: str) -> None:
     assert visitor.titles == [text]
     assert "<script>alert" not in visitor.page
     assert "<img src=x" not in visitor.page
-    found = visitor.http.get("/", params={"search": text}).text
+    found = visitor.http.get("/deals", params={"search": text}).text
     assert "<script>alert" not in found
     assert "<img src=x" not in found
 
 
-@pytest.mark.parametrize("path", ["/", "/desk/products/new", "/sign-in", "/?cursor=junk", "/desk/static/desk.css"])
+@pytest.mark.parametrize("path", ["/", "/desk/products/new", "/sign-in", "/deals?cursor=junk", "/favicon.ico"])
 def test_every_page_forbids_foreign_content_and_framing(visitor: Visitor, path: str) -> None:
     """Error pages and static files included. Pages with data are not cached."""
     headers = visitor.opens(path).headers
@@ -48,12 +48,12 @@ def test_every_page_forbids_foreign_content_and_framing(visitor: Visitor, path: 
     assert "unsafe" not in policy
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "same-origin"
-    assert ("no-store" in headers["Cache-Control"]) is not path.startswith("/desk/static")
+    assert ("no-store" in headers["Cache-Control"]) is not (path == "/favicon.ico")
 
 
 def test_the_desk_answers_errors_with_pages_and_the_api_with_documents(visitor: Visitor) -> None:
     """The same session gets HTML from the desk and a problem document from the API."""
-    page = visitor.opens("/?cursor=junk")
+    page = visitor.opens("/deals?cursor=junk")
     assert (page.status_code, page.headers["Content-Type"]) == (422, "text/html; charset=utf-8")
     document = visitor.http.get("/products?cursor=junk")
     assert (document.status_code, document.headers["Content-Type"]) == (422, "application/problem+json")

@@ -27,7 +27,7 @@ def _token(stack: Stack, seller: Seller, *, expires_in: float) -> str:
     return jwt.encode(claims | {"exp": int(time.time() + expires_in)}, stack.supabase.jwt_secret, "HS256")
 
 
-@pytest.mark.parametrize("path", ["/", "/?stage=ordered&search=lamp", "/desk/products/new"])
+@pytest.mark.parametrize("path", ["/", "/deals?stage=ordered&search=lamp", "/desk/products/new"])
 def test_a_visitor_must_sign_in_and_then_gets_the_requested_page(visitor: Visitor, seller: Seller, path: str) -> None:
     """Only the sign-in form is public. It remembers the requested page."""
     redirected = visitor.opens(path)
@@ -137,7 +137,7 @@ def test_an_expired_token_is_renewed_during_the_request(
     }
     visitor.takes_session(app, **kept)
     added = visitor.submits("/desk/products/new", title="After lunch")
-    assert added.headers["Location"] == "/"
+    assert added.headers["Location"] == "/deals"
     assert visitor.follows(added).status_code == 200
     assert visitor.session(app)["expires_at"] > time.time() + 60
     assert visitor.titles == ["After lunch"]
@@ -165,8 +165,8 @@ def test_a_session_that_cannot_be_renewed_ends_with_a_message(
     """It redirects to the sign-in page, which shows the reason and clears the session."""
     token = access_token or _token(stack, seller, expires_in=-60)
     visitor.takes_session(app, access_token=token, refresh_token="long gone", expires_at=0, email=seller.email)
-    answer = visitor.opens("/?stage=new")
-    assert answer.headers["Location"] == "/sign-in?next=/?stage%3Dnew"
+    answer = visitor.opens("/deals?stage=new")
+    assert answer.headers["Location"] == "/sign-in?next=/deals?stage%3Dnew"
     visitor.follows(answer)
     assert "Your session has ended. Please sign in again." in visitor.page
     assert "access_token" not in visitor.session(app)

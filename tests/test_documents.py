@@ -26,7 +26,7 @@ LOG_LINES: Final = (
 )
 """The beginnings of log lines that the documents quote."""
 
-PAGES_FOR_CLIENTS: Final = ("desk.dashboard", "desk.api_docs", "desk.problem_kinds", "desk.problem_kind")
+PAGES_FOR_CLIENTS: Final = ("desk.work", "desk.api_docs", "desk.problem_kinds", "desk.problem_kind")
 """The pages of the desk that the API reference lists."""
 
 _CODE_BLOCK: Final = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)

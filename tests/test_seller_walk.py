@@ -67,7 +67,7 @@ def _uploads(page: Page, path: str, file: Path, button: str) -> None:
     page.goto(path)
     page.get_by_label("CSV file").set_input_files(file)
     page.get_by_role("button", name=button, exact=True).press("Enter")
-    expect(page.get_by_role("status").first).to_be_visible()
+    expect(page.locator(".notice")).to_be_visible()
 
 
 def _shows(page: Page, numbers: dict[str, int]) -> None:

@@ -1,9 +1,4 @@
-"""gzip for the answers of the API (RFC 9110 §8.4).
-
-Pages of the desk are not compressed: they contain CSRF tokens beside text that others can choose, and the length of
-a compressed page would reveal the token (the BREACH attack). An answer of the API contains no secret, and another site
-cannot make a browser request it with the credentials of a user.
-"""
+"""gzip for answers and pages (RFC 9110 §8.4)."""
 
 import re
 import zlib

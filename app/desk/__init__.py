@@ -6,8 +6,9 @@ from app.desk import (
     adding,
     api_docs,
     asins,
+    assets,
     candidates,
-    dashboard,
+    deal_list,
     deals,
     deciding,
     errors,
@@ -19,6 +20,7 @@ from app.desk import (
     product_deals,
     queue,
     signing_in,
+    work,
 )
 from app.desk.blueprint import desk
 
@@ -26,8 +28,9 @@ __all__ = [
     "adding",
     "api_docs",
     "asins",
+    "assets",
     "candidates",
-    "dashboard",
+    "deal_list",
     "deals",
     "deciding",
     "errors",
@@ -40,9 +43,11 @@ __all__ = [
     "product_deals",
     "queue",
     "signing_in",
+    "work",
 ]
 
 
 def init_app(app: Flask) -> None:
     """Register the desk with `app`."""
+    assets.init_app(app)
     app.register_blueprint(desk)

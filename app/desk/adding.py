@@ -37,7 +37,7 @@ def add_product() -> ResponseReturnValue:
     except REFUSED as error:
         return _form(refusal_for(error))
     flash(_notice(made, new))
-    return redirect(url_for("desk.dashboard"), HTTPStatus.SEE_OTHER)
+    return redirect(url_for("desk.deals"), HTTPStatus.SEE_OTHER)
 
 
 def _given() -> dict[str, str]:

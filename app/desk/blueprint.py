@@ -5,9 +5,10 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, url_for
 
-from app.desk import notices, wording
+from app.api.compression import compress
+from app.desk import notices, places, wording
 
-desk = Blueprint("desk", __name__, template_folder="templates", static_folder="static", static_url_path="/desk/static")
+desk = Blueprint("desk", __name__, template_folder="templates")
 
 _HEADERS: Final = {
     "Content-Security-Policy": (
@@ -25,26 +26,32 @@ _HEADERS: Final = {
 
 @desk.after_request
 def protect(response: Response) -> Response:
-    """Add the headers: pages may load only our own files, and use no browser feature that they do not need."""
+    """Add the headers: pages may load only our own files, and use no browser feature that they do not need.
+
+    Pages are compressed. They contain a CSRF token beside text that others can choose, so the length of a compressed
+    page tells something about the token (the BREACH attack). That attack needs hundreds of pages with the same token.
+    The signature of our token changes every second.
+    """
     response.headers.update(_HEADERS)
+    if response.mimetype == "text/html" and "Content-Encoding" not in response.headers:
+        compress(response)
     return response
-
-
-@desk.get("/favicon.ico")
-def favicon() -> Response:
-    """Return the icon, which browsers request also for responses that are not pages, such as JSON documents."""
-    return desk.send_static_file("mark.svg")
 
 
 @desk.app_context_processor
 def _vocabulary() -> dict[str, object]:
     """Return the variables that all templates can use."""
-    return {"take_notice": notices.take, "labels": wording.LABELS, "stages": wording.STAGES}
+    return {
+        "take_notice": notices.take,
+        "visible_places": places.visible_places,
+        "labels": wording.LABELS,
+        "stages": wording.STAGES,
+    }
 
 
 def local_path(address: str | None) -> str:
-    """Return `address` if it is a path on this host, else the dashboard's path: prevents open redirects."""
-    return address if address and _is_local(address) else url_for("desk.dashboard")
+    """Return `address` if it is a path on this host, else the path of the first page: prevents open redirects."""
+    return address if address and _is_local(address) else url_for("desk.work")
 
 
 def _is_local(address: str) -> bool:

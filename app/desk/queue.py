@@ -68,7 +68,7 @@ def _page(
         statuses=(wording.ALL, *wording.STATUSES),
         status=status,
         task=_TASKS[status],
-        queues=tuple(_TASKS),
+        tasks=tuple(_TASKS),
         product=product,
         waiting=product is not None and _waits(product, status),
         next_cursor=next_cursor,

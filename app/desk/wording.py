@@ -33,22 +33,57 @@ STATUSES: Final = (
 STAGES: Final[tuple[str, ...]] = get_args(Stage)
 LABELS: Final = {status.name: status.label for status in STATUSES} | {stage: stage.capitalize() for stage in STAGES}
 
+_UPDATED: Final = "Updated just now"
+_CATCHING_UP: Final = "Live data (the cache is catching up)"
 _UNSTORED: Final = {
     "no-redis": "no Redis is configured",
-    "owed": "Redis has not received the last change yet",
+    "owed": "the cache has not received the last change yet",
     "writer-in-flight": "a change is being made",
 }
 
 
-def provenance(answer: Answer[AsinStats], *, lifetime: float) -> str:
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """One queue as the first page shows it.
+
+    Attributes:
+        status: the name of its status.
+        task: what there is to do with each product.
+        action: the text of the button.
+
+    """
+
+    status: str
+    task: str
+    action: str
+
+
+QUEUES: Final = (
+    Queue("needs_selection", "Several listings match. Choose the right one.", "Choose listings"),
+    Queue("needs_asin", "They have a UPC but no listing yet. Look up the ASIN.", "Find ASINs"),
+    Queue("manual_entry", "They have neither ASIN nor UPC. Add one of them.", "Identify products"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How fresh the numbers are: one line for sellers, and where the numbers came from for those who care."""
+
+    line: str
+    source: str
+
+
+def freshness(answer: Answer[AsinStats], *, lifetime: float) -> Freshness:
     """Describe the source and the age of the numbers; `lifetime` is the TTL of a new entry, in seconds."""
     if answer.outcome in {Outcome.HIT, Outcome.COLLAPSED}:
         age = max(0.0, lifetime - (lifetime if answer.ttl is None else answer.ttl))
-        return f"from Redis, {age:.0f} s old"
+        return Freshness(_UPDATED, f"From Redis, {age:.0f} s old.")
     reason = _UNSTORED.get(answer.detail or "")
     if reason is None and (answer.detail or "").startswith("redis-"):
         reason = "Redis is unavailable"
-    return f"fresh from the database: {reason}" if reason else "fresh from the database"
+    behind = reason and answer.detail != "no-redis"
+    source = f"Fresh from the database: {reason}." if reason else "Fresh from the database."
+    return Freshness(_CATCHING_UP if behind else _UPDATED, source)
 
 
 def money(amount: str | None) -> str:

@@ -12,7 +12,7 @@ from tests.hostile.attempts import EVIL_HOST
 from tests.hostile.values import QUERIES, Rng, cursor, identifier, text
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "QUERY", "get", "X")
-_STATIC: Final = ("desk.css", "desk.js", "../../../config.py", "..%2f..%2fconfig.py", "/etc/passwd", "%00", "")
+_STATIC: Final = ("desk.css", "frame.js", "../../../config.py", "..%2f..%2fconfig.py", "/etc/passwd", "%00", "")
 
 
 @dataclass(frozen=True, slots=True)

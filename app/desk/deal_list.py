@@ -1,4 +1,4 @@
-"""The dashboard: the breakdown, the state of the cache, and the list of deals."""
+"""The list of deals, with its filters and its order."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,13 +13,13 @@ from app.desk import wording
 from app.desk.blueprint import desk
 from app.desk.notices import MOST_UNDONE
 from app.desk.sessions import signed_in
-from app.products.cache_report import cache_report
 from app.products.context import caller_repository
 from app.products.schemas import ListQuery
 from app.products.stats import asin_status_stats
 
 _PAGE_SIZE: Final = MOST_UNDONE  # so that all deals deleted on one page can be restored with one click
-_FILTERS: Final = ("asin_status", "stage", "favorite", "search", "sort", "cursor")
+FILTERS: Final = ("asin_status", "stage", "favorite", "search", "sort", "cursor")
+"""The parameters of the list's address."""
 _SORTS: Final = {
     "-created_at": "Newest first",
     "created_at": "Oldest first",
@@ -45,16 +45,16 @@ class Choice:
     query: ListQuery
     mistake: str = ""
 
-    def url(self, *, endpoint: str = "desk.dashboard", **changes: str | None) -> str:
-        """Return the URL of the dashboard with some values changed, on the first page unless a cursor is given.
+    def url(self, *, endpoint: str = "desk.deals", **changes: str | None) -> str:
+        """Return the URL of the list with some values changed, on the first page unless a cursor is given.
 
         `endpoint` is another page with the same parameters.
         """
-        kept = self.query.model_dump(mode="json", include=set(_FILTERS) - {"cursor"}, exclude_defaults=True)
+        kept = self.query.model_dump(mode="json", include=set(FILTERS) - {"cursor"}, exclude_defaults=True)
         if kept.get("favorite"):
             kept["favorite"] = "true"
         asked = kept | changes
-        given: dict[str, Any] = {name: asked[name] for name in _FILTERS if asked.get(name)}
+        given: dict[str, Any] = {name: asked[name] for name in FILTERS if asked.get(name)}
         return url_for(endpoint, **given)
 
     @property
@@ -64,29 +64,25 @@ class Choice:
         return any((query.asin_status, query.stage, query.favorite is not None, query.search))
 
 
-@desk.get("/")
+@desk.get("/deals")
 @signed_in
-def dashboard() -> ResponseReturnValue:
-    """Show the dashboard. Invalid parameters are ignored and reported on the page (422)."""
+def deals() -> ResponseReturnValue:
+    """Show the list. Invalid parameters are ignored and reported on the page (422)."""
     choice = _choice()
-    answer = asin_status_stats.lookup(current_user.user_id)
     page = caller_repository().list_deals(choice.query)
-    cache = cache_report(current_user.user_id)
     shown = render_template(
-        "dashboard.html",
-        numbers=answer.value.document(),
-        provenance=wording.provenance(answer, lifetime=cache["default_ttl_seconds"]),
+        "deals.html",
+        numbers=asin_status_stats.lookup(current_user.user_id).value.document(),
         statuses=(wording.ALL, *wording.STATUSES),
         choice=choice,
         page=page,
-        cache=cache,
         sorts=_SORTS,
     )
     return shown, HTTPStatus.UNPROCESSABLE_ENTITY if choice.mistake else HTTPStatus.OK
 
 
 def _choice() -> Choice:
-    asked = {name: value for name in _FILTERS if (value := request.args.get(name, "").strip())}
+    asked = {name: value for name in FILTERS if (value := request.args.get(name, "").strip())}
     size = {"limit": _PAGE_SIZE}
     try:
         return Choice(ListQuery.model_validate(asked | size))
