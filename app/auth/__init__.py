@@ -5,6 +5,7 @@
 session. Only the last two use Flask.
 """
 
+from app.auth.cookies import BACKGROUND
 from app.auth.identity import (
     SESSION_TOKEN,
     Auth,
@@ -18,6 +19,7 @@ from app.auth.keys import KeyRing, KeysUnavailableError
 from app.auth.tokens import Identity, InvalidTokenError, TokenVerifier
 
 __all__ = [
+    "BACKGROUND",
     "SESSION_TOKEN",
     "Auth",
     "Identity",

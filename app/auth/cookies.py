@@ -13,7 +13,7 @@ from typing import Any, Final
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from flask import Flask, Request, Response
+from flask import Flask, Request, Response, request
 from flask.json.tag import TaggedJSONSerializer
 from flask.sessions import SecureCookieSession, SessionInterface, SessionMixin
 
@@ -22,6 +22,9 @@ IDLE_SECONDS: Final = 12 * 3600
 
 LONGEST_SECONDS: Final = 7 * 24 * 3600
 """Absolute limit, even for a session in use, so that a stolen cookie expires."""
+
+BACKGROUND: Final = "X-Background"
+"""Header of a request that a script sends without the user. It does not prolong the session."""
 
 _REISSUE_SECONDS: Final = 60  # a used cookie is renewed at most this often, so most responses do not set it
 _STARTED: Final = "started"
@@ -58,26 +61,31 @@ class SealedSessions(SessionInterface):
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """Set the cookie if the session was changed, or used and a minute old. Delete the cookie of an empty session.
 
-        A session that the request did not access is left unchanged. Requests with a bearer token do not access it.
+        A session that the request did not access is left unchanged. Requests with a bearer token do not access it. A
+        request of a script in the background does not count as use. If it changes the session, because it renews the
+        access token, then the new cookie has the age of the old one.
         """
         if not (session.accessed or session.modified):
             return
         response.vary.add("Cookie")
         name, attributes = self.get_cookie_name(app), self._attributes(app)
-        if session and (session.modified or self._is_due(session)):
-            response.set_cookie(name, self.seal(session), **attributes)
+        used_at = _last_use(session) if BACKGROUND in request.headers else None
+        if session and (session.modified or (used_at is None and self._is_due(session))):
+            response.set_cookie(name, self.seal(session, used_at=used_at), **attributes)
         elif session.modified:
             response.delete_cookie(name, **attributes)
 
-    def seal(self, entries: Mapping[str, Any]) -> str:
-        """Return the value of a cookie with `entries`, created now. The start time of the session is kept.
+    def seal(self, entries: Mapping[str, Any], *, used_at: int | None = None) -> str:
+        """Return the value of a cookie with `entries`. The start time of the session is kept.
+
+        `used_at` is the time of the last use in epoch seconds, from which the idle limit counts; default: now.
 
         The entries are compressed, because browsers limit a cookie to 4 KB. The compressed length reveals nothing to
         an attacker: only the user's own forms, which carry a CSRF token, can add text next to the tokens.
         """
         now = int(self._clock())
         plain = zlib.compress(_JSON.dumps({_STARTED: now, **entries}).encode(), level=9)
-        return self._fernet.encrypt_at_time(plain, now).decode()
+        return self._fernet.encrypt_at_time(plain, now if used_at is None else used_at).decode()
 
     def unseal(self, value: str) -> SealedSession:
         """Return the session stored in `value`; an empty session if the cookie is invalid or past a limit."""
@@ -103,3 +111,8 @@ class SealedSessions(SessionInterface):
             "httponly": self.get_cookie_httponly(app),
             "samesite": self.get_cookie_samesite(app),
         }
+
+
+def _last_use(session: SessionMixin) -> int | None:
+    """Return the time the cookie of the session was created; None for a session that has none yet."""
+    return (session.issued_at or None) if isinstance(session, SealedSession) else None

@@ -9,6 +9,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from app import audit
+from app.auth import BACKGROUND
 from app.database import DatabaseRefusalError, DatabaseUnavailableError, OutcomeUnknownError
 from app.desk import sessions
 from app.desk.blueprint import desk, protect
@@ -34,6 +35,8 @@ _DETAILS: Final = {
 
 @desk.errorhandler(Problem)
 def _problem(problem: Problem, hint: str = "") -> ResponseReturnValue:
+    if BACKGROUND in request.headers:  # the session stays as it is, for the form that the user may be filling in
+        return problem.response()
     if problem.status == HTTPStatus.UNAUTHORIZED:
         return _to_sign_in()
     headline = _HEADLINES.get(problem.status, "That did not work")

@@ -13,7 +13,7 @@ from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import BadData, URLSafeSerializer
 from werkzeug.test import TestResponse
 
-from app.auth.cookies import IDLE_SECONDS, LONGEST_SECONDS, SealedSessions
+from app.auth.cookies import BACKGROUND, IDLE_SECONDS, LONGEST_SECONDS, SealedSessions
 from tests.auth.minting import NOW, Clock, claims, es256, hs256
 
 KEY = "a secret key of these tests only"
@@ -44,16 +44,18 @@ def app(sealed: SealedSessions) -> Flask:
     return app
 
 
-def respond(app: Flask, cookie: str, *, reads_session: bool = True) -> TestResponse:
+def respond(
+    app: Flask, cookie: str, *, reads_session: bool = True, headers: dict[str, str] | None = None
+) -> TestResponse:
     """Return the answer to a request with `cookie`. The view reads the session only if `reads_session`."""
     app.view_functions["view"] = lambda: str(session.get("email")) if reads_session else ""
-    return app.test_client(use_cookies=False).get("/", headers={"Cookie": f"{NAME}={cookie}"})
+    return app.test_client(use_cookies=False).get("/", headers={"Cookie": f"{NAME}={cookie}", **(headers or {})})
 
 
-def set_by(app: Flask, change: Callable[[], object], *, cookie: str = "") -> str:
+def set_by(app: Flask, change: Callable[[], object], *, cookie: str = "", **headers: str) -> str:
     """Return the Set-Cookie header of a request with `cookie` to a view that calls `change`."""
     app.view_functions["view"] = lambda: str(change())
-    response = app.test_client(use_cookies=False).get("/", headers={"Cookie": f"{NAME}={cookie}"})
+    response = app.test_client(use_cookies=False).get("/", headers={"Cookie": f"{NAME}={cookie}", **headers})
     return response.headers["Set-Cookie"]
 
 
@@ -148,6 +150,18 @@ def test_a_session_in_use_is_renewed_at_most_once_a_minute(app: Flask, sealed: S
     renewed = value_of(respond(app, cookie).headers["Set-Cookie"])
     assert sealed.unseal(renewed).items() == sealed.unseal(cookie).items()
     assert "Set-Cookie" not in respond(app, renewed).headers
+
+
+def test_requests_in_the_background_do_not_prolong_a_session(app: Flask, sealed: SealedSessions, clock: Clock) -> None:
+    """Not even one that renews the access token: the new cookie ends when the old one would have ended."""
+    cookie, background = sealed.seal(ENTRIES), {BACKGROUND: "numbers"}
+    clock.advance(3600)
+    assert "Set-Cookie" not in respond(app, cookie, headers=background).headers
+    renewed = value_of(set_by(app, lambda: session.update(access_token="new"), cookie=cookie, **background))
+    clock.advance(IDLE_SECONDS - 3600)
+    assert sealed.unseal(renewed)["access_token"] == "new"
+    clock.advance(1)
+    assert not sealed.unseal(renewed)
 
 
 def test_signing_in_restarts_the_limit_of_seven_days(app: Flask, sealed: SealedSessions, clock: Clock) -> None:
