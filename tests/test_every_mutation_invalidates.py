@@ -75,6 +75,9 @@ _CHANGING: dict[tuple[str, str], Call] = {
     ),
     ("products.delete_deal", "DELETE"): lambda who: who.api.deletes(who.deal["id"]),
     ("products.bulk_action", "POST"): lambda who: who.api.bulk("delete", who.deal["id"]),
+    ("products.undo_batch", "POST"): lambda who: who.api.http.post(
+        f"/products/batches/{who.api.bulk('delete', who.deal['id']).json()['batch_id']}/undo"
+    ),
     ("products.put_candidates", "PUT"): lambda who: who.api.http.put(
         f"/products/{who.deal['product_id']}/candidates",
         json={"candidates": [{"asin": "B000000001"}, {"asin": "B000000002"}]},

@@ -154,16 +154,27 @@ def test_a_purge_removes_only_deals_deleted_long_ago(operator_shell: Operator, s
     stack.supabase.sql("insert into products (user_id, title) values ($1, 'Never had a deal')", seller.id)
     status, _, err = operator_shell.runs("purge", "--older-than", "30d", given=b"n\n")
     assert (status, "Aborted" in err) == (1, True)
-    none = "0 deals, 0 products and 0 idempotency keys removed\n"
+    none = "0 deals, 0 products, 0 idempotency keys and 0 batch rows removed\n"
     assert operator_shell.runs("purge", "--older-than", "32d", "--yes")[:2] == (0, none)
     assert operator_shell.runs("purge", "--older-than", "30d", given=b"y\n")[1].endswith(
-        "2 deals, 1 products and 0 idempotency keys removed\n"
+        "2 deals, 1 products, 0 idempotency keys and 0 batch rows removed\n"
     )
     left = stack.supabase.sql("select id from deals where user_id = $1", seller.id)
     assert {row["id"] for row in left} == {shared[1], young}
     titles = stack.supabase.sql("select title from products where user_id = $1 order by 1", seller.id)
     assert [row["title"] for row in titles] == ["Never had a deal", "Shared", "Young"]
     assert seller.bulk("restore", young).status_code == 200
+
+
+def test_a_purge_removes_batches_that_cannot_be_undone(operator_shell: Operator, seller: Seller, stack: Stack) -> None:
+    """With their rows. A batch of the last 30 days is kept."""
+    deals = [seller.creates()["id"] for _ in range(3)]
+    old, young = (seller.bulk("favorite", *some).json()["batch_id"] for some in (deals[:2], deals[2:]))
+    stack.supabase.sql("update batching.batches set made_at = now() - interval '31 days' where id = $1", old)
+    purged = operator_shell.runs("purge", "--older-than", "30d", "--yes")
+    assert purged[:2] == (0, "0 deals, 0 products, 0 idempotency keys and 3 batch rows removed\n")
+    left = stack.supabase.sql("select id from batching.batches where user_id = $1", seller.id)
+    assert [row["id"] for row in left] == [young]
 
 
 def test_a_purge_removes_expired_idempotency_keys(operator_shell: Operator, seller: Seller, stack: Stack) -> None:
@@ -176,6 +187,6 @@ def test_a_purge_removes_expired_idempotency_keys(operator_shell: Operator, sell
         seller.id,
     )
     purged = operator_shell.runs("purge", "--older-than", "30d", "--yes")
-    assert purged[:2] == (0, "0 deals, 0 products and 1 idempotency keys removed\n")
+    assert purged[:2] == (0, "0 deals, 0 products, 1 idempotency keys and 0 batch rows removed\n")
     left = stack.supabase.sql("select key from idempotency.answers where user_id = $1", seller.id)
     assert [row["key"] for row in left] == ["young"]

@@ -97,21 +97,24 @@ def import_candidates(file: IO[bytes], email: str, *, accept_single: bool) -> No
 def purge(days: int, *, yes: bool) -> None:
     """Permanently remove the deals of all sellers that were deleted more than DAYS ago, and products without deals.
 
-    Also removes the idempotency keys that are older than 24 hours.
+    Also removes the idempotency keys that are older than 24 hours, and the records of bulk actions and imports that are
+    too old to be undone.
 
     Exit status: 0 when done, 1 when it failed or was not confirmed, 2 for wrong arguments.
     """
     if not yes:
         click.confirm(f"Permanently remove deals that were deleted more than {days} days ago?", abort=True)
-    deals = products = keys = 0
+    deals = products = keys = rows = 0
     with _one_line_errors(), connected_service(load_settings()) as service:
         try:
             while (removed := service.purge(days=days))[0]:
                 deals, products = deals + removed[0], products + removed[1]
             while expired := service.purge_keys():
                 keys += expired
+            while old := service.purge_batches():
+                rows += old
         finally:
-            click.echo(f"{deals} deals, {products} products and {keys} idempotency keys removed")
+            click.echo(f"{deals} deals, {products} products, {keys} idempotency keys and {rows} batch rows removed")
 
 
 @contextmanager

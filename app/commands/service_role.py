@@ -104,6 +104,13 @@ class Service:
         """
         return _number(self.database.change(self.token, "purge_idempotency_keys", {}), "keys")
 
+    def purge_batches(self) -> int:
+        """Remove a bounded number of rows of batches that are too old to be undone, and return their number.
+
+        Raises the errors of `Database.change`.
+        """
+        return _number(self.database.change(self.token, "purge_batches", {}), "rows")
+
 
 def _number(answer: Any, name: str) -> int:  # noqa: ANN401 - any JSON
     """Return a number in the answer to a change. Raises OutcomeUnknownError if it is missing."""

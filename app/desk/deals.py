@@ -57,7 +57,7 @@ def _apply(action: str, deal_ids: list[str]) -> Notice:
     try:
         bulk = BulkAction.model_validate_json(json.dumps(asked))
         with changing_stats(current_user.user_id):
-            number = caller_repository().bulk_deals(bulk)
+            number = caller_repository().bulk_deals(bulk).deals
     except ValidationError:
         return Notice("This action is not valid. Nothing was changed.", "problem")
     except DealsRefusedError as refusal:

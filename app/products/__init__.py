@@ -2,12 +2,12 @@
 
 from flask import Flask
 
-from app.products import file_views, matching_views
+from app.products import batch_views, file_views, matching_views
 from app.products.errors import ProductsError
 from app.products.problems import problem_for
 from app.products.views import products
 
-__all__ = ["file_views", "init_app", "matching_views"]
+__all__ = ["batch_views", "file_views", "init_app", "matching_views"]
 
 
 def init_app(app: Flask) -> None:

@@ -9,7 +9,7 @@ from app.database import Database, DatabaseRefusalError, DatabaseUnavailableErro
 from app.products import cursors, results
 from app.products.changes import announcement_for
 from app.products.conditions import UNCONDITIONAL, Conditions
-from app.products.refusals import condition_errors, cursor_errors, deals_refused, domain_errors
+from app.products.refusals import condition_errors, cursor_errors, deals_refused, domain_errors, undo_errors
 from app.products.schemas import BulkAction, DealFields, ListQuery, NewProduct, ProductFields
 from app.telemetry import timed
 
@@ -22,6 +22,14 @@ class Created:
 
     deal: Document
     created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The number of deals that a bulk action named, and the batch that undoes it. None if no deal was changed."""
+
+    deals: int
+    batch_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +139,8 @@ class Repository:
         """
         results.removed(self.change("delete_deal", p_deal_id=str(deal_id), p_hard=hard), "deal")
 
-    def bulk_deals(self, bulk: BulkAction) -> int:
-        """Apply one action to all the deals of `bulk`, or to none, and return their number.
+    def bulk_deals(self, bulk: BulkAction) -> Changed:
+        """Apply one action to all the deals of `bulk`, or to none.
 
         Raises:
             DealsNotFoundError: some deals do not exist or belong to another user.
@@ -145,7 +153,18 @@ class Repository:
             answer = self.change("bulk_deals", p_action=bulk.action, p_deal_ids=ids, p_stage=bulk.stage)
         except DatabaseRefusalError as error:
             raise deals_refused(error, bulk) from None
-        return int(results.done(answer, "changed")["changed"])
+        done = results.done(answer, "changed", "batch_id")
+        return Changed(int(done["changed"]), UUID(done["batch_id"]) if done["batch_id"] else None)
+
+    def undo_batch(self, batch_id: UUID) -> Document:
+        """Undo one step of a batch: put back up to 1000 deals. Raises NotFoundError and UndoTooLateError.
+
+        The caller repeats the call while `remaining` is true. A deal that was changed since, or removed permanently, is
+        skipped. Returns the members of `app.products.answers.BatchUndone`.
+        """
+        with undo_errors():
+            answer = self.change("undo_batch", p_batch_id=str(batch_id), p_limit=1000)
+        return results.changed(answer, "batch", "batch_id", "restored", "skipped", "remaining")
 
     def import_deals(self, rows: Sequence[Document], *, dry_run: bool) -> Imported:
         """Import the rows in one transaction. A dry run returns the same result and changes nothing."""

@@ -44,6 +44,7 @@ _OF_A_PRODUCT = {
     "product": Link("get_product", {"product_id": "$response.body#/id"}),
     "change": Link("update_product", {"product_id": "$response.body#/id"}),
 }
+_UNDO = {"undo": Link("undo_batch", {"batch_id": "$response.body#/batch_id"})}
 _KEY = ("Idempotency-Key",)
 _CONDITIONS = (*_KEY, "If-Match")
 _UNCHANGED = Answer("The client already has it.", media_type="", headers=["ETag"])
@@ -165,7 +166,7 @@ def delete_deal(deal_id: UUID, query: DeleteQuery) -> ResponseReturnValue:
 @limited(WRITES)
 @operation(
     "Products",
-    answers={200: Answer("The action was applied to all deals.", BulkResult)},
+    answers={200: Answer("The action was applied to all deals.", BulkResult, links=_UNDO)},
     problems=[404, 410],
     headers=_KEY,
 )
@@ -174,7 +175,7 @@ def bulk_action(body: BulkAction) -> ResponseReturnValue:
     repository = changing_repository()
     with changing_stats(current_user.user_id):
         changed = repository.bulk_deals(body)
-    return {"action": body.action, "changed": changed}
+    return {"action": body.action, "changed": changed.deals, "batch_id": changed.batch_id}
 
 
 @products.get("/stats/asin-status", checked=False)

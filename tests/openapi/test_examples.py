@@ -67,7 +67,10 @@ def _recorded(seller: Seller, anonymous: httpx.Client) -> Iterator[tuple[str, ht
     yield "create_product", http.post("/products", json={"title": "Lamp", "asin": "B0CZ7J2X9Q", "upc": "12345670"})
     yield "create_product", http.post("/products", json={"title": "Lamp", "asin": "B0", "buy_cost": -1})
     yield "create_product", anonymous.post("/products", json={"title": "Lamp"})
-    yield "bulk_action", http.post("/products/bulk-action", json={"action": "delete", "deal_ids": [deal["id"]]})
+    deleting = {"action": "delete", "deal_ids": [deal["id"]]}
+    yield "bulk_action", (deleted := http.post("/products/bulk-action", json=deleting))
+    yield "undo_batch", http.post(f"/products/batches/{deleted.json()['batch_id']}/undo")
+    yield "bulk_action", http.post("/products/bulk-action", json=deleting)
     yield "update_deal", http.patch(f"/products/deal/{deal['id']}", json={"stage": "ordered", "favorite": True})
     yield "import_products", http.post("/products/import", content=_CSV, headers={"Content-Type": "text/csv"})
     yield "export_products", http.get("/products/export")
