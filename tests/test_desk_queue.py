@@ -150,8 +150,8 @@ def test_the_desk_links_each_queue_that_is_not_empty(visitor: Visitor, seller: S
     """The tile itself leads to the list."""
     seller.creates(upc=UPC)
     visitor.opens("/")
-    assert f'href="{NEEDS_ASIN}"' in visitor.page
-    assert f'href="{MANUAL}"' not in visitor.page
+    assert f'href="{NEEDS_ASIN}" data-when="needs_asin">' in visitor.page
+    assert f'href="{MANUAL}" data-when="manual_entry" hidden>' in visitor.page
     assert 'href="/deals?asin_status=needs_asin"' in visitor.page
 
 
