@@ -7,7 +7,7 @@ from local import ROOT
 from local.application import AppServer
 from tests.problems import problem
 from tests.sellers import Seller
-from tests.visitors import new_visitor
+from tests.visitors import Visitor, new_visitor
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}
 PROGRAMS = ("*/*", "application/json", "application/problem+json, text/html;q=0.5", "application/json, text/html", "")
@@ -76,3 +76,30 @@ def test_the_favicon_is_the_icon_of_the_desk(server: AppServer) -> None:
     assert "no-store" not in icon.headers["Cache-Control"]
     again = httpx.get(f"{server.url}/favicon.ico", headers={"If-None-Match": icon.headers["ETag"]})
     assert again.status_code == 304
+
+
+def test_a_refused_request_of_a_script_gets_a_notice_for_the_open_page(visitor: Visitor) -> None:
+    """The part of the page that sent it stays as it is, with what the user has typed."""
+    script = {"HX-Request": "true"}
+    answers = [
+        visitor.http.get("/desk/nope", headers=script),
+        visitor.http.post("/desk/deals", headers=script, data={"action": "delete"}),
+        visitor.http.get("/desk/products/00000000-0000-0000-0000-000000000000", headers=script),
+    ]
+    assert [answer.status_code for answer in answers] == [404, 403, 404]
+    for answer in answers:
+        assert answer.headers["HX-Reswap"] == "none"
+        assert answer.text.lstrip().startswith('<div id="notices" hx-swap-oob="innerHTML">')
+        assert "HX-Request" in answer.headers["Vary"]
+        assert "<html" not in answer.text
+
+
+def test_an_ended_session_tells_a_script_where_to_sign_in(server: AppServer) -> None:
+    """The user returns to the page that sent the request, if it is one of this site."""
+    for shown, following in ((f"{server.url}/deals?stage=new", "/deals?stage%3Dnew"), ("https://evil.example/x", "/x")):
+        headers = {"HX-Request": "true", "HX-Current-URL": shown}
+        answer = httpx.get(f"{server.url}/desk/products/new", headers=headers)
+        assert answer.status_code == 401
+        assert "Your session has ended. Nothing was saved." in answer.text
+        assert f'href="/sign-in?next={following}"' in answer.text
+        assert "Set-Cookie" not in answer.headers

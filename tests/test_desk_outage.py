@@ -51,6 +51,7 @@ def _shows_the_outage_page(visitor: Visitor) -> None:
     assert int(answer.headers["Retry-After"]) > 0
     assert answer.headers["Content-Type"].startswith("text/html")
     assert "The desk cannot reach its data right now" in answer.text
+    assert '<a class="button primary" href="/deals?stage=new">Try again</a>' in answer.text
     assert visitor.numbers == {}
 
 

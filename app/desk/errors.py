@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import urlsplit, urlunsplit
 
 from flask import make_response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -26,6 +27,9 @@ _HEADLINES: Final = {
     500: "Something went wrong on our side",
     503: "The desk cannot reach its data right now",
 }
+_PASSING: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
+"""The errors after which the same page may work a moment later."""
+_ENDED: Final = "Your session has ended."
 _DETAILS: Final = {
     403: "It was too old, or it did not come from this site. Nothing was changed; please go back and retry.",
     405: "It does not support this kind of request. Nothing was changed.",
@@ -37,12 +41,32 @@ _DETAILS: Final = {
 def _problem(problem: Problem, hint: str = "") -> ResponseReturnValue:
     if BACKGROUND in request.headers:  # the session stays as it is, for the form that the user may be filling in
         return problem.response()
-    if problem.status == HTTPStatus.UNAUTHORIZED:
-        return _to_sign_in()
     headline = _HEADLINES.get(problem.status, "That did not work")
     detail = _DETAILS.get(problem.status, problem.detail)
-    page = render_template("error.html", status=problem.status, headline=headline, detail=detail, hint=hint)
+    if "HX-Request" in request.headers:
+        return _notice_about(problem, headline, detail)
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        return _to_sign_in()
+    again = request.full_path.removesuffix("?") if problem.status in _PASSING and request.method == "GET" else ""
+    page = render_template(
+        "error.html", status=problem.status, headline=headline, detail=detail, hint=hint, again=again
+    )
     return page, problem.status, problem.headers
+
+
+def _notice_about(problem: Problem, headline: str, detail: str | None) -> ResponseReturnValue:
+    """Answer a request of htmx: the rest of the page stays as it is, with what the user has typed."""
+    ended = problem.status == HTTPStatus.UNAUTHORIZED
+    text = f"{_ENDED} Nothing was saved." if ended else f"{headline}. {detail or ''}".rstrip()
+    sign_in_at = url_for("desk.sign_in", next=_shown_page()) if ended else ""
+    part = render_template("partials/notices.html", notice=Notice(text, "problem"), sign_in_at=sign_in_at)
+    return part, problem.status, {**problem.headers, "HX-Reswap": "none", "Vary": "HX-Request"}
+
+
+def _shown_page() -> str:
+    """Return the path of the page that sent a request of htmx."""
+    address = urlsplit(request.headers.get("HX-Current-URL", ""))
+    return urlunsplit(("", "", address.path, address.query, ""))
 
 
 @desk.app_errorhandler(NotFound)
@@ -56,12 +80,14 @@ def _no_view(error: HTTPException) -> ResponseReturnValue:
 
 
 def _wants_page() -> bool:
-    """Return whether to answer with a page: for a view of the desk, or if the Accept header prefers HTML.
+    """Return whether to answer with a page: for a view of the desk, for htmx, or if the Accept header prefers HTML.
 
     `*/*`, which programs send, does not prefer HTML.
     """
     if request.blueprint is not None:
         return request.blueprint == desk.name
+    if "HX-Request" in request.headers:
+        return True
     accepted = request.accept_mimetypes
     return accepted["text/html"] > max(accepted["application/json"], accepted[MIMETYPE])
 
@@ -101,6 +127,6 @@ def _to_sign_in() -> ResponseReturnValue:
         audit.record("session", "refused")
         session.clear()
         lost = " Nothing was saved." if request.method == "POST" else ""
-        flash(Notice(f"Your session has ended.{lost} Please sign in again.", "problem"))
+        flash(Notice(f"{_ENDED}{lost} Please sign in again.", "problem"))
     requested = request.full_path.removesuffix("?") if request.method == "GET" else None
     return redirect(url_for("desk.sign_in", next=requested), HTTPStatus.SEE_OTHER)

@@ -86,6 +86,12 @@
     notice.append(words);
     document.querySelector("#notices").replaceChildren(notice);
   };
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    const isPart = detail.xhr.getResponseHeader("Content-Type")?.startsWith("text/html") && !/^\s*<!doctype/i.test(detail.serverResponse);
+    if (detail.xhr.status < 400 || isPart) return;
+    detail.shouldSwap = false; // a whole page or a document for programs: it must not replace a part of this page
+    notify(`That did not work (${detail.xhr.status}). Nothing was saved; please try again.`);
+  });
   document.addEventListener("htmx:sendError", () => notify("There is no connection. Nothing was saved; please try again."));
   document.addEventListener("htmx:timeout", () => notify("The answer took too long. Please check whether it was saved."));
 
