@@ -1,4 +1,4 @@
-"""The undo of bulk actions: `POST /products/batches/<id>/undo`."""
+"""Actions on all deals that match a filter, and the undo of bulk actions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -127,6 +127,83 @@ def test_a_large_batch_is_undone_in_steps(seller: Seller, stack: Stack) -> None:
     assert seller.stats()["all"] == 1000
     assert _numbers(_undoes(seller, batch)) == (1500, 0, False)
     assert seller.stats()["all"] == 1500
+
+
+def _matches(seller: Seller, action: str, **body: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    answer = seller.http.post("/products/bulk-action/matching", json={"action": action, **body})
+    assert answer.status_code == 200, answer.text
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+_FILTERS: list[tuple[dict[str, Any], set[str]]] = [
+    ({}, {"plain", "starred", "ordered", "found"}),
+    ({"stage": "ordered"}, {"ordered"}),
+    ({"favorite": True}, {"starred"}),
+    ({"asin_status": "asin_found"}, {"found"}),
+    ({"search": "STARR"}, {"starred"}),
+    ({"asin_status": "asin_found", "stage": "ordered"}, set()),
+]
+
+
+@pytest.mark.parametrize(("wanted", "expected"), _FILTERS)
+def test_an_action_on_a_filter_reaches_what_the_list_shows(
+    seller: Seller, wanted: dict[str, Any], expected: set[str]
+) -> None:
+    """Exactly these deals, and one undo takes all of it back."""
+    seller.creates(title="plain")
+    seller.creates(title="starred", favorite=True)
+    seller.creates(title="ordered", stage="ordered")
+    seller.creates(title="found", asin="B000000001")
+    seller.deletes(seller.creates(title="deleted")["id"])
+    before = _state(seller), seller.stats()
+    done = _matches(seller, "delete", filter=wanted)
+    assert (done["changed"], done["next_cursor"]) == (len(expected), None)
+    kept = {deal["product"]["title"] for deal in seller.lists()}
+    assert kept == {"plain", "starred", "ordered", "found"} - expected
+    assert _numbers(_undoes(seller, done["batch_id"])) == (len(expected), 0, False)
+    assert (_state(seller), seller.stats()) == before
+
+
+def test_an_action_on_many_deals_goes_on_in_steps(seller: Seller) -> None:
+    """Deals that are added meanwhile are left as they are. All steps are one batch, which is undone in steps too."""
+    seller.imports("title\n" + "\n".join(f"Lamp {number}" for number in range(1500)))
+    first = _matches(seller, "move", stage="ordered", filter={"stage": "new"})
+    assert first["changed"] == 1000
+    late = seller.creates(title="Late")["id"]
+    rest = {"cursor": first["next_cursor"], "batch_id": first["batch_id"]}
+    second = _matches(seller, "move", stage="ordered", filter={"stage": "new"}, **rest)
+    assert (second["changed"], second["next_cursor"], second["batch_id"]) == (500, None, first["batch_id"])
+    assert [deal["id"] for deal in seller.lists(stage="new")] == [late]
+    assert _numbers(_undoes(seller, first["batch_id"])) == (1000, 0, True)
+    assert _numbers(_undoes(seller, first["batch_id"])) == (1500, 0, False)
+    assert seller.lists(stage="ordered") == []
+
+
+def test_restore_reaches_deleted_deals_that_are_not_too_old(seller: Seller, stack: Stack) -> None:
+    """The others stay deleted."""
+    old, young, active = (seller.creates(title=title)["id"] for title in ("old", "young", "active"))
+    seller.bulk("delete", old, young)
+    stack.supabase.sql("update deals set deleted_at = now() - interval '31 days' where id = $1", old)
+    assert _matches(seller, "restore")["changed"] == 1
+    assert {deal["id"] for deal in seller.lists()} == {young, active}
+
+
+def test_a_step_that_cannot_be_continued_is_refused(seller: Seller, other_seller: Seller) -> None:
+    """A batch of another user, of another action, or one that was undone; a cursor of another order."""
+    deal = seller.creates()["id"]
+    other_seller.creates()
+    batches = [_matches(other_seller, "delete")["batch_id"], _acts(seller, "favorite", deal)]
+    undone = _acts(seller, "delete", deal)
+    _undoes(seller, undone)
+    before = _state(seller)
+    for batch in [*batches, undone]:
+        body = {"action": "delete", "batch_id": batch}
+        answer = seller.http.post("/products/bulk-action/matching", json=body)
+        assert (answer.status_code, answer.json()["kind"]) == (404, "not-found")
+    answer = seller.http.post("/products/bulk-action/matching", json={"action": "delete", "cursor": "WyJ0aXRsZSJd"})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/cursor")
+    assert _state(seller) == before
 
 
 _STEPS = st.lists(st.tuples(st.sampled_from(_ACTIONS), st.sets(st.integers(0, 3), min_size=1)), min_size=1, max_size=4)

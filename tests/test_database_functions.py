@@ -12,6 +12,7 @@ _UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
 _CALLS: dict[str, dict[str, Any]] = {
     "add_candidates": {"p_rows": []},
     "bulk_deals": {"p_action": "delete", "p_deal_ids": [_UNKNOWN_ID]},
+    "bulk_matching": {"p_action": "delete"},
     "count_deals": {},
     "conditional_change": {"p_function": "delete_deal", "p_arguments": {"p_deal_id": _UNKNOWN_ID}},
     "create_product": {"p_product": {"title": "Mine"}, "p_deal": {}},

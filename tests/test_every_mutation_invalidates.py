@@ -75,6 +75,9 @@ _CHANGING: dict[tuple[str, str], Call] = {
     ),
     ("products.delete_deal", "DELETE"): lambda who: who.api.deletes(who.deal["id"]),
     ("products.bulk_action", "POST"): lambda who: who.api.bulk("delete", who.deal["id"]),
+    ("products.bulk_action_matching", "POST"): lambda who: who.api.http.post(
+        "/products/bulk-action/matching", json={"action": "delete"}
+    ),
     ("products.undo_batch", "POST"): lambda who: who.api.http.post(
         f"/products/batches/{who.api.bulk('delete', who.deal['id']).json()['batch_id']}/undo"
     ),

@@ -11,10 +11,11 @@ import pytest
 from flask import Flask
 
 from app.auth import login_required
+from app.products.bulk import BulkAction
 from app.products.context import caller_repository
 from app.products.errors import UnannouncedChangeError
 from app.products.repository import Repository
-from app.products.schemas import BulkAction, DealFields, ListQuery, NewProduct, ProductFields
+from app.products.schemas import DealFields, ListQuery, NewProduct, ProductFields
 from app.products.stats import changing_stats
 from config import Settings
 from tests.sellers import Seller, running_app

@@ -16,9 +16,9 @@ from app.desk.notices import MOST_UNDONE, Notice, flash
 from app.desk.sessions import signed_in
 from app.desk.wording import LABELS, counted
 from app.limits import WRITES, limited
+from app.products.bulk import BulkAction
 from app.products.context import caller_repository
 from app.products.errors import DealsDeletedError, DealsRefusedError
-from app.products.schemas import BulkAction
 from app.products.stats import changing_stats
 
 _DONE: Final = {

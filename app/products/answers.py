@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field, RootModel, StringConstrain
 
 from app.openapi.components import ProblemDocument
 from app.products.matching.answers import Candidate, Decision, Match
-from app.products.schemas import Action, AsinStatus, Stage
+from app.products.schemas import AsinStatus, Stage
 
 Count = Annotated[int, Field(ge=0)]
 MistakesOmitted = Annotated[int, Field(default=0, ge=1, description="Mistakes that were not listed.")]
@@ -111,35 +111,6 @@ class DealPage(BaseModel):
         Field(default=0, ge=0, description="Number of deals in the list, at most 10000. Only if `Prefer` asks for it."),
     ]
     total_is_exact: Annotated[bool, Field(default=True, description="False if the list has more deals than `total`.")]
-
-
-class BulkResult(BaseModel):
-    """The result of a bulk action."""
-
-    action: Action
-    changed: Annotated[int, Field(description="Number of deals that were named; all of them now have the new state.")]
-    batch_id: Annotated[UUID | None, Field(description="The batch to undo; null if no deal was changed.")]
-
-
-class SkippedDeal(BaseModel):
-    """A deal that an undo left as it is."""
-
-    deal_id: UUID
-    reason: Annotated[
-        Literal["changed", "gone"],
-        Field(description="`changed`: it was changed after the action. `gone`: it was removed permanently."),
-    ]
-
-
-class BatchUndone(BaseModel):
-    """The result of an undo so far."""
-
-    batch_id: UUID
-    action: Annotated[Action | Literal["import"], Field(description="The action that is undone.")]
-    restored: Annotated[int, Field(description="Number of deals that were put back, in all steps.")]
-    skipped: Annotated[int, Field(description="Number of deals that were left as they are, in all steps.")]
-    skipped_deals: Annotated[list[SkippedDeal], Field(description="Those of this step, at most 100.")]
-    remaining: Annotated[bool, Field(description="True if a further step is needed.")]
 
 
 class AsinStatusCounts(BaseModel):

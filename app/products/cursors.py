@@ -6,8 +6,10 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from app.products import results
 from app.products.errors import InvalidCursorError
 
 
@@ -22,6 +24,14 @@ class Position:
 def encode(position: Position, *, sort: str) -> str:
     """Return the URL-safe cursor of the page after `position`."""
     return pack(sort, position.value, str(position.id))
+
+
+def after(end: Any, *, sort: str) -> str | None:  # noqa: ANN401 - any JSON
+    """Return the cursor of the page after `end`, the member `next` of a page of the database; None if it is null."""
+    if not end:
+        return None
+    found = results.document(end, "value", "id")
+    return encode(Position(found["value"], UUID(found["id"])), sort=sort)
 
 
 def pack(*members: str) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from app.database import DatabaseRefusalError
+from app.products.bulk import BulkAction
 from app.products.errors import (
     Conflict,
     ConflictError,
@@ -16,11 +17,11 @@ from app.products.errors import (
     DeletedError,
     InvalidCursorError,
     KeyReusedError,
+    NotFoundError,
     PreconditionFailedError,
     RestoreTooLateError,
     UndoTooLateError,
 )
-from app.products.schemas import BulkAction
 
 _CONFLICTS: Final = {
     "products_user_asin_key": Conflict.ASIN,
@@ -85,6 +86,17 @@ def domain_errors() -> Iterator[None]:
             raise conflict(error) from None
         if error.status == 410:
             raise DeletedError(error.message) from None
+        raise
+
+
+@contextmanager
+def batch_errors() -> Iterator[None]:
+    """Raise NotFoundError if the database finds no batch to continue. Other refusals pass through."""
+    try:
+        yield
+    except DatabaseRefusalError as error:
+        if error.status == 404:
+            raise NotFoundError(error.message) from None
         raise
 
 

@@ -7,10 +7,16 @@ from uuid import UUID
 
 from app.database import Database, DatabaseRefusalError, DatabaseUnavailableError, OutcomeUnknownError
 from app.products import cursors, results
+from app.products.bulk import BulkAction
 from app.products.changes import announcement_for
 from app.products.conditions import UNCONDITIONAL, Conditions
-from app.products.refusals import condition_errors, cursor_errors, deals_refused, domain_errors, undo_errors
-from app.products.schemas import BulkAction, DealFields, ListQuery, NewProduct, ProductFields
+from app.products.refusals import (
+    condition_errors,
+    cursor_errors,
+    deals_refused,
+    domain_errors,
+)
+from app.products.schemas import DealFields, ListQuery, NewProduct, ProductFields
 from app.telemetry import timed
 
 Document = results.Document
@@ -26,10 +32,18 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The number of deals that a bulk action named, and the batch that undoes it. None if no deal was changed."""
+    """What a bulk action did.
+
+    Attributes:
+        deals: the number of deals that it named, or that matched in this step.
+        batch_id: the batch that undoes it; None if no deal was changed.
+        next_cursor: the cursor of the next step of an action in steps; None if there is none.
+
+    """
 
     deals: int
     batch_id: UUID | None
+    next_cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +107,7 @@ class Repository:
                 p_after_id=str(after.id) if after else None,
             )
         found = results.document(found, "items", "next")
-        end = found["next"] and results.document(found["next"], "value", "id")
-        cursor = cursors.encode(cursors.Position(end["value"], UUID(end["id"])), sort=query.sort) if end else None
-        return Page(found["items"], cursor)
+        return Page(found["items"], cursors.after(found["next"], sort=query.sort))
 
     def count_deals(self, query: ListQuery) -> int:
         """Return how many deals the filters of `query` select, without `search`. Stops counting at 10,001."""
@@ -155,16 +167,6 @@ class Repository:
             raise deals_refused(error, bulk) from None
         done = results.done(answer, "changed", "batch_id")
         return Changed(int(done["changed"]), UUID(done["batch_id"]) if done["batch_id"] else None)
-
-    def undo_batch(self, batch_id: UUID) -> Document:
-        """Undo one step of a batch: put back up to 1000 deals. Raises NotFoundError and UndoTooLateError.
-
-        The caller repeats the call while `remaining` is true. A deal that was changed since, or removed permanently, is
-        skipped. Returns the members of `app.products.answers.BatchUndone`.
-        """
-        with undo_errors():
-            answer = self.change("undo_batch", p_batch_id=str(batch_id), p_limit=1000)
-        return results.changed(answer, "batch", "batch_id", "restored", "skipped", "remaining")
 
     def import_deals(self, rows: Sequence[Document], *, dry_run: bool) -> Imported:
         """Import the rows in one transaction. A dry run returns the same result and changes nothing."""

@@ -3,9 +3,8 @@
 import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
@@ -20,7 +19,6 @@ Sort = Literal[
 ]  # fmt: skip
 
 MAX_MONEY = Decimal(1_000_000)
-MAX_BULK = 1000
 
 
 def _asin(value: str) -> str:
@@ -94,6 +92,7 @@ Rank = Annotated[int, Field(ge=1, le=1_000_000_000), BeforeValidator(_whole)]
 
 
 _TWO = _described(pattern=r"^[^\x00]*[^\s\x00][^\x00]*[^\s\x00][^\x00]*$")  # two characters remain without the spaces
+Search = Annotated[str, _text(at_least=2, at_most=200), Storable, _TWO]
 
 
 class Body(BaseModel):
@@ -147,39 +146,6 @@ class NewProduct(ProductFields, DealFields):
         return {name: value for name, value in self.given().items() if name in DealFields.model_fields}
 
 
-class BulkAction(Body):
-    """One action on up to 1000 deals. It is applied to all of them or to none."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "if": {"properties": {"action": {"const": "move"}}, "required": ["action"]},
-            "then": {"properties": {"stage": {"type": "string"}}, "required": ["stage"]},
-            "else": {"properties": {"stage": {"type": "null"}}},
-        }
-    )
-
-    action: Action
-    deal_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_BULK), _described(uniqueItems=True)]
-    stage: Annotated[Stage | None, Field(validate_default=True)] = None
-
-    @field_validator("deal_ids")
-    @classmethod
-    def _without_duplicates(cls, value: list[UUID]) -> list[UUID]:
-        if len(set(value)) != len(value):
-            raise PydanticCustomError("duplicate", "The same deal occurs twice")
-        return value
-
-    @field_validator("stage")
-    @classmethod
-    def _only_for_move(cls, value: Stage | None, info: ValidationInfo) -> Stage | None:
-        action = info.data.get("action")
-        if action == "move" and value is None:
-            raise PydanticCustomError("stage", "The action 'move' needs the stage to move to")
-        if action not in {None, "move"} and value is not None:
-            raise PydanticCustomError("stage", "Only the action 'move' takes a stage")
-        return value
-
-
 class ListQuery(BaseModel):
     """The filters, the sort order and the page of the list."""
 
@@ -189,7 +155,7 @@ class ListQuery(BaseModel):
     stage: Stage | None = None
     favorite: bool | None = None
     active: bool = True
-    search: Annotated[str, _text(at_least=2, at_most=200), Storable, _TWO] | None = None
+    search: Search | None = None
     sort: Sort = "-created_at"
     limit: int = Field(default=50, ge=1, le=200)
     cursor: str | None = Field(default=None, min_length=1, max_length=4000)

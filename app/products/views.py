@@ -13,19 +13,20 @@ from app.limits import WRITES, limited
 from app.openapi import Answer, Link, operation
 from app.products.answers import (
     AsinStatusCounts,
-    BulkResult,
     ChangedProduct,
     CreatedDeal,
     DealPage,
     ListedDeal,
     ProductWithDeals,
 )
+from app.products.batch_answers import BulkResult
+from app.products.bulk import BulkAction
 from app.products.context import caller_repository, changing_repository
 from app.products.documents import document_response
 from app.products.listing import list_response
 from app.products.repository import Document
 from app.products.representation import stats_response
-from app.products.schemas import BulkAction, DealFields, DeleteQuery, ListQuery, NewProduct, ProductFields
+from app.products.schemas import DealFields, DeleteQuery, ListQuery, NewProduct, ProductFields
 from app.products.stats import asin_status_stats, changing_stats
 from app.telemetry import timed
 

@@ -6,7 +6,8 @@ import random
 import uuid
 from typing import Any, Final
 
-from app.products.schemas import BulkAction, ListQuery, NewProduct
+from app.products.bulk import BulkAction
+from app.products.schemas import ListQuery, NewProduct
 from tests.hostile.actors import System
 from tests.hostile.attempts import EVIL_HOST, INJECTED_HEADER, XSS_PROBE
 

@@ -71,6 +71,9 @@ def _recorded(seller: Seller, anonymous: httpx.Client) -> Iterator[tuple[str, ht
     yield "bulk_action", (deleted := http.post("/products/bulk-action", json=deleting))
     yield "undo_batch", http.post(f"/products/batches/{deleted.json()['batch_id']}/undo")
     yield "bulk_action", http.post("/products/bulk-action", json=deleting)
+    restoring = {"action": "restore", "filter": {"asin_status": "asin_found"}}
+    yield "bulk_action_matching", http.post("/products/bulk-action/matching", json=restoring)
+    yield "bulk_action", http.post("/products/bulk-action", json=deleting)
     yield "update_deal", http.patch(f"/products/deal/{deal['id']}", json={"stage": "ordered", "favorite": True})
     yield "import_products", http.post("/products/import", content=_CSV, headers={"Content-Type": "text/csv"})
     yield "export_products", http.get("/products/export")

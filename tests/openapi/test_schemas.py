@@ -7,8 +7,9 @@ from uuid import uuid4
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from app.products.bulk import BulkAction
 from app.products.matching.schemas import AsinDecision, BulkAsin, CandidateList, MergeInto
-from app.products.schemas import BulkAction, DealFields, NewProduct
+from app.products.schemas import DealFields, NewProduct
 from tests.openapi.contract import contract
 
 _CANDIDATE: Final = {"asin": "B000000001"}
