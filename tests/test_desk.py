@@ -55,6 +55,12 @@ def test_adding_an_existing_deal_keeps_fields_that_are_not_in_the_form(visitor: 
     assert (deal["stage"], deal["favorite"], deal["moq"]) == ("ordered", True, 3)
 
 
+def test_an_old_link_to_the_list_is_redirected_with_its_filters_only(visitor: Visitor) -> None:
+    """Parameters that Flask's `url_for` would take for its own are not passed on."""
+    answer = visitor.opens("/?stage=ordered&endpoint=x&_scheme=ftp&_method=x&values=y")
+    assert (answer.status_code, answer.headers["Location"]) == (301, "/deals?stage=ordered")
+
+
 def test_each_mistake_is_shown_at_its_field_and_the_input_is_kept(visitor: Visitor, seller: Seller) -> None:
     """The page explains the errors of title, ASIN, UPC, cost and quantity. Valid fields keep their values."""
     form = {"title": " ", "asin": "b0<script>", "upc": "1", "buy_cost": "12,50", "moq": "0", "supplier": "Acme & Sons"}

@@ -22,7 +22,7 @@ _FILTERS: Final = frozenset(FILTERS)
 def work() -> ResponseReturnValue:
     """Show the page. It reads only the cached numbers. Old links to the list are redirected to it."""
     if not _FILTERS.isdisjoint(request.args):
-        asked: dict[str, Any] = request.args.to_dict()
+        asked: dict[str, Any] = {name: value for name, value in request.args.items() if name in _FILTERS}
         return redirect(url_for("desk.deals", **asked), HTTPStatus.MOVED_PERMANENTLY)
     answer = asin_status_stats.lookup(current_user.user_id)
     return render_template(
