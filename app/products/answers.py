@@ -128,7 +128,8 @@ class ImportStart(BaseModel):
 
     columns: Annotated[dict[str, str], Field(description="The name of the column of each field.")]
     ignored: Annotated[list[str], Field(description="Columns that are not imported.")]
-    encoding: str
+    encoding: Annotated[str, Field(description="The encoding of a text file, or `xlsx`.")]
+    sheet: Annotated[str, Field(default="", description="The sheet of a workbook that is imported.")]
     of: Annotated[Count, Field(description="Number of rows in the file.")]
 
 

@@ -22,6 +22,7 @@ from app.products.importing import (
     CANDIDATES,
     CandidateImport,
     Checked,
+    Choices,
     Import,
     Mistake,
     Note,
@@ -32,7 +33,7 @@ from app.products.importing import (
 )
 from app.products.matching.feed import CandidateRows
 from app.products.matching.schemas import CandidatesQuery
-from app.products.schemas import ExportQuery, ImportQuery
+from app.products.schemas import ExportQuery, FileQuery, ImportQuery
 from app.products.views import products
 from app.uploads import takes_files
 
@@ -47,8 +48,8 @@ from app.uploads import takes_files
     files=MEDIA_TYPES,
 )
 def import_products(query: ImportQuery) -> ResponseReturnValue:
-    """Import a CSV file and stream the progress, one JSON document per line."""
-    return _streamed(Import(uploaded_sheet(), caller_repository(), dry_run=query.dry_run))
+    """Import a CSV file or a workbook (`.xlsx`) and stream the progress, one JSON document per line."""
+    return _streamed(Import(uploaded_sheet(choices=_choices(query)), caller_repository(), dry_run=query.dry_run))
 
 
 @products.post("/candidates")
@@ -64,10 +65,10 @@ def import_products(query: ImportQuery) -> ResponseReturnValue:
 def import_candidates(query: CandidatesQuery) -> ResponseReturnValue:
     """Add the result of a look-up to the candidates of products, and stream the progress.
 
-    The result is a CSV file or a JSON list. The progress has one JSON document per line. Repeating the request changes
-    nothing.
+    The result is a CSV file, a workbook or a JSON list. The progress has one JSON document per line.
+    Repeating the request changes nothing.
     """
-    sheet = _sent_rows() if request.is_json else uploaded_sheet(CANDIDATES, instead=JSON)
+    sheet = _sent_rows() if request.is_json else uploaded_sheet(CANDIDATES, _choices(query), instead=JSON)
     return _streamed(CandidateImport(sheet, caller_matching(), accept_single=query.accept_single))
 
 
@@ -80,6 +81,11 @@ def import_candidates(query: CandidatesQuery) -> ResponseReturnValue:
 def export_products(query: ExportQuery) -> ResponseReturnValue:
     """Return all deals that the filters select as a CSV file."""
     return export_response(query)
+
+
+def _choices(query: FileQuery) -> Choices:
+    """Return how the caller wants the file to be read."""
+    return Choices(query.sheet, query.header_row or 0)
 
 
 def _sent_rows() -> Sheet:
@@ -100,7 +106,8 @@ def _lines(running: Run[Any]) -> Iterator[str]:
     """Run an import and yield its progress as NDJSON. The last line says how it ended."""
     sheet, columns = running.sheet, running.sheet.columns
     with running.logged():
-        yield _line(columns=columns.recognized, ignored=columns.ignored, encoding=sheet.encoding, of=sheet.total)
+        read = {"encoding": sheet.table.encoding} | ({"sheet": sheet.table.sheet} if sheet.table.sheet else {})
+        yield _line(columns=columns.recognized, ignored=columns.ignored, **read, of=sheet.total)
         try:
             for event in running.events():
                 yield from _event_lines(event)

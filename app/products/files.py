@@ -13,7 +13,7 @@ from app.database import DatabaseRefusalError, DatabaseUnavailableError
 from app.products.context import caller_repository
 from app.products.errors import UnreadableFileError
 from app.products.exporting import csv_pages
-from app.products.importing import DEALS, Sheet, SheetKind, open_sheet
+from app.products.importing import DEALS, RECOGNIZED, Choices, Sheet, SheetKind, open_sheet
 from app.products.problems import problem_for
 from app.products.schemas import ExportQuery
 from app.uploads import uploaded
@@ -22,10 +22,12 @@ logger = logging.getLogger(__name__)
 
 MAX_FILE_BYTES: Final = 50 << 20
 
-MEDIA_TYPES: Final = ("text/csv", "application/csv", "text/tab-separated-values")
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+MEDIA_TYPES: Final = ("text/csv", "application/csv", "text/tab-separated-values", XLSX)
 
 
-def uploaded_sheet(kind: SheetKind = DEALS, *, instead: str = "") -> Sheet:
+def uploaded_sheet(kind: SheetKind = DEALS, choices: Choices = RECOGNIZED, *, instead: str = "") -> Sheet:
     """Return the uploaded file as a sheet whose rows are counted and not yet checked. The caller closes it.
 
     `instead` is a media type that the caller accepts in place of a file.
@@ -38,7 +40,7 @@ def uploaded_sheet(kind: SheetKind = DEALS, *, instead: str = "") -> Sheet:
     file = uploaded([*MEDIA_TYPES, instead] if instead else MEDIA_TYPES, at_most=MAX_FILE_BYTES)
     try:
         caller_repository().require_database()
-        return open_sheet(file, kind)
+        return open_sheet(file, kind, choices)
     except BaseException as error:
         file.close()
         if isinstance(error, UnreadableFileError):

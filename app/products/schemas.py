@@ -161,10 +161,19 @@ class ListQuery(BaseModel):
     cursor: str | None = Field(default=None, min_length=1, max_length=4000)
 
 
-class ImportQuery(BaseModel):
-    """Options of an import. A dry run reports what would happen and changes nothing."""
+class FileQuery(BaseModel):
+    """How a file is read. Without these options, the sheet of a workbook and the row of the header are recognized."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sheet: Annotated[str, Field(max_length=255, description="The name of the sheet of a workbook.")] = ""
+    header_row: Annotated[
+        int | None, Field(ge=1, le=1_048_576, description="The line or row that contains the column names.")
+    ] = None
+
+
+class ImportQuery(FileQuery):
+    """Options of an import. A dry run reports what would happen and changes nothing."""
 
     dry_run: bool = False
 

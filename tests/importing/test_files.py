@@ -38,7 +38,7 @@ def test_a_file_is_read_in_every_encoding_and_format(encoding: str, delimiter: s
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "empty"), (b"\n\n", "no rows"), (b"PK\x03\x04rest", "Excel"), (b"\xd0\xcf\x11\xe0rest", "Excel"),
+        (b"", "empty"), (b"\n\n", "no rows"), (b"PK\x03\x04rest", "damaged"), (b"\xd0\xcf\x11\xe0rest", "Excel"),
         (b"\xff\xfea\0b", "UTF-16"), (b"Colour,Price\nred,1\n", "“Colour”, “Price”"),
         (b"Supplier,Cost\nA,1", "Title, ASIN or UPC"),
         (b"Title,Cost,Unit price\nx,1,2", "“Cost” and “Unit price” mean the same"), (b'"Title\nx,1', "cannot be read"),
@@ -92,7 +92,7 @@ def test_every_mistake_of_a_row_is_reported_and_the_other_rows_are_imported() ->
         mistakes, accepted = list(sheet.mistakes()), accepted_rows(sheet)
     found = [(mistake.line, mistake.column) for mistake in mistakes]
     assert found == [
-        (3, "Favourite"), (3, "Wholesale Price"), (3, "MOQ"), (3, "Stage"), (3, "UPC"), (4, ""),
+        (3, "Stage"), (3, "Favourite"), (3, "Wholesale Price"), (3, "MOQ"), (3, "UPC"), (4, ""),
         (5, "Wholesale Price"), (5, "Item Name"), (6, ""), (7, ""), (8, "Item Name"), (9, "Wholesale Price"),
         (10, "Wholesale Price"),
     ]  # fmt: skip

@@ -10,9 +10,11 @@ import httpx
 import pytest
 from redis import Redis
 
+from app.products.files import XLSX
 from local.application import AppServer
 from local.processes import wait_until
 from local.stack import Stack
+from tests.importing.workbooks import page, workbook
 from tests.problems import pointers, problem
 from tests.proxy import Fault, SupabaseProxy
 from tests.sellers import Seller
@@ -47,6 +49,34 @@ def test_an_import_reports_columns_mistakes_and_totals(seller: Seller) -> None:
         "12.50",
         "1.00",
     )
+
+
+def test_a_workbook_is_imported(seller: Seller) -> None:
+    """As the body or in a form. The sheet and the row of its header can be chosen."""
+    content = workbook(page([["Title"], ["Lamp"]], "A"), page([["Prices"], ["Item", "Cost"], ["Chair", 2.5]], "B"))
+    answer = seller.http.post("/products/import", content=content, headers={"Content-Type": XLSX})
+    header, *_, summary = map(json.loads, answer.text.splitlines())
+    assert header == {"columns": {"title": "Title"}, "ignored": [], "encoding": "xlsx", "sheet": "A", "of": 1}
+    assert _counts(summary) == (1, 1, 0, 0, 0, 0)
+    files, options = {"file": ("list.xlsx", content, XLSX)}, {"sheet": "B", "header_row": "2"}
+    assert seller.http.post("/products/import", files=files, params=options).status_code == 200
+    assert {item["product"]["title"]: item["buy_cost"] for item in seller.lists()} == {"Lamp": None, "Chair": "2.50"}
+
+
+def test_a_workbook_that_cannot_be_used_is_a_problem(seller: Seller) -> None:
+    """A damaged one, a missing sheet, and a wrong row."""
+    good = workbook(page([["Title"], ["Lamp"]]))
+    for content, options, words in [
+        (good[:100], {}, "damaged"),
+        (good, {"sheet": "Prices"}, "no visible sheet “Prices”. It has “Sheet1”. Nothing was changed."),
+        (good, {"header_row": "3"}, "Row 3 is not"),
+    ]:
+        answer = seller.http.post("/products/import", content=content, params=options, headers={"Content-Type": XLSX})
+        assert words in problem(answer, 422)["detail"]
+    wrong = seller.http.post(
+        "/products/import", content=good, params={"header_row": "0"}, headers={"Content-Type": XLSX}
+    )
+    assert pointers(wrong) == ["/header_row"]
 
 
 def test_a_dry_run_changes_nothing_and_predicts_the_import(seller: Seller, redis: Redis) -> None:

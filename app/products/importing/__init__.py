@@ -1,6 +1,7 @@
-"""The import of CSV files: the lists of sellers, and the results of look-ups.
+"""The import of CSV files and workbooks: the lists of sellers, and the results of look-ups.
 
-`encoding` decodes the bytes, `columns` interprets the header, `reading` splits the text into rows, and `cells` and
+`encoding` decodes the bytes of a text file, and `reading` splits the text into rows. `workbooks` lets a process of its
+own, `extraction`, write the rows of a workbook. `tables` finds the header, `columns` interprets it, and `cells` and
 `checking` parse and validate each row. `sheet` stores the checked rows on disk in the order in which they are written,
 and `running` writes them. `pacing` makes the CPU-bound work yield to other requests. Nothing here knows HTTP.
 
@@ -10,20 +11,23 @@ and `running` writes them. `pacing` makes the CPU-bound work yield to other requ
 
 from app.products.errors import TooManyRowsError, UnreadableFileError
 from app.products.importing.candidates import CANDIDATES, CandidateImport, CandidateTotals
-from app.products.importing.checking import MAX_ROWS, open_sheet, sheet_of
+from app.products.importing.checking import MAX_ROWS, RECOGNIZED, open_sheet, sheet_of
 from app.products.importing.deals import DEALS, Import, Totals
 from app.products.importing.kinds import SheetKind
 from app.products.importing.running import Checked, RowTotals, Run
 from app.products.importing.sheet import MAX_MISTAKES, Mistake, Note, Sheet
+from app.products.importing.tables import Choices
 
 __all__ = [
     "CANDIDATES",
     "DEALS",
     "MAX_MISTAKES",
     "MAX_ROWS",
+    "RECOGNIZED",
     "CandidateImport",
     "CandidateTotals",
     "Checked",
+    "Choices",
     "Import",
     "Mistake",
     "Note",

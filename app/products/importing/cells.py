@@ -1,6 +1,7 @@
 """Parse single cells. Each parser takes a text that is not empty; its ValueError says what is wrong with it."""
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -19,6 +20,13 @@ _MAX_NUMBER_LENGTH: Final = 100  # characters, including currency and spaces
 NO_ASIN_YET: Final = "Read as: no ASIN yet"
 """The note on a placeholder in the column of the ASINs."""
 
+SHEET_ERROR: Final = "Read as empty: the spreadsheet has an error here"
+"""The note on a cell whose formula has failed."""
+
+_ERRORS: Final = frozenset({
+    "#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!", "#FIELD!", "#BLOCKED!",
+    "#CONNECT!", "#BUSY!", "#UNKNOWN!", "#GETTING_DATA",
+})  # fmt: skip
 _PLACEHOLDER: Final = re.compile(r"(PENDING_|Unknown).*")
 _YES: Final = frozenset({"yes", "y", "true", "t", "1", "x", "on", "✓", "✔", "★"})
 _NO: Final = frozenset({"no", "n", "false", "f", "0", "off", "-", "☆"})
@@ -29,6 +37,15 @@ def plain(cell: str) -> str:
     if cell.startswith('="') and cell.endswith('"') and len(cell) > 2:
         return cell[2:-1].strip()
     return unescape_formula(cell).strip()
+
+
+def unless_error(parser: Callable[[str], object]) -> Callable[[str], object]:
+    """Return a parser that returns None for the error of a formula."""
+
+    def parse(cell: str) -> object:
+        return None if cell in _ERRORS else parser(cell)
+
+    return parse
 
 
 def text(cell: str) -> str:

@@ -1,24 +1,26 @@
 """Check a whole file before anything is written. Each row becomes fields, or a list of mistakes."""
 
-import io
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from typing import IO, Final
 
 from pydantic import ValidationError
 
 from app.products.errors import TooManyRowsError
-from app.products.importing import cells, encoding, reading
+from app.products.importing import cells, encoding, reading, workbooks
 from app.products.importing.columns import Columns
 from app.products.importing.deals import DEALS
 from app.products.importing.kinds import Fields, Remark, SheetKind
 from app.products.importing.pacing import one_at_a_time
 from app.products.importing.reading import RawRow
 from app.products.importing.sheet import CheckedRow, Sheet
+from app.products.importing.tables import HEADER_ROWS, Choices, Table, header_of
 
 MAX_ROWS: Final = 200_000
+RECOGNIZED: Final = Choices()
+"""Everything is recognized, and nothing is chosen."""
 
 _CACHED_LENGTH: Final = 64  # characters; longer cells rarely repeat, so their values are not cached
 _MAX_CELL_LENGTH: Final = 10_000  # characters with surrounding white space; the longest valid text has 5,000
@@ -28,8 +30,8 @@ _TOO_WIDE: Final = "The row has more cells than the header; a text with the deli
 Parser = Callable[[str], object]
 
 
-def open_sheet(file: IO[bytes], kind: SheetKind = DEALS) -> Sheet:
-    """Return the sheet of a seekable CSV file of a kind. Its rows are counted and not yet checked.
+def open_sheet(file: IO[bytes], kind: SheetKind = DEALS, choices: Choices = RECOGNIZED) -> Sheet:
+    """Return the sheet of a seekable file of a kind, CSV or a workbook. Its rows are counted and not yet checked.
 
     Closing the sheet closes the file.
 
@@ -38,32 +40,42 @@ def open_sheet(file: IO[bytes], kind: SheetKind = DEALS) -> Sheet:
         TooManyRowsError: the file has more than `MAX_ROWS` rows.
 
     """
+    table = open_table(file, kind, choices)
+    try:
+        with one_at_a_time():
+            return _sheet(table, kind, choices)
+    except BaseException:
+        table.close()
+        raise
+
+
+def open_table(file: IO[bytes], kind: SheetKind, choices: Choices) -> Table:
+    """Return the table of a seekable file. Closing it closes the file. Raises UnreadableFileError."""
+    if workbooks.is_workbook(file):
+        table = workbooks.open_workbook(file, kind.layout, MAX_ROWS + HEADER_ROWS, choices.sheet)
+        file.close()
+        return table
     with one_at_a_time():
         text = encoding.open_text(file)
-        try:
-            return _sheet(text, kind)
-        except BaseException:
-            text.detach()  # keeps the file open: the caller closes it
-            raise
+        delimiter = reading.delimiter_of(text, kind.layout)
+    return Table(text.encoding, partial(reading.raw_rows, text, delimiter), text.close)
 
 
-def _sheet(text: io.TextIOWrapper, kind: SheetKind) -> Sheet:
-    delimiter = reading.delimiter_of(text, kind.layout)
-    rows = reading.raw_rows(text, delimiter)
-    columns = reading.header_of(rows, kind.layout)
-    total = sum(1 for _ in islice(rows, MAX_ROWS + 1))
+def _sheet(table: Table, kind: SheetKind, choices: Choices) -> Sheet:
+    place, _header, columns = header_of(table.rows(), kind.layout, choices)
+    total = sum(1 for _ in islice(table.rows(), place + 1, place + MAX_ROWS + 2))
     if total > MAX_ROWS:
         raise TooManyRowsError(f"The file has more than {MAX_ROWS:,} rows; split it.")
-    rows = islice(reading.raw_rows(text, delimiter), 1, None)
-    return Sheet(columns, _checked(rows, columns, kind), keys=kind.keys, source=text, total=total)
+    rows = islice(table.rows(), place + 1, None)
+    return Sheet(columns, _checked(rows, columns, kind), keys=kind.keys, table=table, total=total)
 
 
 def sheet_of(rows: Sequence[Fields], kind: SheetKind) -> Sheet:
     """Return a sheet of rows whose fields are already valid. The line of a row is its place in `rows`, from 1."""
     checked = (CheckedRow(line, fields) for line, fields in enumerate(rows, 1))
     columns = Columns((), {}, kind.layout)
-    nothing = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    return Sheet(columns, checked, keys=kind.keys, source=nothing, total=len(rows))
+    nothing = Table("utf-8", lambda: iter(()), lambda: None)
+    return Sheet(columns, checked, keys=kind.keys, table=nothing, total=len(rows))
 
 
 def _checked(rows: Iterator[RawRow], columns: Columns, kind: SheetKind) -> Iterator[CheckedRow]:

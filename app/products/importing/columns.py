@@ -4,7 +4,8 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from types import MappingProxyType
 from typing import Final
 
 from app.products.errors import UnreadableFileError
@@ -13,8 +14,10 @@ _MAX_COLUMNS: Final = 1000
 _MAX_NAME_LENGTH: Final = 100  # characters; longer names are cut, because every response contains the names
 
 
+@lru_cache(maxsize=4096)
 def _normalized(name: str) -> str:
-    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", name).casefold())
+    """Return a name without case, spaces and punctuation. A `#` is a number: "Item #" is not an item's name."""
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", name).casefold().replace("#", "number"))
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,15 @@ class Layout:
         """Return how many of these columns would be imported."""
         return sum(_normalized(name.strip()[:_MAX_NAME_LENGTH]) in self._places for name in header[:_MAX_COLUMNS])
 
-    def parse(self, header: Sequence[str]) -> "Columns":
-        """Assign a field to each column.
+    def is_usable(self, header: Sequence[str]) -> bool:
+        """Return whether a row names all columns that a file must have."""
+        found = {
+            self._places.get(_normalized(name.strip()[:_MAX_NAME_LENGTH]), ("", 0))[0] for name in header[:_MAX_COLUMNS]
+        }
+        return all(found & set(group) for group in self.needs)
+
+    def parse(self, header: Sequence[str], chosen: Mapping[int, str] = MappingProxyType({})) -> "Columns":
+        """Assign a field to each column: the chosen one, which is empty to ignore the column, else the recognized one.
 
         Raises:
             UnreadableFileError: a needed column is missing, two columns have the same field, or there are too many.
@@ -60,19 +70,19 @@ class Layout:
             raise UnreadableFileError(f"{found}; at most {_MAX_COLUMNS:,} can be read.")
         # The names go into UTF-8 responses, so characters that cannot be encoded become question marks.
         names = tuple(name.strip()[:_MAX_NAME_LENGTH].encode("utf-8", "replace").decode() for name in header)
-        indexes = self._assigned(names)
+        indexes = self._assigned(names, chosen)
         if not all(indexes.keys() & set(group) for group in self.needs):
             found = ", ".join(_quoted(name) for name in names[:20] if name)
             wanted = f"The first row must contain the column names, and {self.wanted}"
             raise UnreadableFileError(f"{wanted}. It contains {found}.")
         return Columns(names, indexes, self)
 
-    def _assigned(self, names: Sequence[str]) -> dict[str, int]:
+    def _assigned(self, names: Sequence[str], chosen: Mapping[int, str]) -> dict[str, int]:
         """Return the index of the column of each field. Raises UnreadableFileError."""
         indexes: dict[str, int] = {}
         places: dict[str, int] = {}
         for index, name in enumerate(names):
-            field, place = self._places.get(_normalized(name), ("", 0))
+            field, place = (chosen[index], 0) if index in chosen else self._places.get(_normalized(name), ("", 0))
             if field in indexes and not self.ranked:
                 both = f"{_quoted(names[indexes[field]])} and {_quoted(name)}"
                 raise UnreadableFileError(f"The columns {both} mean the same; rename or remove one.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from typing import ClassVar, Final, get_args
 from uuid import UUID
 
 from app.metrics.catalogue import IMPORTED_ROWS, IMPORTS
@@ -11,7 +11,7 @@ from app.products.importing.columns import Layout
 from app.products.importing.kinds import Fields, Remark, SheetKind
 from app.products.importing.running import Records, Refused, Run
 from app.products.repository import Repository
-from app.products.schemas import DealFields, ProductFields
+from app.products.schemas import DealFields, ProductFields, Stage
 from app.products.stats import changing_stats
 
 # The first name of each field is ours; the export uses it. Case, spaces and punctuation are ignored.
@@ -34,7 +34,19 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "notes": ("Notes", "Note", "Comment", "Comments", "Remark", "Remarks"),
     "product_id": ("Product ID",),
 }  # fmt: skip
-_PARSERS: Final[dict[str, Callable[[str], object]]] = {
+
+
+def _stage(cell: str) -> str:
+    """Return the stage. Raises ValueError."""
+    stage = cell.lower()
+    if stage not in _STAGES:
+        *first, last = (name.capitalize() for name in _STAGES)
+        raise ValueError(f"Unknown stage. Use {', '.join(first)} or {last}")
+    return stage
+
+
+_STAGES: Final = get_args(Stage)
+_CELLS: Final[dict[str, Callable[[str], object]]] = {
     "asin": cells.asin,
     "upc": cells.upc,
     "title": cells.text,
@@ -43,11 +55,12 @@ _PARSERS: Final[dict[str, Callable[[str], object]]] = {
     "supplier": cells.text,
     "buy_cost": cells.amount,
     "moq": cells.quantity,
-    "stage": str.lower,
+    "stage": _stage,
     "favorite": cells.flag,
     "notes": cells.text,
     "product_id": cells.identifier,
 }
+_PARSERS: Final = {field: cells.unless_error(parser) for field, parser in _CELLS.items()}
 _IDENTIFYING: Final = ("asin", "upc", "title", "product_id")
 
 
@@ -64,7 +77,7 @@ def _validated(given: Fields) -> tuple[Fields, list[Remark]]:
 
 
 def _fault(given: Fields) -> str:
-    return "The row has no title, ASIN or UPC" if given.keys().isdisjoint(_IDENTIFYING) else ""
+    return "No title, ASIN or UPC" if given.keys().isdisjoint(_IDENTIFYING) else ""
 
 
 def _keys(fields: Fields) -> tuple[str, str, str]:
@@ -76,7 +89,7 @@ def _keys(fields: Fields) -> tuple[str, str, str]:
 DEALS: Final = SheetKind(
     layout=Layout(NAMES, needs=[("title", "asin", "upc")], wanted="one of them must be Title, ASIN or UPC"),
     parsers=_PARSERS,
-    left_out={"asin": cells.NO_ASIN_YET},
+    left_out={**dict.fromkeys(_PARSERS, cells.SHEET_ERROR), "asin": cells.NO_ASIN_YET},
     validated=_validated,
     fault=_fault,
     keys=_keys,

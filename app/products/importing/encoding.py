@@ -11,7 +11,6 @@ from app.products.importing.pacing import pause_if_due
 
 _CHUNK_BYTES: Final = 1 << 14  # small, because one call of a decoder or of a regular expression blocks other threads
 _BOMS: Final = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-_WORKBOOK_SIGNATURES: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # xlsx and ods; xls
 _INVALID: Final = re.compile("[\udc80-\udcff]")  # "surrogateescape" decodes an invalid byte to one of these
 _NON_ASCII: Final = re.compile("[^\0-\x7f\udc80-\udcff]")
 
@@ -20,15 +19,13 @@ def open_text(file: IO[bytes]) -> io.TextIOWrapper:
     """Return the text of a seekable file, with its line ends. Invalid bytes become lone surrogates.
 
     Raises:
-        UnreadableFileError: the file is empty, a workbook, or invalid UTF-16.
+        UnreadableFileError: the file is empty, or invalid UTF-16.
 
     """
     file.seek(0)
     start = file.read(4)
     if not start:
         raise UnreadableFileError("The file is empty.")
-    if start in _WORKBOOK_SIGNATURES:
-        raise UnreadableFileError("Excel files are not supported yet. Save the file as CSV and try again.")
     encoding = next((name for bom, name in _BOMS.items() if start.startswith(bom)), None) or _encoding_without_bom(file)
     errors = "surrogatepass" if encoding == "utf-16" else "surrogateescape"
     if encoding == "utf-16":

@@ -8,16 +8,17 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Self
 
-from app.products.errors import UnreadableFileError
-from app.products.importing.columns import Columns, Layout
+from app.products.importing.columns import Layout
 from app.products.importing.pacing import pause_if_due
 
 MAX_ROW_LENGTH: Final = 100_000
 """Characters. The longest valid row has about 6,000."""
 
 _DELIMITERS: Final = ",;\t"
+_COMPARED_ROWS: Final = 20
 _BLOCK: Final = 1 << 14  # characters; small, because one call of the regular expression engine blocks other threads
 
 
@@ -104,7 +105,10 @@ def _line_ends(run: str) -> int:
 
 
 def delimiter_of(text: io.TextIOWrapper, layout: Layout) -> str:
-    """Return the delimiter of a `sep=` line, otherwise the one with which the header has most recognized columns."""
+    """Return the delimiter of a `sep=` line, otherwise the one with which a row has most recognized columns.
+
+    Only the first rows are compared, because one of them is the header.
+    """
     text.seek(0)
     head = text.read(2 * MAX_ROW_LENGTH)
     first = re.split("[\r\n]", head, maxsplit=1)[0].strip()
@@ -112,26 +116,16 @@ def delimiter_of(text: io.TextIOWrapper, layout: Layout) -> str:
         return first[4]
 
     def recognized(delimiter: str) -> tuple[int, int]:
-        header = next((row.cells for row in _rows(io.StringIO(head, newline=""), delimiter)), [])
-        return layout.count_recognized(header), len(header)
+        rows = islice(_rows(io.StringIO(head, newline=""), delimiter), _COMPARED_ROWS)
+        return max(((layout.count_recognized(row.cells), len(row.cells)) for row in rows), default=(0, 0))
 
     return max(_DELIMITERS, key=recognized)
 
 
 def raw_rows(text: io.TextIOWrapper, delimiter: str) -> Iterator[RawRow]:
-    """Return an iterator of the rows that are not blank. The first one is the header."""
+    """Return an iterator of the rows that are not blank."""
     text.seek(0)
     return _rows(text, delimiter)
-
-
-def header_of(rows: Iterator[RawRow], layout: Layout) -> Columns:
-    """Consume the header from `rows` and return its columns. Raises UnreadableFileError."""
-    first = next(rows, None)
-    if first is None:
-        raise UnreadableFileError("The file has no rows.")
-    if first.fault:
-        raise UnreadableFileError(f"The first row cannot be read: {first.fault}.")
-    return layout.parse(first.cells)
 
 
 def _rows(text: io.TextIOBase, delimiter: str) -> Iterator[RawRow]:

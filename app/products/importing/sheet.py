@@ -1,6 +1,5 @@
 """Store the checked rows of a file on disk, in SQLite, so that storing and sorting them does not cost memory."""
 
-import io
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
@@ -11,6 +10,7 @@ from typing import Final
 from app.products.importing.columns import Columns
 from app.products.importing.kinds import Fields, Remark
 from app.products.importing.pacing import one_at_a_time, pause_if_due
+from app.products.importing.tables import Table
 
 BATCH: Final = 1000
 """Rows of one transaction. A batch has a few more when its last rows belong together, fewer when its rows are long."""
@@ -75,7 +75,7 @@ class Sheet:
 
     Attributes:
         columns: the header.
-        encoding: the encoding of the file.
+        table: the file that contains the rows.
         total: the number of rows, including rejected ones.
         checked: how many rows have been checked.
         rejected: how many checked rows cannot be imported.
@@ -90,14 +90,14 @@ class Sheet:
         rows: Iterator[CheckedRow],
         *,
         keys: Callable[[Fields], tuple[str, str, str]],
-        source: io.TextIOWrapper,
+        table: Table,
         total: int,
     ) -> None:
-        """Start with no row checked. Iterating over `rows` checks the `total` rows of `source`; `keys` groups them."""
-        self.columns, self.encoding, self.total, self._keys = columns, source.encoding, total, keys
+        """Start with no row checked. Iterating over `rows` checks the `total` rows of `table`; `keys` groups them."""
+        self.columns, self.table, self.total, self._keys = columns, table, total, keys
         self.checked = self.rejected = self.unlisted = self._listed = 0
         self.unlisted_notes = self._listed_notes = 0
-        self._rows, self._source = rows, source
+        self._rows = rows
         # Used by several threads, but never at the same time: one prefetches batches, another one closes the sheet.
         self._disk = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._disk.executescript(_SCHEMA)
@@ -105,7 +105,7 @@ class Sheet:
     def close(self) -> None:
         """Free the disk space and close the file."""
         self._disk.close()
-        self._source.close()
+        self.table.close()
 
     def check(self) -> Iterator[int]:
         """Check all rows. Yields the number of checked rows from time to time."""

@@ -11,6 +11,7 @@ from app.products.schemas import (
     Asin,
     AsinStatus,
     Body,
+    FileQuery,
     Name,
     NoNul,
     Quantity,
@@ -83,10 +84,8 @@ class CandidateList(Body):
         return value
 
 
-class CandidatesQuery(BaseModel):
+class CandidatesQuery(FileQuery):
     """Options of a list of candidates. `accept_single` gives a product its only candidate as its ASIN."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     accept_single: bool = False
 
