@@ -43,7 +43,7 @@ def test_a_wrong_method_on_a_desk_path_gets_an_allow_header(
     """A page for browsers, a document for programs, and the Allow header for both, as 405 requires."""
     page = httpx.request(method, server.url + path, headers=BROWSER)
     assert (page.status_code, page.headers["Content-Type"]) == (405, "text/html; charset=utf-8")
-    assert "<h1>This address cannot be opened this way</h1>" in page.text
+    assert "<h1>This page cannot be opened like this</h1>" in page.text
     document = httpx.request(method, server.url + path)
     assert problem(document, 405)["instance"] == path
     for answer in (page, document):

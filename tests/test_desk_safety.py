@@ -53,7 +53,9 @@ def test_every_page_forbids_foreign_content_and_framing(visitor: Visitor, path: 
 
 def test_the_desk_answers_errors_with_pages_and_the_api_with_documents(visitor: Visitor) -> None:
     """The same session gets HTML from the desk and a problem document from the API."""
-    page = visitor.opens("/deals?cursor=junk")
+    page = visitor.opens("/deals?cursor=junk&stage=new")
     assert (page.status_code, page.headers["Content-Type"]) == (422, "text/html; charset=utf-8")
+    assert "This page link is no longer valid" in page.text
+    assert 'href="/deals?stage=new">Go to the first page</a>' in page.text
     document = visitor.http.get("/products?cursor=junk")
     assert (document.status_code, document.headers["Content-Type"]) == (422, "application/problem+json")

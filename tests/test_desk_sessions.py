@@ -55,7 +55,7 @@ def test_a_wrong_password_shows_a_message_and_keeps_the_e_mail_address(
     visitor.opens("/sign-in")
     answer = visitor.submits("/sign-in", email=seller.email, password=password)
     assert answer.status_code == 422
-    assert "The e-mail address or the password is wrong" in answer.text
+    assert "E-mail or password is incorrect." in answer.text
     assert f'value="{seller.email}"' in answer.text
     assert visitor.opens("/").is_redirect
 
@@ -121,7 +121,7 @@ def test_a_forged_form_is_refused_and_changes_nothing(visitor: Visitor, seller: 
     }
     answer = visitor.http.post(path, data=fields | {"csrf_token": token})
     assert answer.status_code == 403
-    assert "This form cannot be accepted" in answer.text
+    assert "This form is out of date" in answer.text
     assert [item["product"]["title"] for item in seller.lists()] == ["Still here"]
     assert visitor.opens("/").is_redirect is (path == "/sign-in")
 

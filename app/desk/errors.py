@@ -1,7 +1,7 @@
 """Error pages: for the desk, and for unknown addresses opened in a browser. The API returns problem documents."""
 
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from flask import make_response, redirect, render_template, request, session, url_for
@@ -16,13 +16,14 @@ from app.desk import sessions
 from app.desk.blueprint import desk, protect
 from app.desk.notices import Notice, flash
 from app.problems import MIMETYPE, Kind, Problem, from_http, refused, unavailable
-from app.products.errors import ProductsError
+from app.products.errors import InvalidCursorError, ProductsError
 from app.products.problems import problem_for
 
 _HEADLINES: Final = {
-    403: "This form cannot be accepted",
+    403: "This form is out of date",
     404: "Page not found",
-    405: "This address cannot be opened this way",
+    405: "This page cannot be opened like this",
+    413: "This file is too large",
     429: "Too many attempts",
     500: "Something went wrong on our side",
     503: "The desk cannot reach its data right now",
@@ -31,9 +32,10 @@ _PASSING: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INTERNAL_SERVER_ERRO
 """The errors after which the same page may work a moment later."""
 _ENDED: Final = "Your session has ended."
 _DETAILS: Final = {
-    403: "It was too old, or it did not come from this site. Nothing was changed; please go back and retry.",
-    405: "It does not support this kind of request. Nothing was changed.",
-    500: "Please try again in a moment.",
+    403: "Nothing was changed. Go back, reload the page and send it again.",
+    404: "Nothing is here. It may have been removed, or the address has a typing mistake.",
+    405: "Nothing was changed. Use the links and buttons of the desk.",
+    500: "Please try again in a moment. If it happens again, tell whoever runs this site.",
 }
 
 
@@ -103,6 +105,24 @@ def _unavailable(error: DatabaseUnavailableError) -> ResponseReturnValue:
 @desk.errorhandler(DatabaseRefusalError)
 def _refused(error: DatabaseRefusalError) -> ResponseReturnValue:
     return _problem(refused(error))
+
+
+@desk.errorhandler(InvalidCursorError)
+def _old_page_link(error: InvalidCursorError) -> ResponseReturnValue:
+    """Offer the first page of the same list, with the same filters."""
+    if "HX-Request" in request.headers:
+        return _problem(problem_for(error))
+    kept: dict[str, Any] = {name: text for name, text in request.args.items() if name != error.parameter}
+    first = url_for(str(request.endpoint), **(request.view_args or {}), **kept)
+    page = render_template(
+        "error.html",
+        headline="This page link is no longer valid",
+        detail="",
+        hint="",
+        again=first,
+        again_label="Go to the first page",
+    )
+    return page, HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 @desk.errorhandler(ProductsError)

@@ -31,7 +31,7 @@ def open_session() -> ResponseReturnValue:
     email, password = request.form.get("email", "").strip(), request.form.get("password", "")
     opened = attempt(email, password)
     if opened is None:
-        mistake = "The e-mail address or the password is wrong. Please check both."
+        mistake = "E-mail or password is incorrect."
         page = render_template("sign_in.html", email=email[:MAX_LENGTH], mistake=mistake)
         return page, HTTPStatus.UNPROCESSABLE_ENTITY
     sessions.start(opened)
