@@ -69,7 +69,7 @@ def test_each_mistake_is_shown_at_its_field_and_the_input_is_kept(visitor: Visit
     for name in ("title", "asin", "upc", "buy_cost", "moq"):
         assert f'id="{name}-mistake"' in answer.text
         assert f'aria-describedby="{name}-mistake"' in answer.text
-    assert "5 fields need correction" in answer.text
+    assert "5 fields need fixing" in answer.text
     assert 'id="supplier-mistake"' not in answer.text
     for kept in (
         'value="b0&lt;script&gt;"',

@@ -131,7 +131,7 @@ def test_lines_that_cannot_be_used_stay_in_the_form(visitor: Visitor, seller: Se
     bad = [f"{UPC} B0000000Z9", f"{OTHER_UPC} B0000000A1", "042100005264 B0000000A2", f"{UPC} B0", "<b>x</b>"]
     answer = visitor.submits(ASINS, lines="\n".join([*bad, f"{right} B0000000A9"]))
     shown = words(answer.text)
-    assert "1 of 6 lines set an ASIN. 5 need correction." in shown
+    assert "1 of 6 lines set an ASIN. 5 need fixing." in shown
     assert "You have no product with this UPC or id." in shown
     assert _lines(answer.text).replace("&lt;", "<").replace("&gt;", ">").splitlines() == bad
     assert f'href="/desk/products/{twin}/merge?into=' in answer.text

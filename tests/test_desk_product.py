@@ -71,7 +71,7 @@ def test_mistakes_are_shown_at_their_fields_and_the_input_is_kept(visitor: Visit
     product_id = str(seller.creates(title="Lamp")["product_id"])
     answer = saves_product(visitor, product_id, title=" ", brand="New & better", asin="b0<i>", upc="1")
     assert answer.status_code == 422
-    assert "Nothing was saved: 3 fields need correction." in words(answer.text)
+    assert "Nothing was saved: 3 fields need fixing." in words(answer.text)
     for name in ("title", "asin", "upc"):
         assert f'aria-describedby="{name}-mistake"' in answer.text
     assert [value(answer.text, name) for name in ("title", "brand", "asin", "upc")] == [

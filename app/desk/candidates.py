@@ -24,7 +24,7 @@ _TOTALS: Final = {
     "never": ("Never", "remembered as wrong"),
     "empty": ("Not found", "no ASIN in the row"),
     "unknown": ("Unknown", "no product of yours"),
-    "rejected": ("To correct", "listed below"),
+    "rejected": ("Need fixing", "listed below"),
 }
 """The label and the explanation of each number."""
 

@@ -51,7 +51,7 @@ def refusal_for(error: Exception) -> Refusal:
 def of_mistakes(mistakes: dict[str, str]) -> Refusal:
     """Return the refusal of a form with these mistakes."""
     number = "1 field needs" if len(mistakes) == 1 else f"{len(mistakes)} fields need"
-    return Refusal(f"Nothing was saved: {number} correction.", HTTPStatus.UNPROCESSABLE_ENTITY, mistakes)
+    return Refusal(f"Nothing was saved: {number} fixing.", HTTPStatus.UNPROCESSABLE_ENTITY, mistakes)
 
 
 def _conflict_text(error: ConflictError) -> str:
