@@ -29,6 +29,7 @@ _CALLS: dict[str, dict[str, Any]] = {
     "session_is_open": {},
     "list_deals": {},
     "list_matches": {"p_limit": 10},
+    "list_trash": {},
     "merge_products": {"p_product_id": _UNKNOWN_ID, "p_into": _UNKNOWN_ID},
     "next_in_queue": {"p_asin_status": "needs_asin"},
     "purge_batches": {},

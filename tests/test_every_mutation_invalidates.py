@@ -65,6 +65,12 @@ def _forgets_at_the_desk(who: Actor) -> httpx.Response:
     return who.desk.submits("/desk/matches", gtin=product["upc"].zfill(14), asin="B000000001")
 
 
+def _purges(who: Actor) -> httpx.Response:
+    """Remove a deleted deal at the desk."""
+    who.api.deletes(who.deal["id"])
+    return who.desk.submits("/trash/delete", deal_ids=[who.deal["id"]], confirmed="yes")
+
+
 _CHANGING: dict[tuple[str, str], Call] = {
     ("products.create_product", "POST"): lambda who: who.api.http.post("/products", json={"title": "x"}),
     ("products.update_product", "PATCH"): lambda who: who.api.http.patch(
@@ -109,6 +115,10 @@ _CHANGING: dict[tuple[str, str], Call] = {
         "/desk/deals", action="delete", deal_ids=[who.deal["id"]]
     ),
     ("desk.change_deal", "POST"): lambda who: who.desk.submits(f"/desk/deals/{who.deal['id']}/delete"),
+    ("desk.undo_batch", "POST"): lambda who: who.desk.submits(
+        f"/desk/batches/{who.api.bulk('delete', who.deal['id']).json()['batch_id']}/undo"
+    ),
+    ("desk.purge_deals", "POST"): _purges,
     ("desk.change_product", "POST"): lambda who: saves_product(who.desk, who.deal["product_id"], asin="B000000001"),
     ("desk.save_deal", "POST"): lambda who: saves_deal(who.desk, who.deal["id"], stage="ordered"),
     ("desk.add_note", "POST"): lambda who: who.desk.submits(f"/desk/deals/{who.deal['id']}/notes", note="x"),

@@ -7,6 +7,7 @@ from app.desk import (
     api_docs,
     asins,
     assets,
+    batches,
     candidates,
     deal_list,
     deals,
@@ -21,6 +22,7 @@ from app.desk import (
     product_deals,
     queue,
     signing_in,
+    trash,
     work,
 )
 from app.desk.blueprint import desk
@@ -30,6 +32,7 @@ __all__ = [
     "api_docs",
     "asins",
     "assets",
+    "batches",
     "candidates",
     "deal_list",
     "deals",
@@ -45,6 +48,7 @@ __all__ = [
     "product_deals",
     "queue",
     "signing_in",
+    "trash",
     "work",
 ]
 

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Final
 from uuid import UUID
 
-from flask import redirect, request
+from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 
@@ -19,6 +19,7 @@ from app.limits import WRITES, limited
 from app.products.bulk import BulkAction
 from app.products.context import caller_repository
 from app.products.errors import DealsDeletedError, DealsRefusedError
+from app.products.repository import Changed
 from app.products.stats import changing_stats
 
 _DONE: Final = {
@@ -37,7 +38,7 @@ def change_deals() -> ResponseReturnValue:
     return _changed(request.form.get("action", ""), request.form.getlist("deal_ids"))
 
 
-@desk.post("/desk/deals/<uuid:deal_id>/<any(delete, favorite, unfavorite):action>")
+@desk.post("/desk/deals/<uuid:deal_id>/<any(delete, restore, favorite, unfavorite):action>")
 @signed_in
 @limited(WRITES)
 def change_deal(deal_id: UUID, action: str) -> ResponseReturnValue:
@@ -57,12 +58,12 @@ def _apply(action: str, deal_ids: list[str]) -> Notice:
     try:
         bulk = BulkAction.model_validate_json(json.dumps(asked))
         with changing_stats(current_user.user_id):
-            number = caller_repository().bulk_deals(bulk).deals
+            changed = caller_repository().bulk_deals(bulk)
     except ValidationError:
         return Notice("This action is not valid. Nothing was changed.", "problem")
     except DealsRefusedError as refusal:
         return _refused(bulk, refusal)
-    return _done(bulk, number)
+    return _done(bulk, changed)
 
 
 def _refused(bulk: BulkAction, refusal: DealsRefusedError) -> Notice:
@@ -84,7 +85,8 @@ def _deleted(number: int, *, of: int) -> str:
     return f"{number:,} of the {counted(of, 'deal')} {verb} been deleted, perhaps in another tab. Nothing was changed."
 
 
-def _done(bulk: BulkAction, number: int) -> Notice:
+def _done(bulk: BulkAction, changed: Changed) -> Notice:
     what = f"moved to {LABELS[bulk.stage]}" if bulk.stage else _DONE[bulk.action]
-    offered = bulk.action == "delete" and number <= MOST_UNDONE
-    return Notice(f"{counted(number, 'deal')} {what}.", undo=tuple(map(str, bulk.deal_ids)) if offered else ())
+    undo = url_for("desk.undo_batch", batch_id=changed.batch_id) if changed.batch_id else ""
+    back = local_path(request.form.get("back"))
+    return Notice(f"{counted(changed.deals, 'deal')} {what}.", undo_at=undo, back=back)

@@ -34,6 +34,7 @@ PLACES: Final = (
     Place("desk.work", "Work", "work", "w"),
     Place("desk.deals", "Deals", "list", "d"),
     Place("desk.import_form", "Import & export", "import", "i"),
+    Place("desk.trash", "Trash", "trash", "t"),
 )
 
 

@@ -70,6 +70,6 @@ def is_valid(value: str, column: str) -> bool:
     if "\0" in value:
         return False
     value.encode()  # raises ValueError for a lone surrogate
-    if column == "created_at":
+    if column in {"created_at", "deleted_at"}:
         return datetime.fromisoformat(value).tzinfo is not None
     return column != "buy_cost" or bool(re.fullmatch(r"-?[0-9]+(\.[0-9]+)?|Infinity", value))

@@ -1,0 +1,65 @@
+"""The trash: the deleted deals, which can be restored for 30 days or deleted for good."""
+
+from http import HTTPStatus
+from typing import Final
+from uuid import UUID
+
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app import audit
+from app.auth import current_user
+from app.desk.blueprint import desk
+from app.desk.notices import Notice, flash
+from app.desk.sessions import signed_in
+from app.desk.wording import counted
+from app.limits import WRITES, limited
+from app.products.batches import Batches
+from app.products.context import caller_repository
+from app.products.errors import NotFoundError
+from app.products.repository import Document
+from app.products.schemas import ListQuery
+from app.products.stats import changing_stats
+
+_PAGE_SIZE: Final = 50
+_KEPT_DAYS: Final = 30
+
+
+@desk.get("/trash")
+@signed_in
+def trash() -> ResponseReturnValue:
+    """Show the deleted deals, the last deleted ones first."""
+    repository = caller_repository()
+    cursor = request.args.get("cursor")
+    page = Batches(repository).trash(cursor, limit=_PAGE_SIZE)
+    whole = not cursor and not page.next_cursor
+    total = len(page.items) if whole else repository.count_deals(ListQuery(active=False))
+    return render_template("trash.html", page=page, cursor=cursor, total=total, kept_days=_KEPT_DAYS)
+
+
+@desk.post("/trash/delete")
+@signed_in
+@limited(WRITES)
+def purge_deals() -> ResponseReturnValue:
+    """Ask for confirmation, and then permanently remove the selected deals. Deals that are not deleted are kept."""
+    chosen = [deal for text in request.form.getlist("deal_ids")[:_PAGE_SIZE] if (deal := _deleted_deal(text))]
+    if not chosen:
+        flash(Notice("Select at least one deal first. Nothing was changed.", "problem"))
+    elif "confirmed" not in request.form:
+        return render_template("trash_confirm.html", deals=chosen)
+    else:
+        for deal in chosen:
+            with changing_stats(current_user.user_id):
+                caller_repository().delete_deal(UUID(deal["id"]), hard=True)
+            audit.record("deal.purge", "ok", user=current_user.user_id, deal=deal["id"])
+        flash(Notice(f"{counted(len(chosen), 'deal')} deleted for good."))
+    return redirect(url_for("desk.trash"), HTTPStatus.SEE_OTHER)
+
+
+def _deleted_deal(text: str) -> Document | None:
+    """Return the deal with this id if it is in the trash."""
+    try:
+        deal = caller_repository().get_deal(UUID(text))
+    except (ValueError, NotFoundError):
+        return None
+    return None if deal["active"] else deal
