@@ -63,7 +63,8 @@ def test_the_digest_changes_with_every_file(tmp_path: Path) -> None:
     assert load(tmp_path).digest in digests
 
 
-def test_the_vendored_htmx_is_that_of_the_package() -> None:
+@pytest.mark.parametrize(("package", "name"), [("htmx.org", "htmx.min.js"), ("chart.js", "chart.umd.min.js")])
+def test_the_vendored_files_are_those_of_the_packages(package: str, name: str) -> None:
     """The file that is served is the pinned release, unchanged."""
-    package = ROOT / "node_modules" / "htmx.org" / "dist" / "htmx.min.js"
-    assert (_FOLDER / "vendor" / "htmx.min.js").read_bytes() == package.read_bytes()
+    released = ROOT / "node_modules" / package / "dist" / name
+    assert (_FOLDER / "vendor" / name).read_bytes() == released.read_bytes()

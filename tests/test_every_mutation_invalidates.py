@@ -140,6 +140,7 @@ _ONLY_DELETING: dict[tuple[str, str], str] = {}
 """The routes of `_CHANGING` that delete the cached numbers instead of replacing them, each with the reason."""
 _CHANGING_NO_PRODUCT = {
     ("desk.open_session", "POST"): "opens a session, which changes no product",
+    ("desk.flush", "POST"): "deletes cache entries, which changes no product",
     ("desk.sign_out", "POST"): "ends a session, which changes no product",
 }
 

@@ -14,6 +14,7 @@ from app.auth.identity import (
     init_app,
     login_required,
     operator_required,
+    operator_watching,
 )
 from app.auth.keys import KeyRing, KeysUnavailableError
 from app.auth.tokens import Identity, InvalidTokenError, TokenVerifier
@@ -32,4 +33,5 @@ __all__ = [
     "init_app",
     "login_required",
     "operator_required",
+    "operator_watching",
 ]

@@ -120,7 +120,21 @@ def operator_required(view: Callable[P, ResponseReturnValue]) -> Callable[P, Res
     return declare(guarded, caller="operator")
 
 
-def _check_operator(action: str) -> None:
+def operator_watching(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """Allow only operators, like `operator_required`, for what an open page requests again by itself.
+
+    The audit log gets the refusals only: opening the page was recorded.
+    """
+
+    @functools.wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+        _check_operator(view.__name__, records_allowed=False)
+        return view(*args, **kwargs)
+
+    return declare(guarded, caller="operator")
+
+
+def _check_operator(action: str, *, records_allowed: bool = True) -> None:
     """Refuse callers that are not operators, and write the decision to the audit log; see `operator_required`."""
     try:
         identity = identify(request.environ)
@@ -128,7 +142,8 @@ def _check_operator(action: str) -> None:
         audit.record("operator", "refused", action=action)
         raise
     allowed = _auth().is_operator(identity)
-    audit.record("operator", "ok" if allowed else "refused", action=action, user=identity.user_id)
+    if records_allowed or not allowed:
+        audit.record("operator", "ok" if allowed else "refused", action=action, user=identity.user_id)
     if not allowed:
         raise Problem(Kind.OPERATORS_ONLY)
 

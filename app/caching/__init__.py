@@ -13,7 +13,7 @@ from app.caching.errors import CacheUnavailableError
 from app.caching.events import Freshness
 from app.caching.extension import Cache
 from app.caching.memoize import BoundMemoized, Memoized
-from app.caching.reports import Counters, EntryReport, Report, ServerReport, rate
+from app.caching.reports import Counters, EntryPage, EntryReport, Report, ServerReport, rate
 from app.caching.states import Answer, Outcome
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "CacheUnavailableError",
     "Codec",
     "Counters",
+    "EntryPage",
     "EntryReport",
     "Freshness",
     "JsonCodec",

@@ -183,8 +183,11 @@ class LeaseCache(RedisCache):
 
     def keys(self, start: str = "") -> Iterator[bytes]:
         """Iterate over our keys, with the prefix, without blocking the server. Raises redis.RedisError."""
-        escaped = re.sub(r"([*?\[\]\\])", r"\\\1", self.prefix + start)
-        return self.protocol.client.scan_iter(match=escaped + "*", count=1000)
+        return self.protocol.client.scan_iter(match=self.pattern(start), count=1000)
+
+    def pattern(self, start: str = "") -> str:
+        """Return the pattern that matches our keys, with the prefix, as SCAN expects it."""
+        return re.sub(r"([*?\[\]\\])", r"\\\1", self.prefix + start) + "*"
 
     def _name(self, key: object) -> str:
         return f"{self.prefix}{key}"  # as with RedisCache, a key may also be a number or a UUID

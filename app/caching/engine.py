@@ -10,6 +10,7 @@ from flask_caching.backends.base import BaseCache
 
 from app.caching import reports
 from app.caching.backend import LeaseCache
+from app.caching.connection import is_cluster
 from app.caching.errors import REDIS_ERRORS, CacheUnavailableError, classify
 from app.caching.policy import Policy
 from app.caching.protocol import LeaseProtocol
@@ -95,6 +96,10 @@ class Engine(ABC):
     def sample(self, limit: int) -> list[tuple[str, reports.EntryReport]]:
         """Return up to `limit` entries with their full keys. Empty if the backend cannot list its keys."""
 
+    def page(self, cursor: int, limit: int) -> reports.EntryPage | None:  # noqa: ARG002 - same
+        """Return about `limit` entries from `cursor` on; None if they cannot be listed."""
+        return None
+
     @abstractmethod
     def size(self) -> int | None:
         """Return the number of entries; None if the backend cannot count them. Raises CacheUnavailableError."""
@@ -170,6 +175,12 @@ class LeaseEngine(Engine):
     def sample(self, limit: int) -> list[tuple[str, reports.EntryReport]]:
         """Return up to `limit` entries with their states, ordered by key."""
         return reports.sample_entries(self.protocol, self._backend.keys(), limit)
+
+    def page(self, cursor: int, limit: int) -> reports.EntryPage | None:
+        """Return about `limit` entries from `cursor` on; of a cluster, only the first `limit` ones."""
+        if is_cluster(self.protocol.client):
+            return reports.EntryPage(self.sample(limit))
+        return reports.entry_page(self.protocol, self._backend.pattern(), cursor, limit)
 
     def size(self) -> int:
         """Count the entries with SCAN, which does not block the server."""

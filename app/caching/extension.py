@@ -19,7 +19,7 @@ from app.caching.engine import CacheProtocol, Engine, LeaseEngine
 from app.caching.keys import HashMethod, NamedKeys
 from app.caching.memoize import EXTENSION, NEVER_EXPIRES, BoundMemoized, Memoized
 from app.caching.policy import always
-from app.caching.reports import Counters, EntryReport, Report
+from app.caching.reports import Counters, EntryPage, EntryReport, Report
 from app.caching.stock import NullEngine, StockEngine
 from app.caching.values import ValueCodec
 
@@ -194,6 +194,10 @@ class Cache(flask_caching.Cache):
     def sample(self, limit: int) -> list[tuple[str, EntryReport]]:
         """Return up to `limit` entries with their full keys."""
         return self.engine.sample(limit)
+
+    def page(self, cursor: int, limit: int) -> EntryPage | None:
+        """Return about `limit` entries from `cursor` on (0 for the first); None if they cannot be listed now."""
+        return self.engine.page(cursor, limit)
 
     def size(self) -> int | None:
         """Return the number of entries; None if the backend cannot count them. Raises CacheUnavailableError."""

@@ -9,7 +9,10 @@ from typing import Any
 from app.caching.connection_stack import Usage
 from app.caching.errors import CacheUnavailableError, ErrorKind, classify
 from app.caching.protocol import LeaseProtocol
-from app.caching.states import LEASE, state_name
+from app.caching.states import LEASE, Outcome, state_name
+
+_SCANNED = 50  # keys that one SCAN looks at
+_MOST_SCANS = 100
 
 # An allowlist: INFO also contains paths, addresses, process ids and versions of other software.
 INFO_FIELDS = (
@@ -32,6 +35,14 @@ class EntryReport:
     state: str
     ttl_seconds: float | None = None
     size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPage:
+    """Some entries with their full keys, and the cursor of the next page; None if there are no more."""
+
+    entries: list[tuple[str, EntryReport]]
+    next_cursor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +78,16 @@ class Counters:
     breaker: str
     owed: int
     usage: Usage | None = None
+
+    @property
+    def hits(self) -> int:
+        """Number of reads that were answered from the cache."""
+        return self.events[Outcome.HIT] + self.events[Outcome.COLLAPSED]
+
+    @property
+    def misses(self) -> int:
+        """Number of reads that computed the value."""
+        return sum(self.events[outcome] for outcome in (Outcome.STORED, Outcome.REJECTED, Outcome.BYPASS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +142,31 @@ def entry_report(protocol: LeaseProtocol, key: str) -> EntryReport | None:
     return EntryReport("foreign", _seconds(ttl)) if classify(start) is ErrorKind.WRONG_TYPE else None
 
 
-def sample_entries(protocol: LeaseProtocol, keys: Iterable[bytes], limit: int) -> list[tuple[str, EntryReport]]:
+def sample_entries(protocol: LeaseProtocol, keys: Iterable[bytes | str], limit: int) -> list[tuple[str, EntryReport]]:
     """Return up to `limit` of `keys` with their states, ordered by key. Empty if Redis does not answer."""
     try:
         found = protocol.guard.call(lambda: list(islice(keys, limit)))
     except CacheUnavailableError:
         return []
-    names = sorted(key.decode(errors="replace") for key in found)
+    names = sorted(key.decode(errors="replace") if isinstance(key, bytes) else key for key in found)
     return [(name, entry) for name in names if (entry := entry_report(protocol, name))]
+
+
+def entry_page(protocol: LeaseProtocol, pattern: str, cursor: int, limit: int) -> EntryPage | None:
+    """Return about `limit` entries from `cursor` on (0 for the first), and the next cursor. None if Redis fails.
+
+    Reads at most `_MOST_SCANS` parts of the key space, so that a page is fast also if most keys are not ours.
+    """
+    names: list[bytes | str] = []  # bytes, unless the client decodes
+    try:
+        for _ in range(_MOST_SCANS):
+            cursor, found = protocol.guard.call(protocol.client.scan, cursor, match=pattern, count=_SCANNED)
+            names += found
+            if not cursor or len(names) >= limit:
+                break
+    except CacheUnavailableError:
+        return None
+    return EntryPage(sample_entries(protocol, names, len(names)), cursor or None)
 
 
 def counters(protocol: LeaseProtocol) -> Counters:

@@ -11,7 +11,8 @@ from flask.cli import AppGroup
 from app.caching import CacheUnavailableError, Freshness
 from app.commands.auditing import audited
 from app.extensions import cache
-from app.products.stats import AFFECTED_BY_CHANGES, asin_status_stats
+from app.products.flushing import flush_entries
+from app.products.stats import asin_status_stats
 
 cache_commands = AppGroup("cache", help="Show the cache of status breakdowns, or delete its entries.")
 
@@ -91,15 +92,9 @@ def _samples() -> dict[str, int | None]:
 
 
 def delete_entries(user: UUID | None, *, force: bool = False) -> int | None:
-    """Delete the entries of `user`, or all our entries for None. Entries with changes in progress need `force`.
-
-    Returns the number of deleted entries, None when it is unknown. Exits with status 1 when Redis fails.
-    """
+    """Delete entries like `flush_entries`. Exits with status 1 when Redis fails."""
     try:
-        if user is None:
-            return cache.flush(force=force)
-        keys = [function.make_cache_key(str(user)) for function in AFFECTED_BY_CHANGES]
-        return sum(cache.drop(key, force=force) for key in keys)
+        return flush_entries(user, force=force)
     except CacheUnavailableError as error:
         sys.exit(f"Redis did not drop the entries: {error}.")
 

@@ -65,8 +65,10 @@ def _is_local(address: str) -> bool:
     return not parts.scheme and not parts.netloc
 
 
+desk.add_app_template_filter(wording.clock)
 desk.add_app_template_filter(wording.counted)
 desk.add_app_template_filter(wording.day)
+desk.add_app_template_filter(wording.instant)
 desk.add_app_template_filter(wording.moment)
 desk.add_app_template_filter(wording.money)
 desk.add_app_template_filter(wording.marked_up)

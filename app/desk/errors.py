@@ -43,8 +43,7 @@ _DETAILS: Final = {
 def _problem(problem: Problem, hint: str = "") -> ResponseReturnValue:
     if BACKGROUND in request.headers:  # the session stays as it is, for the form that the user may be filling in
         return problem.response()
-    headline = _HEADLINES.get(problem.status, "That did not work")
-    detail = _DETAILS.get(problem.status, problem.detail)
+    headline, detail = _words(problem)
     if "HX-Request" in request.headers:
         return _notice_about(problem, headline, detail)
     if problem.status == HTTPStatus.UNAUTHORIZED:
@@ -54,6 +53,13 @@ def _problem(problem: Problem, hint: str = "") -> ResponseReturnValue:
         "error.html", status=problem.status, headline=headline, detail=detail, hint=hint, again=again
     )
     return page, problem.status, problem.headers
+
+
+def _words(problem: Problem) -> tuple[str, str]:
+    """Return the headline of the page, and the sentence below it."""
+    if problem.kind is Kind.OPERATORS_ONLY:
+        return problem.kind.title, "Your account cannot see this page. Everything else works as usual."
+    return _HEADLINES.get(problem.status, "That did not work"), _DETAILS.get(problem.status, problem.detail)
 
 
 def _notice_about(problem: Problem, headline: str, detail: str | None) -> ResponseReturnValue:

@@ -9,7 +9,7 @@ from typing import Final, ParamSpec
 from flask import current_app, session
 from flask.typing import ResponseReturnValue
 
-from app.auth import SESSION_TOKEN, login_required
+from app.auth import SESSION_TOKEN, login_required, operator_required, operator_watching
 from app.database import Database, DatabaseUnavailableError, Session
 from app.problems import Kind, Problem
 
@@ -70,9 +70,23 @@ def signed_in(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseRet
 
     Raises what `app.auth.identify` raises, and 401 for a session that cannot be renewed.
     """
-    guarded = login_required(view)
+    return _renewing(login_required(view))
 
-    @functools.wraps(view)
+
+def for_operators(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """Allow only signed-in operators, like `signed_in`: 403 for other users."""
+    return _renewing(operator_required(view))
+
+
+def for_watching_operators(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """Allow only signed-in operators, for what an open page requests again by itself."""
+    return _renewing(operator_watching(view))
+
+
+def _renewing(guarded: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """Renew the token of the session before it expires, then call `guarded`."""
+
+    @functools.wraps(guarded)
     def renewed(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
         if not _renew_when_due():
             raise Problem(Kind.INVALID_TOKEN, "The session has ended.")

@@ -103,6 +103,16 @@ def moment(time: str) -> str:
     return f"{parsed.day} {parsed:%b %Y, %H:%M} UTC"
 
 
+def instant(seconds: float) -> str:
+    """Return a time in seconds of the Unix epoch as ISO 8601."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def clock(seconds: float) -> str:
+    """Return the time of day of a time in seconds of the Unix epoch, in UTC, such as 15:30:05."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S}"
+
+
 def upc(gtin: str) -> str:
     """Return a GTIN-14 as it is printed on a package: as EAN-8, UPC-A or EAN-13 if it is one."""
     digits = next((length for length in (8, 12, 13) if gtin.startswith("0" * (14 - length))), 14)

@@ -1,13 +1,15 @@
 """What a worker publishes about the state of Redis and of the database, for `/metrics`."""
 
 import threading
+import time
 from typing import TYPE_CHECKING, Final
 
 from flask import Flask
 
-from app.caching import BOUNDS, Usage
+from app.caching import BOUNDS, Counters, Usage
 from app.extensions import cache
 from app.metrics import catalogue
+from app.metrics.history import History, Measurement
 
 if TYPE_CHECKING:
     from app.database import Database
@@ -16,16 +18,19 @@ _NOTHING: Final = Usage(tuple([0] * (len(BOUNDS) + 1)), 0.0, 0, 0)
 
 
 class Gauges:
-    """Sets the gauges of this process, and adds its new Redis calls. Makes no call to Redis or the database."""
+    """Sets the gauges of this process, adds Redis calls, and keeps the history. Calls neither Redis nor Supabase."""
 
     def __init__(self, app: Flask) -> None:
         """Publish the state of `app`."""
         self._app, self._lock, self._before = app, threading.Lock(), _NOTHING
+        self.history = app.extensions["history"] = History()
 
     def publish(self) -> None:
         """Publish the present state."""
         self._publish_database()
-        self._publish_redis()
+        counters = self._publish_redis()
+        if counters and self.history.is_due(now := time.time()):
+            self.history.add(Measurement(now, counters.hits, counters.misses, *catalogue.REDIS_CALLS.so_far()))
 
     def _publish_database(self) -> None:
         database: Database = self._app.extensions["database"]
@@ -34,7 +39,8 @@ class Gauges:
         catalogue.DATABASE_SLOTS.set(slots)
         catalogue.DATABASE_DOWN.set(not database.is_available)
 
-    def _publish_redis(self) -> None:
+    def _publish_redis(self) -> Counters | None:
+        """Publish the state of Redis, and return the counters of the cache; None if it has none."""
         with self._app.app_context():
             counters = cache.counters()
         catalogue.REDIS_DOWN.set(counters is not None and counters.breaker != "closed")
@@ -47,3 +53,4 @@ class Gauges:
             self._before = usage
             new = [now - then for now, then in zip(usage.counts, before.counts, strict=True)]
             catalogue.REDIS_CALLS.add(new, usage.seconds - before.seconds)
+        return counters

@@ -82,6 +82,10 @@ class Gauge(_Instrument):
         """Set the number of this worker."""
         MEMORY.cells[self._start(())] = number
 
+    def now(self) -> int:
+        """Return the sum over the workers that are alive."""
+        return MEMORY.live_totals().get((self.name,), [0])[0]
+
     def collect(self) -> Metric:
         """Return the sum over the workers that are alive."""
         family = GaugeMetricFamily(self.name, self.description)
@@ -125,6 +129,11 @@ class Histogram(_Instrument):
             for index, number in enumerate(counts, start):
                 MEMORY.cells[index] += number
             MEMORY.cells[start + _SUM] += int(seconds * _NANOSECONDS)
+
+    def so_far(self) -> tuple[int, float]:
+        """Return the number of events without labels and the sum of their durations in seconds, of all workers."""
+        cells = MEMORY.totals().get((self.name,), [0] * CELLS)
+        return sum(cells[: len(self.bounds) + 1]), cells[_SUM] / _NANOSECONDS
 
     def collect(self) -> Metric:
         """Return the sums over all workers."""

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from app.caching import Counters, Outcome, ServerReport, rate
+from app.caching import Counters, ServerReport, rate
 from app.extensions import cache
 from app.products.stats import asin_status_stats
 
@@ -48,8 +48,6 @@ def app_document(counters: Counters) -> dict[str, Any]:
 
     Redis's own counts are for all clients of the server, and they increase with each request for a report.
     """
-    events = counters.events
-    hits = events[Outcome.HIT] + events[Outcome.COLLAPSED]
-    misses = events[Outcome.STORED] + events[Outcome.REJECTED] + events[Outcome.BYPASS]
+    hits, misses = counters.hits, counters.misses
     since = datetime.fromtimestamp(counters.since, UTC).isoformat(timespec="seconds")
     return {"hits": hits, "misses": misses, "hit_rate": rate(hits, misses), "since": since}

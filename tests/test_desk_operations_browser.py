@@ -1,0 +1,136 @@
+"""The operators' pages in a real Chromium: the chart, the polling, an outage, and what axe finds."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from local.application import AppServer
+from tests.browser import chromium, clean_page, signs_in
+from tests.sellers import Seller
+from tests.test_desk_queue_browser import AXE
+
+_VIOLATIONS: Final = (
+    "axe.run(document, {resultTypes: ['violations']})"
+    ".then(found => found.violations.map(rule => [rule.id, ...rule.nodes.map(node => node.html)]))"
+)
+_PAGES: Final = ("/operations", "/operations/entries", "/operations/flush", "/operations/redis")
+_INK: Final = """canvas => {
+    const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    const colours = new Set();
+    for (let at = 0; at < data.length; at += 4) if (data[at + 3] > 200) colours.add(data.slice(at, at + 3).join());
+    return colours.size;
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Run one Chromium for the tests of this module."""
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Browser, server: AppServer, operator: Seller) -> Iterator[Page]:
+    """Return a page of an operator. Any console message, page error or foreign request fails the test."""
+    with clean_page(browser, server.url) as fresh:
+        signs_in(fresh, operator)
+        yield fresh
+
+
+def test_the_charts_are_drawn_and_follow_the_reads(page: Page, operator: Seller) -> None:
+    """From the table, which the page renews by itself. The strict CSP forbids no part of it."""
+    page.get_by_role("link", name="Operations").click()
+    expect(page.locator("#intervals time").first).to_be_attached(timeout=15_000)
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    for canvas in page.get_by_role("img", name="The table below has the numbers").all():
+        expect(canvas).to_be_visible()
+        assert canvas.evaluate(_INK) > 3
+    rows = page.locator("#intervals time")
+    newest = rows.first.get_attribute("datetime")
+    page.get_by_text("The last five minutes as a table").click()
+    for _ in range(20):
+        operator.reads_stats()
+    expect(rows.first).not_to_have_attribute("datetime", newest or "", timeout=15_000)
+    expect(page.get_by_role("table")).to_be_visible()
+
+
+def test_a_hidden_page_asks_nothing(page: Page) -> None:
+    """And asks at once when it is shown again."""
+    page.goto("/operations")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    _show(page, hidden=True)
+    page.wait_for_timeout(6_000)
+    assert asked == []
+    with page.expect_request("**/operations/figures"):
+        _show(page, hidden=False)
+
+
+def _show(page: Page, *, hidden: bool) -> None:
+    page.evaluate(
+        "hidden => { Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});"
+        " document.dispatchEvent(new Event('visibilitychange')); }",
+        hidden,
+    )
+
+
+def test_an_outage_of_the_server_is_told_and_ends_by_itself(
+    browser: Browser, server: AppServer, operator: Seller
+) -> None:
+    """The figures stay, with the time at which they were true."""
+    with browser.new_context(base_url=server.url) as context:
+        page = context.new_page()
+        signs_in(page, operator)
+        page.goto("/operations")
+        figures = "**/operations/figures"
+
+        def fail(route: Route) -> None:
+            route.abort()
+
+        page.route(figures, fail)
+        expect(page.get_by_text("Reconnecting… These are the figures of")).to_be_visible(timeout=15_000)
+        expect(page.get_by_text("Circuit breaker")).to_be_visible()
+        page.unroute(figures, fail)
+        expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=20_000)
+
+
+def test_an_entry_is_deleted_with_the_keyboard(page: Page, seller: Seller) -> None:
+    """Search, Delete, confirm."""
+    seller.reads_stats()
+    page.goto("/operations/entries")
+    page.get_by_label("User id of a seller").fill(seller.id)
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name=f"Delete the entry of {seller.id}").press("Enter")
+    page.get_by_role("button", name="Delete the entry of this seller").press("Enter")
+    expect(page.get_by_role("status").first).to_contain_text("1 entry was deleted.")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_have_no_accessibility_mistake(page: Page, operator: Seller, scheme: str) -> None:
+    """As axe finds them, on a desktop and at a width of 320 px, where nothing needs sideways scrolling."""
+    operator.reads_stats()
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    source, found = AXE.read_text("utf-8"), {}
+    for address in _PAGES:
+        for width in (1280, 320):
+            page.set_viewport_size({"width": width, "height": 800})
+            page.goto(address)
+            if address == "/operations":
+                page.get_by_text("The last five minutes as a table").click()
+            page.evaluate(source)
+            found[address, width] = page.evaluate(_VIOLATIONS)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+    assert {where: mistakes for where, mistakes in found.items() if mistakes} == {}
+
+
+def test_without_javascript_the_table_is_there(browser: Browser, server: AppServer, operator: Seller) -> None:
+    """And no empty chart."""
+    with browser.new_context(base_url=server.url, java_script_enabled=False) as context:
+        page = context.new_page()
+        signs_in(page, operator)
+        page.goto("/operations")
+        expect(page.get_by_role("img")).to_have_count(0)
+        page.get_by_text("The last five minutes as a table").click()
+        expect(page.get_by_role("columnheader", name="Hits per second")).to_be_visible()
