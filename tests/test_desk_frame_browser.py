@@ -1,5 +1,6 @@
 """The frame around every page in a real Chromium: navigation, sizes of targets, forced colors."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -9,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from local import ROOT
 from local.application import AppServer
 from tests.browser import chromium, clean_page, signs_in
+from tests.clients import PASSWORD
 from tests.desk_pages import UPC, creates_with_candidates
 from tests.sellers import Seller
 
@@ -68,3 +70,55 @@ def test_the_current_place_is_visible_in_forced_colors(page: Page) -> None:
     assert current.evaluate(style) == "none"
     page.emulate_media(forced_colors="active")
     assert current.evaluate(style) == "solid"
+
+
+def _replaces_heading(page: Page, path: str) -> None:
+    """Let htmx request `path` and put the answer in the place of the heading."""
+    page.evaluate("path => void htmx.ajax('GET', path, {target: 'h1', swap: 'outerHTML'})", path)
+
+
+@pytest.fixture
+def open_page(browser: Browser, server: AppServer, seller: Seller) -> Iterator[Page]:
+    """Return a page of `seller` whose console may mention the answers that the test provokes."""
+    with browser.new_context(base_url=server.url) as context:
+        fresh = context.new_page()
+        signs_in(fresh, seller)
+        fresh.wait_for_function("window.htmx && window.desk")
+        yield fresh
+
+
+def test_a_refused_request_of_htmx_leaves_the_page_and_shows_a_notice(open_page: Page) -> None:
+    """In the live region. The part of the page that the answer would have replaced stays."""
+    notices = open_page.locator("#notices")
+    expect(notices).to_have_attribute("role", "status")
+    _replaces_heading(open_page, "/desk/nope")
+    expect(notices).to_contain_text("Page not found")
+    expect(open_page.get_by_role("heading", name="Work", exact=True)).to_be_visible()
+
+
+def test_an_answer_for_programs_never_replaces_a_part_of_the_page(open_page: Page) -> None:
+    """A problem document is not shown, but named."""
+    _replaces_heading(open_page, "/products?limit=0")
+    expect(open_page.locator("#notices")).to_contain_text("That did not work (422)")
+    expect(open_page.get_by_role("heading", name="Work", exact=True)).to_be_visible()
+
+
+def test_a_lost_connection_is_told_in_the_live_region(open_page: Page) -> None:
+    """The page stays as it is."""
+    open_page.context.set_offline(True)
+    _replaces_heading(open_page, "/desk/nope")
+    expect(open_page.locator("#notices")).to_contain_text("There is no connection.")
+    expect(open_page.get_by_role("heading", name="Work", exact=True)).to_be_visible()
+
+
+def test_an_ended_session_offers_to_sign_in_and_to_return(open_page: Page, seller: Seller) -> None:
+    """The notice has a link. After the sign-in the same page is shown."""
+    open_page.goto("/deals?stage=new")
+    open_page.wait_for_function("window.htmx && window.desk")
+    open_page.context.clear_cookies()
+    _replaces_heading(open_page, "/desk/products/new")
+    open_page.locator("#notices").get_by_role("link", name="Sign in").click()
+    open_page.get_by_label("E-mail address").fill(seller.email)
+    open_page.get_by_label("Password").fill(PASSWORD)
+    open_page.keyboard.press("Enter")
+    expect(open_page).to_have_url(re.compile(r"/deals\?stage=new$"))

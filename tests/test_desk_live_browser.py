@@ -147,3 +147,23 @@ def test_the_line_says_when_the_cache_is_catching_up(
         _number(page, "all", 1, seconds=10)
         valkey.start()
         expect(page.get_by_text("Updated just now")).to_be_visible(timeout=20_000)
+
+
+def test_a_stopped_database_keeps_the_numbers_and_what_was_typed(
+    browser: Browser, own_server: AppServer, stack: Stack, seller: Seller
+) -> None:
+    """The line says that the page is reconnecting, and the form can be sent when the database is back."""
+    with browser.new_context(base_url=own_server.url) as context:
+        work, form = context.new_page(), context.new_page()
+        signs_in(work, seller)
+        form.goto("/desk/products/new")
+        form.get_by_label("Title").fill("Typed during the outage")
+        stack.supabase.pause()
+        try:
+            expect(work.get_by_text("Reconnecting…")).to_be_visible(timeout=30_000)
+            _number(work, "all", 0)
+        finally:
+            stack.supabase.resume()
+        expect(work.get_by_text("Updated just now")).to_be_visible(timeout=30_000)
+        form.get_by_role("button", name="Add product").click()
+        _number(work, "all", 1)

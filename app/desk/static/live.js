@@ -12,7 +12,11 @@
 
   const show = (numbers) => {
     for (const [name, number] of Object.entries(numbers)) {
-      every(`[data-status="${name}"]`, (place) => { place.textContent = number.toLocaleString("en-US"); });
+      every(`[data-status="${name}"]`, (place) => {
+        const text = number.toLocaleString("en-US");
+        place.classList.toggle("moved", place.textContent !== text);
+        place.textContent = text;
+      });
       every(`[data-when="${name}"]`, (place) => { place.hidden = !number; });
       every(`[data-unless="${name}"]`, (place) => { place.hidden = Boolean(number); });
     }
