@@ -45,7 +45,7 @@ def clean_page(browser: Browser, url: str) -> Iterator[Page]:
         fresh.on("pageerror", lambda error: complaints.append(str(error)))
         fresh.on("request", lambda request: complaints.append(request.url) if url not in request.url else None)
         yield fresh
-    assert complaints == []
+    assert complaints == [], complaints
 
 
 def signs_in(page: Page, seller: Seller) -> None:

@@ -1,16 +1,16 @@
 """The undo of an action on many deals."""
 
 import time
-from http import HTTPStatus
 from typing import Final
 from uuid import UUID
 
-from flask import redirect, request, url_for
+from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.auth import current_user
 from app.desk.blueprint import desk, local_path
-from app.desk.notices import Notice, flash
+from app.desk.deal_list import finished
+from app.desk.notices import Notice
 from app.desk.sessions import signed_in
 from app.desk.wording import counted
 from app.limits import WRITES, limited
@@ -31,10 +31,10 @@ def undo_batch(batch_id: UUID) -> ResponseReturnValue:
     """Take back an action on many deals, and return to the page."""
     back = local_path(request.form.get("back"))
     try:
-        flash(_notice(_undone(batch_id), back))
+        notice = _notice(_undone(batch_id), back)
     except (NotFoundError, UndoTooLateError):
-        flash(Notice("This can no longer be undone. Nothing was changed.", "problem"))
-    return redirect(back, HTTPStatus.SEE_OTHER)
+        notice = Notice("This can no longer be undone. Nothing was changed.", "problem")
+    return finished(notice, back)
 
 
 def _undone(batch_id: UUID) -> Document:

@@ -1,25 +1,34 @@
 """The list of deals, with its filters and its order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
 
-from flask import render_template, request, url_for
+from flask import Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 
 from app.auth import current_user
-from app.desk import wording
+from app.desk import swaps, wording
 from app.desk.blueprint import desk
-from app.desk.notices import MOST_UNDONE
+from app.desk.notices import MOST_UNDONE, Notice, flash
 from app.desk.sessions import signed_in
 from app.products.context import caller_repository
+from app.products.listing import MAX_TOTAL
+from app.products.repository import Page
 from app.products.schemas import ListQuery
 from app.products.stats import asin_status_stats
 
+RESULTS: Final = "results"
+"""The id of the element that an answer to htmx replaces: everything of the list but its filters."""
 _PAGE_SIZE: Final = MOST_UNDONE  # so that all deals deleted on one page can be restored with one click
 FILTERS: Final = ("asin_status", "stage", "favorite", "search", "sort", "cursor")
 """The parameters of the list's address."""
+_START: Final = "start"
+"""The parameter with the number of the first deal of the page. A cursor does not tell it."""
+_MAX_START: Final = 10_000_000
 _SORTS: Final = {
     "-created_at": "Newest first",
     "created_at": "Oldest first",
@@ -40,12 +49,22 @@ _MISTAKES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The filters and order of the list; `mistake` tells the user which input was ignored."""
+    """The filters and order of the list.
+
+    Attributes:
+        query: what the list is asked for.
+        mistake: tells the user which input was ignored; empty if none was.
+        typed: the search as the user typed it, also an ignored one.
+        start: the number of the first deal of the page in the whole list.
+
+    """
 
     query: ListQuery
     mistake: str = ""
+    typed: str = ""
+    start: int = 1
 
-    def url(self, *, endpoint: str = "desk.deals", **changes: str | None) -> str:
+    def url(self, *, endpoint: str = "desk.deals", **changes: str | int | None) -> str:
         """Return the URL of the list with some values changed, on the first page unless a cursor is given.
 
         `endpoint` is another page with the same parameters.
@@ -54,8 +73,13 @@ class Choice:
         if kept.get("favorite"):
             kept["favorite"] = "true"
         asked = kept | changes
-        given: dict[str, Any] = {name: asked[name] for name in FILTERS if asked.get(name)}
+        given: dict[str, Any] = {name: asked[name] for name in (*FILTERS, _START) if asked.get(name)}
         return url_for(endpoint, **given)
+
+    @property
+    def here(self) -> str:
+        """The URL of this page of the list."""
+        return self.url(cursor=self.query.cursor, start=self.start if self.query.cursor else None)
 
     @property
     def is_filtered(self) -> bool:
@@ -68,26 +92,79 @@ class Choice:
 @signed_in
 def deals() -> ResponseReturnValue:
     """Show the list. Invalid parameters are ignored and reported on the page (422)."""
-    choice = _choice()
+    choice = _choice(request.args.to_dict())
     page = caller_repository().list_deals(choice.query)
-    shown = render_template(
-        "deals.html",
+    if swaps.is_wanted():
+        return swaps.varying(_rendered("deal_results.html", choice, page))
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if choice.mistake else HTTPStatus.OK
+    return swaps.varying((_rendered("deals.html", choice, page), status))
+
+
+def finished(notice: Notice, back: str, *, gone: Sequence[str] = ()) -> ResponseReturnValue:
+    """Return the answer to an action: a redirect to the page `back`, which shows the notice.
+
+    htmx gets the notice and the list at once. `gone` are the ids of deals that can no longer be selected.
+    """
+    if swaps.target() == RESULTS:
+        return changed_list(notice, back, gone=gone)
+    flash(notice)
+    return redirect(back, HTTPStatus.SEE_OTHER)
+
+
+def changed_list(notice: Notice, address: str, *, gone: Sequence[str] = ()) -> Response:
+    """Return the notice and the page of the list at `address`, for htmx."""
+    choice = _choice({name: values[0] for name, values in parse_qs(urlsplit(address).query).items()})
+    page = caller_repository().list_deals(choice.query)
+    shown = _rendered("deal_results.html", choice, page, notice=notice, gone=gone)
+    return swaps.varying(shown, swaps.STATS_CHANGED)
+
+
+def _rendered(template: str, choice: Choice, page: Page, **more: object) -> str:
+    return render_template(
+        template,
         numbers=asin_status_stats.lookup(current_user.user_id).value.document(),
         statuses=(wording.ALL, *wording.STATUSES),
         choice=choice,
         page=page,
+        count=_count(choice, page),
         sorts=_SORTS,
+        **more,
     )
-    return shown, HTTPStatus.UNPROCESSABLE_ENTITY if choice.mistake else HTTPStatus.OK
 
 
-def _choice() -> Choice:
-    asked = {name: value for name in FILTERS if (value := request.args.get(name, "").strip())}
-    size = {"limit": _PAGE_SIZE}
+def _count(choice: Choice, page: Page) -> str:
+    """Return which deals the page shows, and of how many. A search is not counted beyond the page."""
+    last = choice.start + len(page.items) - 1
+    if not page.items:
+        return "No deals"
+    if choice.start == 1 and not page.next_cursor:
+        return wording.counted(last, "deal")
+    return f"{choice.start:,}\N{EN DASH}{last:,} of {_total(choice, page, last)}"
+
+
+def _total(choice: Choice, page: Page, last: int) -> str:
+    if not page.next_cursor:
+        return f"{last:,}"
+    if choice.query.search:
+        return f"more than {last:,}"
+    found = max(caller_repository().count_deals(choice.query), last)
+    return f"more than {MAX_TOTAL:,}" if found > MAX_TOTAL else f"{found:,}"
+
+
+def _choice(given: dict[str, str]) -> Choice:
+    asked = {name: value for name in FILTERS if (value := given.get(name, "").strip())}
+    size, start = {"limit": _PAGE_SIZE}, _start(given) if "cursor" in asked else 1
+    typed = given.get("search", "")
     try:
-        return Choice(ListQuery.model_validate(asked | size))
+        return Choice(ListQuery.model_validate(asked | size), typed=typed, start=start)
     except ValidationError as error:
         wrong = {mistake["loc"][0]: mistake["type"] for mistake in error.errors(include_url=False)}
     understood = {name: value for name, value in asked.items() if name not in wrong}
     mistake = _MISTAKES.get(wrong.get("search", ""), "One filter is invalid and was ignored.")
-    return Choice(ListQuery.model_validate(understood | size), mistake)
+    return Choice(ListQuery.model_validate(understood | size), mistake, typed, start)
+
+
+def _start(given: dict[str, str]) -> int:
+    """Return the number of the first deal, which only the text of the page uses."""
+    digits = given.get(_START, "")
+    return min(int(digits), _MAX_START) if digits.isascii() and digits.isdecimal() and len(digits) < 9 else 1

@@ -1,22 +1,23 @@
-"""The actions of the list. Each redirects back to the list, which then shows a notice about the result."""
+"""The actions of the list. Each redirects back to the list with a notice about the result; htmx gets both at once."""
 
 import json
 from dataclasses import replace
-from http import HTTPStatus
 from typing import Final
 from uuid import UUID
 
-from flask import redirect, request, url_for
+from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 
 from app.auth import current_user
+from app.desk import swaps
 from app.desk.blueprint import desk, local_path
-from app.desk.notices import MOST_UNDONE, Notice, flash
+from app.desk.deal_list import RESULTS, changed_list, finished
+from app.desk.notices import MOST_UNDONE, Notice
 from app.desk.sessions import signed_in
 from app.desk.wording import LABELS, counted
 from app.limits import WRITES, limited
-from app.products.bulk import BulkAction
+from app.products.bulk import MAX_BULK, BulkAction
 from app.products.context import caller_repository
 from app.products.errors import DealsDeletedError, DealsRefusedError
 from app.products.repository import Changed
@@ -47,13 +48,32 @@ def change_deal(deal_id: UUID, action: str) -> ResponseReturnValue:
 
 
 def _changed(action: str, deal_ids: list[str]) -> ResponseReturnValue:
-    flash(_apply(action, deal_ids))
-    return redirect(local_path(request.form.get("back")), HTTPStatus.SEE_OTHER)
+    notice = _apply(action, deal_ids)
+    back = local_path(request.form.get("back"))
+    if not swaps.target().startswith("deal-"):
+        return finished(notice, back, gone=_gone(action, deal_ids, notice))
+    if notice.tone == "done":
+        return _row(UUID(deal_ids[0]))
+    return swaps.retargeted(changed_list(notice, back), RESULTS)
+
+
+def _row(deal_id: UUID) -> ResponseReturnValue:
+    """Return the row of one deal for htmx."""
+    return swaps.varying(render_template("deal_row.html", deal=caller_repository().get_deal(deal_id)))
+
+
+def _gone(action: str, deal_ids: list[str], notice: Notice) -> list[str]:
+    """Return the deals that can no longer be selected: those just deleted, or those that were refused."""
+    if notice.tone == "problem":
+        return sorted(set(deal_ids) - set(notice.selected)) if notice.selected or notice.undo else []
+    return deal_ids if action == "delete" else []
 
 
 def _apply(action: str, deal_ids: list[str]) -> Notice:
     if not deal_ids:
         return Notice("Select at least one deal first. Nothing was changed.", "problem")
+    if len(deal_ids) > MAX_BULK:
+        return Notice(f"Select at most {MAX_BULK:,} deals. Nothing was changed.", "problem")
     asked = {"action": action, "deal_ids": deal_ids, "stage": request.form.get("stage") if action == "move" else None}
     try:
         bulk = BulkAction.model_validate_json(json.dumps(asked))

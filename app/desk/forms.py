@@ -60,6 +60,14 @@ def deal_changes(deal: Document) -> DealFields:
     return _changes(DealFields, shown_deal(deal))
 
 
+def one_change(model: type[M], name: str, text: str) -> M:
+    """Return the change of one field to the text that was typed. Raises ValidationError."""
+    typed = _typed(text)
+    if not typed and name in _OPTIONAL:
+        return model().model_copy(update={name: None})
+    return model.model_validate_strings({name: typed})
+
+
 def shown_product(product: Document) -> dict[str, str]:
     """Return the fields of a product as its form shows them. A placeholder in place of an ASIN is not shown."""
     asin = product["asin"] if product["asin_status"] == "asin_found" else ""

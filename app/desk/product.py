@@ -9,6 +9,7 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.auth import current_user
+from app.desk import swaps
 from app.desk.blueprint import desk
 from app.desk.forms import conditional_repository, product_changes, shown_product
 from app.desk.notices import Notice, flash
@@ -20,6 +21,8 @@ from app.products.context import caller_repository
 from app.products.repository import Document
 from app.products.stats import changing_stats
 
+DRAWER: Final = "drawer-body"
+"""The id of the element of the list that shows a product without leaving the list."""
 _MOST_NAMED: Final = 10
 """Maximum number of other products on the page, because each is one call to the database."""
 
@@ -60,8 +63,9 @@ def product_page(product_id: UUID, refusal: Refusal | None = None, *, form: str 
         refusal=refusal,
         mistakes=refusal.mistakes if refusal else {},
         others=_others(found),
+        in_drawer=swaps.target() == DRAWER,
     )
-    return page, refusal.status if refusal else HTTPStatus.OK
+    return swaps.varying((page, refusal.status if refusal else HTTPStatus.OK))
 
 
 def _others(found: Document) -> dict[str, Document]:
