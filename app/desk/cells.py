@@ -28,7 +28,7 @@ from app.products.stats import changing_stats
 def change_cell(deal_id: UUID, field: str) -> ResponseReturnValue:
     """Change one field of a deal. A change of the same field by somebody else is never overwritten."""
     try:
-        _change_deal(deal_id, field, one_change(DealFields, field, request.form.get("value", "")))
+        _change_deal(deal_id, field, one_change(DealFields, field, request.form.get(field, "")))
     except REFUSED as error:
         return _row(deal_id, field, error)
     return _row(deal_id)
@@ -40,7 +40,7 @@ def change_cell(deal_id: UUID, field: str) -> ResponseReturnValue:
 def change_asin(deal_id: UUID) -> ResponseReturnValue:
     """Change the ASIN of the deal's product."""
     try:
-        _change_asin(deal_id, one_change(ProductFields, "asin", request.form.get("value", "")))
+        _change_asin(deal_id, one_change(ProductFields, "asin", request.form.get("asin", "")))
     except REFUSED as error:
         return _row(deal_id, "asin", error)
     return _row(deal_id)
@@ -99,7 +99,7 @@ def _row(deal_id: UUID, field: str = "", error: Exception | None = None) -> Resp
         field=field,
         refusal=refusal,
         conflict=conflict,
-        typed=request.form.get("value", ""),
+        typed=request.form.get(field, ""),
     )
     status = HTTPStatus.PRECONDITION_FAILED if conflict else refusal.status if refusal else HTTPStatus.OK
     return swaps.varying((shown, status), *(() if refusal else (swaps.STATS_CHANGED,)))

@@ -99,7 +99,7 @@
   async function save(id, field, draft) {
     const cell = cellOf(id, field);
     const etag = cell && valueOf(cell) === draft.base ? rowOf(id).dataset.etag : "changed";
-    const form = { csrf_token: results.querySelector("[name=csrf_token]")?.value ?? "", value: draft.sent, was: draft.base, etag };
+    const form = { csrf_token: results.querySelector("[name=csrf_token]")?.value ?? "", [field]: draft.sent, was: draft.base, etag };
     try {
       const answer = await fetch(`/desk/deals/${id}/cells/${field}`, {
         method: "POST", body: new URLSearchParams(form), headers: { "HX-Request": "true" }, redirect: "error", signal: AbortSignal.timeout(PATIENCE),
