@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run stack check check-tests test test-folders test-files proof lint soak audit bench bench-quick bench-docs
-.PHONY: format lock schema release clean
+.PHONY: format lock schema screenshots release clean
 
 PORT ?= 8000
 MINUTES ?= 10
@@ -92,6 +92,9 @@ lock: .venv/pyvenv.cfg  ## Write the lock files from pyproject.toml and package.
 
 schema: .venv/runtime.stamp node_modules/runtime.stamp  ## Write docs/schema.md from the database.
 	@$(BIN)/python -m local.schema
+
+screenshots: .venv/complete.stamp node_modules/complete.stamp  ## Write pictures of every page into docs/screenshots/: about three minutes.
+	$(BIN)/python -m tests.screenshots
 
 release: .venv/complete.stamp  ## Check that the release is ready, and tag it.
 	@$(BIN)/python -m local.release
