@@ -66,6 +66,8 @@ def terminal_text(stack: RunningStack, directory: Path) -> str:
         f"  Redis       {stack.redis_url if stack.pids.redis else 'external, from REDIS_URL'}",
         f"  Supabase    {stack.supabase_url}",
     ]
+    if stack.pids.supabase:
+        lines.append(f"  E-mails     are written to {directory / 'supabase' / 'mails.jsonl'}, and not sent")
     lines += [f"  {name:<11} {login.email}  {login.password}" for name, login in _logins(stack)]
     lines += ["", *_next_steps(stack, directory), "", "  Ctrl-C stops everything.", ""]
     return "\n".join(lines)

@@ -17,7 +17,7 @@ from local.announcement import Pids, RunningStack, announce, remove_announcement
 from local.application import AppServer
 from local.demo import Accounts, create_demo
 from local.files import read_or_create
-from local.server import Server, ServerError, port_is_free
+from local.server import LOOPBACK, Server, ServerError, port_is_free
 from local.supabase import SupabaseServer
 from local.valkey import ValkeyServer
 
@@ -102,11 +102,12 @@ def launch(options: Options, external: ExternalServices, cleanup: ExitStack) -> 
 
     """
     cleanup.callback(remove_announcement, options.directory)
-    backends = _start_backends(options.directory, external, cleanup)
+    port = _first_free_port(options.port) if options.with_app else options.port
+    backends = _start_backends(options.directory, external, cleanup, site_url=f"http://{LOOPBACK}:{port}")
     environment = _app_environment(options.directory, external, backends)
     app = None
     if options.with_app:
-        app = _start(AppServer({**os.environ, **environment}, port=_first_free_port(options.port)), cleanup)
+        app = _start(AppServer({**os.environ, **environment}, port=port), cleanup)
 
     def announce_current() -> None:
         announce(_describe(environment, backends, app), options.directory, environment)
@@ -117,11 +118,11 @@ def launch(options: Options, external: ExternalServices, cleanup: ExitStack) -> 
     return Launched(backends.redis, required, announce_current)
 
 
-def _start_backends(directory: Path, external: ExternalServices, cleanup: ExitStack) -> _Backends:
+def _start_backends(directory: Path, external: ExternalServices, cleanup: ExitStack, *, site_url: str) -> _Backends:
     redis = None if external.redis_url else _start(ValkeyServer(directory / "valkey"), cleanup)
     if external.supabase_url:
         return _Backends(redis, None, None)
-    supabase = _start(SupabaseServer(directory / "supabase"), cleanup)
+    supabase = _start(SupabaseServer(directory / "supabase", site_url=site_url), cleanup)
     return _Backends(redis, supabase, create_demo(supabase, directory / "supabase" / "logins.json"))
 
 

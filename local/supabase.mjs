@@ -1,13 +1,16 @@
 // The embedded Supabase: Supabase Lite on PGlite, one Node process, reached over loopback HTTP.
 //
 // local/supabase.py starts this file and talks to it over two pipes that no other process can open:
-//   stdin   line 1: the configuration {port, dataDir, migrationsDir, jwtSecret, publishableKey, replyFd}
+//   stdin   line 1: the configuration {port, dataDir, migrationsDir, jwtSecret, publishableKey, siteUrl,
+//           confirmEmail, mailFile, replyFd}
 //           then one request per line {sql, parameters}, run as the database's superuser
 //   replyFd line 1: {port} once it answers, or {fatal} and exit 1
 //           then one reply per request {rows} or {error: {code, message}}
 // When stdin ends, the parent has ended: the server closes its database and exits.
 import { writeSync } from "node:fs";
+import { appendFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { serve } from "@hono/node-server";
 import { App } from "@supabase/lite";
 import { openDatabase } from "./database.mjs";
@@ -25,13 +28,41 @@ function enqueue(work) {
   return turn;
 }
 
-function createApp(connection, { jwtSecret, publishableKey }) {
+// Appends each e-mail to a file as one line of JSON, in place of sending it.
+class FileMailer {
+  constructor(path) {
+    this.path = path;
+  }
+
+  async send({ to, subject, html }) {
+    await appendFile(this.path, `${JSON.stringify({ to, subject, html })}\n`, { mode: 0o600 });
+  }
+}
+
+// The e-mails contain a link to the desk. docs/deployment.md shows the same templates for a hosted project.
+const template = (name, subject) => ({ subject, content_path: fileURLToPath(new URL(`mails/${name}.html`, import.meta.url)) });
+
+function createApp(connection, { jwtSecret, publishableKey, siteUrl, confirmEmail, mailFile }) {
   return new App({
     connection,
-    auth: { enabled: true, jwt_secret: jwtSecret, publishable_key: publishableKey },
+    auth: {
+      enabled: true,
+      jwt_secret: jwtSecret,
+      publishable_key: publishableKey,
+      site_url: siteUrl,
+      email: {
+        enable_confirmations: confirmEmail,
+        max_frequency: "0s",
+        template: {
+          confirmation: template("confirmation", "Confirm your e-mail address"),
+          recovery: template("recovery", "Choose a new password"),
+          email_change: template("email_change", "Confirm your new e-mail address"),
+        },
+      },
+    },
     api: { enabled: true, schemas: ["public"] },
     storage: { enabled: false },
-    options: { server: { admin: false, disableStudio: true } },
+    options: { server: { admin: false, disableStudio: true }, drivers: { email: new FileMailer(mailFile) } },
   });
 }
 

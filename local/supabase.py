@@ -44,13 +44,15 @@ class SupabaseServer(Server):
 
     name: ClassVar[str] = "Supabase"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but the folder are optional
         self,
         directory: Path,
         *,
         port: int = 0,
         migrations: Path = ROOT / "supabase" / "migrations",
         bcrypt_cost: int = 10,
+        site_url: str = f"http://{LOOPBACK}:8000",
+        confirm_email: bool = False,
     ) -> None:
         """Describe the server.
 
@@ -59,12 +61,15 @@ class SupabaseServer(Server):
             port: the port to listen on; 0 selects a free one.
             migrations: the folder with the migrations to apply.
             bcrypt_cost: the cost of a password hash. 10 blocks the only thread for about 70 ms, 4 for 2 ms.
+            site_url: the address of the desk, for the links in e-mails.
+            confirm_email: whether a new account must confirm its e-mail address before the first sign-in.
 
         """
         super().__init__(port=port, log=directory / "supabase.log")
         self.directory = directory
         self._migrations = migrations
         self._bcrypt_cost = bcrypt_cost
+        self._site_url, self._confirm_email = site_url, confirm_email
         self._keys = json.loads(read_or_create(directory / _KEYS, _new_keys))
         self._replies: TextIO | None = None
         self._lock = threading.Lock()
@@ -88,6 +93,11 @@ class SupabaseServer(Server):
     def url(self) -> str:
         """The base URL, in the form of SUPABASE_URL."""
         return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def mail_file(self) -> Path:
+        """The file with the e-mails: one JSON object {to, subject, html} per line. Nothing is sent."""
+        return self.directory / "mails.jsonl"
 
     @property
     def publishable_key(self) -> str:
@@ -150,6 +160,9 @@ class SupabaseServer(Server):
                 "migrationsDir": str(self._migrations),
                 "jwtSecret": self.jwt_secret,
                 "publishableKey": self.publishable_key,
+                "siteUrl": self._site_url,
+                "confirmEmail": self._confirm_email,
+                "mailFile": str(self.mail_file),
                 "replyFd": reply_end,
             }
         )

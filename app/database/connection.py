@@ -10,7 +10,6 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -19,10 +18,12 @@ from supabase_auth import SyncGoTrueClient
 from supabase_auth.errors import AuthApiError, AuthError
 from supabase_auth.types import AuthResponse, SignInWithEmailAndPasswordCredentials
 
+from app.database.accounts import Accounts
 from app.database.breaker import Breaker
 from app.database.bulkhead import Bulkhead
 from app.database.errors import DatabaseRefusalError, DatabaseUnavailableError, OutcomeUnknownError
 from app.database.measuring import measured
+from app.database.session import Session, session_in
 
 # Node closes idle connections after about 6 s; reusing one at that moment fails the request.
 _KEEPALIVE_SECONDS = 4.0
@@ -33,17 +34,6 @@ _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _ROLLED_BACK = re.compile(r"(?!08|40003)[0-9A-Z]{5}")
 # The HTTP statuses of PostgREST for these SQLSTATEs. Supabase Lite uses other statuses for some of them.
 _STATUS_BY_CODE = {"23505": 409, "42501": 403}
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A signed-in user's tokens; `expires_at` is epoch seconds."""
-
-    access_token: str
-    refresh_token: str
-    expires_at: int
-    email: str
-    user_id: str
 
 
 class Database:
@@ -76,6 +66,11 @@ class Database:
             Bulkhead(size, max_silence=down_after / 2, may_answer=self._breaker.admits)
             for size in (max_calls, max(1, max_calls // 2))
         )
+
+    @property
+    def accounts(self) -> Accounts:
+        """The accounts of the project."""
+        return Accounts(self._auth_client, self._auth_call, self._auth, self._auth_url, self._key)
 
     @property
     def is_available(self) -> bool:
@@ -180,18 +175,13 @@ class Database:
     def _session(self, request: Callable[[SyncGoTrueClient], AuthResponse], *, address: str = "") -> Session | None:
         try:
             with self._auth_call():
-                session = request(self._auth_client(address)).session
+                return session_in(request(self._auth_client(address)))
         except AuthApiError as error:
             if error.status in {400, 401, 403, 404, 422}:
                 return None
             raise DatabaseUnavailableError("Signing in is not possible right now. Please try again.") from None
         except (AuthError, httpx.HTTPError, ValueError, DatabaseUnavailableError):
             raise DatabaseUnavailableError("Signing in is not possible right now. Please try again.") from None
-        if session is None:
-            return None
-        expires_at = session.expires_at or int(time.time()) + session.expires_in
-        user = session.user
-        return Session(session.access_token, session.refresh_token, expires_at, user.email or "", user.id)
 
     @contextlib.contextmanager
     def _auth_call(self) -> Iterator[None]:

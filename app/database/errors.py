@@ -17,6 +17,20 @@ class OutcomeUnknownError(DatabaseUnavailableError):
         super().__init__("The database did not confirm the change; it may have happened. Please check before retrying.")
 
 
+class AccountRefusedError(Exception):
+    """Supabase Auth refused to create, confirm or change an account.
+
+    Attributes:
+        code: its error code, such as `weak_password`; see the error codes in the documentation of Supabase Auth.
+
+    """
+
+    def __init__(self, code: str) -> None:
+        """Store the code."""
+        super().__init__(code)
+        self.code = code
+
+
 class DatabaseRefusalError(Exception):
     """The database answered that it will not do this. Nothing was changed."""
 

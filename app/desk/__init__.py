@@ -3,6 +3,7 @@
 from flask import Flask
 
 from app.desk import (
+    account,
     adding,
     api_docs,
     asins,
@@ -25,12 +26,14 @@ from app.desk import (
     product_deals,
     queue,
     signing_in,
+    signing_up,
     trash,
     work,
 )
 from app.desk.blueprint import desk
 
 __all__ = [
+    "account",
     "adding",
     "api_docs",
     "asins",
@@ -54,6 +57,7 @@ __all__ = [
     "product_deals",
     "queue",
     "signing_in",
+    "signing_up",
     "trash",
     "work",
 ]

@@ -42,7 +42,7 @@ def attempt(email: str, password: str) -> Session | None:
     if opened is None:
         enforce(state, "sign-in")
         audit.record("sign-in", "refused", account=account)
-        time.sleep(_remaining_padding(time.monotonic() - started))
+        pad(started)
         return None
     refund(counted)
     audit.record("sign-in", "ok", user=opened.user_id, account=account)
@@ -63,6 +63,10 @@ def _sign_in(email: str, password: str) -> Session | None:
     return database.sign_in(email, password, address=client_address())
 
 
-def _remaining_padding(seconds: float) -> float:
-    """Return the remaining padding, in seconds, of a refusal that has taken `seconds` so far."""
-    return max(1, ceil(seconds / _REFUSED_SECONDS)) * _REFUSED_SECONDS - seconds
+def pad(started: float) -> None:
+    """Wait until the answer to a request takes the same time for known and for unknown accounts.
+
+    `started` is the monotonic time of its start, in seconds.
+    """
+    seconds = time.monotonic() - started
+    time.sleep(max(1, ceil(seconds / _REFUSED_SECONDS)) * _REFUSED_SECONDS - seconds)

@@ -35,6 +35,7 @@ PLACES: Final = (
     Place("desk.deals", "Deals", "list", "d"),
     Place("desk.import_form", "Import & export", "import", "i"),
     Place("desk.trash", "Trash", "trash", "t"),
+    Place("desk.account", "Account", "person", "a"),
     Place("desk.operations", "Operations", "gauge", "o", operators_only=True),
 )
 

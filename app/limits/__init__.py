@@ -4,14 +4,30 @@ docs/limits.md lists the limits and explains why no extension is used.
 """
 
 from app.limits.counting import limiter, refund, take_all
-from app.limits.policies import IMPORTS, SIGN_IN_FROM, SIGN_IN_HERE, SIGN_IN_TO, WRITES, LimitState, Policy
+from app.limits.policies import (
+    CONFIRM,
+    IMPORTS,
+    RESET_FROM,
+    RESET_TO,
+    SIGN_IN_FROM,
+    SIGN_IN_HERE,
+    SIGN_IN_TO,
+    SIGN_UP,
+    WRITES,
+    LimitState,
+    Policy,
+)
 from app.limits.views import enforce, init_app, limited
 
 __all__ = [
+    "CONFIRM",
     "IMPORTS",
+    "RESET_FROM",
+    "RESET_TO",
     "SIGN_IN_FROM",
     "SIGN_IN_HERE",
     "SIGN_IN_TO",
+    "SIGN_UP",
     "WRITES",
     "LimitState",
     "Policy",

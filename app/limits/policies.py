@@ -72,6 +72,14 @@ SIGN_IN_FROM: Final = Policy("sign-in-address", quota=20, window=300)
 have the same address for it. This limit is lower, so that a single attacker cannot use up Supabase's."""
 SIGN_IN_TO: Final = Policy("sign-in-account", quota=100, window=3600)
 """Failed sign-ins to one account from all addresses. It is high, because reaching it also locks out the owner."""
+SIGN_UP: Final = Policy("sign-up-address", quota=10, window=3600)
+"""New accounts from one address."""
+RESET_FROM: Final = Policy("reset-address", quota=10, window=3600)
+"""Requests for a new password from one address."""
+RESET_TO: Final = Policy("reset-account", quota=3, window=3600)
+"""E-mails to one account with a link for a new password, so that nobody floods a mailbox."""
+CONFIRM: Final = Policy("confirm-address", quota=30, window=900)
+"""Links of e-mails that are used from one address."""
 WRITES: Final = Policy("writes", quota=600, window=60)
 """Changes by one user, through the API and at the desk."""
 IMPORTS: Final = Policy("imports", quota=20, window=60)

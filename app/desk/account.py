@@ -1,0 +1,93 @@
+"""The page of the user's account, and its changes."""
+
+from http import HTTPStatus
+
+from flask import redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from app import audit
+from app.auth import SESSION_TOKEN, current_user
+from app.database import AccountRefusedError, DatabaseUnavailableError
+from app.desk import sessions
+from app.desk.account_rules import address_mistake, password_mistake, refusal_text
+from app.desk.blueprint import desk
+from app.desk.guessing import attempt
+from app.desk.notices import Notice, flash
+from app.desk.sessions import signed_in
+from app.limits import WRITES, limited
+
+
+@desk.get("/account")
+@signed_in
+def account() -> ResponseReturnValue:
+    """Show the account."""
+    return _account_page()
+
+
+def _account_page(*, mistakes: dict[str, str] | None = None, email: str = "") -> ResponseReturnValue:
+    page = render_template("account.html", mistakes=mistakes or {}, email=email)
+    return page, HTTPStatus.UNPROCESSABLE_ENTITY if mistakes else HTTPStatus.OK
+
+
+@desk.post("/account/password")
+@signed_in
+@limited(WRITES)
+def change_password() -> ResponseReturnValue:
+    """Change the password. It asks for the current one, in case the user has left the browser open."""
+    password = request.form.get("password", "")
+    if mistake := password_mistake(password):
+        return _account_page(mistakes={"password": mistake})
+    opened = attempt(session["email"], request.form.get("current", ""))
+    if opened is None:
+        return _account_page(mistakes={"current": "This is not your current password."})
+    if mistake := change_password_of(opened.access_token, password):
+        return _account_page(mistakes={"password": mistake})
+    sessions.start(opened)
+    flash(Notice("Your password was changed. You were signed out everywhere else."))
+    return redirect(url_for("desk.account"), HTTPStatus.SEE_OTHER)
+
+
+def change_password_of(token: str, password: str) -> str:
+    """Change the password of the current user. Returns why that was refused, or an empty text."""
+    try:
+        sessions.database().accounts.change(token, password=password)
+    except AccountRefusedError as error:
+        audit.record("account.password", "refused", user=current_user.user_id)
+        return refusal_text(error)
+    audit.record("account.password", "ok", user=current_user.user_id)
+    return ""
+
+
+@desk.post("/account/email")
+@signed_in
+@limited(WRITES)
+def change_email() -> ResponseReturnValue:
+    """Ask for a new e-mail address. It is used after the user has opened the link in the e-mail."""
+    email = request.form.get("email", "").strip()
+    if mistake := address_mistake(email):
+        return _account_page(mistakes={"email": mistake}, email=email)
+    try:
+        sessions.database().accounts.change(session[SESSION_TOKEN], email=email)
+    except AccountRefusedError as error:
+        audit.record("account.email", "refused", user=current_user.user_id)
+        return _account_page(mistakes={"email": refusal_text(error)}, email=email)
+    audit.record("account.email", "ok", user=current_user.user_id)
+    flash(Notice("We have sent you an e-mail. Open its link to use the new address."))
+    return redirect(url_for("desk.account"), HTTPStatus.SEE_OTHER)
+
+
+@desk.post("/account/sign-out-everywhere")
+@signed_in
+@limited(WRITES)
+def sign_out_everywhere() -> ResponseReturnValue:
+    """End all sessions of the user, on all devices."""
+    user = current_user.user_id
+    try:
+        sessions.database().accounts.end_all_sessions(session[SESSION_TOKEN])
+    except AccountRefusedError:  # this session has ended already
+        audit.record("sign-out-everywhere", "refused", user=user)
+        raise DatabaseUnavailableError("The sessions could not be ended. Please sign in and try again.") from None
+    audit.record("sign-out-everywhere", "ok", user=user)
+    session.clear()
+    flash(Notice("You are signed out on all devices."))
+    return redirect(url_for("desk.sign_in"), HTTPStatus.SEE_OTHER)
