@@ -1,7 +1,7 @@
 """Evaluates the part of PromQL that the alert rules and the dashboard use.
 
 The meaning is that of https://prometheus.io/docs/prometheus/latest/querying/: `test_promql` compares the two where
-promtool is installed. An expression outside of this part raises ValueError.
+promtool is installed or can be downloaded. An expression outside of this part raises ValueError.
 """
 
 import re

@@ -1,7 +1,6 @@
 """The alert rules: each fires in made-up trouble, is silent otherwise, and has a runbook."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, Final
@@ -10,12 +9,12 @@ import pytest
 
 from tests.operations.made_up import CASES, MINUTES, Case
 from tests.operations.promql import evaluate
+from tests.operations.promtool import promtool
 from tests.operations.rules import ALERTS, FOLDER, Rule, alerts, parsed
 from tests.operations.series import Store
 from tests.test_documents import anchors
 
 RULES: Final = alerts(ALERTS.read_text("utf-8"))
-PROMTOOL: Final = shutil.which("promtool")
 """Prometheus' own test tool. It is in no Python or Node.js package, so the tests use it only where it is installed."""
 
 
@@ -57,14 +56,14 @@ def test_the_reader_refuses_yaml_that_it_does_not_understand() -> None:
             parsed(text)
 
 
-@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
 def test_promtool_agrees(tmp_path: Path) -> None:
     """Prometheus accepts the rules, and fires and is silent for the same series."""
+    program = str(promtool())
     units = [_unit(rule, CASES[rule.name], trouble=trouble) for rule in RULES for trouble in (True, False)]
     document = {"rule_files": [str(ALERTS)], "evaluation_interval": "30s", "tests": units}
     (tmp_path / "units.json").write_text(json.dumps(document))
     for command in (["check", "rules", str(ALERTS)], ["test", "rules", str(tmp_path / "units.json")]):
-        done = subprocess.run([str(PROMTOOL), *command], capture_output=True, text=True, check=False)  # noqa: S603 - our own command
+        done = subprocess.run([program, *command], capture_output=True, text=True, check=False)  # noqa: S603 - our own command
         assert done.returncode == 0, done.stdout + done.stderr
 
 
