@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -72,6 +72,35 @@ def test_the_current_place_is_visible_in_forced_colors(page: Page) -> None:
     assert current.evaluate(style) == "solid"
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_error_page_has_no_accessibility_mistake(browser: Browser, server: AppServer, scheme: str) -> None:
+    """As axe finds them, at a width of 320 px, where nothing needs sideways scrolling."""
+    chosen: Literal["light", "dark"] = "dark" if scheme == "dark" else "light"
+    with browser.new_context(
+        base_url=server.url, viewport={"width": 320, "height": 640}, color_scheme=chosen
+    ) as context:
+        page = context.new_page()
+        for address in ("/desk/nope", "/problems/nope", "/sign-in"):
+            page.goto(address)
+            page.evaluate(_AXE.read_text("utf-8"))
+            assert page.evaluate("axe.run().then(found => found.violations.map(rule => rule.id))") == [], address
+            assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_a_bar_shows_that_a_part_of_the_page_is_on_its_way(open_page: Page) -> None:
+    """While htmx waits for an answer, and not longer."""
+    style = "getComputedStyle(document.querySelector('.top'), '::after').animationName"
+    assert open_page.evaluate(style) == "none"
+    open_page.route("**/desk/nope", lambda _: None)
+    _replaces_heading(open_page, "/desk/nope")
+    expect(open_page.locator(".htmx-request")).to_have_count(1)
+    assert open_page.evaluate(style) == "busy"
+    open_page.unroute("**/desk/nope")
+    open_page.evaluate("htmx.trigger('body', 'htmx:abort')")
+    expect(open_page.locator(".htmx-request")).to_have_count(0)
+    assert open_page.evaluate(style) == "none"
+
+
 def _replaces_heading(page: Page, path: str) -> None:
     """Let htmx request `path` and put the answer in the place of the heading."""
     page.evaluate("path => void htmx.ajax('GET', path, {target: 'h1', swap: 'outerHTML'})", path)
@@ -83,7 +112,7 @@ def open_page(browser: Browser, server: AppServer, seller: Seller) -> Iterator[P
     with browser.new_context(base_url=server.url) as context:
         fresh = context.new_page()
         signs_in(fresh, seller)
-        fresh.wait_for_function("window.htmx && window.desk")
+        expect(fresh.locator("body")).to_have_class("keyed")
         yield fresh
 
 
@@ -114,7 +143,7 @@ def test_a_lost_connection_is_told_in_the_live_region(open_page: Page) -> None:
 def test_an_ended_session_offers_to_sign_in_and_to_return(open_page: Page, seller: Seller) -> None:
     """The notice has a link. After the sign-in the same page is shown."""
     open_page.goto("/deals?stage=new")
-    open_page.wait_for_function("window.htmx && window.desk")
+    expect(open_page.locator("body")).to_have_class("keyed")
     open_page.context.clear_cookies()
     _replaces_heading(open_page, "/desk/products/new")
     open_page.locator("#notices").get_by_role("link", name="Sign in").click()
