@@ -15,7 +15,7 @@ from tests.sellers import Seller
 
 SELECTION: Final = "/desk/queue/needs_selection"
 AXE: Final = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-_VIOLATIONS: Final = (
+VIOLATIONS: Final = (
     "axe.run(document, {resultTypes: ['violations']})"
     ".then(found => found.violations.map(rule => [rule.id, ...rule.nodes.map(node => node.html)]))"
 )
@@ -216,7 +216,7 @@ def test_no_page_has_an_accessibility_mistake(page: Page, seller: Seller, scheme
             page.set_viewport_size({"width": width, "height": 800})
             page.goto(address)
             page.evaluate(source)
-            found[address, width] = page.evaluate(_VIOLATIONS)
+            found[address, width] = page.evaluate(VIOLATIONS)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, address
     assert {where: mistakes for where, mistakes in found.items() if mistakes} == {}
 
@@ -241,5 +241,5 @@ def test_mistakes_have_no_accessibility_mistake_either(browser: Browser, server:
             page.get_by_role("button", name=button).click()
             page.wait_for_function("document.title.startsWith('Mistake') || document.querySelector('.notice.problem')")
             page.evaluate(source)
-            assert page.evaluate(_VIOLATIONS) == [], (address, typed)
+            assert page.evaluate(VIOLATIONS) == [], (address, typed)
             assert page.evaluate("document.documentElement.scrollWidth") <= 320, address

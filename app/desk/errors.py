@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
-from flask import make_response, redirect, render_template, request, session, url_for
+from flask import g, make_response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
@@ -14,6 +14,7 @@ from app.auth import BACKGROUND
 from app.database import DatabaseRefusalError, DatabaseUnavailableError, OutcomeUnknownError
 from app.desk import sessions
 from app.desk.blueprint import desk, protect
+from app.desk.held import sealed, sent_form
 from app.desk.notices import Notice, flash
 from app.problems import MIMETYPE, Kind, Problem, from_http, refused, unavailable
 from app.products.errors import InvalidCursorError, ProductsError
@@ -37,6 +38,11 @@ _DETAILS: Final = {
     405: "Nothing was changed. Use the links and buttons of the desk.",
     500: "Please try again in a moment. If it happens again, tell whoever runs this site.",
 }
+_KEPT: Final = {
+    403: "Nothing was saved. Please check what you entered, and send it again.",
+    500: "It may not have been saved. Please try again in a moment.",
+}
+"""What the page says instead if it keeps the fields of the form."""
 
 
 @desk.errorhandler(Problem)
@@ -47,10 +53,14 @@ def _problem(problem: Problem, hint: str = "") -> ResponseReturnValue:
     if "HX-Request" in request.headers:
         return _notice_about(problem, headline, detail)
     if problem.status == HTTPStatus.UNAUTHORIZED:
-        return _to_sign_in()
-    again = request.full_path.removesuffix("?") if problem.status in _PASSING and request.method == "GET" else ""
+        return _to_sign_in(problem)
+    passing = problem.status in _PASSING
+    again = request.full_path.removesuffix("?") if passing and request.method == "GET" else ""
+    held = sent_form() if passing or problem.kind is Kind.CSRF_TOKEN_INVALID else None
+    if held:
+        detail, hint = _KEPT.get(problem.status, detail), "What you entered is kept on this page."
     page = render_template(
-        "error.html", status=problem.status, headline=headline, detail=detail, hint=hint, again=again
+        "error.html", status=problem.status, headline=headline, detail=detail, hint=hint, again=again, held=held
     )
     return page, problem.status, problem.headers
 
@@ -147,12 +157,21 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     return _problem(from_http(error))
 
 
-def _to_sign_in() -> ResponseReturnValue:
-    """Redirect to the sign-in page. After sign-in the user returns to the requested page, except for forms."""
+def _to_sign_in(problem: Problem) -> ResponseReturnValue:
+    """Redirect to the sign-in page. After sign-in the user returns to the requested page.
+
+    A form that can be kept gets the sign-in page at once, which passes its fields on.
+    """
+    held, email = sent_form(), session.get("email", "")
     if sessions.is_open():
         audit.record("session", "refused")
         session.clear()
-        lost = " Nothing was saved." if request.method == "POST" else ""
-        flash(Notice(f"{_ENDED}{lost} Please sign in again.", "problem"))
+        g.pop("owner_mark", None)
+        if held is None:
+            lost = " Nothing was saved." if request.method == "POST" else ""
+            flash(Notice(f"{_ENDED}{lost} Please sign in again.", "problem"))
+    if held:
+        page = render_template("sign_in.html", email=email, mistake="", held=sealed(held))
+        return page, problem.status, problem.headers
     requested = request.full_path.removesuffix("?") if request.method == "GET" else None
     return redirect(url_for("desk.sign_in", next=requested), HTTPStatus.SEE_OTHER)

@@ -11,6 +11,7 @@ from app.database import DatabaseUnavailableError
 from app.desk import sessions
 from app.desk.blueprint import desk, local_path
 from app.desk.guessing import MAX_LENGTH, attempt
+from app.desk.held import unsealed
 from app.desk.notices import Notice, flash
 from app.extensions import csrf
 from app.problems import unavailable
@@ -32,9 +33,23 @@ def open_session() -> ResponseReturnValue:
     opened = attempt(email, password)
     if opened is None:
         mistake = "E-mail or password is incorrect."
-        page = render_template("sign_in.html", email=email[:MAX_LENGTH], mistake=mistake)
+        held = request.form.get("held", "")
+        page = render_template("sign_in.html", email=email[:MAX_LENGTH], mistake=mistake, held=held)
         return page, HTTPStatus.UNPROCESSABLE_ENTITY
     sessions.start(opened)
+    return _offer_held(request.form["held"]) if request.form.get("held") else _go_on()
+
+
+def _offer_held(text: str) -> ResponseReturnValue:
+    """Offer the form that met the end of the session, if the same user has signed in."""
+    held = unsealed(text)
+    if held is None:
+        flash(Notice("You are signed in. The form from before was not saved; please fill it in again.", "problem"))
+        return _go_on()
+    return render_template("send_again.html", held=held)
+
+
+def _go_on() -> ResponseReturnValue:
     return redirect(local_path(request.args.get("next")), HTTPStatus.SEE_OTHER)
 
 
