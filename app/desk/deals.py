@@ -106,7 +106,12 @@ def _deleted(number: int, *, of: int) -> str:
 
 
 def _done(bulk: BulkAction, changed: Changed) -> Notice:
-    what = f"moved to {LABELS[bulk.stage]}" if bulk.stage else _DONE[bulk.action]
     undo = url_for("desk.undo_batch", batch_id=changed.batch_id) if changed.batch_id else ""
     back = local_path(request.form.get("back"))
-    return Notice(f"{counted(changed.deals, 'deal')} {what}.", undo_at=undo, back=back)
+    return Notice(f"{outcome(bulk.action, bulk.stage, changed.deals)}.", undo_at=undo, back=back)
+
+
+def outcome(action: str, stage: str | None, deals: int) -> str:
+    """Return what an action did with so many deals, such as `2 deals moved to Ordered`."""
+    what = f"moved to {LABELS[stage]}" if stage else _DONE[action]
+    return f"{counted(deals, 'deal')} {what}"
