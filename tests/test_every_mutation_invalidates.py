@@ -71,6 +71,12 @@ def _purges(who: Actor) -> httpx.Response:
     return who.desk.submits("/trash/delete", deal_ids=[who.deal["id"]], confirmed="yes")
 
 
+def _saves_cell(who: Actor, field: str, value: str) -> httpx.Response:
+    """Change a cell of the list."""
+    etag = who.api.http.get(f"/products/deal/{who.deal['id']}").json()["etag"]
+    return who.desk.submits(f"/desk/deals/{who.deal['id']}/cells/{field}", **{field: value, "etag": etag})
+
+
 _CHANGING: dict[tuple[str, str], Call] = {
     ("products.create_product", "POST"): lambda who: who.api.http.post("/products", json={"title": "x"}),
     ("products.update_product", "PATCH"): lambda who: who.api.http.patch(
@@ -119,6 +125,8 @@ _CHANGING: dict[tuple[str, str], Call] = {
         f"/desk/batches/{who.api.bulk('delete', who.deal['id']).json()['batch_id']}/undo"
     ),
     ("desk.purge_deals", "POST"): _purges,
+    ("desk.change_cell", "POST"): lambda who: _saves_cell(who, "moq", "7"),
+    ("desk.change_asin", "POST"): lambda who: _saves_cell(who, "asin", "B000000001"),
     ("desk.change_all_that_match", "POST"): lambda who: who.desk.submits("/deals/all", action="delete"),
     ("desk.change_product", "POST"): lambda who: saves_product(who.desk, who.deal["product_id"], asin="B000000001"),
     ("desk.save_deal", "POST"): lambda who: saves_deal(who.desk, who.deal["id"], stage="ordered"),
