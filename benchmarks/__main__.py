@@ -12,7 +12,7 @@ from benchmarks.scenarios.hits import WrongAnswerError
 from local.server import ServerError
 
 # Each is a module with a `main()` that prints a table and writes its figures to benchmarks/results/.
-TABLES: Final = ("engine", "catalogue", "paging", "importing", "matching", "comparison")
+TABLES: Final = ("engine", "catalogue", "paging", "importing", "matching", "desk", "comparison")
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from benchmarks import catalogue, engine, importing, matching, paging, plots, summary
+from benchmarks import catalogue, desk, engine, importing, matching, paging, plots, summary
 from benchmarks.report import read_results
 from benchmarks.scenarios import herd, hits, mix, outage, starting, work, writes
 from local import ROOT
@@ -43,6 +43,8 @@ PARTS: Final[Mapping[str, tuple[Callable[..., str], Sequence[str]]]] = {
     "decisions": (matching.show_decisions, ["matching"]),
     "feed": (matching.show_feed, ["matching"]),
     "queue": (matching.show_queue, ["matching"]),
+    "views": (desk.show_views, ["desk"]),
+    "cells": (desk.show_changes, ["desk"]),
 }
 
 

@@ -221,3 +221,27 @@ def test_the_list_works_without_javascript(browser: Browser, server: AppServer, 
         _shows(page, "Product 07")
         page.get_by_role("button", name="Favorite: Product 07").click()
         expect(page.get_by_role("button", name="Favorite: Product 07")).to_have_attribute("aria-pressed", "true")
+
+
+@pytest.mark.proof
+def test_ten_thousand_deals_are_paged_without_a_long_task(page: Page, seller: Seller) -> None:
+    """No task of the browser takes longer than 200 ms, while the list is scrolled, searched and paged."""
+    seller.imports("Title,Supplier\n" + "".join(f"Walnut {number:05},Acme {number % 97}\n" for number in range(10_000)))
+    page.add_init_script(
+        "window.longest = 0; new PerformanceObserver(list => { for (const task of list.getEntries())"
+        " longest = Math.max(longest, task.duration); }).observe({type: 'longtask', buffered: true});"
+    )
+    _opens(page, "/deals?sort=title")
+    expect(page.locator("[data-results]")).to_have_text("1\N{EN DASH}50 of 10,000")
+    for number in range(1, 21):
+        page.mouse.wheel(0, 4_000)
+        page.get_by_label("Select all on this page").check()
+        page.get_by_role("link", name="Next page").click()
+        expect(page.locator("[data-results]")).to_have_text(
+            f"{50 * number + 1:,}\N{EN DASH}{50 * number + 50:,} of 10,000"
+        )
+    assert "1,000 selected (1,000 on other pages)" in _bar(page)
+    page.get_by_label("Search title").press_sequentially("walnut 09")
+    expect(page.get_by_role("rowheader").first).to_contain_text("Walnut 09000")
+    assert _was_not_reloaded(page)
+    assert page.evaluate("longest") <= 200
