@@ -4,6 +4,7 @@
   const list = document.querySelector("#list");
   if (!list) return;
   const results = list.querySelector("#results");
+  const owner = document.querySelector(".email")?.textContent ?? ""; // another seller may use the same tab later
   let key = "", selected = new Set(), anchor = "";
 
   const boxes = () => [...results.querySelectorAll("input[name=deal_ids]")];
@@ -38,7 +39,7 @@
 
   const arrive = ({ bulk = false } = {}) => {
     const found = results.querySelector("[data-found]");
-    key = `selection:${found.dataset.found}`;
+    key = `selection:${owner}:${found.dataset.found}`;
     selected = new Set(sessionStorage.getItem(key)?.split(" "));
     for (const id of found.dataset.gone?.split(" ") ?? []) selected.delete(id);
     if (bulk && found.dataset.outcome === "done") selected.clear();
