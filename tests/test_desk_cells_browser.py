@@ -185,6 +185,26 @@ def test_an_outage_keeps_what_was_typed_and_retry_saves_it(
     assert _deal(importer, "Lamp")["notes"] == "A long story"
 
 
+def test_an_ended_session_keeps_what_was_typed_until_one_has_signed_in_again(
+    refused_page: Page, seller: Seller
+) -> None:
+    """Retry works in the old tab, with the form token of the new session."""
+    seller.creates(title="Lamp")
+    page = refused_page
+    page.goto("/deals")
+    _edits(page, "Lamp", "Supplier", "Acme")
+    page.context.clear_cookies()
+    page.keyboard.press("Enter")
+    note = _cell(page, "Lamp", "Supplier").get_by_role("alert")
+    expect(note).to_contain_text("your session has ended")
+    with page.context.expect_page() as opening:
+        note.get_by_role("link", name="Sign in in a new tab").click()
+    signs_in(opening.value, seller)
+    note.get_by_role("button", name="Retry").click()
+    expect(_cell(page, "Lamp", "Supplier")).to_have_text("Acme")
+    assert _deal(seller, "Lamp")["supplier"] == "Acme"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_list_with_open_cells_is_accessible(refused_page: Page, seller: Seller, scheme: Any) -> None:  # noqa: ANN401 - of Playwright
     """As axe finds it: with a selection, a refused cell and the drawer, on a desktop and at a width of 320 px."""

@@ -96,11 +96,22 @@
     const id = idOf(cell), field = cell.dataset.cell;
     saving.set(id, (saving.get(id) ?? Promise.resolve()).then(() => save(id, field, draft)));
   };
+  // After another sign-in the forms of this page need the token of the new session.
+  const renewToken = async () => {
+    const headers = { "HX-Request": "true", "HX-Target": "results" };
+    const part = document.createElement("template");
+    part.innerHTML = await (await fetch(location.href, { headers, redirect: "error" })).text();
+    const token = part.content.querySelector("[name=csrf_token]")?.value;
+    if (token) for (const field of document.querySelectorAll("[name=csrf_token]")) field.value = token;
+    if (token) document.body.setAttribute("hx-headers", JSON.stringify({ "X-CSRFToken": token }));
+  };
   async function save(id, field, draft) {
     const cell = cellOf(id, field);
     const etag = cell && valueOf(cell) === draft.base ? rowOf(id).dataset.etag : "changed";
-    const form = { csrf_token: results.querySelector("[name=csrf_token]")?.value ?? "", [field]: draft.sent, was: draft.base, etag };
+    const form = { [field]: draft.sent, was: draft.base, etag };
     try {
+      if (draft.isOutside) await renewToken();
+      form.csrf_token = results.querySelector("[name=csrf_token]")?.value ?? "";
       const answer = await fetch(`/desk/deals/${id}/cells/${field}`, {
         method: "POST", body: new URLSearchParams(form), headers: { "HX-Request": "true" }, redirect: "error", signal: AbortSignal.timeout(PATIENCE),
       });
@@ -113,6 +124,7 @@
     const template = document.createElement("template");
     template.innerHTML = await answer.text();
     const fresh = template.content.querySelector("tr");
+    draft.isOutside = [401, 403].includes(answer.status);
     if (!fresh) return failed(id, field, draft, noteAbout(answer.status, template.content.querySelector("p")?.textContent));
     update(id, fresh, answer.ok ? field : "");
     if (!answer.ok) {
