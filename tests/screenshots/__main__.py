@@ -22,17 +22,18 @@ from tests.sellers import STATS, app_environment, running_app
 
 _FOLDER: Final = ROOT / "docs" / "screenshots"
 _README_PICTURE: Final = ROOT / "docs" / "desk.png"
-_SHOWN_IN_README: Final = "deals"
+_SHOWN_IN_README: Final = "work"
 _NEWCOMER: Final = Login("new@asin-desk.example", "a-password-of-the-newcomer")
 _NO_PAGES: Final = {
     "desk.numbers",
+    "desk.new_password",
     "desk.asset_file",
     "desk.export_deals",
     "desk.favicon",
     "desk.operations_figures",
     "desk.problem_kind",
 }
-"""Views that answer with something else than a page, and pages that look like another one."""
+"""Views that answer with something else than a page, and pages that need more than a visit."""
 _MEASURED_SECONDS: Final = 12
 """Seconds of reads before the pictures, so that the operators' chart is not empty."""
 

@@ -21,6 +21,12 @@ _LIST: Final = (
 )
 
 
+_SUBMIT: Final = """field => {
+    field.form.noValidate = true;
+    field.form.requestSubmit(field.form.querySelector('button:not([formaction])'));
+}"""
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """One picture: its file name, who looks, the path, what is done there first, and which server is down."""
@@ -68,6 +74,13 @@ def _signing_in() -> list[Scene]:
     return [
         Scene("sign-in", "nobody", "/sign-in"),
         Scene("sign-in-refused", "nobody", "/sign-in", _sends(email="demo@asin-desk.example", password="wrong")),
+        Scene("sign-up", "nobody", "/sign-up"),
+        Scene("sign-up-refused", "nobody", "/sign-up", _sends(email="new@example.com", password="short")),
+        Scene("password-forgotten", "nobody", "/forgot-password"),
+        Scene("address-confirmed", "nobody", "/confirm?type=signup&token_hash=0123456789"),
+        Scene("link-expired", "nobody", "/confirm"),
+        Scene("account", "seller", "/account"),
+        Scene("account-refused", "seller", "/account", _sends(current="wrong", password="short")),
     ]
 
 
@@ -155,7 +168,7 @@ def _sends(**fields: str) -> Step:
             page.locator(f"main [name={name}]:not([type=hidden])").first.fill(text)
         last = page.locator(f"main [name={next(reversed(fields))}]:not([type=hidden])").first
         with page.expect_navigation():
-            last.evaluate("field => field.form.requestSubmit(field.form.querySelector('button:not([formaction])'))")
+            last.evaluate(_SUBMIT)
 
     return send
 
