@@ -179,6 +179,8 @@ def _ticks_three(page: Page) -> None:
 
 
 def _deletes_three(page: Page) -> None:
+    page.evaluate("sessionStorage.clear()")  # the selection of an earlier scene
+    page.reload()
     _ticks_three(page)
     _clicks("main button[name=action][value=delete]")(page)
 

@@ -1,7 +1,14 @@
 // Shows dates and times in the language and the time zone of the browser. The server renders `<time datetime>` in UTC:
 // a day as "4 Nov 2026", a moment as "4 Nov 2026, 15:30 UTC". Other texts stay as they are.
 (() => {
-  const locale = navigator.languages;
+  const isTag = (language) => {
+    try {
+      return Intl.getCanonicalLocales(language).length === 1;
+    } catch {
+      return false; // Chromium in the POSIX locale has the language `en-US@posix`, which no format accepts
+    }
+  };
+  const locale = navigator.languages.filter(isTag);
   const day = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });
   const moment = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
   const exact = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "long" });
