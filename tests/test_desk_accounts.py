@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from flask import Flask
 from playwright.sync_api import expect
 
 from local.application import AppServer
@@ -86,6 +87,43 @@ def stranger(server: AppServer) -> Iterator[Visitor]:
     """Return a visitor who is not signed in."""
     with client(server.url) as http:
         yield Visitor(http)
+
+
+def test_the_currency_of_an_account_is_shown_in_every_browser(visitor: Visitor, seller: Seller, app: Flask) -> None:
+    """A session gets it when it starts and when its token is renewed. An unknown code is refused."""
+    seller.creates(title="Lamp", buy_cost="1234.50")
+    visitor.opens("/deals")
+    assert "$1,234.50" in words(visitor.page)
+    with client(str(visitor.http.base_url)) as http:
+        elsewhere = Visitor(http)
+        elsewhere.signs_in(seller)
+        visitor.opens("/account")
+        assert visitor.submits("/account/currency", currency="XXX").status_code == 422
+        visitor.follows(visitor.submits("/account/currency", currency="CHF"))
+        assert "Amounts are now shown in CHF." in words(visitor.page)
+        elsewhere.takes_session(app, **elsewhere.session(app) | {"expires_at": 0})
+        for someone in (visitor, elsewhere):
+            someone.opens("/deals")
+            assert "CHF 1,234.50" in words(someone.page)
+        http.cookies.clear()
+        elsewhere.signs_in(seller)
+        elsewhere.opens("/deals")
+        assert "CHF 1,234.50" in words(elsewhere.page)
+
+
+def test_an_unknown_currency_counts_as_the_default(visitor: Visitor, seller: Seller, stack: Stack, app: Flask) -> None:
+    """Users can store any text at Supabase."""
+    seller.creates(title="Lamp", buy_cost="1")
+    headers = {
+        "apikey": stack.supabase.publishable_key,
+        "Authorization": f"Bearer {visitor.session(app)['access_token']}",
+    }
+    with client(stack.supabase.url, headers=headers) as http:
+        assert http.put("/auth/v1/user", json={"data": {"currency": "<b>" * 99}}).status_code == 200
+    visitor.http.cookies.clear()
+    visitor.signs_in(seller)
+    visitor.opens("/deals")
+    assert "$1.00" in words(visitor.page)
 
 
 def test_a_new_account_starts_with_an_empty_list(stranger: Visitor) -> None:

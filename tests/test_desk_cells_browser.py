@@ -68,7 +68,7 @@ def test_a_row_is_filled_in_by_keyboard_only(page: Page, seller: Seller) -> None
     page.keyboard.press("Enter")
     expect(_cell(page, "Lamp", "ASIN")).to_have_text("B000000001")
     expect(_cell(page, "Lamp", "Status")).to_have_text("ASIN found")
-    expect(_cell(page, "Lamp", "Buy cost")).to_have_text("12.50")
+    expect(_cell(page, "Lamp", "Buy cost")).to_have_text("$12.50")
     expect(_cell(page, "Lamp", "MOQ")).to_have_text("6")
     expect(page.locator("[data-status=asin_found]")).to_have_text("1", timeout=1_500)
     page.keyboard.press("e")
@@ -115,7 +115,7 @@ def test_a_refused_value_is_kept_with_the_reason_beside_it(refused_page: Page, s
     expect(field).to_have_attribute("aria-invalid", "true")
     field.fill("12.50")
     field.press("Enter")
-    expect(_cell(page, "Lamp", "Buy cost")).to_have_text("12.50")
+    expect(_cell(page, "Lamp", "Buy cost")).to_have_text("$12.50")
     _edits(page, "Lamp", "ASIN", "B000000001")
     page.keyboard.press("Enter")
     expect(_cell(page, "Lamp", "ASIN").get_by_role("alert")).to_contain_text("Another of your products has this ASIN")
@@ -134,7 +134,7 @@ def test_a_change_in_another_tab_is_never_overwritten_silently(refused_page: Pag
     _edits(page, "Lamp", "Buy cost", "12.50")
     _edits(other, "Lamp", "Buy cost", "11.00")
     other.keyboard.press("Enter")
-    expect(_cell(other, "Lamp", "Buy cost")).to_have_text("11.00")
+    expect(_cell(other, "Lamp", "Buy cost")).to_have_text("$11.00")
     _edits(other, "Lamp", "MOQ", "5")
     other.keyboard.press("Enter")
     expect(_cell(other, "Lamp", "MOQ")).to_have_text("5")
@@ -145,11 +145,11 @@ def test_a_change_in_another_tab_is_never_overwritten_silently(refused_page: Pag
     assert _deal(seller, "Lamp")["buy_cost"] == "11.00"
     expect(_cell(page, "Lamp", "MOQ")).to_have_text("5")
     note.get_by_role("button", name="Use mine").click()
-    expect(_cell(page, "Lamp", "Buy cost")).to_have_text("12.50")
+    expect(_cell(page, "Lamp", "Buy cost")).to_have_text("$12.50")
     _edits(other, "Lamp", "Supplier", "Acme")
     other.keyboard.press("Enter")
     expect(_cell(other, "Lamp", "Supplier")).to_have_text("Acme")
-    expect(_cell(other, "Lamp", "Buy cost")).to_have_text("12.50")
+    expect(_cell(other, "Lamp", "Buy cost")).to_have_text("$12.50")
 
 
 def test_a_deal_that_was_deleted_meanwhile_is_not_changed(refused_page: Page, seller: Seller) -> None:

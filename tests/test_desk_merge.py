@@ -117,7 +117,7 @@ def test_both_products_are_compared_before_the_merge(visitor: Visitor, seller: S
     before = seller.sees()
     visitor.opens(f"{product_path(source)}/merge?into=B0000000Z9")
     shown = words(visitor.page)
-    for text in ("Twin", "North", "Beta", "Kept", "B0000000Z9", "Acme, 3.00", "Merge into “Kept”"):
+    for text in ("Twin", "North", "Beta", "Kept", "B0000000Z9", "Acme, $3.00", "Merge into “Kept”"):
         assert text in shown
     assert seller.sees() == before
 

@@ -41,7 +41,7 @@ def test_the_queue_shows_the_product_and_what_is_known_about_its_candidates(visi
     assert visitor.opens(SELECTION).status_code == 200
     shown = words(visitor.page)
     assert shown_title(visitor.page) == "Lamp"
-    for text in ("Acme 3.00", "Lamp <2>", "N&L", "Pack of 12", "Rank 1,234 in Home", "From Keepa", "Rank unknown"):
+    for text in ("Acme $3.00", "Lamp <2>", "N&L", "Pack of 12", "Rank 1,234 in Home", "From Keepa", "Rank unknown"):
         assert text in shown
     assert '"https://www.amazon.com/dp/B0000000A1" target="_blank" rel="noreferrer noopener"' in visitor.page
     assert visitor.page.count('class="picture"') == 2

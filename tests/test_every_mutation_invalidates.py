@@ -151,6 +151,7 @@ _CHANGING_NO_PRODUCT = {
     ("desk.open_session", "POST"): "opens a session, which changes no product",
     ("desk.flush", "POST"): "deletes cache entries, which changes no product",
     ("desk.sign_out", "POST"): "ends a session, which changes no product",
+    ("desk.change_currency", "POST"): "changes how amounts are shown, and no product",
     ("desk.sign_out_everywhere", "POST"): "ends all sessions, which changes no product",
     ("desk.sign_up", "POST"): "creates an account, which has no product yet",
     ("desk.send_reset", "POST"): "sends an e-mail",

@@ -64,7 +64,11 @@ class Accounts:
         link: VerifyTokenHashParams = {"token_hash": token_hash, "type": kind}
         return self._call(lambda: session_in(self.client(address).verify_otp(link)))
 
-    def change(self, access_token: str, **fields: str) -> None:
+    def set_currency(self, access_token: str, code: str) -> None:
+        """Store the currency of the user. Raises AccountRefusedError."""
+        self.change(access_token, data={"currency": code})
+
+    def change(self, access_token: str, **fields: str | dict[str, str]) -> None:
         """Change the `password` or the `email` of the user. A new address must be confirmed by e-mail first.
 
         Supabase ends the other sessions of the user when the password changes. Raises AccountRefusedError.

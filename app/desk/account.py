@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from app import audit
 from app.auth import SESSION_TOKEN, current_user
 from app.database import AccountRefusedError, DatabaseUnavailableError
-from app.desk import sessions
+from app.desk import currencies, sessions
 from app.desk.account_rules import address_mistake, password_mistake, refusal_text
 from app.desk.blueprint import desk
 from app.desk.guessing import attempt
@@ -25,7 +25,7 @@ def account() -> ResponseReturnValue:
 
 
 def _account_page(*, mistakes: dict[str, str] | None = None, email: str = "") -> ResponseReturnValue:
-    page = render_template("account.html", mistakes=mistakes or {}, email=email)
+    page = render_template("account.html", mistakes=mistakes or {}, email=email, currencies=currencies.CURRENCIES)
     return page, HTTPStatus.UNPROCESSABLE_ENTITY if mistakes else HTTPStatus.OK
 
 
@@ -73,6 +73,23 @@ def change_email() -> ResponseReturnValue:
         return _account_page(mistakes={"email": refusal_text(error)}, email=email)
     audit.record("account.email", "ok", user=current_user.user_id)
     flash(Notice("We have sent you an e-mail. Open its link to use the new address."))
+    return redirect(url_for("desk.account"), HTTPStatus.SEE_OTHER)
+
+
+@desk.post("/account/currency")
+@signed_in
+@limited(WRITES)
+def change_currency() -> ResponseReturnValue:
+    """Change the currency that amounts are shown in."""
+    code = request.form.get("currency", "")
+    if code not in currencies.CURRENCIES:
+        return _account_page(mistakes={"currency": "Choose one of these currencies."})
+    try:
+        sessions.database().accounts.set_currency(session[SESSION_TOKEN], code)
+    except AccountRefusedError as error:
+        return _account_page(mistakes={"currency": refusal_text(error)})
+    currencies.keep(code)
+    flash(Notice(f"Amounts are now shown in {code}."))
     return redirect(url_for("desk.account"), HTTPStatus.SEE_OTHER)
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, url_for
 
 from app.api.compression import compress
-from app.desk import notices, places, wording
+from app.desk import currencies, notices, places, wording
 
 desk = Blueprint("desk", __name__, template_folder="templates")
 
@@ -65,11 +65,12 @@ def _is_local(address: str) -> bool:
     return not parts.scheme and not parts.netloc
 
 
+desk.add_app_template_global(currencies.currency)
 desk.add_app_template_filter(wording.clock)
 desk.add_app_template_filter(wording.counted)
 desk.add_app_template_filter(wording.day)
 desk.add_app_template_filter(wording.instant)
 desk.add_app_template_filter(wording.moment)
-desk.add_app_template_filter(wording.money)
+desk.add_app_template_filter(currencies.money)
 desk.add_app_template_filter(wording.marked_up)
 desk.add_app_template_filter(wording.upc)

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from app.auth import SESSION_TOKEN, login_required, operator_required, operator_watching
 from app.database import Database, DatabaseUnavailableError, Session
+from app.desk import currencies
 from app.problems import Kind, Problem
 
 P = ParamSpec("P")
@@ -116,3 +117,4 @@ def _keep(opened: Session) -> None:
     session[_REFRESH_TOKEN] = opened.refresh_token
     session[_EXPIRES_AT] = opened.expires_at
     session["email"] = opened.email
+    currencies.keep(opened.currency)

@@ -1,9 +1,8 @@
-"""Wording of the desk: labels of statuses and stages, dates, amounts, and the source of the numbers."""
+"""Wording of the desk: labels of statuses and stages, dates, and the source of the numbers."""
 
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Final, get_args
 
 from markupsafe import Markup, escape
@@ -84,11 +83,6 @@ def freshness(answer: Answer[AsinStats], *, lifetime: float) -> Freshness:
     behind = reason and answer.detail != "no-redis"
     source = f"Fresh from the database: {reason}." if reason else "Fresh from the database."
     return Freshness(_CATCHING_UP if behind else _UPDATED, source)
-
-
-def money(amount: str | None) -> str:
-    """Return an amount with thousands separators; a dash for None."""
-    return "—" if amount is None else f"{Decimal(amount):,.2f}"
 
 
 def day(moment: str) -> str:
