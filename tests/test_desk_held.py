@@ -68,6 +68,20 @@ def test_a_form_of_an_ended_session_is_sent_again_after_signing_in(visitor: Visi
     assert (deal["product"]["title"], deal["notes"], deal["moq"]) == ("Lamp “<b>”", "two\nlines", 7)
 
 
+def test_a_kept_form_survives_an_outage_of_the_sign_in(visitor: Visitor, seller: Seller, stack: Stack) -> None:
+    """The sign-in page says so, and still carries the form."""
+    _sends_in_ended_session(visitor, **_TYPED)
+    stack.supabase.pause()
+    try:
+        answer = _signs_in_again(visitor, seller)
+    finally:
+        stack.supabase.resume()
+    assert answer.status_code == 503
+    assert "Signing in is not possible right now." in answer.text
+    assert wait_until(lambda: _signs_in_again(visitor, seller).status_code == 200, seconds=20)
+    assert _fields(visitor.page, _ADD)["title"] == _TYPED["title"]
+
+
 def test_a_kept_form_is_not_offered_to_another_user(visitor: Visitor, other_seller: Seller) -> None:
     """Whoever signs in next in this browser neither sees nor sends it."""
     _sends_in_ended_session(visitor, **_TYPED)

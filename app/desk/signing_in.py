@@ -14,7 +14,7 @@ from app.desk.guessing import MAX_LENGTH, attempt
 from app.desk.held import unsealed
 from app.desk.notices import Notice, flash
 from app.extensions import csrf
-from app.problems import unavailable
+from app.problems import Problem, unavailable
 
 
 @desk.get("/sign-in")
@@ -30,14 +30,22 @@ def open_session() -> ResponseReturnValue:
     """Sign in with e-mail address and password, and redirect to the page requested before, if it is on this host."""
     csrf.protect()
     email, password = request.form.get("email", "").strip(), request.form.get("password", "")
-    opened = attempt(email, password)
+    held = request.form.get("held", "")
+    try:
+        opened = attempt(email, password)
+    except (Problem, DatabaseUnavailableError) as error:
+        if not held:
+            raise
+        problem = error if isinstance(error, Problem) else unavailable(error)
+        return _sign_in_page(email, problem.detail or problem.kind.title, held), problem.status, problem.headers
     if opened is None:
-        mistake = "E-mail or password is incorrect."
-        held = request.form.get("held", "")
-        page = render_template("sign_in.html", email=email[:MAX_LENGTH], mistake=mistake, held=held)
-        return page, HTTPStatus.UNPROCESSABLE_ENTITY
+        return _sign_in_page(email, "E-mail or password is incorrect.", held), HTTPStatus.UNPROCESSABLE_ENTITY
     sessions.start(opened)
-    return _offer_held(request.form["held"]) if request.form.get("held") else _go_on()
+    return _offer_held(held) if held else _go_on()
+
+
+def _sign_in_page(email: str, mistake: str, held: str) -> str:
+    return render_template("sign_in.html", email=email[:MAX_LENGTH], mistake=mistake, held=held)
 
 
 def _offer_held(text: str) -> ResponseReturnValue:
