@@ -23,7 +23,7 @@ from tests.serving.wire import wire
 _SAFE: Final = {"GET", "HEAD", "OPTIONS"}
 _NO_CHANGE: Final = {"desk.open_session", "desk.sign_out"}  # see tests/test_limits_guessing.py
 _OF_OPERATORS: Final = {"desk.flush"}  # see tests/test_desk_operations.py
-_VALUES: Final[dict[str, object]] = {"action": "delete", "status": "needs_asin"}
+_VALUES: Final[dict[str, object]] = {"action": "delete", "status": "needs_asin", "field": "moq"}
 _FILES: Final = ("import_products", "import_candidates", "import_file", "upload_candidates")
 _QUOTA_EXCEEDED: Final = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 _SECONDS: Final = 15
