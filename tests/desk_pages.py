@@ -113,3 +113,16 @@ def works(visitor: Visitor, status: str, **fields: str) -> httpx.Response:
     path = f"/desk/queue/{status}"
     visitor.opens(path)
     return answers(visitor, path, **fields)
+
+
+def hidden_fields(page: str) -> dict[str, str]:
+    """Return the hidden inputs of the content of the page, without the CSRF token."""
+    content = page.split("<main", 1)[1]
+    found = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', content)
+    return {name: html.unescape(given) for name, given in found if name != "csrf_token"}
+
+
+def without_versions(seller: Seller) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """Return the numbers and the deals of a seller without what every change renews: the tag and the time."""
+    numbers, deals = seller.sees()
+    return numbers, [{name: deal[name] for name in deal.keys() - {"etag", "updated_at"}} for deal in deals]

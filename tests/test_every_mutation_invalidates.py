@@ -124,10 +124,10 @@ _CHANGING: dict[tuple[str, str], Call] = {
     ("desk.undo_batch", "POST"): lambda who: who.desk.submits(
         f"/desk/batches/{who.api.bulk('delete', who.deal['id']).json()['batch_id']}/undo"
     ),
+    ("desk.change_matching", "POST"): lambda who: who.desk.submits("/deals/matching", do="delete"),
     ("desk.purge_deals", "POST"): _purges,
     ("desk.change_cell", "POST"): lambda who: _saves_cell(who, "moq", "7"),
     ("desk.change_asin", "POST"): lambda who: _saves_cell(who, "asin", "B000000001"),
-    ("desk.change_all_that_match", "POST"): lambda who: who.desk.submits("/deals/all", action="delete"),
     ("desk.change_product", "POST"): lambda who: saves_product(who.desk, who.deal["product_id"], asin="B000000001"),
     ("desk.save_deal", "POST"): lambda who: saves_deal(who.desk, who.deal["id"], stage="ordered"),
     ("desk.add_note", "POST"): lambda who: who.desk.submits(f"/desk/deals/{who.deal['id']}/notes", note="x"),

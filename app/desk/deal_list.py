@@ -70,8 +70,8 @@ class Choice:
         `endpoint` is another page with the same parameters.
         """
         kept = self.query.model_dump(mode="json", include=set(FILTERS) - {"cursor"}, exclude_defaults=True)
-        if kept.get("favorite"):
-            kept["favorite"] = "true"
+        if "favorite" in kept:
+            kept["favorite"] = str(kept["favorite"]).lower()
         asked = kept | changes
         given: dict[str, Any] = {name: asked[name] for name in (*FILTERS, _START) if asked.get(name)}
         return url_for(endpoint, **given)
@@ -113,33 +113,44 @@ def finished(notice: Notice, back: str, *, gone: Sequence[str] = ()) -> Response
 
 def changed_list(notice: Notice, address: str, *, gone: Sequence[str] = ()) -> Response:
     """Return the notice and the page of the list at `address`, for htmx."""
-    choice = _choice({name: values[0] for name, values in parse_qs(urlsplit(address).query).items()})
+    choice = chosen_at(address)
     page = caller_repository().list_deals(choice.query)
     shown = _rendered("deal_results.html", choice, page, notice=notice, gone=gone)
     return swaps.varying(shown, swaps.STATS_CHANGED)
 
 
+def chosen_at(address: str) -> Choice:
+    """Return the filters and order of the list at `address`."""
+    return _choice({name: values[0] for name, values in parse_qs(urlsplit(address).query).items()})
+
+
 def _rendered(template: str, choice: Choice, page: Page, **more: object) -> str:
+    count, total = _counts(choice, page)
     return render_template(
         template,
         numbers=asin_status_stats.lookup(current_user.user_id).value.document(),
         statuses=(wording.ALL, *wording.STATUSES),
         choice=choice,
         page=page,
-        count=_count(choice, page),
+        count=count,
+        total=total,
         sorts=_SORTS,
         **more,
     )
 
 
-def _count(choice: Choice, page: Page) -> str:
-    """Return which deals the page shows, and of how many. A search is not counted beyond the page."""
+def _counts(choice: Choice, page: Page) -> tuple[str, str]:
+    """Return which deals the page shows and of how many, and this total if other pages have more of them.
+
+    A search is not counted beyond the page.
+    """
     last = choice.start + len(page.items) - 1
     if not page.items:
-        return "No deals"
+        return "No deals", ""
     if choice.start == 1 and not page.next_cursor:
-        return wording.counted(last, "deal")
-    return f"{choice.start:,}\N{EN DASH}{last:,} of {_total(choice, page, last)}"
+        return wording.counted(last, "deal"), ""
+    total = _total(choice, page, last)
+    return f"{choice.start:,}\N{EN DASH}{last:,} of {total}", total
 
 
 def _total(choice: Choice, page: Page, last: int) -> str:

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from typing import Final
 from uuid import UUID
 
 from flask import render_template, request, url_for
@@ -10,12 +9,12 @@ from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 
 from app.auth import current_user
-from app.desk import swaps
+from app.desk import matching, swaps
 from app.desk.blueprint import desk, local_path
 from app.desk.deal_list import RESULTS, changed_list, finished
 from app.desk.notices import MOST_UNDONE, Notice
 from app.desk.sessions import signed_in
-from app.desk.wording import LABELS, counted
+from app.desk.wording import counted, done
 from app.limits import WRITES, limited
 from app.products.bulk import MAX_BULK, BulkAction
 from app.products.context import caller_repository
@@ -23,19 +22,14 @@ from app.products.errors import DealsDeletedError, DealsRefusedError
 from app.products.repository import Changed
 from app.products.stats import changing_stats
 
-_DONE: Final = {
-    "delete": "deleted",
-    "restore": "restored",
-    "favorite": "marked as favorite",
-    "unfavorite": "no longer marked as favorite",
-}
-
 
 @desk.post("/desk/deals")
 @signed_in
 @limited(WRITES)
 def change_deals() -> ResponseReturnValue:
-    """Apply the chosen action to all selected deals, or to none of them."""
+    """Apply the chosen action to all selected deals, or to none of them. For all that match it asks first."""
+    if "matching" in request.form:
+        return matching.asked(request.form.get("action", ""), request.form.get("stage", ""), request.form.get("back"))
     return _changed(request.form.get("action", ""), request.form.getlist("deal_ids"))
 
 
@@ -108,10 +102,4 @@ def _deleted(number: int, *, of: int) -> str:
 def _done(bulk: BulkAction, changed: Changed) -> Notice:
     undo = url_for("desk.undo_batch", batch_id=changed.batch_id) if changed.batch_id else ""
     back = local_path(request.form.get("back"))
-    return Notice(f"{outcome(bulk.action, bulk.stage, changed.deals)}.", undo_at=undo, back=back)
-
-
-def outcome(action: str, stage: str | None, deals: int) -> str:
-    """Return what an action did with so many deals, such as `2 deals moved to Ordered`."""
-    what = f"moved to {LABELS[stage]}" if stage else _DONE[action]
-    return f"{counted(deals, 'deal')} {what}"
+    return Notice(f"{counted(changed.deals, 'deal')} {done(bulk.action, bulk.stage)}.", undo_at=undo, back=back)

@@ -1,6 +1,7 @@
 """Requests of htmx: answers that replace a part of the open page instead of the whole page."""
 
 import json
+from http import HTTPStatus
 from typing import Final
 
 from flask import Response, make_response, request
@@ -26,6 +27,13 @@ def varying(content: ResponseReturnValue, *events: str) -> Response:
     response.vary.add("HX-Request")
     if events:
         response.headers["HX-Trigger"] = json.dumps(dict.fromkeys(events))
+    return response
+
+
+def sent_to(address: str) -> Response:
+    """Return a response that makes htmx open another page."""
+    response = make_response("", HTTPStatus.NO_CONTENT)
+    response.headers["HX-Redirect"] = address
     return response
 
 

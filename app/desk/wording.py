@@ -32,6 +32,15 @@ STATUSES: Final = (
 STAGES: Final[tuple[str, ...]] = get_args(Stage)
 LABELS: Final = {status.name: status.label for status in STATUSES} | {stage: stage.capitalize() for stage in STAGES}
 
+_ACTIONS: Final = {
+    "delete": ("Delete {}", "deleted"),
+    "restore": ("Restore {}", "restored"),
+    "move": ("Move {} to {stage}", "moved to {stage}"),
+    "favorite": ("Mark {} as favorite", "marked as favorite"),
+    "unfavorite": ("Remove the favorite mark of {}", "no longer marked as favorite"),
+}
+"""Each action on deals: what it does to them, and what they then are."""
+
 _UPDATED: Final = "Updated just now"
 _CATCHING_UP: Final = "Live data (the cache is catching up)"
 _UNSTORED: Final = {
@@ -111,6 +120,16 @@ def upc(gtin: str) -> str:
     """Return a GTIN-14 as it is printed on a package: as EAN-8, UPC-A or EAN-13 if it is one."""
     digits = next((length for length in (8, 12, 13) if gtin.startswith("0" * (14 - length))), 14)
     return gtin[-digits:]
+
+
+def doing(action: str, stage: str | None, deals: str) -> str:
+    """Return what an action does to these deals, such as "Move 3 deals to Ordered"."""
+    return _ACTIONS[action][0].format(deals, stage=LABELS[stage] if stage else "")
+
+
+def done(action: str, stage: str | None) -> str:
+    """Return what deals are after an action, such as "moved to Ordered"."""
+    return _ACTIONS[action][1].format(stage=LABELS[stage] if stage else "")
 
 
 def counted(number: int, noun: str) -> str:

@@ -117,6 +117,7 @@ def _deals() -> list[Scene]:
         Scene("deals-nothing-found", "seller", "/deals?search=zzzzz"),
         Scene("deals-empty", "newcomer", "/deals"),
         Scene("deals-deleted", "seller", "/deals", _deletes_three),
+        Scene("deals-all-that-match", "seller", "/deals/matching?do=move&to=ordered"),
         Scene("trash", "seller", "/trash"),
         Scene("trash-delete-for-good", "seller", "/trash", _deletes_for_good),
         Scene("trash-empty", "newcomer", "/trash"),

@@ -9,6 +9,7 @@
 
   const boxes = () => [...results.querySelectorAll("input[name=deal_ids]")];
   const all = () => results.querySelector("[data-all]");
+  const matching = () => results.querySelector("[data-matching] input"); // all deals that match, also those of other pages
   const keep = () => {
     if (selected.size) sessionStorage.setItem(key, [...selected].join(" "));
     else sessionStorage.removeItem(key);
@@ -18,18 +19,23 @@
     const page = boxes(), here = page.filter((box) => box.checked).length;
     const bar = results.querySelector(".bulk");
     if (!bar) return;
+    const whole = matching();
+    if (whole) {
+      whole.checked &&= here === page.length;
+      whole.closest("label").hidden = here < page.length;
+    }
     const elsewhere = selected.size - here;
     all().checked = here === page.length;
     all().indeterminate = here > 0 && here < page.length;
     bar.hidden = !selected.size;
     list.classList.toggle("selecting", Boolean(selected.size));
-    bar.querySelector("[data-count]").textContent =
+    bar.querySelector("[data-count]").textContent = whole?.checked ? whole.dataset.said :
       `${selected.size.toLocaleString("en-US")} selected` + (elsewhere ? ` (${elsewhere.toLocaleString("en-US")} on other pages)` : "");
   };
   const tell = () => {
     keep();
     show();
-    list.querySelector("[data-said]").textContent = `${selected.size} selected`;
+    list.querySelector("[data-said]").textContent = matching()?.checked ? matching().dataset.said : `${selected.size} selected`;
   };
   const set = (box, on) => {
     box.checked = on;
@@ -72,12 +78,13 @@
   results.addEventListener("change", (event) => {
     if (event.target.matches("[data-all]")) for (const box of boxes()) set(box, event.target.checked);
     else if (event.target.matches("input[name=deal_ids]")) set(event.target, event.target.checked);
-    else return;
+    else if (event.target !== matching()) return;
     tell();
   });
   document.addEventListener("htmx:configRequest", ({ detail }) => {
     if (!detail.elt.matches("#results > form")) return;
     detail.formData.delete("deal_ids");
+    if (matching()?.checked) return;
     for (const id of selected) detail.formData.append("deal_ids", id);
   });
   list.addEventListener("list:shown", ({ detail }) => arrive(detail ?? {}));
