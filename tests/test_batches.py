@@ -119,7 +119,7 @@ def test_a_large_batch_is_undone_in_steps(seller: Seller, stack: Stack) -> None:
     # As an action in steps records them: one batch with more rows than one step of the undo.
     stack.supabase.sql(
         "update batching.deals set batch_id = $1"
-        " where batch_id in (select id from batching.batches where user_id = $2)",
+        " where batch_id in (select id from batching.batches where user_id = $2 and action = 'delete')",
         batch,
         seller.id,
     )

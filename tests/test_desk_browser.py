@@ -88,11 +88,14 @@ def test_a_seller_imports_a_file_and_sees_the_number_change(page: Page, seller: 
     signs_in(page, seller)
     page.get_by_role("link", name="Import", exact=True).click()
     content = b"ASIN,Title\nB000000001,Lamp\nB0,Bad\n"
-    page.get_by_label("CSV file").set_input_files({"name": "list.csv", "mimeType": "text/csv", "buffer": content})
-    page.get_by_role("button", name="Import").click()
+    page.get_by_label("Excel or CSV file").set_input_files(
+        {"name": "list.csv", "mimeType": "text/csv", "buffer": content}
+    )
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Import", exact=True).click()
     expect(page.locator("[data-total=created]")).to_have_text("1")
-    expect(page.get_by_text("Line 3, ASIN")).to_be_visible()
-    page.get_by_role("link", name="Back to Work").click()
+    expect(page.get_by_text("1 row: line 3")).to_be_visible()
+    page.get_by_role("link", name="Work", exact=True).click()
     _expect_numbers(page, all=2, asin_found=1, needs_asin=1)
     page.get_by_role("link", name="Deals", exact=True).click()
     with page.expect_download() as downloading:

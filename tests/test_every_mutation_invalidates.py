@@ -65,6 +65,12 @@ def _forgets_at_the_desk(who: Actor) -> httpx.Response:
     return who.desk.submits("/desk/matches", gtin=product["upc"].zfill(14), asin="B000000001")
 
 
+def _imports_at_the_desk(who: Actor) -> httpx.Response:
+    """Upload a file at the desk, and import it with its columns as they are recognized."""
+    path = who.desk.uploads("/desk/import", "title\nx\n").headers["Location"]
+    return who.desk.submits(path)
+
+
 def _purges(who: Actor) -> httpx.Response:
     """Remove a deleted deal at the desk."""
     who.api.deletes(who.deal["id"])
@@ -115,7 +121,7 @@ _CHANGING: dict[tuple[str, str], Call] = {
     ("products.import_products", "POST"): lambda who: who.api.http.post(
         "/products/import", content="title\nx\n", headers={"Content-Type": "text/csv"}
     ),
-    ("desk.import_file", "POST"): lambda who: who.desk.uploads("/desk/import", "title\nx\n"),
+    ("desk.run_import", "POST"): _imports_at_the_desk,
     ("desk.add_product", "POST"): lambda who: who.desk.submits("/desk/products/new", title="x"),
     ("desk.change_deals", "POST"): lambda who: who.desk.submits(
         "/desk/deals", action="delete", deal_ids=[who.deal["id"]]
@@ -148,6 +154,7 @@ _CHANGING: dict[tuple[str, str], Call] = {
 _ONLY_DELETING: dict[tuple[str, str], str] = {}
 """The routes of `_CHANGING` that delete the cached numbers instead of replacing them, each with the reason."""
 _CHANGING_NO_PRODUCT = {
+    ("desk.upload_file", "POST"): "keeps a file for the next step, which changes no product",
     ("desk.open_session", "POST"): "opens a session, which changes no product",
     ("desk.flush", "POST"): "deletes cache entries, which changes no product",
     ("desk.sign_out", "POST"): "ends a session, which changes no product",

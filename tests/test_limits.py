@@ -30,7 +30,7 @@ _NO_CHANGE: Final = {  # these have limits of their own
 }
 _OF_OPERATORS: Final = {"desk.flush"}  # see tests/test_desk_operations.py
 _VALUES: Final[dict[str, object]] = {"action": "delete", "status": "needs_asin", "field": "moq"}
-_FILES: Final = ("import_products", "import_candidates", "import_file", "upload_candidates")
+_FILES: Final = ("import_products", "import_candidates", "upload_file", "run_import", "upload_candidates")
 _QUOTA_EXCEEDED: Final = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 _SECONDS: Final = 15
 

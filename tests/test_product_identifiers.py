@@ -115,14 +115,16 @@ def test_a_long_file_lists_the_first_notes_and_counts_the_others(seller: Seller)
 
 
 def test_the_import_page_shows_the_notes(visitor: Visitor) -> None:
-    """Up to 200 of them."""
+    """Equal ones together."""
     visitor.opens("/desk/import")
-    visitor.uploads("/desk/import", _FILE)
-    assert "Repaired and noted" in visitor.page
+    visitor.submits(visitor.uploads("/desk/import", _FILE).headers["Location"])
+    assert "Corrected while reading" in visitor.page
     assert "Stored as 012345678905" in visitor.page
-    visitor.uploads("/desk/import", "ASIN,Title\n" + "PENDING_1,Lamp\n" * 1200)
-    assert visitor.page.count("Read as: no ASIN yet") == 200
-    assert "And 1,000 more notes." in visitor.page
+    long = "ASIN,Title\n" + "PENDING_1,Lamp\n" * 1200
+    visitor.submits(visitor.uploads("/desk/import", long).headers["Location"])
+    assert visitor.page.count("Read as: no ASIN yet") == 1
+    assert "1,000 rows: lines 2, 3, 4" in visitor.page
+    assert "And 200 more notes." in visitor.page
 
 
 def test_the_form_names_the_number_that_was_probably_meant(visitor: Visitor) -> None:

@@ -66,8 +66,10 @@ def _written(file: Path, header: str, rows: list[str]) -> Path:
 def _uploads(page: Page, path: str, file: Path, button: str) -> None:
     page.goto(path)
     page.get_by_label("CSV file").set_input_files(file)
+    if button == "Import":
+        page.get_by_role("button", name="Continue").press("Enter")
     page.get_by_role("button", name=button, exact=True).press("Enter")
-    expect(page.locator(".notice")).to_be_visible()
+    expect(page.get_by_role("heading", name="processed")).to_be_visible()
 
 
 def _shows(page: Page, numbers: dict[str, int]) -> None:

@@ -35,7 +35,16 @@ _CHANGES: Final[dict[str, _Change]] = {
     "change": lambda repository, deal: repository.change("delete_deal", p_deal_id=deal["id"]),
     "import_deals": lambda repository, _: repository.import_deals([{"line": 2, "title": "Chair"}], dry_run=False),
 }
-_READS: Final = {"asin_stats", "count_deals", "get_deal", "get_product", "list_deals", "read", "require_database"}
+_READS: Final = {
+    "asin_stats",
+    "count_deals",
+    "get_batch",
+    "get_deal",
+    "get_product",
+    "list_deals",
+    "read",
+    "require_database",
+}
 
 
 @pytest.fixture

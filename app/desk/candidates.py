@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from app.auth import current_user
 from app.desk.blueprint import desk
-from app.desk.files import Outcome, outcome_of
+from app.desk.outcomes import Outcome, outcome_of
 from app.desk.sessions import signed_in
 from app.limits import IMPORTS, limited
 from app.problems import Problem

@@ -16,6 +16,9 @@ from app.products.schemas import AsinStatus, Stage
 Count = Annotated[int, Field(ge=0)]
 MistakesOmitted = Annotated[int, Field(default=0, ge=1, description="Mistakes that were not listed.")]
 NotesOmitted = Annotated[int, Field(default=0, ge=1, description="Notes that were not listed.")]
+ImportBatch = Annotated[
+    UUID | None, Field(description="The batch that undoes the import. Null if no deal was created or changed.")
+]
 Amount = Annotated[str, StringConstraints(pattern=r"^\d+\.\d\d$")]
 
 
@@ -173,6 +176,7 @@ class ImportDone(ImportTotals):
     mistakes_omitted: MistakesOmitted
     notes_omitted: NotesOmitted
     dry_run: bool
+    batch_id: ImportBatch
 
 
 class ImportFailed(ImportTotals):
@@ -181,6 +185,7 @@ class ImportFailed(ImportTotals):
     error: ProblemDocument
     mistakes_omitted: MistakesOmitted
     notes_omitted: NotesOmitted
+    batch_id: ImportBatch
 
 
 class ImportLine(

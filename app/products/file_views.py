@@ -112,9 +112,11 @@ def _lines(running: Run[Any]) -> Iterator[str]:
             for event in running.events():
                 yield from _event_lines(event)
         except (DatabaseUnavailableError, DatabaseRefusalError) as error:
-            yield _line(error=from_database(error).document(), **running.document(), **_omitted(running))
+            yield _line(
+                error=from_database(error).document(), **running.document(), **_omitted(running), **running.outcome
+            )
         else:
-            yield _line(done=True, **running.document(), **_omitted(running), **running.options)
+            yield _line(done=True, **running.document(), **_omitted(running), **running.options, **running.outcome)
 
 
 def _event_lines(event: Checked | Mistake | Note | RowTotals) -> Iterator[str]:

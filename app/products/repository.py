@@ -48,13 +48,24 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """The results of one batch of rows. `refused` has the line, field and reason of each row that was not accepted."""
+    """The results of some rows of a file.
+
+    Attributes:
+        created: rows that created a deal.
+        updated: rows that changed something.
+        unchanged: rows that contained nothing new.
+        repeated: rows that were ignored because of a later row.
+        refused: the line, field and reason of each row that was not accepted.
+        batch_id: the batch that undoes the import; None if no deal was changed yet.
+
+    """
 
     created: int
     updated: int
     unchanged: int
     repeated: int
     refused: list[tuple[int, str, str]]
+    batch_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +179,14 @@ class Repository:
         done = results.done(answer, "changed", "batch_id")
         return Changed(int(done["changed"]), UUID(done["batch_id"]) if done["batch_id"] else None)
 
-    def import_deals(self, rows: Sequence[Document], *, dry_run: bool) -> Imported:
-        """Import the rows in one transaction. A dry run returns the same result and changes nothing."""
+    def import_deals(self, rows: Sequence[Document], *, dry_run: bool, batch_id: UUID | None = None) -> Imported:
+        """Import the rows in one transaction. A dry run returns the same result and changes nothing.
+
+        `batch_id` is the batch of the rows of this file that were imported before.
+        """
         arguments: Document = {"p_rows": rows, "p_dry_run": dry_run}
+        if batch_id:
+            arguments["p_batch_id"] = str(batch_id)
         if self.on_behalf:
             arguments["p_user_id"] = self.user_id
         if dry_run:
@@ -179,7 +195,12 @@ class Repository:
             answer = self.change("import_deals", **arguments)
         done = results.done(answer, *(member.name for member in fields(Imported)))
         refused = [(row["line"], row["column"], row["reason"]) for row in done.pop("refused")]
-        return Imported(**done, refused=refused)
+        batch = done.pop("batch_id")
+        return Imported(**done, refused=refused, batch_id=UUID(batch) if batch else None)
+
+    def get_batch(self, batch_id: UUID) -> Document:
+        """Return what a batch did, and the first deals that it changed. Raises NotFoundError."""
+        return results.found(self.read("get_batch", p_batch_id=str(batch_id)), "batch")
 
     def require_database(self) -> None:
         """Make one cheap call, to fail fast before long work. Raises DatabaseUnavailableError."""

@@ -13,7 +13,9 @@ from app.products.errors import TooManyRowsError, UnreadableFileError
 from app.products.importing.candidates import CANDIDATES, CandidateImport, CandidateTotals
 from app.products.importing.checking import MAX_ROWS, RECOGNIZED, open_sheet, sheet_of
 from app.products.importing.deals import DEALS, Import, Totals
+from app.products.importing.kept import KeptFile, KeptFiles
 from app.products.importing.kinds import SheetKind
+from app.products.importing.previews import Preview, preview_of, rejected_rows
 from app.products.importing.running import Checked, RowTotals, Run
 from app.products.importing.sheet import MAX_MISTAKES, Mistake, Note, Sheet
 from app.products.importing.tables import Choices
@@ -29,8 +31,11 @@ __all__ = [
     "Checked",
     "Choices",
     "Import",
+    "KeptFile",
+    "KeptFiles",
     "Mistake",
     "Note",
+    "Preview",
     "RowTotals",
     "Run",
     "Sheet",
@@ -39,5 +44,7 @@ __all__ = [
     "Totals",
     "UnreadableFileError",
     "open_sheet",
+    "preview_of",
+    "rejected_rows",
     "sheet_of",
 ]

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
-from itertools import islice
+from itertools import islice, tee
 from typing import IO, Final
 
 from pydantic import ValidationError
@@ -68,6 +68,13 @@ def _sheet(table: Table, kind: SheetKind, choices: Choices) -> Sheet:
         raise TooManyRowsError(f"The file has more than {MAX_ROWS:,} rows; split it.")
     rows = islice(table.rows(), place + 1, None)
     return Sheet(columns, _checked(rows, columns, kind), keys=kind.keys, table=table, total=total)
+
+
+def read_rows(table: Table, kind: SheetKind, choices: Choices) -> tuple[Columns, Iterator[tuple[RawRow, CheckedRow]]]:
+    """Return the columns of a table, and each row together with what it was read as. Raises UnreadableFileError."""
+    place, _header, columns = header_of(table.rows(), kind.layout, choices)
+    rows, read = tee(islice(table.rows(), place + 1, None))
+    return columns, zip(rows, _checked(read, columns, kind), strict=True)
 
 
 def sheet_of(rows: Sequence[Fields], kind: SheetKind) -> Sheet:

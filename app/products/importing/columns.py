@@ -15,7 +15,7 @@ _MAX_NAME_LENGTH: Final = 100  # characters; longer names are cut, because every
 
 
 @lru_cache(maxsize=4096)
-def _normalized(name: str) -> str:
+def normalized(name: str) -> str:
     """Return a name without case, spaces and punctuation. A `#` is a number: "Item #" is not an item's name."""
     return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", name).casefold().replace("#", "number"))
 
@@ -44,17 +44,17 @@ class Layout:
         found: dict[str, tuple[str, int]] = {}
         for field, names in self.names.items():
             for place, name in enumerate(names):
-                found.setdefault(_normalized(name), (field, place))
+                found.setdefault(normalized(name), (field, place))
         return found
 
     def count_recognized(self, header: Sequence[str]) -> int:
         """Return how many of these columns would be imported."""
-        return sum(_normalized(name.strip()[:_MAX_NAME_LENGTH]) in self._places for name in header[:_MAX_COLUMNS])
+        return sum(normalized(name.strip()[:_MAX_NAME_LENGTH]) in self._places for name in header[:_MAX_COLUMNS])
 
     def is_usable(self, header: Sequence[str]) -> bool:
         """Return whether a row names all columns that a file must have."""
         found = {
-            self._places.get(_normalized(name.strip()[:_MAX_NAME_LENGTH]), ("", 0))[0] for name in header[:_MAX_COLUMNS]
+            self._places.get(normalized(name.strip()[:_MAX_NAME_LENGTH]), ("", 0))[0] for name in header[:_MAX_COLUMNS]
         }
         return all(found & set(group) for group in self.needs)
 
@@ -68,8 +68,7 @@ class Layout:
         if len(header) > _MAX_COLUMNS:
             found = f"The first row has {len(header):,} columns"
             raise UnreadableFileError(f"{found}; at most {_MAX_COLUMNS:,} can be read.")
-        # The names go into UTF-8 responses, so characters that cannot be encoded become question marks.
-        names = tuple(name.strip()[:_MAX_NAME_LENGTH].encode("utf-8", "replace").decode() for name in header)
+        names = self.names_of(header)
         indexes = self._assigned(names, chosen)
         if not all(indexes.keys() & set(group) for group in self.needs):
             found = ", ".join(_quoted(name) for name in names[:20] if name)
@@ -77,12 +76,26 @@ class Layout:
             raise UnreadableFileError(f"{wanted}. It contains {found}.")
         return Columns(names, indexes, self)
 
+    def names_of(self, header: Sequence[str]) -> tuple[str, ...]:
+        """Return the names of the columns: the trimmed cells of the header, at most 100 characters of each."""
+        # The names go into UTF-8 responses, so characters that cannot be encoded become question marks.
+        names = (name.strip()[:_MAX_NAME_LENGTH] for name in header[:_MAX_COLUMNS])
+        return tuple(name.encode("utf-8", "replace").decode() for name in names)
+
+    def guessed(self, names: Sequence[str]) -> list[str]:
+        """Return the field of each column. Only the first column of a field gets it; the others are ignored."""
+        found: list[str] = []
+        for name in names:
+            field = self._places.get(normalized(name), ("", 0))[0]
+            found.append("" if field in found else field)
+        return found
+
     def _assigned(self, names: Sequence[str], chosen: Mapping[int, str]) -> dict[str, int]:
         """Return the index of the column of each field. Raises UnreadableFileError."""
         indexes: dict[str, int] = {}
         places: dict[str, int] = {}
         for index, name in enumerate(names):
-            field, place = (chosen[index], 0) if index in chosen else self._places.get(_normalized(name), ("", 0))
+            field, place = (chosen[index], 0) if index in chosen else self._places.get(normalized(name), ("", 0))
             if field in indexes and not self.ranked:
                 both = f"{_quoted(names[indexes[field]])} and {_quoted(name)}"
                 raise UnreadableFileError(f"The columns {both} mean the same; rename or remove one.")

@@ -126,6 +126,7 @@ class Import(Run[Totals]):
     Attributes:
         repository: the products and deals of the user for whom the rows are imported.
         dry_run: report what would happen, and change nothing.
+        batch_id: the batch that undoes the import; None if no deal was changed yet.
 
     """
 
@@ -133,6 +134,7 @@ class Import(Run[Totals]):
 
     repository: Repository
     dry_run: bool
+    batch_id: UUID | None = field(default=None, init=False)
     totals: Totals = field(default_factory=Totals, init=False)
 
     @property
@@ -145,13 +147,19 @@ class Import(Run[Totals]):
         """The options of the import."""
         return {"dry_run": self.dry_run}
 
+    @property
+    def outcome(self) -> dict[str, str | None]:
+        """The batch that undoes the import."""
+        return {"batch_id": str(self.batch_id) if self.batch_id else None}
+
     def write(self, batch: list[Fields]) -> list[Refused]:
         """Write one batch."""
         if self.dry_run:
             imported = self.repository.import_deals(batch, dry_run=True)
         else:
             with changing_stats(self.user_id):
-                imported = self.repository.import_deals(batch, dry_run=False)
+                imported = self.repository.import_deals(batch, dry_run=False, batch_id=self.batch_id)
+            self.batch_id = imported.batch_id
         self.totals.created += imported.created
         self.totals.updated += imported.updated
         self.totals.unchanged += imported.unchanged

@@ -93,6 +93,11 @@ class Run(ABC, Generic[TotalsT]):
     def options(self) -> dict[str, bool]:
         """The options of the run, for its report. With the option `dry_run`, nothing is changed."""
 
+    @property
+    def outcome(self) -> dict[str, str | None]:
+        """What the last line of the report has in addition to the totals."""
+        return {}
+
     @abstractmethod
     def write(self, batch: list[Fields]) -> list[Refused]:
         """Write one batch, and add its results to the totals, except for `rows` and `rejected`.

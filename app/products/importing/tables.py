@@ -70,15 +70,16 @@ def header_of(rows: Iterator[RawRow], layout: Layout, choices: Choices) -> tuple
 
     """
     first = first_rows(rows)
-    if not first:
-        raise UnreadableFileError("The file has no rows.")
-    place = _place(first, layout, choices)
+    place = header_place(first, layout, choices)
     if first[place].fault:
         raise UnreadableFileError(f"The first row cannot be read: {first[place].fault}.")
     return place, first[place], layout.parse(first[place].cells, choices.fields)
 
 
-def _place(first: list[RawRow], layout: Layout, choices: Choices) -> int:
+def header_place(first: list[RawRow], layout: Layout, choices: Choices) -> int:
+    """Return the place of the header among the first rows, from 0. Raises UnreadableFileError."""
+    if not first:
+        raise UnreadableFileError("The file has no rows.")
     if choices.header_row:
         chosen = (place for place, row in enumerate(first) if row.line == choices.header_row)
         if (found := next(chosen, None)) is None:
