@@ -16,7 +16,7 @@ from local.application import AppServer
 from local.demo import Accounts, Login, create_demo, sign_in, sign_up
 from local.stack import Stack
 from tests.browser import chromium
-from tests.screenshots.camera import VARIANTS, Variant, opened, take
+from tests.screenshots.camera import VARIANTS, Variant, opened, take, variants_of
 from tests.screenshots.scenes import Scene, read_catalogue, scenes
 from tests.sellers import STATS, app_environment, running_app
 
@@ -111,7 +111,7 @@ def _take_all(found: list[Scene], studio: _Studio) -> None:
         studio.be_measured()
         for scene in found:
             studio.stop(scene.down)
-            for variant in VARIANTS:
+            for variant in variants_of(scene.name):
                 _take(scene, variant, studio.pages[scene.who, variant.name])
             sys.stdout.write(f"{scene.name}\n")
 
@@ -139,7 +139,8 @@ def _write_index(found: list[Scene]) -> None:
     lines = ["# Pictures of the desk", "", "`make screenshots` writes this page and the pictures.", ""]
     lines += [f"| scene | {' | '.join(heads)} |", f"|---|{'---|' * len(heads)}"]
     for scene in found:
-        pictures = (f"![{scene.name}, {head}]({scene.name}-{head}.webp)" for head in heads)
+        taken = {variant.name for variant in variants_of(scene.name)}
+        pictures = (f"![{scene.name}, {head}]({scene.name}-{head}.webp)" if head in taken else "" for head in heads)
         lines.append(f"| {scene.name} | {' | '.join(pictures)} |")
     (_FOLDER / "README.md").write_text("\n".join([*lines, ""]))
 

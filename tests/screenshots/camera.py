@@ -36,6 +36,14 @@ VARIANTS: Final = (
 )
 
 
+def variants_of(name: str) -> tuple[Variant, ...]:
+    """Return the variants in which a scene is taken. Long texts, refused forms and empty pages are not taken dark."""
+    plain = name in {"api", "problems", "deals-deleted", "trash-delete-for-good"} or name.endswith(
+        ("-refused", "-empty", "-found")
+    )
+    return tuple(variant for variant in VARIANTS if variant.scheme == "light" or not plain)
+
+
 @contextmanager
 def opened(browser: Browser, url: str, variant: Variant) -> Iterator[Page]:
     """Open a page of a new profile that shows the app at `url` in this variant, always in English and UTC."""

@@ -66,8 +66,8 @@ def read_catalogue(app: AppServer, token: str) -> Catalogue:
 
 
 def scenes(catalogue: Catalogue) -> list[Scene]:
-    """Return all scenes. Those with a server that is down come last."""
-    return [*_signing_in(), *_work(), *_deals(), *_products(catalogue), *_files(), *_operations(), *_errors()]
+    """Return all scenes: products before they are changed by others, and servers that are down last."""
+    return [*_signing_in(), *_products(catalogue), *_work(), *_deals(), *_files(), *_operations(), *_errors()]
 
 
 def _signing_in() -> list[Scene]:
