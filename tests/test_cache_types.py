@@ -18,11 +18,11 @@ from tests.sellers import CACHE_STATUS, Seller, app_environment, make_operator, 
 from tests.visitors import new_visitor
 
 TYPES = ("LeaseCache", "RedisCache", "SimpleCache", "NullCache")
-PANEL = {
-    "LeaseCache": "Redis connected",
-    "RedisCache": "Redis connected",
-    "SimpleCache": "memory of each worker; your numbers are stored",
-    "NullCache": "No Redis configured",
+SOURCE = {
+    "LeaseCache": "From Redis, ",
+    "RedisCache": "From Redis, ",
+    "SimpleCache": "From the memory of this worker, ",
+    "NullCache": "Fresh from the database: no Redis is configured.",
 }
 
 
@@ -56,7 +56,7 @@ def test_the_application_runs_on_each_backend(stack: Stack, tmp_path: Path, kind
             assert someone.http.get(path).status_code == 200, path
         with new_visitor(str(someone.http.base_url)) as visitor:
             visitor.signs_in(someone)
-            assert PANEL[kind] in visitor.page
+            assert SOURCE[kind] in visitor.page
     startup_lines = [line for line in log.read_text().splitlines() if "app.startup" in line]
     assert len(startup_lines) == 1
     words = {"LeaseCache": "Redis connected successfully", "NullCache": "CACHE_TYPE is NullCache: nothing"}

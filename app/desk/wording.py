@@ -81,11 +81,15 @@ class Freshness:
     source: str
 
 
-def freshness(answer: Answer[AsinStats], *, lifetime: float) -> Freshness:
-    """Describe the source and the age of the numbers; `lifetime` is the TTL of a new entry, in seconds."""
+def freshness(answer: Answer[AsinStats], *, lifetime: float, in_redis: bool) -> Freshness:
+    """Describe the source and the age of the numbers.
+
+    `lifetime` is the TTL of a new entry, in seconds. `in_redis` tells whether Redis holds the entries.
+    """
     if answer.outcome in {Outcome.HIT, Outcome.COLLAPSED}:
         age = max(0.0, lifetime - (lifetime if answer.ttl is None else answer.ttl))
-        return Freshness(_UPDATED, f"From Redis, {age:.0f} s old.")
+        store = "Redis" if in_redis else "the memory of this worker"
+        return Freshness(_UPDATED, f"From {store}, {age:.0f} s old.")
     reason = _UNSTORED.get(answer.detail or "")
     if reason is None and (answer.detail or "").startswith("redis-"):
         reason = "Redis is unavailable"

@@ -10,8 +10,8 @@ from app.auth import current_user
 from app.desk import wording
 from app.desk.blueprint import desk
 from app.desk.deal_list import FILTERS
+from app.desk.live import freshness_of
 from app.desk.sessions import signed_in
-from app.extensions import cache
 from app.products.stats import asin_status_stats
 
 _FILTERS: Final = frozenset(FILTERS)
@@ -28,7 +28,7 @@ def work() -> ResponseReturnValue:
     return render_template(
         "work.html",
         numbers=answer.value.document(),
-        freshness=wording.freshness(answer, lifetime=cache.cache.default_timeout),
+        freshness=freshness_of(answer),
         statuses=(wording.ALL, *wording.STATUSES),
         queues=wording.QUEUES,
     )
