@@ -12,10 +12,10 @@ _THIRD_UPC: Final = "96385074"
 
 
 def _imports(caller: Caller, *rows: Document, **arguments: object) -> Document:
-    """Import rows with line numbers from 2 on, as in a file, and return the answer without zeros."""
+    """Import rows with line numbers from 2 on, as in a file, and return the numbers of the answer without zeros."""
     numbered = [{"line": line, **row} for line, row in enumerate(rows, start=2)]
     answer: Document = caller.changes("import_deals", p_rows=numbered, **arguments)
-    return {name: value for name, value in answer.items() if value}
+    return {name: value for name, value in answer.items() if value and name != "batch_id"}
 
 
 def _asins(caller: Caller) -> dict[str, str | None]:

@@ -90,7 +90,7 @@ def test_a_soft_delete_can_be_undone_and_a_hard_one_cannot(seller: Seller) -> No
     path = f"/products/{deal['product_id']}"
     for _ in range(2):
         assert (seller.deletes(deal["id"]).status_code, seller.lists()) == (204, [])
-    assert seller.bulk("restore", deal["id"]).json() == {"action": "restore", "changed": 1}
+    assert seller.bulk("restore", deal["id"]).json()["changed"] == 1
     assert [item["id"] for item in seller.lists()] == [deal["id"]]
     answer = seller.deletes(deal["id"], hard=True)
     assert (answer.status_code, answer.content) == (204, b"")
@@ -113,7 +113,8 @@ def test_a_bulk_action_changes_exactly_the_given_deals(
     """Two of three deals are changed."""
     deals = [seller.creates(title=f"Product {number}", favorite=action == "unfavorite") for number in range(3)]
     answer = seller.bulk(action, deals[0]["id"], deals[1]["id"].upper(), **fields)
-    assert (answer.status_code, answer.json()) == (200, {"action": action, "changed": 2})
+    done = answer.json()
+    assert (answer.status_code, done["action"], done["changed"]) == (200, action, 2)
     after = {item["id"]: item for item in seller.lists()}
     assert all(after[deal["id"]].items() >= shown.items() for deal in deals[:2])
     assert after[deals[2]["id"]] == deals[2]
