@@ -82,6 +82,8 @@ def sent_form() -> Held | None:
     if request.method != "POST" or not 0 < (request.content_length or 0) <= _LARGEST:
         return None
     form = request.form
+    if None in form:  # a field without a name, which no browser sends
+        return None
     fields = tuple((name, text) for name, text in form.items(multi=True) if name not in _TOKENS)
     held = Held(request.full_path.removesuffix("?"), fields, form.get(OWNER, ""))
     is_partial = any("password" in name for name in form) or any(map(bool, request.files.values()))
