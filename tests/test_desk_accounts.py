@@ -283,6 +283,12 @@ def test_signing_out_everywhere_ends_all_sessions(visitor: Visitor, seller: Sell
         assert wait_until(lambda: other.opens("/").is_redirect, seconds=10)
 
 
+def test_a_program_can_end_all_sessions_with_its_token(seller: Seller, visitor: Visitor) -> None:
+    """The pages accept an access token too, as all pages of the desk do."""
+    assert seller.http.post("/account/sign-out-everywhere").status_code == 303
+    assert wait_until(lambda: visitor.opens("/").is_redirect, seconds=10)
+
+
 def test_requests_for_a_new_password_are_limited(stack: Stack, tmp_path: Path, seller: Seller) -> None:
     """Three e-mails an hour to one mailbox."""
     environment = app_environment(stack, RATE_LIMITS="on", REDIS_READ_TIMEOUT="2")

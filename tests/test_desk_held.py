@@ -179,3 +179,18 @@ def test_an_expired_session_in_a_second_browser_keeps_the_form(
     assert answer.status_code == 401
     assert f'value="{seller.email}"' in answer.text
     assert visitor.opens("/deals").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        ("typed_by=%C3%A9&title=Lamp", {}, 403),
+        ("title=Lamp", {"Content-Encoding": "gzip"}, 415),
+    ],
+)
+def test_a_form_that_no_browser_sends_is_refused_as_usual(
+    visitor: Visitor, body: str, headers: dict[str, str], status: int
+) -> None:
+    """A mark in other letters than ours, and a body that cannot be read."""
+    sent = {"Content-Type": "application/x-www-form-urlencoded", **headers}
+    assert visitor.http.post(_ADD, content=body, headers=sent).status_code == status

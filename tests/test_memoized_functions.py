@@ -32,7 +32,7 @@ def newest_deals(monkeypatch: pytest.MonkeyPatch) -> Memoized[[str], Any]:
     names = vars(context) | vars(schemas) | vars(stats)
     exec(code, names)  # noqa: S102 - our own page
     function: Memoized[[str], Any] = names["newest_deals"]
-    for module in ("app.products.stats", "app.commands.cache"):
+    for module in ("app.products.stats", "app.products.flushing"):
         monkeypatch.setattr(f"{module}.AFFECTED_BY_CHANGES", (*AFFECTED_BY_CHANGES, function))
     return function
 

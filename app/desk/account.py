@@ -6,8 +6,8 @@ from flask import redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from app import audit
-from app.auth import SESSION_TOKEN, current_user
-from app.database import AccountRefusedError, DatabaseUnavailableError
+from app.auth import current_user
+from app.database import AccountRefusedError
 from app.desk import currencies, sessions
 from app.desk.account_rules import address_mistake, password_mistake, refusal_text
 from app.desk.blueprint import desk
@@ -37,7 +37,7 @@ def change_password() -> ResponseReturnValue:
     password = request.form.get("password", "")
     if mistake := password_mistake(password):
         return _account_page(mistakes={"password": mistake})
-    opened = attempt(session["email"], request.form.get("current", ""))
+    opened = attempt(session.get("email", ""), request.form.get("current", ""))
     if opened is None:
         return _account_page(mistakes={"current": "This is not your current password."})
     if mistake := change_password_of(opened.access_token, password):
@@ -67,7 +67,7 @@ def change_email() -> ResponseReturnValue:
     if mistake := address_mistake(email):
         return _account_page(mistakes={"email": mistake}, email=email)
     try:
-        sessions.database().accounts.change(session[SESSION_TOKEN], email=email)
+        sessions.database().accounts.change(current_user.token, email=email)
     except AccountRefusedError as error:
         audit.record("account.email", "refused", user=current_user.user_id)
         return _account_page(mistakes={"email": refusal_text(error)}, email=email)
@@ -85,7 +85,7 @@ def change_currency() -> ResponseReturnValue:
     if code not in currencies.CURRENCIES:
         return _account_page(mistakes={"currency": "Choose one of these currencies."})
     try:
-        sessions.database().accounts.set_currency(session[SESSION_TOKEN], code)
+        sessions.database().accounts.set_currency(current_user.token, code)
     except AccountRefusedError as error:
         return _account_page(mistakes={"currency": refusal_text(error)})
     currencies.keep(code)
@@ -100,10 +100,12 @@ def sign_out_everywhere() -> ResponseReturnValue:
     """End all sessions of the user, on all devices."""
     user = current_user.user_id
     try:
-        sessions.database().accounts.end_all_sessions(session[SESSION_TOKEN])
+        sessions.database().accounts.end_all_sessions(current_user.token)
     except AccountRefusedError:  # this session has ended already
         audit.record("sign-out-everywhere", "refused", user=user)
-        raise DatabaseUnavailableError("The sessions could not be ended. Please sign in and try again.") from None
+        session.clear()
+        flash(Notice("Your session has ended. To end the others, sign in and try again.", "problem"))
+        return redirect(url_for("desk.sign_in"), HTTPStatus.SEE_OTHER)
     audit.record("sign-out-everywhere", "ok", user=user)
     session.clear()
     flash(Notice("You are signed out on all devices."))

@@ -12,9 +12,11 @@ from typing import Final
 
 from flask import current_app, g, request, session
 from itsdangerous import BadData, Signer, URLSafeTimedSerializer
+from werkzeug.exceptions import HTTPException
 
 from app.desk import sessions
 from app.desk.blueprint import desk
+from app.problems import Problem
 
 OWNER: Final = "typed_by"
 """Name of the input with the mark of the user that a form was rendered for."""
@@ -58,7 +60,7 @@ class Held:
 
     def is_mine(self) -> bool:
         """Return whether the form was rendered for the user who is signed in."""
-        return sessions.is_open() and hmac.compare_digest(self.owner, owner_mark())
+        return sessions.is_open() and hmac.compare_digest(self.owner.encode("utf-8", "replace"), owner_mark().encode())
 
 
 @desk.app_template_global()
@@ -81,7 +83,10 @@ def sent_form() -> Held | None:
     """
     if request.method != "POST" or not 0 < (request.content_length or 0) <= _LARGEST:
         return None
-    form = request.form
+    try:
+        form = request.form
+    except (HTTPException, Problem):  # it cannot be read; that may be why the request was refused
+        return None
     if None in form:  # a field without a name, which no browser sends
         return None
     fields = tuple((name, text) for name, text in form.items(multi=True) if name not in _TOKENS)

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from app import audit
 from app.addresses import client_address, network_of
-from app.auth import SESSION_TOKEN
+from app.auth import current_user
 from app.database import AccountRefusedError
 from app.database.accounts import LinkKind
 from app.desk import sessions
@@ -149,7 +149,7 @@ def set_password() -> ResponseReturnValue:
         flash(Notice("This took too long. Please ask for a new e-mail.", "problem"))
         return redirect(url_for("desk.forgot_password"), HTTPStatus.SEE_OTHER)
     password = request.form.get("password", "")
-    mistake = password_mistake(password) or change_password_of(session[SESSION_TOKEN], password)
+    mistake = password_mistake(password) or change_password_of(current_user.token, password)
     if mistake:
         return render_template("new_password.html", mistake=mistake), HTTPStatus.UNPROCESSABLE_ENTITY
     del session[_RECOVERING]
