@@ -35,6 +35,7 @@ def interrupted(tmp_path: Path) -> Iterator[SupabaseServer]:
         yield server
 
 
+@pytest.mark.timeout(300)  # it starts Supabase three times and imports the whole demo
 def test_an_interrupted_load_is_completed_at_the_next_start_and_never_repeated(
     interrupted: SupabaseServer, tmp_path: Path
 ) -> None:
