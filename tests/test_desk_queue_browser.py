@@ -201,6 +201,11 @@ def _pages(seller: Seller) -> list[str]:
         "/",
         "/deals",
         "/desk/import",
+        "/trash",
+        "/account",
+        "/deals/matching?stage=new",
+        "/sign-up",
+        "/forgot-password",
     ]
     merge = f"{product_path(str(manual['product_id']))}/merge?into="
     return [*products, *queues, *forms, f"{merge}B0000000Z9"]
