@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -21,6 +21,16 @@ from tests.sellers import Seller
 _PACKAGE: Final = ROOT / "node_modules" / "@sparticuz" / "chromium"
 _UNPACK: Final = (
     "import chromium from '@sparticuz/chromium'; chromium.setGraphicsMode = false; await chromium.executablePath();"
+)
+
+
+_AXE: Final = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+_VIOLATIONS: Final = (
+    "axe.run().then(found => found.violations.map(rule => [rule.id, ...rule.nodes.map(node => node.html)]))"
+)
+_SMALL_TARGETS: Final = (
+    "axe.run({runOnly: ['target-size']})"
+    ".then(found => found.violations.flatMap(rule => rule.nodes.map(node => node.html)))"
 )
 
 
@@ -46,6 +56,21 @@ def clean_page(browser: Browser, url: str) -> Iterator[Page]:
         fresh.on("request", lambda request: complaints.append(request.url) if url not in request.url else None)
         yield fresh
     assert complaints == [], complaints
+
+
+def accessibility_mistakes(page: Page) -> list[list[str]]:
+    """Return what axe finds on the page: the name of each violated rule, and the elements that violate it."""
+    return list(_asks_axe(page, _VIOLATIONS))
+
+
+def small_targets(page: Page) -> list[str]:
+    """Return the elements that are too small to be clicked (WCAG 2.2, 2.5.8)."""
+    return list(_asks_axe(page, _SMALL_TARGETS))
+
+
+def _asks_axe(page: Page, question: str) -> Any:  # noqa: ANN401 - what the question returns
+    page.evaluate(_AXE.read_text("utf-8"))
+    return page.evaluate(question)
 
 
 def signs_in(page: Page, seller: Seller) -> None:

@@ -8,12 +8,14 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from playwright.sync_api import Browser, Page
 from redis import Redis
 
 from config import Settings
 from local.application import AppServer
 from local.stack import Stack
 from local.valkey import ValkeyServer
+from tests.browser import chromium, clean_page, signs_in
 from tests.callers import Caller, caller_with, sign_up
 from tests.postgres import PostgresServer
 from tests.proxy import SupabaseProxy
@@ -193,3 +195,18 @@ def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
     with new_visitor(server.url) as someone:
         someone.signs_in(seller)
         yield someone
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Run one Chromium for the tests of a module."""
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Browser, server: AppServer, seller: Seller) -> Iterator[Page]:
+    """Return a page of `seller`. Any console message, page error or foreign request fails the test."""
+    with clean_page(browser, server.url) as fresh:
+        signs_in(fresh, seller)
+        yield fresh

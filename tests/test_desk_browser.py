@@ -7,16 +7,9 @@ from playwright.sync_api import Browser, Page, expect
 from redis import Redis
 
 from local.application import AppServer
-from tests.browser import chromium, clean_page, signs_in
+from tests.browser import clean_page, signs_in
 from tests.clients import PASSWORD
 from tests.sellers import Seller
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Run one Chromium for the tests of this module."""
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture

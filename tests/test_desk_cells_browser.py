@@ -6,29 +6,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from local import ROOT
 from local.application import AppServer
-from tests.browser import chromium, clean_page, signs_in
+from tests.browser import accessibility_mistakes, signs_in
 from tests.proxy import Fault, SupabaseProxy
 from tests.sellers import Seller
-
-_AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-_VIOLATIONS = "axe.run().then(found => found.violations.map(rule => [rule.id, ...rule.nodes.map(node => node.html)]))"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Run one Chromium for the tests of this module."""
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def page(browser: Browser, server: AppServer, seller: Seller) -> Iterator[Page]:
-    """Return a page of `seller`. Any console message, page error or foreign request fails the test."""
-    with clean_page(browser, server.url) as fresh:
-        signs_in(fresh, seller)
-        yield fresh
 
 
 @pytest.fixture
@@ -214,15 +195,14 @@ def test_the_list_with_open_cells_is_accessible(refused_page: Page, seller: Sell
     for width in (1280, 320):
         page.set_viewport_size({"width": width, "height": 800})
         page.goto("/deals")
-        page.evaluate(_AXE.read_text("utf-8"))
         page.get_by_role("checkbox", name="Lamp").check()
         _edits(page, "Lamp", "MOQ", "many")
         page.keyboard.press("Enter")
         expect(_cell(page, "Lamp", "MOQ").get_by_role("alert")).to_be_visible()
-        assert page.evaluate(_VIOLATIONS) == []
+        assert accessibility_mistakes(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.get_by_label("MOQ: Lamp").press("Escape")
         page.get_by_role("link", name="Lamp").click()
         expect(page.get_by_role("dialog")).to_be_visible()
-        assert page.evaluate(_VIOLATIONS) == []
+        assert accessibility_mistakes(page) == []
         page.get_by_role("button", name="Close").click()

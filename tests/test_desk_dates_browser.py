@@ -1,22 +1,13 @@
 """Dates in the language and the time zone of the browser, in a real Chromium."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser, expect
 
 from local.application import AppServer
 from local.stack import Stack
-from tests.browser import chromium, signs_in
+from tests.browser import signs_in
 from tests.desk_pages import CANDIDATES, creates_with_candidates, product_path
 from tests.sellers import Seller
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Run one Chromium for the tests of this module."""
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture

@@ -2,38 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from local import ROOT
 from local.application import AppServer
-from tests.browser import chromium, clean_page, signs_in
+from tests.browser import accessibility_mistakes, signs_in, small_targets
 from tests.clients import PASSWORD
 from tests.desk_pages import UPC, creates_with_candidates
 from tests.sellers import Seller
-
-_AXE: Final = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-_SMALL_TARGETS: Final = (
-    "axe.run({runOnly: ['target-size']})"
-    ".then(found => found.violations.flatMap(rule => rule.nodes.map(node => node.html)))"
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Run one Chromium for the tests of this module."""
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def page(browser: Browser, server: AppServer, seller: Seller) -> Iterator[Page]:
-    """Return a page of `seller`. Any console message, page error or foreign request fails the test."""
-    with clean_page(browser, server.url) as fresh:
-        signs_in(fresh, seller)
-        yield fresh
 
 
 def test_the_navigation_marks_the_place_of_each_page(page: Page, seller: Seller) -> None:
@@ -59,8 +37,7 @@ def test_everything_that_can_be_clicked_is_large_enough(page: Page, seller: Sell
     page.set_viewport_size({"width": width, "height": 800})
     for address in ("/", "/deals", "/desk/queue/needs_selection", "/desk/import"):
         page.goto(address)
-        page.evaluate(_AXE.read_text("utf-8"))
-        assert page.evaluate(_SMALL_TARGETS) == [], address
+        assert small_targets(page) == [], address
 
 
 def test_the_current_place_is_visible_in_forced_colors(page: Page) -> None:
@@ -82,8 +59,7 @@ def test_an_error_page_has_no_accessibility_mistake(browser: Browser, server: Ap
         page = context.new_page()
         for address in ("/desk/nope", "/problems/nope", "/sign-in"):
             page.goto(address)
-            page.evaluate(_AXE.read_text("utf-8"))
-            assert page.evaluate("axe.run().then(found => found.violations.map(rule => rule.id))") == [], address
+            assert accessibility_mistakes(page) == [], address
             assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 

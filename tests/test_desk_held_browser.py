@@ -7,17 +7,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from local.application import AppServer
 from local.stack import Stack
-from tests.browser import chromium, signs_in
+from tests.browser import accessibility_mistakes, signs_in
 from tests.clients import PASSWORD
 from tests.sellers import Seller
-from tests.test_desk_queue_browser import AXE, VIOLATIONS
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Run one Chromium for the tests of this module."""
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(params=[True, False], ids=["script", "no-script"])
@@ -44,10 +36,9 @@ def _is_saved(page: Page, seller: Seller) -> None:
 def _is_accessible(page: Page) -> None:
     """Check the page with axe in light and dark, and at 320 px without sideways scrolling."""
     if page.evaluate("document.scripts.length && typeof desk === 'object'"):
-        page.add_script_tag(path=AXE)
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
-            assert page.evaluate(VIOLATIONS) == []
+            assert accessibility_mistakes(page) == []
     page.set_viewport_size({"width": 320, "height": 600})
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
 

@@ -3,18 +3,16 @@
 import csv
 import io
 import re
-from collections.abc import Iterator
 from typing import Final
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from local.application import AppServer
-from tests.browser import chromium, clean_page, signs_in
+from tests.browser import accessibility_mistakes, signs_in
 from tests.importing.workbooks import page as sheet
 from tests.importing.workbooks import workbook
 from tests.sellers import Seller
-from tests.test_desk_queue_browser import AXE, VIOLATIONS
 
 _LIST: Final = b"Bezeichnung,Cost,Stage\nLamp,2.50,New\n=Chair,3,Lost\nDesk,x,\n"
 _DROP: Final = """
@@ -25,21 +23,6 @@ _DROP: Final = """
   for (const name of ["dragenter", "dragover", "drop"]) zone.dispatchEvent(new DragEvent(name, options));
 }
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Run one Chromium for the tests of this module."""
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def page(browser: Browser, server: AppServer, seller: Seller) -> Iterator[Page]:
-    """Return a page of `seller`. Any console message, page error or foreign request fails the test."""
-    with clean_page(browser, server.url) as fresh:
-        signs_in(fresh, seller)
-        yield fresh
 
 
 def _chooses(page: Page, content: bytes, name: str = "list.csv") -> None:
@@ -182,7 +165,6 @@ def test_no_step_has_an_accessibility_mistake(page: Page, seller: Seller, scheme
         for width in (1280, 320):
             page.set_viewport_size({"width": width, "height": 800})
             page.goto(address)
-            page.evaluate(AXE.read_text("utf-8"))
-            found[address, width] = page.evaluate(VIOLATIONS)
+            found[address, width] = accessibility_mistakes(page)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, address
     assert {where: mistakes for where, mistakes in found.items() if mistakes} == {}

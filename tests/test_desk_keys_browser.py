@@ -5,18 +5,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from local import ROOT
 from local.application import AppServer
-from tests.browser import chromium, clean_page, signs_in
+from tests.browser import accessibility_mistakes, clean_page, signs_in
 from tests.desk_pages import UPC, creates_with_candidates
 from tests.sellers import Seller
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Run one Chromium for the tests of this module."""
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture
@@ -105,10 +97,8 @@ def test_the_keys_can_be_switched_off_in_the_help(page: Page) -> None:
 def test_the_open_help_has_no_accessibility_mistake(page: Page, scheme: str) -> None:
     """As axe finds them, also at a width of 320 px."""
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    source = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
     page.keyboard.press("?")
     for width in (1280, 320):
         page.set_viewport_size({"width": width, "height": 800})
-        page.evaluate(source)
-        assert page.evaluate("axe.run().then(found => found.violations.map(rule => rule.id))") == []
+        assert accessibility_mistakes(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width

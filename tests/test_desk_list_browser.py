@@ -1,28 +1,11 @@
 """The list of deals in a real Chromium: filters, search, selection, and actions without a reload."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from local.application import AppServer
-from tests.browser import chromium, clean_page, signs_in
+from tests.browser import signs_in
 from tests.sellers import Seller
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Run one Chromium for the tests of this module."""
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def page(browser: Browser, server: AppServer, seller: Seller) -> Iterator[Page]:
-    """Return a page of `seller`. Any console message, page error or foreign request fails the test."""
-    with clean_page(browser, server.url) as fresh:
-        signs_in(fresh, seller)
-        yield fresh
 
 
 def _opens(page: Page, path: str = "/deals") -> None:

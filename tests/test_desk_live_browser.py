@@ -9,26 +9,11 @@ from playwright.sync_api import Browser, Page, Request, expect
 from local.application import AppServer
 from local.stack import Stack
 from local.valkey import ValkeyServer
-from tests.browser import chromium, clean_page, signs_in
+from tests.browser import signs_in
 from tests.sellers import Seller, app_environment
 
 _HIDE = "Object.defineProperty(document, 'hidden', {configurable: true, get: () => %s}); %s"
 _TELL = "document.dispatchEvent(new Event('visibilitychange'))"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Run one Chromium for the tests of this module."""
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def page(browser: Browser, server: AppServer, seller: Seller) -> Iterator[Page]:
-    """Return a page of `seller`. Any console message, page error or foreign request fails the test."""
-    with clean_page(browser, server.url) as fresh:
-        signs_in(fresh, seller)
-        yield fresh
 
 
 @pytest.fixture

@@ -1,38 +1,19 @@
 """An action on all deals that match, in a real Chromium: steps without a press, progress, Cancel and Undo."""
 
-from collections.abc import Iterator
 from typing import Final
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 
-from local import ROOT
 from local.application import AppServer
-from tests.browser import chromium, clean_page, signs_in
+from tests.browser import accessibility_mistakes, signs_in
 from tests.desk_pages import without_versions
 from tests.sellers import Seller
 
-_AXE: Final = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-_VIOLATIONS: Final = "axe.run().then(found => found.violations.map(rule => rule.id))"
 _MANY: Final = 2_003
 _LONG: Final = 30_000
 """Milliseconds to wait for thousands of deals on a busy machine."""
 _NARROW: Final[ViewportSize] = {"width": 320, "height": 640}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Run one Chromium for the tests of this module."""
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def page(browser: Browser, server: AppServer, seller: Seller) -> Iterator[Page]:
-    """Return a page of `seller`. Any console message, page error or foreign request fails the test."""
-    with clean_page(browser, server.url) as fresh:
-        signs_in(fresh, seller)
-        yield fresh
 
 
 def _imports(seller: Seller, number: int) -> None:
@@ -147,6 +128,5 @@ def test_the_question_and_the_progress_have_no_violation(page: Page, seller: Sel
 
 
 def _is_accessible(page: Page) -> None:
-    page.evaluate(_AXE.read_text())
-    assert page.evaluate(_VIOLATIONS) == []
+    assert accessibility_mistakes(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") == _NARROW["width"]

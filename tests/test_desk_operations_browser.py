@@ -7,14 +7,9 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from local.application import AppServer
-from tests.browser import chromium, clean_page, signs_in
+from tests.browser import accessibility_mistakes, clean_page, signs_in
 from tests.sellers import Seller
-from tests.test_desk_queue_browser import AXE
 
-_VIOLATIONS: Final = (
-    "axe.run(document, {resultTypes: ['violations']})"
-    ".then(found => found.violations.map(rule => [rule.id, ...rule.nodes.map(node => node.html)]))"
-)
 _PAGES: Final = ("/operations", "/operations/entries", "/operations/flush", "/operations/redis")
 _INK: Final = """canvas => {
     const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
@@ -22,13 +17,6 @@ _INK: Final = """canvas => {
     for (let at = 0; at < data.length; at += 4) if (data[at + 3] > 200) colours.add(data.slice(at, at + 3).join());
     return colours.size;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Run one Chromium for the tests of this module."""
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture
@@ -112,15 +100,14 @@ def test_the_pages_have_no_accessibility_mistake(page: Page, operator: Seller, s
     """As axe finds them, on a desktop and at a width of 320 px, where nothing needs sideways scrolling."""
     operator.reads_stats()
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    source, found = AXE.read_text("utf-8"), {}
+    found = {}
     for address in _PAGES:
         for width in (1280, 320):
             page.set_viewport_size({"width": width, "height": 800})
             page.goto(address)
             if address == "/operations":
                 page.get_by_text("The last five minutes as a table").click()
-            page.evaluate(source)
-            found[address, width] = page.evaluate(_VIOLATIONS)
+            found[address, width] = accessibility_mistakes(page)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, address
     assert {where: mistakes for where, mistakes in found.items() if mistakes} == {}
 

@@ -7,33 +7,12 @@ from typing import Final
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from local import ROOT
 from local.application import AppServer
-from tests.browser import chromium, clean_page, signs_in
+from tests.browser import accessibility_mistakes, signs_in
 from tests.desk_pages import CANDIDATES, OTHER_UPC, UPC, creates_with_candidates, product_path, reads
 from tests.sellers import Seller
 
 SELECTION: Final = "/desk/queue/needs_selection"
-AXE: Final = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-VIOLATIONS: Final = (
-    "axe.run(document, {resultTypes: ['violations']})"
-    ".then(found => found.violations.map(rule => [rule.id, ...rule.nodes.map(node => node.html)]))"
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Run one Chromium for the tests of this module."""
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def page(browser: Browser, server: AppServer, seller: Seller) -> Iterator[Page]:
-    """Return a page of `seller`. Any console message, page error or foreign request fails the test."""
-    with clean_page(browser, server.url) as fresh:
-        signs_in(fresh, seller)
-        yield fresh
 
 
 @pytest.fixture
@@ -215,20 +194,18 @@ def _pages(seller: Seller) -> list[str]:
 def test_no_page_has_an_accessibility_mistake(page: Page, seller: Seller, scheme: str) -> None:
     """As axe finds them, on a desktop and at a width of 320 px, where nothing needs sideways scrolling."""
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    source, found = AXE.read_text("utf-8"), {}
+    found = {}
     for address in _pages(seller):
         for width in (1280, 320):
             page.set_viewport_size({"width": width, "height": 800})
             page.goto(address)
-            page.evaluate(source)
-            found[address, width] = page.evaluate(VIOLATIONS)
+            found[address, width] = accessibility_mistakes(page)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, address
     assert {where: mistakes for where, mistakes in found.items() if mistakes} == {}
 
 
 def test_mistakes_have_no_accessibility_mistake_either(browser: Browser, server: AppServer, seller: Seller) -> None:
     """The pages with status 409 and 422, which the browser's console mentions."""
-    source = AXE.read_text("utf-8")
     product_id = str(seller.creates(title="Manual")["product_id"])
     seller.creates(title="Found", asin="B0000000Z9")
     with browser.new_context(base_url=server.url, viewport={"width": 320, "height": 800}) as context:
@@ -245,6 +222,5 @@ def test_mistakes_have_no_accessibility_mistake_either(browser: Browser, server:
             page.get_by_label(re.compile(f"^{label}")).fill(typed)
             page.get_by_role("button", name=button).click()
             page.wait_for_function("document.title.startsWith('Mistake') || document.querySelector('.notice.problem')")
-            page.evaluate(source)
-            assert page.evaluate(VIOLATIONS) == [], (address, typed)
+            assert accessibility_mistakes(page) == [], (address, typed)
             assert page.evaluate("document.documentElement.scrollWidth") <= 320, address
