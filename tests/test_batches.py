@@ -65,14 +65,18 @@ def test_a_deal_that_was_changed_since_is_left_as_it_is(seller: Seller) -> None:
     moved, noted, gone, kept = (seller.creates()["id"] for _ in range(4))
     batch = _acts(seller, "move", moved, noted, gone, kept)
     seller.http.patch(f"/products/deal/{moved}", json={"stage": "received"})
-    seller.http.patch(f"/products/deal/{noted}", json={"notes": "Call them"})
+    seller.http.patch(f"/products/deal/{noted}", json={"notes": "Call them", "favorite": True})
     seller.deletes(gone, hard=True)
     answer = _undoes(seller, batch)
     assert _numbers(answer) == (2, 2, False)
     reasons = {skipped["deal_id"]: skipped["reason"] for skipped in answer.json()["skipped_deals"]}
     assert reasons == {moved: "changed", gone: "gone"}
-    shown = {deal["id"]: (deal["stage"], deal["notes"]) for deal in seller.lists()}
-    assert shown == {moved: ("received", ""), noted: ("new", "Call them"), kept: ("new", "")}
+    shown = {deal["id"]: (deal["stage"], deal["notes"], deal["favorite"]) for deal in seller.lists()}
+    assert shown == {
+        moved: ("received", "", False),
+        noted: ("new", "Call them", True),
+        kept: ("new", "", False),
+    }
 
 
 def test_undoing_again_changes_nothing(seller: Seller) -> None:

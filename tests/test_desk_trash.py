@@ -40,7 +40,7 @@ def test_an_undo_keeps_later_changes_and_says_so(visitor: Visitor, seller: Selle
     visitor.follows(visitor.submits("/desk/deals", action="move", stage="ordered", deal_ids=deals, back="/deals"))
     seller.http.patch(f"/products/deal/{deals[0]}", json={"stage": "received"})
     _undoes(visitor)
-    assert "Undone. 1 deal is as before. 1 deal was changed since and stays as now." in words(visitor.page)
+    assert "Undone. 1 deal is as before. 1 deal was changed since then and is left as it is." in words(visitor.page)
     assert {deal["stage"] for deal in seller.lists()} == {"received", "new"}
 
 

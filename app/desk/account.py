@@ -40,9 +40,9 @@ def change_password() -> ResponseReturnValue:
     opened = attempt(session.get("email", ""), request.form.get("current", ""))
     if opened is None:
         return _account_page(mistakes={"current": "This is not your current password."})
+    sessions.start(opened)  # replaces the previous one, so that neither stays open unused
     if mistake := change_password_of(opened.access_token, password):
         return _account_page(mistakes={"password": mistake})
-    sessions.start(opened)
     flash(Notice("Your password was changed. You were signed out everywhere else."))
     return redirect(url_for("desk.account"), HTTPStatus.SEE_OTHER)
 

@@ -54,6 +54,10 @@ def _notice(result: Document, back: str) -> Notice:
         return Notice(f"Partly undone so far: {restored} Press Undo to go on.", "problem", undo_at=again, back=back)
     if not result["skipped"]:
         return Notice(f"Undone. {restored}")
-    was = "was changed since and stays" if result["skipped"] == 1 else "were changed since and stay"
-    kept = f"{counted(result['skipped'], 'deal')} {was} as now."
+    left = (
+        "was changed since then and is left as it is"
+        if result["skipped"] == 1
+        else ("were changed since then and are left as they are")
+    )
+    kept = f"{counted(result['skipped'], 'deal')} {left}."
     return Notice(f"Undone. {restored} {kept}", "done" if result["restored"] else "problem")

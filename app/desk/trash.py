@@ -14,7 +14,6 @@ from app.desk.notices import Notice, flash
 from app.desk.sessions import signed_in
 from app.desk.wording import counted
 from app.limits import WRITES, limited
-from app.products.batches import Batches
 from app.products.context import caller_repository
 from app.products.errors import NotFoundError
 from app.products.repository import Document
@@ -31,7 +30,7 @@ def trash() -> ResponseReturnValue:
     """Show the deleted deals, the last deleted ones first."""
     repository = caller_repository()
     cursor = request.args.get("cursor")
-    page = Batches(repository).trash(cursor, limit=_PAGE_SIZE)
+    page = repository.list_trash(cursor, limit=_PAGE_SIZE)
     whole = not cursor and not page.next_cursor
     total = len(page.items) if whole else repository.count_deals(ListQuery(active=False))
     return render_template("trash.html", page=page, cursor=cursor, total=total, kept_days=_KEPT_DAYS)

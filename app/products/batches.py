@@ -1,4 +1,4 @@
-"""Batches of one user: actions on all deals that match a filter, the undo of a batch, and the deleted deals."""
+"""Batches of one user: actions on all deals that match a filter, and the undo of a batch."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,9 +7,8 @@ from uuid import UUID
 from app.products import cursors, results
 from app.products.bulk import MAX_BULK, MatchingAction
 from app.products.refusals import batch_errors, cursor_errors, undo_errors
-from app.products.repository import Changed, Document, Page, Repository
+from app.products.repository import Changed, Document, Repository
 
-_DELETED: Final = "-deleted_at"
 _ORDER: Final = "-created_at"
 """The order of the steps. Deals that are added meanwhile come before the first step, so they are left as they are."""
 
@@ -42,19 +41,6 @@ class Batches:
             )
         done = results.done(answer, "changed", "batch_id", "next")
         return Changed(int(done["changed"]), UUID(done["batch_id"]), cursors.after(done["next"], sort=_ORDER))
-
-    def trash(self, cursor: str | None, *, limit: int) -> Page:
-        """Return one page of the deleted deals, the last deleted ones first. Raises InvalidCursorError."""
-        with cursor_errors(cursor):
-            after = cursors.decode(cursor, sort=_DELETED) if cursor else None
-            found = self.repository.read(
-                "list_trash",
-                p_limit=limit,
-                p_after_value=after.value if after else None,
-                p_after_id=str(after.id) if after else None,
-            )
-        page = results.document(found, "items", "next")
-        return Page(page["items"], cursors.after(page["next"], sort=_DELETED))
 
     def undo(self, batch_id: UUID) -> Document:
         """Undo one step of a batch: put back up to 1000 deals. Raises NotFoundError and UndoTooLateError.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from app.database import Database, DatabaseRefusalError, DatabaseUnavailableError, OutcomeUnknownError
@@ -10,16 +10,14 @@ from app.products import cursors, results
 from app.products.bulk import BulkAction
 from app.products.changes import announcement_for
 from app.products.conditions import UNCONDITIONAL, Conditions
-from app.products.refusals import (
-    condition_errors,
-    cursor_errors,
-    deals_refused,
-    domain_errors,
-)
+from app.products.refusals import condition_errors, cursor_errors, deals_refused, domain_errors
 from app.products.schemas import DealFields, ListQuery, NewProduct, ProductFields
 from app.telemetry import timed
 
 Document = results.Document
+
+_LAST_DELETED: Final = "-deleted_at"
+"""The order of the trash, in its cursors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +115,19 @@ class Repository:
                 p_after_value=after.value if after else None,
                 p_after_id=str(after.id) if after else None,
             )
-        found = results.document(found, "items", "next")
-        return Page(found["items"], cursors.after(found["next"], sort=query.sort))
+        return _page(found, sort=query.sort)
+
+    def list_trash(self, cursor: str | None, *, limit: int) -> Page:
+        """Return one page of the deleted deals, the last deleted ones first. Raises InvalidCursorError."""
+        with cursor_errors(cursor):
+            after = cursors.decode(cursor, sort=_LAST_DELETED) if cursor else None
+            found = self.read(
+                "list_trash",
+                p_limit=limit,
+                p_after_value=after.value if after else None,
+                p_after_id=str(after.id) if after else None,
+            )
+        return _page(found, sort=_LAST_DELETED)
 
     def count_deals(self, query: ListQuery) -> int:
         """Return how many deals the filters of `query` select, without `search`. Stops counting at 10,001."""
@@ -225,6 +234,11 @@ class Repository:
         except DatabaseUnavailableError:
             raise OutcomeUnknownError from None
         return announcement.last.answer
+
+
+def _page(found: object, *, sort: str) -> Page:
+    page = results.document(found, "items", "next")
+    return Page(page["items"], cursors.after(page["next"], sort=sort))
 
 
 def _filters(query: ListQuery) -> Document:
