@@ -16,7 +16,7 @@ from app.products.importing.kinds import Fields, Remark, SheetKind
 from app.products.importing.pacing import one_at_a_time
 from app.products.importing.reading import RawRow
 from app.products.importing.sheet import CheckedRow, Sheet
-from app.products.importing.tables import HEADER_ROWS, Choices, Table, header_of
+from app.products.importing.tables import HEADER_ROWS, Choices, Table, first_rows, header_of
 
 MAX_ROWS: Final = 200_000
 RECOGNIZED: Final = Choices()
@@ -62,8 +62,10 @@ def open_table(file: IO[bytes], kind: SheetKind, choices: Choices) -> Table:
 
 
 def _sheet(table: Table, kind: SheetKind, choices: Choices) -> Sheet:
-    place, _header, columns = header_of(table.rows(), kind.layout, choices)
-    total = sum(1 for _ in islice(table.rows(), place + 1, place + MAX_ROWS + 2))
+    rows = table.rows()
+    first = first_rows(rows)
+    place, _header, columns = header_of(first, kind.layout, choices)
+    total = len(first) - place - 1 + sum(1 for _ in islice(rows, MAX_ROWS + 1))
     if total > MAX_ROWS:
         raise TooManyRowsError(f"The file has more than {MAX_ROWS:,} rows; split it.")
     rows = islice(table.rows(), place + 1, None)
@@ -72,7 +74,7 @@ def _sheet(table: Table, kind: SheetKind, choices: Choices) -> Sheet:
 
 def read_rows(table: Table, kind: SheetKind, choices: Choices) -> tuple[Columns, Iterator[tuple[RawRow, CheckedRow]]]:
     """Return the columns of a table, and each row together with what it was read as. Raises UnreadableFileError."""
-    place, _header, columns = header_of(table.rows(), kind.layout, choices)
+    place, _header, columns = header_of(first_rows(table.rows()), kind.layout, choices)
     rows, read = tee(islice(table.rows(), place + 1, None))
     return columns, zip(rows, _checked(read, columns, kind), strict=True)
 

@@ -19,6 +19,7 @@ MAX_ROW_LENGTH: Final = 100_000
 
 _DELIMITERS: Final = ",;\t"
 _COMPARED_ROWS: Final = 20
+_COMPARED_LINES: Final = 500
 _BLOCK: Final = 1 << 14  # characters; small, because one call of the regular expression engine blocks other threads
 
 
@@ -107,13 +108,16 @@ def _line_ends(run: str) -> int:
 def delimiter_of(text: io.TextIOWrapper, layout: Layout) -> str:
     """Return the delimiter of a `sep=` line, otherwise the one with which a row has most recognized columns.
 
-    Only the first rows are compared, because one of them is the header.
+    Only the first rows are compared, because one of them is the header. They are searched in a bounded number of lines,
+    because a file may have any number of blank rows.
     """
     text.seek(0)
     head = text.read(2 * MAX_ROW_LENGTH)
     first = re.split("[\r\n]", head, maxsplit=1)[0].strip()
     if first.lower().startswith("sep=") and len(first) == 5 and first[4] != '"':
         return first[4]
+
+    head = "".join(islice(io.StringIO(head, newline=""), _COMPARED_LINES))
 
     def recognized(delimiter: str) -> tuple[int, int]:
         rows = islice(_rows(io.StringIO(head, newline=""), delimiter), _COMPARED_ROWS)

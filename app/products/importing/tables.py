@@ -60,8 +60,8 @@ def has_header(rows: Iterator[RawRow], layout: Layout) -> bool:
     return any(layout.is_usable(row.cells) for row in first_rows(rows))
 
 
-def header_of(rows: Iterator[RawRow], layout: Layout, choices: Choices) -> tuple[int, RawRow, Columns]:
-    """Return the place of the header among the rows, from 0, the header itself, and its columns.
+def header_of(first: list[RawRow], layout: Layout, choices: Choices) -> tuple[int, RawRow, Columns]:
+    """Return the place of the header among the first rows, from 0, the header itself, and its columns.
 
     Without a choice, it is the first row with the needed columns, else the first one with a recognized column.
 
@@ -69,7 +69,6 @@ def header_of(rows: Iterator[RawRow], layout: Layout, choices: Choices) -> tuple
         UnreadableFileError: there is no such row, or its columns cannot be used.
 
     """
-    first = first_rows(rows)
     place = header_place(first, layout, choices)
     if first[place].fault:
         raise UnreadableFileError(f"The first row cannot be read: {first[place].fault}.")
