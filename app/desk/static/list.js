@@ -94,7 +94,7 @@
   document.addEventListener("htmx:beforeSwap", ({ detail }) => { if (detail.target === results) before(); });
   document.addEventListener("htmx:afterSwap", ({ detail }) => {
     if (detail.target === results) {
-      shown({ bulk: Boolean(detail.requestConfig.elt.querySelector(".bulk")) });
+      shown({ bulk: Boolean(detail.requestConfig.triggeringEvent?.submitter?.closest(".bulk")) });
       if (detail.requestConfig.formData.get("back") !== here()) refresh();
     } else if (detail.target?.closest?.("#results")) {
       list.dispatchEvent(new CustomEvent("list:shown"));
