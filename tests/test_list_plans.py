@@ -121,6 +121,26 @@ def test_the_cost_of_a_frequent_search_far_down_the_list_is_bounded_by_its_match
     assert len(page.document["items"]) == 50
 
 
+@pytest.mark.parametrize("filters", _FILTERS[::4], ids=_name)
+@pytest.mark.parametrize(
+    ("search", "rows"), [("zanzibar", 1000), ("lamp", PRODUCTS + 16_000), ("ol", PRODUCTS + 16_000)]
+)
+def test_the_cost_of_counting_a_search_is_bounded(
+    recorder: PlanRecorder, search: str, rows: int, filters: dict[str, Any]
+) -> None:
+    """A rare search is counted to its end. Of a frequent one, 4,000 deals and their products are read."""
+    _bounded(recorder.calls("count_deals", LARGE_SELLER, p_search=search, **filters), rows=rows, blocks=40_000)
+
+
+@pytest.mark.parametrize(("search", "total"), [("zanzibar", (40, True)), ("holder", (4000, False))])
+def test_a_search_is_counted_as_far_as_it_is_cheap(
+    recorder: PlanRecorder, search: str, total: tuple[int, bool]
+) -> None:
+    """Nearly every title contains "Holder", so all of the newest 4,000 deals match."""
+    found = recorder.calls("count_deals", LARGE_SELLER, p_search=search).document
+    assert (found["total"], found["is_exact"]) == total
+
+
 @pytest.mark.parametrize("search", ["holder", "ol", "supplier", "zanzibar"])
 @pytest.mark.parametrize("sort", ["-created_at", "title", "supplier"])
 def test_the_cost_for_a_small_seller_does_not_depend_on_others(recorder: PlanRecorder, search: str, sort: str) -> None:

@@ -64,12 +64,34 @@ def test_the_preference_is_found_among_others(seller: Seller, prefer: str) -> No
     assert seller.http.get("/products", headers={"Prefer": prefer}).json()["total"] == 0
 
 
-def test_a_search_is_not_counted(seller: Seller) -> None:
-    """It would take longer than the page itself. The client sees that the preference was not applied."""
-    seller.creates(title="Lamp")
-    answer = _counts(seller, search="lamp")
-    assert "total" not in answer.json()
-    assert "Preference-Applied" not in answer.headers
+def test_a_search_is_counted_with_the_other_filters(seller: Seller) -> None:
+    """By title, brand, ASIN, UPC and supplier. Deleted deals are not counted."""
+    seller.creates(title="Desk lamp", supplier="Acme", stage="ordered")
+    seller.creates(title="Desk", brand="Lamp & Co")
+    seller.creates(title="Chair", supplier="Lampert")
+    seller.creates(title="Chair", supplier="Acme")
+    seller.deletes(seller.creates(title="Old lamp")["id"])
+    totals = {
+        stage: _counts(seller, search="lamp", **({"stage": stage} if stage else {})).json()
+        for stage in ("", "ordered", "rejected")
+    }
+    assert {stage: (each["total"], each["total_is_exact"]) for stage, each in totals.items()} == {
+        "": (3, True),
+        "ordered": (1, True),
+        "rejected": (0, True),
+    }
+
+
+def test_a_frequent_search_is_counted_among_the_newest_deals(stack: Stack, seller: Seller) -> None:
+    """Its time is bounded, too. A rare search in the same long list is counted to its end."""
+    stack.supabase.sql(_LOAD, seller.id, 4_001)
+    seller.creates(title="Zanzibar")
+    document = _counts(seller, search="lamp", stage="ordered").json()
+    assert (document["total"], document["total_is_exact"]) == (801, True)
+    document = _counts(seller, search="lamp").json()
+    assert (document["total"], document["total_is_exact"]) == (3_999, False)
+    document = _counts(seller, search="zanzibar").json()
+    assert (document["total"], document["total_is_exact"]) == (1, True)
 
 
 def test_a_long_list_is_counted_up_to_ten_thousand(stack: Stack, seller: Seller) -> None:

@@ -1,7 +1,7 @@
 """The list of deals, with its filters and its order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -16,8 +16,8 @@ from app.desk.blueprint import desk
 from app.desk.notices import MOST_UNDONE, Notice, flash
 from app.desk.sessions import signed_in
 from app.products.context import caller_repository
-from app.products.listing import MAX_TOTAL
 from app.products.repository import Page
+from app.products.results import Total
 from app.products.schemas import ListQuery
 from app.products.stats import asin_status_stats
 
@@ -139,27 +139,23 @@ def _rendered(template: str, choice: Choice, page: Page, **more: object) -> str:
     )
 
 
-def _counts(choice: Choice, page: Page) -> tuple[str, str]:
-    """Return which deals the page shows and of how many, and this total if other pages have more of them.
-
-    A search is not counted beyond the page.
-    """
+def _counts(choice: Choice, page: Page) -> tuple[str, Total | None]:
+    """Return which deals the page shows and of how many, and the total if other pages have more of them."""
     last = choice.start + len(page.items) - 1
     if not page.items:
-        return "No deals", ""
+        return "No deals", None
     if choice.start == 1 and not page.next_cursor:
-        return wording.counted(last, "deal"), ""
+        return wording.counted(last, "deal"), None
     total = _total(choice, page, last)
-    return f"{choice.start:,}\N{EN DASH}{last:,} of {total}", total
+    return f"{choice.start:,}\N{EN DASH}{last:,} of {'' if total.is_exact else 'more than '}{total.deals:,}", total
 
 
-def _total(choice: Choice, page: Page, last: int) -> str:
+def _total(choice: Choice, page: Page, last: int) -> Total:
+    """Return the total of the list, which has at least the deals up to `last`. The last page needs no count."""
     if not page.next_cursor:
-        return f"{last:,}"
-    if choice.query.search:
-        return f"more than {last:,}"
-    found = max(caller_repository().count_deals(choice.query), last)
-    return f"more than {MAX_TOTAL:,}" if found > MAX_TOTAL else f"{found:,}"
+        return Total(last, is_exact=True)
+    total = caller_repository().count_deals(choice.query)
+    return replace(total, deals=max(total.deals, last))
 
 
 def _choice(given: dict[str, str]) -> Choice:

@@ -24,7 +24,6 @@ from app.products.bulk import MatchingAction
 from app.products.conditions import Conditions
 from app.products.context import caller_repository
 from app.products.errors import InvalidCursorError, NotFoundError
-from app.products.listing import MAX_TOTAL
 from app.products.schemas import ListQuery
 from app.products.stats import changing_stats
 
@@ -97,10 +96,8 @@ def ask_matching() -> ResponseReturnValue:
     task = _task(request.args)
     if not task:
         return _ended(_INVALID, url_for("desk.deals"))
-    if task.step.filter.search:
-        return _page(task)
-    found = caller_repository().count_deals(task.choice.query)
-    return _page(replace(task, of=found if found <= MAX_TOTAL else None))
+    total = caller_repository().count_deals(task.choice.query)
+    return _page(replace(task, of=total.deals if total.is_exact else None))
 
 
 @desk.post("/deals/matching")

@@ -17,6 +17,7 @@ from app.limits import WRITES, limited
 from app.products.context import caller_repository
 from app.products.errors import NotFoundError
 from app.products.repository import Document
+from app.products.results import Total
 from app.products.schemas import ListQuery
 from app.products.stats import changing_stats
 
@@ -32,7 +33,7 @@ def trash() -> ResponseReturnValue:
     cursor = request.args.get("cursor")
     page = repository.list_trash(cursor, limit=_PAGE_SIZE)
     whole = not cursor and not page.next_cursor
-    total = len(page.items) if whole else repository.count_deals(ListQuery(active=False))
+    total = Total(len(page.items), is_exact=True) if whole else repository.count_deals(ListQuery(active=False))
     return render_template("trash.html", page=page, cursor=cursor, total=total, kept_days=_KEPT_DAYS)
 
 

@@ -1,6 +1,6 @@
 """The HTTP response of a list: one page, links to the first and the next page, and on request the total."""
 
-from typing import Any, Final
+from typing import Any
 
 from flask import Response, request, url_for
 
@@ -9,22 +9,18 @@ from app.products.documents import page_response
 from app.products.repository import Repository
 from app.products.schemas import ListQuery
 
-MAX_TOTAL: Final = 10_000
-"""Longer lists are not counted to their end, because the time of a request must not depend on their length."""
-
 
 def list_response(repository: Repository, wanted: ListQuery) -> Response:
     """Return one page of deals. Raises what `Repository.list_deals` raises.
 
-    With `Prefer: count=estimated` the document has the members `total` and `total_is_exact`. A search is not counted.
+    With `Prefer: count=estimated` the document has the members `total` and `total_is_exact`.
     """
     page = repository.list_deals(wanted)
     document: dict[str, Any] = {"items": page.items, "next_cursor": page.next_cursor}
-    counted = preference("count") == "estimated" and wanted.search is None
     headers = {"Link": page_links("products.list_products", page.next_cursor)}
-    if counted:
-        found = repository.count_deals(wanted)
-        document |= {"total": min(found, MAX_TOTAL), "total_is_exact": found <= MAX_TOTAL}
+    if preference("count") == "estimated":
+        total = repository.count_deals(wanted)
+        document |= {"total": total.deals, "total_is_exact": total.is_exact}
         headers["Preference-Applied"] = "count=estimated"
     return page_response(document, {**headers, "Vary": "Prefer"})
 

@@ -129,12 +129,9 @@ class Repository:
             )
         return _page(found, sort=_LAST_DELETED)
 
-    def count_deals(self, query: ListQuery) -> int:
-        """Return how many deals the filters of `query` select, without `search`. Stops counting at 10,001."""
-        found = self.read("count_deals", **_filters(query))
-        if type(found) is not int:  # a gateway may answer 200 with any content
-            raise results.unreadable()
-        return found
+    def count_deals(self, query: ListQuery) -> results.Total:
+        """Return the total of the list, at most 10,000. A frequent search is counted among the newest 4,000 deals."""
+        return results.total(self.read("count_deals", **_filters(query), p_search=query.search))
 
     def create_product(self, new: NewProduct) -> Created:
         """Create a product and its deal, or update the deal if the user already has it. Raises ConflictError."""

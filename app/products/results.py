@@ -1,5 +1,6 @@
 """Validate the results of SQL functions: a gateway may answer 200 with any content."""
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from app.database import DatabaseUnavailableError, OutcomeUnknownError
@@ -9,6 +10,14 @@ from app.products.errors import NotFoundError
 Document = dict[str, Any]
 
 _UNREADABLE: Final = "The database sent an answer in an unknown format. Please try again."
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """The number of deals in a list. If it is not exact, the list has more deals."""
+
+    deals: int
+    is_exact: bool
 
 
 def unreadable() -> DatabaseUnavailableError:
@@ -21,6 +30,15 @@ def document(answer: object, *names: str) -> Document:
     if not isinstance(answer, dict) or not answer.keys() >= set(names):
         raise unreadable()
     return answer
+
+
+def total(answer: object) -> Total:
+    """Return the total of a list. Raises DatabaseUnavailableError if it is unreadable."""
+    counted = document(answer, "total", "is_exact")
+    deals, is_exact = counted["total"], counted["is_exact"]
+    if type(deals) is not int or type(is_exact) is not bool:
+        raise unreadable()
+    return Total(deals, is_exact)
 
 
 def found(answer: object, kind: str, *names: str) -> Document:
