@@ -16,7 +16,7 @@
   const here = () => location.pathname + location.search;
 
   // --- Filters, orders and pages. A newer request aborts the older one, so that a slow answer never replaces a newer one.
-  const go = async (address, { push = true, top = false } = {}) => {
+  const go = async (address, { push = true, top = false, then = () => {} } = {}) => {
     asking?.abort();
     const own = asking = new AbortController();
     const headers = { "HX-Request": "true", "HX-Target": "results", "HX-Current-URL": location.href };
@@ -30,6 +30,7 @@
       htmx.swap(results, text, { swapStyle: answer.ok ? "innerHTML" : "none" }); // "none" still shows the notice
       if (answer.ok) shown({});
       if (answer.ok && top) list.scrollIntoView();
+      if (answer.ok) then();
     } catch {
       if (!own.signal.aborted) desk.notify("There is no connection. The list is as it was; please try again.");
     } finally {
@@ -37,18 +38,18 @@
     }
   };
   const refresh = () => go(here(), { push: false });
-  const apply = () => {
+  const apply = (options = {}) => {
     clearTimeout(typing);
     const asked = new URLSearchParams();
     for (const [name, value] of new FormData(filters)) {
       if (value.trim() && !(name === "sort" && value === "-created_at")) asked.set(name, value);
     }
     const path = filters.getAttribute("action");
-    go(asked.size ? `${path}?${asked}` : path);
+    go(asked.size ? `${path}?${asked}` : path, options);
   };
   filters.addEventListener("submit", (event) => {
     event.preventDefault();
-    apply();
+    apply({ then: () => focusRow(rows()[0]) });
   });
   filters.addEventListener("input", (event) => {
     clearTimeout(typing);
@@ -131,13 +132,14 @@
     x: (row) => press(row, ".tick input"),
     X: (row) => row?.querySelector(".tick input")?.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, shiftKey: true })),
     e: (row) => list.dispatchEvent(new CustomEvent("list:edit", { detail: { row, cell: document.activeElement.closest("[data-cell]") } })),
+    m: () => results.querySelector(".bulk:not([hidden]) select")?.focus(),
     s: (row) => press(row, ".star"),
     "#": (row) => press(row, ".row-actions .danger"),
     Delete: (row) => press(row, ".row-actions .danger"),
   };
   document.addEventListener("keydown", (event) => {
     const act = KEYS[event.shiftKey && event.key === "x" ? "X" : event.key]; // Caps Lock and Shift together make it small
-    if (!act || (!current() && !"jk".includes(event.key)) || !desk.isKey(event)) return;
+    if (!act || (!current() && !"jkm".includes(event.key)) || !desk.isKey(event)) return;
     event.preventDefault();
     act(current());
   });
