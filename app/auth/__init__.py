@@ -15,6 +15,7 @@ from app.auth.identity import (
     login_required,
     operator_required,
     operator_watching,
+    user_watching,
 )
 from app.auth.keys import KeyRing, KeysUnavailableError
 from app.auth.tokens import Identity, InvalidTokenError, TokenVerifier
@@ -34,4 +35,5 @@ __all__ = [
     "login_required",
     "operator_required",
     "operator_watching",
+    "user_watching",
 ]

@@ -3,7 +3,7 @@
 import functools
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, ParamSpec, cast
+from typing import TYPE_CHECKING, Final, Literal, ParamSpec, cast
 
 from flask import Flask, current_app, request, session
 from flask.typing import ResponseReturnValue
@@ -30,6 +30,7 @@ _CALLER: Final = "asin_desk.caller"
 
 _OPERATOR_SECONDS: Final = 60.0
 _OPEN_SECONDS: Final = 0.8  # a session that has ended is refused within 1 s, by every worker
+_WATCHED_SECONDS: Final = 60.0  # what an open page requests every few seconds is refused within a minute
 _CHALLENGE: Final = 'Bearer realm="asin-desk"'
 
 
@@ -56,18 +57,19 @@ class Auth:
         self.verifier = verifier
         self._operators = Answers(is_operator, seconds=_OPERATOR_SECONDS, monotonic=monotonic)
         self._open_sessions = Answers(session_is_open, seconds=_OPEN_SECONDS, monotonic=monotonic)
+        self._watched_sessions = Answers(session_is_open, seconds=_WATCHED_SECONDS, monotonic=monotonic)
 
     def is_operator(self, identity: Identity) -> bool:
         """Return whether `identity` is an operator; the answer is at most 60 s old. Raises the database's errors."""
         return self._operators.about(identity.user_id, token=identity.token)
 
-    def is_open(self, identity: Identity) -> bool:
-        """Return whether the session of `identity` is open; the answer is at most 0.8 s old.
+    def is_open(self, identity: Identity, *, watching: bool = False) -> bool:
+        """Return whether the session of `identity` is open; the answer is at most 0.8 s old, with `watching` 60 s.
 
         A token without a session id has no open session. Raises the database's errors.
         """
-        session_id = identity.session_id
-        return bool(session_id) and self._open_sessions.about(session_id, token=identity.token)
+        session_id, answers = identity.session_id, self._watched_sessions if watching else self._open_sessions
+        return bool(session_id) and answers.about(session_id, token=identity.token)
 
 
 def init_app(
@@ -100,62 +102,66 @@ current_user = cast("Identity", LocalProxy(_caller))
 
 def login_required(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
     """Allow only identified callers; `view` may then read `current_user`. Raises what `identify` raises."""
+    return _guarded(view, "user", lambda: identify(request.environ))
 
-    @functools.wraps(view)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        identify(request.environ)
-        return view(*args, **kwargs)
 
-    return declare(guarded, caller="user")
+def user_watching(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """Allow only identified callers, like `login_required`, for what an open page requests again by itself.
+
+    A session that has ended is refused within 60 s, so that the database is not asked each time.
+    """
+    return _guarded(view, "user", lambda: identify(request.environ, watching=True))
 
 
 def operator_required(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
     """Allow only operators: 403 for other callers. Raises what `identify` raises as well."""
-
-    @functools.wraps(view)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        _check_operator(view.__name__)
-        return view(*args, **kwargs)
-
-    return declare(guarded, caller="operator")
+    return _guarded(view, "operator", lambda: _check_operator(view.__name__))
 
 
 def operator_watching(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
     """Allow only operators, like `operator_required`, for what an open page requests again by itself.
 
-    The audit log gets the refusals only: opening the page was recorded.
+    A session that has ended is refused within 60 s. The audit log gets only refusals: opening the page was recorded.
     """
+    return _guarded(view, "operator", lambda: _check_operator(view.__name__, watching=True))
+
+
+def _guarded(
+    view: Callable[P, ResponseReturnValue], caller: Literal["user", "operator"], check: Callable[[], object]
+) -> Callable[P, ResponseReturnValue]:
+    """Call `check`, which may raise a problem, before each call of `view`."""
 
     @functools.wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        _check_operator(view.__name__, records_allowed=False)
+        check()
         return view(*args, **kwargs)
 
-    return declare(guarded, caller="operator")
+    return declare(guarded, caller=caller)
 
 
-def _check_operator(action: str, *, records_allowed: bool = True) -> None:
+def _check_operator(action: str, *, watching: bool = False) -> None:
     """Refuse callers that are not operators, and write the decision to the audit log; see `operator_required`."""
     try:
-        identity = identify(request.environ)
+        identity = identify(request.environ, watching=watching)
     except Problem:
         audit.record("operator", "refused", action=action)
         raise
     allowed = _auth().is_operator(identity)
-    if records_allowed or not allowed:
+    if not (watching and allowed):
         audit.record("operator", "ok" if allowed else "refused", action=action, user=identity.user_id)
     if not allowed:
         raise Problem(Kind.OPERATORS_ONLY)
 
 
-def identify(environ: "WSGIEnvironment") -> Identity:
+def identify(environ: "WSGIEnvironment", *, watching: bool = False) -> Identity:
     """Identify the caller of the current request: by its bearer token, or else by the desk's session cookie.
 
     From then on `current_user` stands for the caller. `environ` is the environment of the request: a view that has
     read it already passes it on, because each access through Flask's proxy takes about 1 µs.
 
     A browser sends the cookie automatically, so a change also needs a CSRF token. The session must still be open at
-    Supabase: signing out on any device ends it. A bearer token is valid until it expires.
+    Supabase: signing out on any device ends it. With `watching`, the caller is an open page, and a session may have
+    ended up to 60 s ago. A bearer token is valid until it expires.
 
     Raises:
         Problem: 401 without valid credentials, 403 without a valid CSRF token, 503 while tokens cannot be verified.
@@ -163,18 +169,18 @@ def identify(environ: "WSGIEnvironment") -> Identity:
 
     """
     authorization: str | None = environ.get("HTTP_AUTHORIZATION")
-    identity = _session_user() if authorization is None else _verified(_bearer_token(authorization))
+    identity = _session_user(watching=watching) if authorization is None else _verified(_bearer_token(authorization))
     environ[_CALLER] = identity
     return identity
 
 
-def _session_user() -> Identity:
+def _session_user(*, watching: bool) -> Identity:
     """Return the user of the desk's session; see `identify`."""
     token = session.get(SESSION_TOKEN)
     if not isinstance(token, str):
         raise _unauthorized()
     identity = _verified(token)
-    if not _auth().is_open(identity):
+    if not _auth().is_open(identity, watching=watching):
         raise _unauthorized("its session has ended")
     _check_csrf()
     return identity

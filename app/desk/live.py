@@ -6,7 +6,7 @@ from app.auth import current_user
 from app.caching import Answer
 from app.desk import wording
 from app.desk.blueprint import desk
-from app.desk.sessions import signed_in
+from app.desk.sessions import for_watching_users
 from app.extensions import cache
 from app.products.breakdown import AsinStats
 from app.products.representation import stats_response
@@ -20,7 +20,7 @@ def freshness_of(answer: Answer[AsinStats]) -> wording.Freshness:
 
 
 @desk.get("/desk/numbers")
-@signed_in
+@for_watching_users
 def numbers() -> Response:
     """Return the five numbers, or 304 if the page shows them already. The headers say how fresh they are."""
     answer = asin_status_stats.lookup(current_user.user_id)

@@ -9,7 +9,7 @@ from typing import Final, ParamSpec
 from flask import current_app, session
 from flask.typing import ResponseReturnValue
 
-from app.auth import SESSION_TOKEN, login_required, operator_required, operator_watching
+from app.auth import SESSION_TOKEN, login_required, operator_required, operator_watching, user_watching
 from app.database import Database, DatabaseUnavailableError, Session
 from app.desk import currencies
 from app.problems import Kind, Problem
@@ -72,6 +72,11 @@ def signed_in(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseRet
     Raises what `app.auth.identify` raises, and 401 for a session that cannot be renewed.
     """
     return _renewing(login_required(view))
+
+
+def for_watching_users(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """Allow only signed-in users, like `signed_in`, for what an open page requests again by itself."""
+    return _renewing(user_watching(view))
 
 
 def for_operators(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:

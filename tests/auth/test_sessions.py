@@ -23,6 +23,22 @@ def test_an_ended_session_is_refused_within_a_second(
     assert sessions.checks == 2
 
 
+def test_an_open_page_asks_once_a_minute_whether_its_session_is_open(
+    client: FlaskClient, sessions: OpenSessions, monotonic: Clock
+) -> None:
+    """And gets 401 within a minute of the end. Its older answer does not serve other requests."""
+    signed_in(client)
+    for _ in range(14):
+        assert client.get("/numbers").status_code == 200
+        monotonic.advance(4)
+    assert sessions.checks == 1
+    sessions.ended.add(TOKEN)
+    assert client.get("/numbers").status_code == 200
+    assert is_problem(client.get("/me"), 401)
+    monotonic.advance(4)
+    assert is_problem(client.get("/numbers"), 401)
+
+
 def test_a_bearer_token_is_valid_until_it_expires(client: FlaskClient, sessions: OpenSessions) -> None:
     """As Supabase documents for access tokens. The session is not checked."""
     sessions.ended.add(TOKEN)

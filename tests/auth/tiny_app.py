@@ -7,7 +7,7 @@ from flask_wtf.csrf import generate_csrf
 from werkzeug.test import TestResponse
 
 from app import auth, problems
-from app.auth import KeyRing, TokenVerifier, current_user, login_required, operator_required
+from app.auth import KeyRing, TokenVerifier, current_user, login_required, operator_required, user_watching
 from app.database import DatabaseUnavailableError
 from app.extensions import csrf
 from tests.auth.minting import AUDIENCE, SECRET, Clock, claims, hs256
@@ -62,6 +62,7 @@ def tiny_app(operators: Operators, sessions: OpenSessions, clock: Clock) -> Flas
     verifier = TokenVerifier(KeyRing(secret=SECRET), audience=AUDIENCE, wall_clock=Clock())
     auth.init_app(app, verifier=verifier, is_operator=operators, session_is_open=sessions, monotonic=clock)
     app.add_url_rule("/me", view_func=me, methods=METHODS)
+    app.add_url_rule("/numbers", view_func=numbers, methods=METHODS)
     app.add_url_rule("/operators", view_func=for_operators, methods=METHODS)
     app.add_url_rule("/public", view_func=public)
     app.add_url_rule("/sign-in/<token>", view_func=sign_in)
@@ -72,6 +73,12 @@ def tiny_app(operators: Operators, sessions: OpenSessions, clock: Clock) -> Flas
 def me() -> ResponseReturnValue:
     """Return the caller."""
     return {"user_id": current_user.user_id, "email": current_user.email}
+
+
+@user_watching
+def numbers() -> ResponseReturnValue:
+    """Return what an open page requests every few seconds."""
+    return {"user_id": current_user.user_id}
 
 
 @operator_required
