@@ -81,10 +81,18 @@ def _notice_about(problem: Problem, headline: str, detail: str | None) -> Respon
     return part, problem.status, {**problem.headers, "HX-Reswap": "none", "Vary": "HX-Request"}
 
 
-def _shown_page() -> str:
+def _shown_page() -> str | None:
     """Return the path of the page that sent a request of htmx."""
-    address = urlsplit(request.headers.get("HX-Current-URL", ""))
-    return urlunsplit(("", "", address.path, address.query, ""))
+    return _own_path(request.headers.get("HX-Current-URL", ""))
+
+
+def _own_path(address: str) -> str | None:
+    """Return the path and query of an address of this host; None for any other text."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
+    return urlunsplit(("", "", parts.path, parts.query, "")) if parts.netloc == request.host else None
 
 
 @desk.app_errorhandler(NotFound)
@@ -158,20 +166,20 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
 
 
 def _to_sign_in(problem: Problem) -> ResponseReturnValue:
-    """Redirect to the sign-in page. After sign-in the user returns to the requested page.
+    """Redirect to the sign-in page. After sign-in the user returns to the requested page, or to that of the form.
 
     A form that can be kept gets the sign-in page at once, which passes its fields on.
     """
-    held, email = sent_form(), session.get("email", "")
-    if sessions.is_open():
+    held, email, was_open = sent_form(), session.get("email", ""), sessions.is_open()
+    if was_open:
         audit.record("session", "refused")
         session.clear()
         g.pop("owner_mark", None)
-        if held is None:
-            lost = " Nothing was saved." if request.method == "POST" else ""
-            flash(Notice(f"{_ENDED}{lost} Please sign in again.", "problem"))
     if held:
         page = render_template("sign_in.html", email=email, mistake="", held=sealed(held))
         return page, problem.status, problem.headers
-    requested = request.full_path.removesuffix("?") if request.method == "GET" else None
+    is_form = request.method == "POST"
+    requested = _own_path(request.referrer or "") if is_form else request.full_path.removesuffix("?")
+    if was_open or (is_form and requested):
+        flash(Notice(f"{_ENDED}{' Nothing was saved.' if is_form else ''} Please sign in again.", "problem"))
     return redirect(url_for("desk.sign_in", next=requested), HTTPStatus.SEE_OTHER)

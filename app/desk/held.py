@@ -33,6 +33,8 @@ _SHOWN: Final = {
     "buy_cost": "Buy cost",
     "moq": "MOQ",
     "notes": "Notes",
+    "note": "Note",
+    "email": "E-mail address",
     "lines": "Lines",
 }
 """The fields that users type, with their labels. Other fields are choices, or say what the form is about."""
