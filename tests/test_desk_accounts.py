@@ -36,6 +36,17 @@ def test_the_currency_of_an_account_is_shown_in_every_browser(visitor: Visitor, 
         assert "CHF 1,234.50" in words(elsewhere.page)
 
 
+def test_yen_are_shown_without_cents_unless_there_are_some(visitor: Visitor, seller: Seller) -> None:
+    """No digit that was entered is hidden."""
+    seller.creates(title="Lamp", buy_cost="1234.00")
+    seller.creates(title="Desk", buy_cost="1234.50")
+    visitor.opens("/account")
+    visitor.submits("/account/currency", currency="JPY")
+    visitor.opens("/deals")
+    assert "JPY 1,234 " in words(visitor.page)
+    assert "JPY 1,234.50" in words(visitor.page)
+
+
 def test_an_unknown_currency_counts_as_the_default(visitor: Visitor, seller: Seller, stack: Stack, app: Flask) -> None:
     """Users can store any text at Supabase."""
     seller.creates(title="Lamp", buy_cost="1")

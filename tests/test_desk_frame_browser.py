@@ -30,6 +30,16 @@ def test_the_navigation_marks_the_place_of_each_page(page: Page, seller: Seller)
         expect(places.get_by_role("link", name=label)).to_have_attribute("aria-current", mark)
 
 
+def test_the_navigation_is_one_row_on_a_phone(page: Page) -> None:
+    """Places that do not fit are reached by scrolling this row, or with Tab."""
+    page.set_viewport_size({"width": 320, "height": 700})
+    links = page.get_by_role("navigation", name="Places").get_by_role("link")
+    tops = {round(link.bounding_box()["y"]) for link in links.all()}  # type: ignore[index]  # each is shown
+    assert len(tops) == 1, tops
+    links.last.focus()
+    expect(links.last).to_be_in_viewport(ratio=0.99)
+
+
 @pytest.mark.parametrize("width", [1280, 320])
 def test_everything_that_can_be_clicked_is_large_enough(page: Page, seller: Seller, width: int) -> None:
     """At least 24 px, or with enough space around it (WCAG 2.2, 2.5.8)."""

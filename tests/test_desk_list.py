@@ -73,6 +73,26 @@ def test_an_action_is_answered_with_the_list_and_its_undo(visitor: Visitor, sell
     assert "Undone." not in visitor.opens("/deals").text, "the notice was shown already"
 
 
+def test_a_selection_is_marked_and_unmarked_as_favorite(visitor: Visitor, seller: Seller) -> None:
+    """With the same bar."""
+    ids = [seller.creates(title=title)["id"] for title in ("Alpha", "Beta")]
+    for action, count in (("favorite", 2), ("unfavorite", 0)):
+        visitor.opens("/deals")
+        assert f'name="action" value="{action}"' in visitor.page
+        visitor.submits("/desk/deals", action=action, deal_ids=ids)
+        assert len(seller.lists(favorite="true")) == count
+
+
+def test_the_list_of_a_status_leads_to_its_queue(visitor: Visitor, seller: Seller) -> None:
+    """If products are waiting there. The tiles are only filters here."""
+    seller.creates()
+    queue = 'href="/desk/queue/manual_entry"'
+    assert visitor.opens("/deals?asin_status=manual_entry").text.count(queue) == 1
+    for other in ("/deals", "/deals?asin_status=needs_asin", "/deals?asin_status=asin_found"):
+        assert queue not in visitor.opens(other).text
+        assert "Work the queue" not in visitor.page
+
+
 def test_a_star_is_answered_with_its_row(visitor: Visitor, seller: Seller) -> None:
     """If somebody else has deleted the deal, the list says so instead."""
     deal_id = seller.creates(title="Lamp")["id"]

@@ -51,6 +51,8 @@ CURRENCIES: Final = {
 _ENTRY: Final = "currency"
 _SYMBOLS: Final = {"USD": "$", "EUR": "€", "GBP": "£"}
 """The currencies whose symbol is clear. The others are shown with their code."""
+_WITHOUT_CENTS: Final = {"JPY", "KRW", "VND"}
+"""The currencies that have no smaller unit (ISO 4217, table A.1: minor unit 0)."""
 
 
 def keep(code: str) -> None:
@@ -64,9 +66,13 @@ def currency() -> str:
 
 
 def money(amount: str | None) -> str:
-    """Return an amount in the currency of the user, such as $1,234.50 or CHF 1,234.50; a dash for None."""
+    """Return an amount in the currency of the user, such as $1,234.50 or JPY 1,234; a dash for None.
+
+    An amount that was entered with cents shows them in every currency.
+    """
     if amount is None:
         return "—"
-    code = currency()
+    code, number = currency(), Decimal(amount)
     symbol = _SYMBOLS.get(code, f"{code}\N{NO-BREAK SPACE}")
-    return f"{symbol}{Decimal(amount):,.2f}"
+    whole = code in _WITHOUT_CENTS and number == number.to_integral_value()
+    return f"{symbol}{number:,.{0 if whole else 2}f}"

@@ -130,6 +130,7 @@ def _rendered(template: str, choice: Choice, page: Page, **more: object) -> str:
         template,
         numbers=asin_status_stats.lookup(current_user.user_id).value.document(),
         statuses=(wording.ALL, *wording.STATUSES),
+        queues=[queue.status for queue in wording.QUEUES],
         choice=choice,
         page=page,
         count=count,
