@@ -1,8 +1,11 @@
 """The page of the account at the desk: its changes, and the end of all sessions."""
 
+import time
+
 from flask import Flask
 from playwright.sync_api import Browser, expect
 
+from app.limits import EMAIL_CHANGES, limiter
 from local.application import AppServer
 from local.processes import wait_until
 from local.stack import Stack
@@ -75,19 +78,41 @@ def test_a_password_change_asks_for_the_current_one(visitor: Visitor, seller: Se
     assert signs_in_with(visitor, seller.email, NEW_PASSWORD).status_code == 303
 
 
-def test_anew_address_is_used_after_itslink_to(visitor: Visitor, seller: Seller, stack: Stack) -> None:
+def test_a_new_address_is_used_after_its_link_was_opened(visitor: Visitor, seller: Seller, stack: Stack) -> None:
     """Until then, the user signs in with the old one."""
     email = new_address()
     visitor.opens("/account")
     answer = visitor.submits("/account/email", email="nonsense")
     assert (answer.status_code, "Enter your e-mail address" in words(answer.text)) == (422, True)
     visitor.follows(visitor.submits("/account/email", email=email))
-    assert "We have sent you an e-mail." in words(visitor.page)
+    assert "we have sent an e-mail to it" in words(visitor.page)
     assert seller.email in visitor.page
     # Supabase Lite sends one link, to the current address; a hosted project sends one to each.
     visitor.follows(opens_link(visitor, link_to(stack.supabase, seller.email)))
     visitor.http.cookies.clear()
     assert signs_in_with(visitor, email, PASSWORD).status_code == 303
+
+
+def test_a_new_address_does_not_tell_which_addresses_exist(visitor: Visitor, other_seller: Seller) -> None:
+    """The answer for the address of another account is the same, and takes as long."""
+    answers = []
+    for email in (new_address(), other_seller.email):
+        visitor.opens("/account")
+        started = time.monotonic()
+        visitor.follows(visitor.submits("/account/email", email=email))
+        assert time.monotonic() - started >= 0.5
+        answers.append(words(visitor.page))
+    assert answers[0] == answers[1]
+
+
+def test_requests_for_a_new_address_are_limited(limited_app: Flask, seller: Seller, stack: Stack) -> None:
+    """Five an hour by one user, because each sends e-mails. Beyond that none is sent."""
+    http, headers = limited_app.test_client(), {"Authorization": f"Bearer {seller.token}"}
+    with limited_app.app_context():
+        assert limiter().take(EMAIL_CHANGES, f"user:{seller.id}", units=5).allowed
+    refused = http.post("/account/email", data={"email": new_address()}, headers=headers)
+    assert refused.status_code == 429
+    assert seller.email not in stack.supabase.mail_file.read_text()
 
 
 def test_signing_out_everywhere_ends_all_sessions(visitor: Visitor, seller: Seller, server: AppServer) -> None:

@@ -1,6 +1,8 @@
 """The page of the user's account, and its changes."""
 
+import time
 from http import HTTPStatus
+from typing import Final
 
 from flask import redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -11,10 +13,13 @@ from app.database import AccountRefusedError
 from app.desk import currencies, sessions
 from app.desk.account_rules import address_mistake, password_mistake, refusal_text
 from app.desk.blueprint import desk
-from app.desk.guessing import attempt
+from app.desk.guessing import attempt, pad
 from app.desk.notices import Notice, flash
 from app.desk.sessions import signed_in
-from app.limits import WRITES, limited
+from app.limits import EMAIL_CHANGES, WRITES, enforce, limited, limiter
+
+_TAKEN: Final = "email_exists"
+"""Another account has this address."""
 
 
 @desk.get("/account")
@@ -62,17 +67,25 @@ def change_password_of(token: str, password: str) -> str:
 @signed_in
 @limited(WRITES)
 def change_email() -> ResponseReturnValue:
-    """Ask for a new e-mail address. It is used after the user has opened the link in the e-mail."""
+    """Ask for a new e-mail address. It is used after the user has opened the link in the e-mail.
+
+    The answer does not tell whether another account has the address.
+    """
     email = request.form.get("email", "").strip()
     if mistake := address_mistake(email):
         return _account_page(mistakes={"email": mistake}, email=email)
+    user = current_user.user_id
+    enforce(limiter().take(EMAIL_CHANGES, f"user:{user}"), "account.email", user=user)
+    started = time.monotonic()
     try:
         sessions.database().accounts.change(current_user.token, email=email)
+        audit.record("account.email", "ok", user=user)
     except AccountRefusedError as error:
-        audit.record("account.email", "refused", user=current_user.user_id)
-        return _account_page(mistakes={"email": refusal_text(error)}, email=email)
-    audit.record("account.email", "ok", user=current_user.user_id)
-    flash(Notice("We have sent you an e-mail. Open its link to use the new address."))
+        audit.record("account.email", "refused", user=user)
+        if error.code != _TAKEN:
+            return _account_page(mistakes={"email": refusal_text(error)}, email=email)
+    pad(started)
+    flash(Notice("If this address can be used, we have sent an e-mail to it. Open the link in it to use the address."))
     return redirect(url_for("desk.account"), HTTPStatus.SEE_OTHER)
 
 

@@ -13,7 +13,6 @@ _ADDRESS: Final = re.compile(r"[^@\s\x00]{1,64}@[^@\s\x00]{1,255}")
 _TEXTS: Final = {
     "weak_password": "This password is too easy to guess. Use a longer one.",
     "same_password": "This is your current password. Choose another one.",
-    "email_exists": "This address cannot be used.",
     "user_already_exists": "This address cannot be used. If you have an account already, sign in.",
     "email_address_invalid": "This is not a valid e-mail address.",
     "email_address_not_authorized": "This address cannot be used.",
@@ -28,8 +27,10 @@ def password_mistake(password: str) -> str:
     """Return what is wrong with a new password, or an empty text."""
     if len(password) < MIN_PASSWORD:
         return f"Use at least {MIN_PASSWORD} characters."
+    if len(password) > _MAX_PASSWORD_BYTES:
+        return f"Use at most {_MAX_PASSWORD_BYTES} characters."
     if len(password.encode("utf-8", "replace")) > _MAX_PASSWORD_BYTES or "\0" in password:
-        return "Use at most 72 characters."
+        return "This password is too long. Letters other than A to Z count as two or more characters."
     return ""
 
 

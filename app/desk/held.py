@@ -8,15 +8,19 @@ this server can create, so a form is offered again to this user only, and a form
 import hashlib
 import hmac
 from dataclasses import asdict, dataclass
+from math import ceil
 from typing import Final
 
-from flask import current_app, g, request, session
+from flask import current_app, g, render_template, request, session
+from flask.typing import ResponseReturnValue
 from itsdangerous import BadData, Signer, URLSafeTimedSerializer
 from werkzeug.exceptions import HTTPException
 
+from app.database import DatabaseUnavailableError
 from app.desk import sessions
 from app.desk.blueprint import desk
-from app.problems import Problem
+from app.desk.wording import counted
+from app.problems import Kind, Problem, unavailable
 
 OWNER: Final = "typed_by"
 """Name of the input with the mark of the user that a form was rendered for."""
@@ -112,6 +116,16 @@ def unsealed(text: str) -> Held | None:
         return None
     held = Held(kept["address"], tuple((name, value) for name, value in kept["fields"]), kept["owner"])
     return held if held.is_mine() else None
+
+
+def shown_again(template: str, error: Problem | DatabaseUnavailableError, **typed: str) -> ResponseReturnValue:
+    """Render the form of a page before sign-in again: with the reason why it cannot be used now, and what was typed."""
+    problem = error if isinstance(error, Problem) else unavailable(error)
+    reason = problem.detail or problem.kind.title
+    if problem.kind is Kind.QUOTA_EXCEEDED:
+        minutes = ceil(int(problem.headers["Retry-After"]) / 60)
+        reason = f"Too many attempts. Please try again in {counted(minutes, 'minute')}."
+    return render_template(template, mistake=reason, **typed), problem.status, problem.headers
 
 
 def _serializer() -> URLSafeTimedSerializer:

@@ -11,7 +11,7 @@ from app.database import DatabaseUnavailableError
 from app.desk import sessions
 from app.desk.blueprint import desk, local_path
 from app.desk.guessing import MAX_LENGTH, attempt
-from app.desk.held import unsealed
+from app.desk.held import shown_again, unsealed
 from app.desk.notices import Notice, flash
 from app.extensions import csrf
 from app.problems import Problem, unavailable
@@ -34,18 +34,13 @@ def open_session() -> ResponseReturnValue:
     try:
         opened = attempt(email, password)
     except (Problem, DatabaseUnavailableError) as error:
-        if not held:
-            raise
-        problem = error if isinstance(error, Problem) else unavailable(error)
-        return _sign_in_page(email, problem.detail or problem.kind.title, held), problem.status, problem.headers
+        return shown_again("sign_in.html", error, email=email[:MAX_LENGTH], held=held)
     if opened is None:
-        return _sign_in_page(email, "E-mail or password is incorrect.", held), HTTPStatus.UNPROCESSABLE_ENTITY
+        wrong = "E-mail or password is incorrect."
+        page = render_template("sign_in.html", email=email[:MAX_LENGTH], mistake=wrong, held=held)
+        return page, HTTPStatus.UNPROCESSABLE_ENTITY
     sessions.start(opened)
     return _offer_held(held) if held else _go_on()
-
-
-def _sign_in_page(email: str, mistake: str, held: str) -> str:
-    return render_template("sign_in.html", email=email[:MAX_LENGTH], mistake=mistake, held=held)
 
 
 def _offer_held(text: str) -> ResponseReturnValue:

@@ -10,17 +10,19 @@ from flask.typing import ResponseReturnValue
 from app import audit
 from app.addresses import client_address, network_of
 from app.auth import current_user
-from app.database import AccountRefusedError
+from app.database import AccountRefusedError, DatabaseUnavailableError, Session
 from app.database.accounts import LinkKind
 from app.desk import sessions
 from app.desk.account import change_password_of
 from app.desk.account_rules import address_mistake, password_mistake, refusal_text
 from app.desk.blueprint import desk
 from app.desk.guessing import MAX_LENGTH, pad
+from app.desk.held import shown_again
 from app.desk.notices import Notice, flash
 from app.desk.sessions import signed_in
 from app.extensions import csrf
-from app.limits import CONFIRM, RESET_FROM, RESET_TO, SIGN_UP, WRITES, enforce, limited, limiter, take_all
+from app.limits import CONFIRM, MAILS_TO, RESET_FROM, SIGN_UP, WRITES, enforce, limited, limiter, refund, take_all
+from app.problems import Problem
 
 _KINDS: Final[dict[str, LinkKind]] = {"signup": "signup", "recovery": "recovery", "email_change": "email_change"}
 _MAILED: Final = "over_email_send_rate_limit"
@@ -43,21 +45,39 @@ def sign_up() -> ResponseReturnValue:
     email, password = request.form.get("email", "").strip(), request.form.get("password", "")
     if mistake := address_mistake(email) or password_mistake(password):
         return _sign_up_page(email, mistake)
-    account = audit.account(email)
-    enforce(limiter().take(SIGN_UP, network_of(client_address())), "sign-up", account=account)
     try:
-        opened = sessions.database().accounts.sign_up(email, password, address=client_address())
+        opened = _account_for(email, password)
     except AccountRefusedError as error:
-        if error.code == _MAILED:
-            return _mail_sent(email, "Confirm your e-mail address")
-        audit.record("sign-up", "refused", account=account)
         return _sign_up_page(email, refusal_text(error))
-    audit.record("sign-up", "ok", account=account)
+    except (Problem, DatabaseUnavailableError) as error:
+        return shown_again("sign_up.html", error, email=email[:MAX_LENGTH])
     if opened is None:
         return _mail_sent(email, "Confirm your e-mail address")
     sessions.start(opened)
     flash(Notice("Your account is ready."))
     return redirect(url_for("desk.work"), HTTPStatus.SEE_OTHER)
+
+
+def _account_for(email: str, password: str) -> Session | None:
+    """Create the account. Returns None if an e-mail was sent; that takes the same time whether or not there was one."""
+    started, account = time.monotonic(), audit.account(email)
+    counted = [(SIGN_UP, network_of(client_address())), (MAILS_TO, account)]
+    enforce(take_all(counted), "sign-up", account=account)
+    try:
+        opened = sessions.database().accounts.sign_up(email, password, address=client_address())
+    except AccountRefusedError as error:
+        pad(started)
+        if error.code == _MAILED:
+            return None
+        audit.record("sign-up", "refused", account=account)
+        raise
+    except DatabaseUnavailableError:
+        refund(counted)
+        raise
+    audit.record("sign-up", "ok", account=account)
+    if opened is None:
+        pad(started)
+    return opened
 
 
 def _sign_up_page(email: str, mistake: str) -> ResponseReturnValue:
@@ -68,25 +88,37 @@ def _sign_up_page(email: str, mistake: str) -> ResponseReturnValue:
 @desk.get("/forgot-password")
 def forgot_password() -> ResponseReturnValue:
     """Show the form that asks for an e-mail with a link."""
-    return render_template("forgot_password.html", mistake="")
+    return render_template("forgot_password.html", email="", mistake="")
 
 
 @desk.post("/forgot-password")
 def send_reset() -> ResponseReturnValue:
     """Send the e-mail. The answer and its time are the same whether or not there is such an account."""
     csrf.protect()
-    started, email = time.monotonic(), request.form.get("email", "").strip()
+    email = request.form.get("email", "").strip()
     if mistake := address_mistake(email):
-        return render_template("forgot_password.html", mistake=mistake), HTTPStatus.UNPROCESSABLE_ENTITY
-    account = audit.account(email)
-    enforce(take_all([(RESET_FROM, network_of(client_address())), (RESET_TO, account)]), "reset", account=account)
+        page = render_template("forgot_password.html", email=email[:MAX_LENGTH], mistake=mistake)
+        return page, HTTPStatus.UNPROCESSABLE_ENTITY
+    try:
+        _send_reset(email)
+    except (Problem, DatabaseUnavailableError) as error:
+        return shown_again("forgot_password.html", error, email=email)
+    return _mail_sent(email, "Look into your mailbox")
+
+
+def _send_reset(email: str) -> None:
+    started, account = time.monotonic(), audit.account(email)
+    counted = [(RESET_FROM, network_of(client_address())), (MAILS_TO, account)]
+    enforce(take_all(counted), "reset", account=account)
     try:
         sessions.database().accounts.send_reset(email, address=client_address())
         audit.record("reset", "ok", account=account)
     except AccountRefusedError:
         audit.record("reset", "refused", account=account)
+    except DatabaseUnavailableError:
+        refund(counted)
+        raise
     pad(started)
-    return _mail_sent(email, "Look into your mailbox")
 
 
 def _mail_sent(email: str, title: str) -> ResponseReturnValue:

@@ -6,9 +6,10 @@ docs/limits.md lists the limits and explains why no extension is used.
 from app.limits.counting import limiter, refund, take_all
 from app.limits.policies import (
     CONFIRM,
+    EMAIL_CHANGES,
     IMPORTS,
+    MAILS_TO,
     RESET_FROM,
-    RESET_TO,
     SIGN_IN_FROM,
     SIGN_IN_HERE,
     SIGN_IN_TO,
@@ -21,9 +22,10 @@ from app.limits.views import enforce, init_app, limited
 
 __all__ = [
     "CONFIRM",
+    "EMAIL_CHANGES",
     "IMPORTS",
+    "MAILS_TO",
     "RESET_FROM",
-    "RESET_TO",
     "SIGN_IN_FROM",
     "SIGN_IN_HERE",
     "SIGN_IN_TO",

@@ -76,8 +76,10 @@ SIGN_UP: Final = Policy("sign-up-address", quota=10, window=3600)
 """New accounts from one address."""
 RESET_FROM: Final = Policy("reset-address", quota=10, window=3600)
 """Requests for a new password from one address."""
-RESET_TO: Final = Policy("reset-account", quota=3, window=3600)
-"""E-mails to one account with a link for a new password, so that nobody floods a mailbox."""
+MAILS_TO: Final = Policy("mails-to-account", quota=3, window=3600)
+"""E-mails to one address that somebody without an account can cause, so that nobody floods a mailbox."""
+EMAIL_CHANGES: Final = Policy("email-changes", quota=5, window=3600)
+"""Requests of one user for a new e-mail address: each sends e-mails to addresses that the user may not own."""
 CONFIRM: Final = Policy("confirm-address", quota=30, window=900)
 """Links of e-mails that are used from one address."""
 WRITES: Final = Policy("writes", quota=600, window=60)
