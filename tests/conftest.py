@@ -197,6 +197,14 @@ def visitor(server: AppServer, seller: Seller) -> Iterator[Visitor]:
         yield someone
 
 
+@pytest.fixture
+def watcher(server: AppServer, operator: Seller) -> Iterator[Visitor]:
+    """Return an operator, signed in to the desk."""
+    with new_visitor(server.url) as someone:
+        someone.signs_in(operator)
+        yield someone
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Run one Chromium for the tests of a module."""

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from local.application import AppServer
+from local.stack import Stack
+from local.valkey import ValkeyServer
 from tests.browser import accessibility_mistakes, clean_page, signs_in
-from tests.sellers import Seller
+from tests.sellers import Seller, app_environment, make_operator, new_seller
 
 _PAGES: Final = ("/operations", "/operations/entries", "/operations/flush", "/operations/redis")
 _INK: Final = """canvas => {
@@ -82,6 +84,53 @@ def test_an_outage_of_the_server_is_told_and_ends_by_itself(
         expect(page.get_by_text("Circuit breaker")).to_be_visible()
         page.unroute(figures, fail)
         expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=20_000)
+
+
+def test_redis_is_killed_and_comes_back_while_the_page_is_open(
+    browser: Browser, stack: Stack, valkey: ValkeyServer
+) -> None:
+    """The figures follow by themselves, also the number of owed deletes."""
+    environment = app_environment(stack, REDIS_URL=valkey.url)
+    with (
+        AppServer(environment, workers=1) as app,
+        new_seller(stack.supabase, app.url) as someone,
+        clean_page(browser, app.url) as page,
+    ):
+        make_operator(stack.supabase, someone)
+        signs_in(page, someone)
+        page.goto("/operations")
+        expect(_figure(page, "Redis")).to_contain_text("Connected")
+        valkey.kill()
+        expect(_figure(page, "Redis")).to_contain_text("Unavailable", timeout=15_000)
+        expect(_figure(page, "Circuit breaker")).to_contain_text("Open", timeout=15_000)
+        someone.creates()
+        expect(_figure(page, "Owed deletes")).not_to_contain_text("deletes0", timeout=15_000)
+        valkey.start()
+        expect(_figure(page, "Redis")).to_contain_text("Connected", timeout=20_000)
+        expect(_figure(page, "Circuit breaker")).to_contain_text("Closed", timeout=20_000)
+        expect(_figure(page, "Owed deletes")).to_contain_text("Redis has received every change.", timeout=20_000)
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+
+
+def _figure(page: Page, label: str) -> Locator:
+    return page.locator("#figures > div").filter(has=page.get_by_text(label, exact=True))
+
+
+@pytest.mark.parametrize(("status", "text"), [(401, "Signed out."), (403, "can no longer see")])
+def test_the_page_says_why_it_no_longer_follows(
+    browser: Browser, server: AppServer, operator: Seller, status: int, text: str
+) -> None:
+    """The session has ended, or the user is no operator any more. It does not ask again."""
+    with browser.new_context(base_url=server.url) as context:
+        page = context.new_page()
+        signs_in(page, operator)
+        page.goto("/operations")
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.route("**/operations/figures", lambda route: route.fulfill(status=status))
+        expect(page.get_by_text(text)).to_be_visible(timeout=15_000)
+        page.wait_for_timeout(6_000)
+        assert len(asked) == 1
 
 
 def test_an_entry_is_deleted_with_the_keyboard(page: Page, seller: Seller) -> None:

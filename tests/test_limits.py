@@ -28,7 +28,7 @@ _NO_CHANGE: Final = {  # these have limits of their own
     "desk.send_reset",
     "desk.confirm",
 }
-_OF_OPERATORS: Final = {"desk.flush"}  # see tests/test_desk_operations.py
+_OF_OPERATORS: Final = {"desk.flush"}  # see tests/test_desk_cache_entries.py
 _VALUES: Final[dict[str, object]] = {"action": "delete", "status": "needs_asin", "field": "moq"}
 _FILES: Final = ("import_products", "import_candidates", "upload_file", "run_import", "upload_candidates")
 _QUOTA_EXCEEDED: Final = "https://iana.org/assignments/http-problem-types#quota-exceeded"

@@ -1,13 +1,12 @@
 """The figures of the cache as the operators' pages show them: labels, units, and words for each state."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from flask import current_app
 
 from app.caching import Counters, Freshness, Report, rate
-from app.desk.wording import counted
+from app.desk.wording import counted, instant, moment
 from app.metrics import catalogue
 
 Tone = Literal["good", "bad", ""]
@@ -75,8 +74,7 @@ def _server(report: Report) -> Figure:
 
 def _hit_rate(counters: Counters) -> Figure:
     share = rate(counters.hits, counters.misses)
-    since = datetime.fromtimestamp(counters.since, UTC)
-    note = f"{counted(counters.hits, 'hit')}, {counters.misses:,} missed since {since:%H:%M} UTC"
+    note = f"{counted(counters.hits, 'hit')}, {counters.misses:,} missed since {moment(instant(counters.since))}"
     return Figure("Hit rate", "No reads yet" if share is None else f"{share} %", note)
 
 

@@ -5,6 +5,7 @@
   if (!place) return;
   const INTERVAL = Number(place.dataset.every) * 1_000, LONGEST = 60_000, PATIENCE = 10_000;
   const LABELS = { hits: "Hits", misses: "Misses", latency: "Latency" };
+  const ENDED = { 401: "Signed out. Sign in again to see the current figures.", 403: "Your account can no longer see these figures." };
   const charts = new Map();
   const PARTS = ["figures", "intervals", "counts"];
   let timer = 0, failures = 0, asking = false, checked = new Date();
@@ -58,8 +59,8 @@
   };
 
   const arrived = async (answer) => {
-    if (answer.status === 401 || answer.status === 403) {
-      say("Signed out. Sign in again to see the current figures.", true);
+    if (ENDED[answer.status]) {
+      say(ENDED[answer.status], true);
       return false;
     }
     if (!answer.ok) throw new Error(`status ${answer.status}`);
