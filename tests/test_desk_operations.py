@@ -2,6 +2,8 @@
 
 import logging
 import re
+import time
+from datetime import datetime
 
 import pytest
 from flask import Flask
@@ -53,18 +55,23 @@ def _reads(watcher: Visitor) -> tuple[int, int]:
     return int(found[1].replace(",", "")), int(found[2].replace(",", ""))
 
 
-def test_the_table_has_the_reads_of_the_last_minutes(watcher: Visitor, operator: Seller) -> None:
+def test_the_table_agrees_with_the_counters(watcher: Visitor, operator: Seller) -> None:
     """The workers measure by themselves, so the history is there before the page is opened."""
-
-    def rates() -> list[float]:
-        watcher.opens("/operations/figures")
-        return [float(found) for found in re.findall(r'data-hits="([\d.]+)"', watcher.page)]
-
     operator.reads_stats()
-    for _ in range(20):
+    started, before = time.time(), _reads(watcher)[0]
+    for _ in range(40):
         operator.reads_stats()
-    assert wait_until(lambda: any(rates()), seconds=30)
-    assert len(rates()) <= 60
+
+    def hits() -> float:
+        """Return the hits since `started`, as the rows of the table have them."""
+        watcher.opens("/operations/figures")
+        rows = re.findall(r'datetime="([^"]+)".*?data-hits="([\d.]+)"', watcher.page, re.DOTALL)
+        assert len(rows) <= 60
+        rates = [float(rate) for at, rate in rows if datetime.fromisoformat(at).timestamp() >= started]
+        return sum(rates) * EVERY_SECONDS
+
+    assert wait_until(lambda: hits() >= 30, seconds=30)
+    assert hits() == pytest.approx(_reads(watcher)[0] - before, rel=0.3)
 
 
 def test_the_history_is_bounded_and_survives_a_clock_that_goes_back() -> None:
