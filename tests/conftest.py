@@ -17,6 +17,7 @@ from local.stack import Stack
 from local.valkey import ValkeyServer
 from tests.browser import chromium, clean_page, signs_in
 from tests.callers import Caller, caller_with, sign_up
+from tests.clients import client
 from tests.postgres import PostgresServer
 from tests.proxy import SupabaseProxy
 from tests.sellers import Seller, all_workers_serve, app_environment, make_operator, new_seller, running_app
@@ -203,6 +204,13 @@ def watcher(server: AppServer, operator: Seller) -> Iterator[Visitor]:
     with new_visitor(server.url) as someone:
         someone.signs_in(operator)
         yield someone
+
+
+@pytest.fixture
+def stranger(server: AppServer) -> Iterator[Visitor]:
+    """Return a visitor who is not signed in."""
+    with client(server.url) as http:
+        yield Visitor(http)
 
 
 @pytest.fixture(scope="module")
