@@ -31,8 +31,11 @@ def test_the_navigation_marks_the_place_of_each_page(page: Page, seller: Seller)
 
 
 def test_the_navigation_is_one_row_on_a_phone(page: Page) -> None:
-    """Places that do not fit are reached by scrolling this row, or with Tab."""
+    """Places that do not fit are reached by scrolling this row, or with Tab. The current one can be seen."""
     page.set_viewport_size({"width": 320, "height": 700})
+    page.goto("/account")
+    expect(page.get_by_role("link", name="Account")).to_be_in_viewport(ratio=0.99)
+    page.goto("/")
     links = page.get_by_role("navigation", name="Places").get_by_role("link")
     tops = {round(link.bounding_box()["y"]) for link in links.all()}  # type: ignore[index]  # each is shown
     assert len(tops) == 1, tops

@@ -26,7 +26,10 @@ _SHOWN_IN_README: Final = "work"
 _NEWCOMER: Final = Login("new@asin-desk.example", "a-password-of-the-newcomer")
 _NO_PAGES: Final = {
     "desk.numbers",
+    "desk.choose_columns",
+    "desk.import_report",
     "desk.new_password",
+    "desk.rejected_file",
     "desk.asset_file",
     "desk.export_deals",
     "desk.favicon",
@@ -46,7 +49,7 @@ def main() -> None:
         environment = app_environment(stack)
         with AppServer(environment, workers=2, log=Path(folder) / "app.log") as app, chromium() as browser:
             token = sign_in(stack.supabase, accounts.demo)
-            found = scenes(read_catalogue(app, token))
+            found = scenes(read_catalogue(app, token), stack.supabase)
             _take_all(found, _Studio(stack, app, browser, accounts))
     _write_index(found)
     for rule in _without_picture(found):
@@ -120,7 +123,7 @@ def _take(scene: Scene, variant: Variant, page: Page) -> None:
     page.goto(scene.path)
     if scene.act:
         scene.act(page)
-    take(page, variant, _FOLDER / f"{scene.name}-{variant.name}.webp")
+    take(page, variant, _FOLDER / f"{scene.name}-{variant.name}.webp", is_busy=scene.is_busy)
     if (scene.name, variant) == (_SHOWN_IN_README, VARIANTS[0]):
         page.screenshot(path=_README_PICTURE)
 

@@ -58,9 +58,10 @@ def opened(browser: Browser, url: str, variant: Variant) -> Iterator[Page]:
         yield context.new_page()
 
 
-def take(page: Page, variant: Variant, target: Path) -> None:
-    """Write a picture of the page to `target`, from its top and without the caret."""
-    page.wait_for_load_state("networkidle")
+def take(page: Page, variant: Variant, target: Path, *, is_busy: bool = False) -> None:
+    """Write a picture of the page to `target`, from its top and without the caret. `is_busy`: wait for no request."""
+    if not is_busy:
+        page.wait_for_load_state("networkidle")
     page.evaluate("document.fonts.ready.then(() => { document.activeElement?.blur(); scrollTo(0, 0); })")
     content = page.evaluate("document.documentElement.scrollHeight")
     height = min(max(content, variant.height), variant.tallest)

@@ -1,5 +1,6 @@
 """What the pictures show: each page of the desk in each state."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -8,18 +9,22 @@ import httpx
 from playwright.sync_api import Page
 
 from local.application import AppServer
+from local.supabase import SupabaseServer
+from tests.mailbox import link_to
 
 Who = Literal["seller", "newcomer", "operator", "nobody"]
 Step = Callable[[Page], object]
 
-_LIST: Final = (
-    b"Title,UPC,Supplier,Cost,MOQ,Colour\n"
-    b"Brass desk lamp,012345678905,Acme Trading,14.20,12,brass\n"
-    b"Walnut pen tray,036000291452,Acme Trading,6.75,24,brown\n"
-    b"Linen notebook,,North Paper,3.10,50,grey\n"
-    b"Desk mat,12345,North Paper,abc,10,black\n"
-)
-
+_LIST: Final = """Title,UPC,Supplier,Cost,MOQ,Colour
+Brass desk lamp,012345678905,Acme Trading {0},14.20,12,brass
+Walnut pen tray,036000291452,Acme Trading {0},6.75,24,brown
+Linen notebook,,North Paper,3.1{0},50,grey
+Desk mat,12345,North Paper,abc,10,black
+"""
+_LONG_LIST: Final = "Title\n" + "".join(f"Lamp {number}\n" for number in range(20_000))
+_numbers: Final = itertools.count(1)
+_FORGETFUL: Final = "new@asin-desk.example"
+"""The newcomer, who gets a link for a new password."""
 
 _SUBMIT: Final = """field => {
     field.form.noValidate = true;
@@ -29,13 +34,17 @@ _SUBMIT: Final = """field => {
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One picture: its file name, who looks, the path, what is done there first, and which server is down."""
+    """One picture: its file name, who looks, the path, what is done there first, and which server is down.
+
+    `is_busy`: the picture shows a request in progress.
+    """
 
     name: str
     who: Who
     path: str
     act: Step | None = None
     down: Literal["", "redis", "database"] = ""
+    is_busy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +74,11 @@ def read_catalogue(app: AppServer, token: str) -> Catalogue:
         )
 
 
-def scenes(catalogue: Catalogue) -> list[Scene]:
+def scenes(catalogue: Catalogue, supabase: SupabaseServer) -> list[Scene]:
     """Return all scenes: products before they are changed by others, and servers that are down last."""
-    return [*_signing_in(), *_products(catalogue), *_work(), *_deals(), *_files(), *_operations(), *_errors()]
+    last = Scene("password-new", "nobody", "/forgot-password", _opens_link(supabase))  # it signs in
+    pages = [*_signing_in(), *_products(catalogue), *_work(), *_deals(), *_files(), *_operations()]
+    return [*pages, *_errors(), last, *_outages()]
 
 
 def _signing_in() -> list[Scene]:
@@ -77,6 +88,7 @@ def _signing_in() -> list[Scene]:
         Scene("sign-up", "nobody", "/sign-up"),
         Scene("sign-up-refused", "nobody", "/sign-up", _sends(email="new@example.com", password="short")),
         Scene("password-forgotten", "nobody", "/forgot-password"),
+        Scene("mail-sent", "nobody", "/forgot-password", _sends(email="somebody@example.com")),
         Scene("address-confirmed", "nobody", "/confirm?type=signup&token_hash=0123456789"),
         Scene("link-expired", "nobody", "/confirm"),
         Scene("account", "seller", "/account"),
@@ -113,6 +125,9 @@ def _deals() -> list[Scene]:
     return [
         Scene("deals", "seller", "/deals"),
         Scene("deals-filtered", "seller", "/deals?asin_status=needs_asin&favorite=true"),
+        Scene("deals-search", "seller", "/deals?search=lamp"),
+        Scene("deals-drawer", "seller", "/deals", _clicks("main .product > a")),
+        Scene("deals-cell-refused", "seller", "/deals", _types_wrong_cost),
         Scene("deals-selected", "seller", "/deals", _ticks_three),
         Scene("deals-nothing-found", "seller", "/deals?search=zzzzz"),
         Scene("deals-empty", "newcomer", "/deals"),
@@ -140,7 +155,12 @@ def _products(catalogue: Catalogue) -> list[Scene]:
 def _files() -> list[Scene]:
     return [
         Scene("import", "seller", "/desk/import"),
-        Scene("import-checked", "seller", "/desk/import", _uploads),
+        Scene("import-columns", "seller", "/desk/import", _uploads),
+        Scene("import-preview", "seller", "/desk/import", _previews),
+        Scene("import-report", "seller", "/desk/import", _imports),
+        Scene("import-running", "newcomer", "/desk/import", _starts_long_import, is_busy=True),
+        Scene("import-stopped", "newcomer", "/desk/import", _stops_long_import, is_busy=True),
+        Scene("deals-matching-running", "newcomer", "/deals/matching?do=favorite", _starts_action, is_busy=True),
     ]
 
 
@@ -155,6 +175,11 @@ def _errors() -> list[Scene]:
         Scene("problems", "nobody", "/problems"),
         Scene("api", "nobody", "/docs"),
         Scene("not-found", "seller", "/desk/nothing-here"),
+    ]
+
+
+def _outages() -> list[Scene]:
+    return [
         Scene("work-without-redis", "seller", "/", down="redis"),
         Scene("operations-without-redis", "operator", "/operations", down="redis"),
         Scene("deals-without-database", "seller", "/deals", down="database"),
@@ -205,7 +230,62 @@ def _clicks(selector: str) -> Step:
     return click
 
 
-def _uploads(page: Page) -> None:
-    page.locator("main input[type=file]").set_input_files({"name": "acme.csv", "mimeType": "text/csv", "buffer": _LIST})
+def _types_wrong_cost(page: Page) -> None:
+    page.locator("main [data-cell=buy_cost] .value").first.click()
+    page.keyboard.type("cheap")
+    page.keyboard.press("Enter")
+    page.locator("main .cell-note").first.wait_for()
+
+
+def _opens_link(supabase: SupabaseServer) -> Step:
+    """Return a step that asks for a link, and opens the one of the e-mail."""
+
+    def open_link(page: Page) -> None:
+        page.goto("/forgot-password")
+        _sends(email=_FORGETFUL)(page)
+        page.goto(link_to(supabase, _FORGETFUL))
+        with page.expect_navigation():
+            page.locator("main form button").first.click()
+
+    return open_link
+
+
+def _uploads(page: Page, text: str = "") -> None:
+    content = (text or _LIST.format(next(_numbers))).encode()
+    page.locator("main input[type=file]").set_input_files({"name": "acme.csv", "mimeType": "", "buffer": content})
     page.locator("main form:has(input[type=file]) button").first.click()
-    page.wait_for_load_state("networkidle")
+    page.locator("form[data-import]").wait_for()
+
+
+def _previews(page: Page) -> None:
+    _uploads(page)
+    page.locator("[name=dry_run]").check()
+    _starts_import(page)
+    page.locator("[data-total=created]").wait_for()
+
+
+def _imports(page: Page) -> None:
+    _uploads(page)
+    _starts_import(page)
+    page.locator("[data-total=created]").wait_for()
+
+
+def _starts_import(page: Page) -> None:
+    page.locator("form[data-import] button.primary").click()
+
+
+def _starts_long_import(page: Page) -> None:
+    _uploads(page, _LONG_LIST)
+    _starts_import(page)
+    page.get_by_text("rows processed").first.wait_for(timeout=60_000)
+
+
+def _stops_long_import(page: Page) -> None:
+    _starts_long_import(page)
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("link", name="See what was imported").wait_for()
+
+
+def _starts_action(page: Page) -> None:
+    page.locator("main form button").first.click()
+    page.get_by_text("deals are done").first.wait_for()

@@ -6,6 +6,8 @@
   const SEQUENCE = 1_500; // milliseconds between "g" and the letter of a place
   let going = 0;
 
+  document.querySelector(".places [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }); // on a phone
+
   // --- Whether a key may act
   const areOn = () => boxes.length > 0 && localStorage.getItem("single-keys") !== "off";
   const showSetting = () => {
