@@ -85,7 +85,7 @@ def test_a_new_address_is_used_after_its_link_was_opened(visitor: Visitor, selle
     answer = visitor.submits("/account/email", email="nonsense")
     assert (answer.status_code, "Enter your e-mail address" in words(answer.text)) == (422, True)
     visitor.follows(visitor.submits("/account/email", email=email))
-    assert "we have sent an e-mail to it" in words(visitor.page)
+    assert "e-mails are on their way" in words(visitor.page)
     assert seller.email in visitor.page
     # Supabase Lite sends one link, to the current address; a hosted project sends one to each.
     visitor.follows(opens_link(visitor, link_to(stack.supabase, seller.email)))
@@ -152,7 +152,7 @@ def test_the_account_in_a_browser(browser: Browser, server: AppServer, stack: St
         page.get_by_role("link", name="Forgot your password?").click()
         page.get_by_label("E-mail address").fill(email)
         page.get_by_role("button", name="Send the e-mail").click()
-        expect(page.get_by_role("heading", name="Look into your mailbox")).to_be_visible()
+        expect(page.get_by_role("heading", name="Check your e-mail")).to_be_visible()
         page.goto(link_to(stack.supabase, email))
         page.get_by_role("button", name="Continue").click()
         page.get_by_label("New password").fill("a third password 4")

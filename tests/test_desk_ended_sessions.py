@@ -147,7 +147,7 @@ def test_signing_out_during_an_outage_can_be_completed_later(
         answer = proxied_visitor.submits("/sign-out")
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) > 0
-        assert "This browser is signed out, but the session has not ended" in answer.text
+        assert "This browser is signed out, but your session is still open" in answer.text
         assert seller.email not in answer.text
         assert proxied_visitor.http.get(STATS).status_code == 401
         assert proxied_visitor.http.get("/").is_redirect

@@ -36,7 +36,9 @@ _FORMS = {
     "note": Form("/desk/products/{product_id}", {"Note for the deal: no supplier": "calls"}, "Add note", "The note"),
     "queue": Form("/desk/queue/needs_asin", {"ASIN or address": "B08N5WRWNW"}, "Use this ASIN", "B08N5WRWNW"),
     "pasted ASINs": Form("/desk/asins", {"One line per product": f"{_UPC} B08N5WRWNW"}, "Set ASINs", "1 of 1 lines"),
-    "e-mail address": Form("/account", {"New e-mail address": _ADDRESS}, "Change e-mail address", "an e-mail"),
+    "e-mail address": Form(
+        "/account", {"New e-mail address": _ADDRESS}, "Change e-mail address", "e-mails are on their way"
+    ),
 }
 
 

@@ -142,7 +142,7 @@ def test_a_change_of_the_same_field_meanwhile_is_a_conflict(visitor: Visitor, se
     [
         ("buy_cost", "12,50", "at most two decimals, such as 12.50"),
         ("moq", "0", "Write a whole number from 1 to 1,000,000."),
-        ("stage", "moon", "Choose one of the offered values."),
+        ("stage", "moon", "Choose a value from the list."),
         ("asin", "B0", "An ASIN is exactly 10 letters A to Z or digits"),
         ("supplier", "x" * 201, "A supplier&#39;s name has at most 200 characters."),
         ("notes", "x" * 5001, "Notes have at most 5,000 characters."),

@@ -173,9 +173,7 @@ def test_a_note_is_added_to_the_others_with_its_date(visitor: Visitor, seller: S
     assert "The note was added." in visitor.page
 
 
-@pytest.mark.parametrize(
-    ("note", "mistake"), [("  ", "Write the note first."), ("x" * 4990, "at most 5,000 characters")]
-)
+@pytest.mark.parametrize(("note", "mistake"), [("  ", "Enter a note first."), ("x" * 4990, "at most 5,000 characters")])
 def test_a_note_that_cannot_be_added_is_kept(visitor: Visitor, seller: Seller, note: str, mistake: str) -> None:
     """The form of its deal stays open."""
     deal = seller.creates(notes="First")

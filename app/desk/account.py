@@ -85,7 +85,7 @@ def change_email() -> ResponseReturnValue:
         if error.code != _TAKEN:
             return _account_page(mistakes={"email": refusal_text(error)}, email=email)
     pad(started)
-    flash(Notice("If this address can be used, we have sent an e-mail to it. Open the link in it to use the address."))
+    flash(Notice("If this address can be used, e-mails are on their way. Open the links in them to confirm it."))
     return redirect(url_for("desk.account"), HTTPStatus.SEE_OTHER)
 
 

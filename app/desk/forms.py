@@ -40,7 +40,7 @@ def mistakes_in(error: ValidationError) -> dict[str, str]:
 def _mistake(name: str, reason: str) -> str:
     if name == "upc":
         return reason if reason.endswith(".") else f"{reason}."
-    return _MISTAKES.get(name, "Choose one of the offered values.")
+    return _MISTAKES.get(name, "Choose a value from the list.")
 
 
 def product_changes(product: Document) -> ProductFields:

@@ -64,7 +64,7 @@ def add_note(deal_id: UUID) -> ResponseReturnValue:
 def _note_refusal(found: Document, note: str) -> Refusal | None:
     """Add the note. Returns why that was refused, or None."""
     if not note:
-        return of_mistakes({"note": "Write the note first."})
+        return of_mistakes({"note": "Enter a note first."})
     dated = f"{day(datetime.now(UTC).isoformat())}: {note}".replace("\r\n", "\n")
     unchanged = Conditions(if_match=(found["etag"],))
     try:

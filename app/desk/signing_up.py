@@ -103,7 +103,7 @@ def send_reset() -> ResponseReturnValue:
         _send_reset(email)
     except (Problem, DatabaseUnavailableError) as error:
         return shown_again("forgot_password.html", error, email=email)
-    return _mail_sent(email, "Look into your mailbox")
+    return _mail_sent(email, "Check your e-mail")
 
 
 def _send_reset(email: str) -> None:
@@ -178,7 +178,7 @@ def new_password() -> ResponseReturnValue:
 def set_password() -> ResponseReturnValue:
     """Set the new password. The link has replaced the current one."""
     if session.get(_RECOVERING, 0) < time.time():
-        flash(Notice("This took too long. Please ask for a new e-mail.", "problem"))
+        flash(Notice("You used the link more than 15 minutes ago. Send yourself a new one.", "problem"))
         return redirect(url_for("desk.forgot_password"), HTTPStatus.SEE_OTHER)
     password = request.form.get("password", "")
     mistake = password_mistake(password) or change_password_of(current_user.token, password)
