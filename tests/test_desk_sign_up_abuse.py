@@ -14,6 +14,7 @@ from local.stack import Stack
 from tests.clients import client
 from tests.desk_pages import words
 from tests.mailbox import NEW_PASSWORD, new_address
+from tests.proxy import SupabaseProxy, faulty_answer
 from tests.sellers import app_environment
 from tests.visitors import Visitor
 
@@ -59,3 +60,36 @@ def test_e_mails_to_one_address_are_limited(stack: Stack, tmp_path: Path) -> Non
     for refused in answers[3:]:
         assert "Too many attempts. Please try again in 20 minutes." in words(refused.text)
         assert f'value="{email}"' in refused.text
+
+
+def test_an_outage_does_not_use_up_the_limits(limited_app: Flask, stack: Stack) -> None:
+    """Whoever tries again and again during an outage is not refused after it."""
+    transport = httpx.WSGITransport(limited_app, remote_addr="203.0.113.10")
+    fields = {"email": new_address(), "password": NEW_PASSWORD}
+    with httpx.Client(transport=transport, base_url="http://app", timeout=30) as http:
+        someone = Visitor(http)
+        someone.opens("/sign-in")
+        stack.supabase.pause()
+        try:
+            statuses = [someone.submits(path, **fields).status_code for path in ["/forgot-password", "/sign-up"] * 4]
+        finally:
+            stack.supabase.resume()
+    assert statuses == [503] * 8
+
+
+@pytest.mark.parametrize(
+    ("path", "title"), [("/sign-up", "Confirm your e-mail address"), ("/forgot-password", "Check your e-mail")]
+)
+def test_an_e_mail_sent_a_moment_ago_does_not_tell_that_there_is_an_account(
+    proxied_app: AppServer, proxy: SupabaseProxy, path: str, title: str
+) -> None:
+    """Supabase refuses a second one within a minute, but only for an account that exists."""
+    with client(proxied_app.url) as http:
+        visitor = Visitor(http)
+        visitor.opens(path)
+        proxy.fault = faulty_answer("429 Too Many Requests", b'{"error_code": "over_email_send_rate_limit", "msg": ""}')
+        try:
+            answer = visitor.submits(path, email=new_address(), password=NEW_PASSWORD)
+        finally:
+            proxy.fault = None
+    assert (answer.status_code, title in words(answer.text)) == (200, True)
