@@ -80,6 +80,7 @@ def test_a_project_can_ask_for_a_confirmation(
     outcomes = [[line["outcome"] for line in audited(confirming_log, event=event)] for event in ("sign-up", "confirm")]
     assert outcomes == [["ok"], ["ok", "refused"]]
     assert email not in confirming_log.read_text()
+    assert link.split("token_hash=")[1].split("&")[0] not in confirming_log.read_text()
     assert NEW_PASSWORD not in confirming_log.read_text()
 
 
@@ -194,5 +195,6 @@ def test_an_outage_keeps_the_address(stranger: Visitor, stack: Stack, path: str)
     assert (answer.status_code, int(answer.headers["Retry-After"]) > 0) == (503, True)
     assert f'value="{email}"' in answer.text
     assert "not possible right now" in answer.text
+    assert "aria-invalid" not in answer.text
     assert NEW_PASSWORD not in answer.text
     assert wait_until(lambda: stranger.opens("/readyz").status_code == 200, seconds=20)

@@ -81,7 +81,7 @@ def _hit_rate(counters: Counters) -> Figure:
 def _breaker() -> Figure:
     down, workers = catalogue.REDIS_DOWN.now(), catalogue.WORKERS.now()
     if not down:
-        return Figure("Circuit breaker", "Closed", "All workers use Redis.", "good")
+        return Figure("Circuit breaker", "Closed", "Every worker asks Redis.", "good")
     return Figure("Circuit breaker", "Open", f"{down} of {counted(workers, 'worker')} without Redis", "bad")
 
 

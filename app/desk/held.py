@@ -119,13 +119,16 @@ def unsealed(text: str) -> Held | None:
 
 
 def shown_again(template: str, error: Problem | DatabaseUnavailableError, **typed: str) -> ResponseReturnValue:
-    """Render the form of a page before sign-in again: with the reason why it cannot be used now, and what was typed."""
+    """Render the form of a page before sign-in again: with the reason why it cannot be used now, and what was typed.
+
+    No input is marked as wrong.
+    """
     problem = error if isinstance(error, Problem) else unavailable(error)
     reason = problem.detail or problem.kind.title
     if problem.kind is Kind.QUOTA_EXCEEDED:
         minutes = ceil(int(problem.headers["Retry-After"]) / 60)
         reason = f"Too many attempts. Please try again in {counted(minutes, 'minute')}."
-    return render_template(template, mistake=reason, **typed), problem.status, problem.headers
+    return render_template(template, mistake=reason, passing=True, **typed), problem.status, problem.headers
 
 
 def _serializer() -> URLSafeTimedSerializer:
