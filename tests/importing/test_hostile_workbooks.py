@@ -5,12 +5,13 @@ import resource
 import time
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import pytest
 
 from app.products.importing import DEALS, UnreadableFileError, open_sheet
-from app.products.importing.workbooks import SECONDS
+from app.products.importing.workbooks import SECONDS, open_workbook, reader_memory
 from tests.importing.workbooks import Page, archive, page, workbook
 
 _MOST_MEMORY: Final = 400 << 20  # of this process, in addition
@@ -85,3 +86,25 @@ def test_rows_with_too_much_text_are_rejected_alone() -> None:
     assert [(mistake.line, "100,000" in mistake.reason) for mistake in sheet.mistakes()] == [(2, True)]
     assert (sheet.total, sheet.rejected) == (2, 1)
     sheet.close()
+
+
+def test_a_workbook_that_needs_too_much_memory_is_refused_with_the_limit() -> None:
+    """With more memory, the same workbook is read."""
+    header = ["Title", *(f"Column {place}" for place in range(11))]
+    rows = [[f"{place} of row {number}" for place in range(12)] for number in range(40_000)]
+    content = io.BytesIO(workbook(page([header, *rows])))
+    with pytest.raises(UnreadableFileError, match=r"cannot be read with 64 MB of memory\. Save the sheet as CSV"):
+        open_workbook(content, DEALS.layout, 200_000, memory=64 << 20)
+    table = open_workbook(content, DEALS.layout, 200_000, memory=256 << 20)
+    assert sum(1 for _ in table.rows()) == 40_001
+    table.close()
+
+
+def test_the_memory_for_a_workbook_is_half_of_the_containers(tmp_path: Path) -> None:
+    """At most 1 GB. A container without a limit has the memory of the machine."""
+    limit = tmp_path / "memory.max"
+    machine = reader_memory([])
+    for written, expected in {f"{512 << 20}\n": 256 << 20, f"{1 << 50}\n": machine, "max\n": machine}.items():
+        limit.write_text(written)
+        assert reader_memory([limit, tmp_path / "missing"]) == expected
+    assert machine <= 1 << 30

@@ -1,9 +1,10 @@
 """Write the rows of a workbook as lines of JSON. Runs as a process of its own, which never imports the application.
 
-Usage: `python -I extraction.py rows-of-a-sheet characters-of-a-row < workbook > rows`. The process limits itself before
-it reads the first byte, so that a hostile workbook ends it and nothing else. It writes `[row, [cell, …]]` for each row
-with text, one after the other for all visible sheets; the cells are null if the row has too many characters. The last
-line is `{"sheets": [[name, position of its first byte, number of rows]]}`, or `{"fault": what is wrong}`.
+Usage: `python -I extraction.py rows-of-a-sheet characters-of-a-row bytes-of-memory < workbook > rows`. The process
+limits itself before it reads the first byte, so that a hostile workbook ends it and nothing else. Without memory, it
+aborts. It writes `[row, [cell, …]]` for each row with text, one after the other for all visible sheets; the cells are
+null if the row has too many characters. The last line is `{"sheets": [[name, position of its first byte, number of
+rows]]}`, or `{"fault": what is wrong}`.
 """
 
 import json
@@ -18,7 +19,6 @@ from datetime import date, datetime
 from typing import IO, Any, Final
 from xml.etree import ElementTree as ET
 
-_MEMORY_BYTES: Final = 1 << 30  # 200,000 rows of 12 different texts need 630 MB
 _CPU_SECONDS: Final = 30
 _WRITTEN_BYTES: Final = 256 << 20
 _UNPACKED_BYTES: Final = 512 << 20
@@ -26,7 +26,6 @@ _MOST_PARTS: Final = 2000
 _MOST_SHEETS: Final = 50
 _LONGEST_NAME: Final = 255
 _LIMITS: Final = {
-    resource.RLIMIT_AS: _MEMORY_BYTES,
     resource.RLIMIT_CPU: _CPU_SECONDS,
     resource.RLIMIT_FSIZE: _WRITTEN_BYTES,
     resource.RLIMIT_CORE: 0,
@@ -46,17 +45,19 @@ class FaultError(Exception):
 def main() -> None:
     """Read standard input, and write rows to standard output. Exits with 0 if the last line could be written."""
     os.nice(10)
-    for limit, most in _LIMITS.items():
+    most_rows, most_characters, memory = map(int, sys.argv[1:])
+    for limit, most in (_LIMITS | {resource.RLIMIT_AS: memory}).items():
         with suppress(ValueError, OSError):  # a system may not know a limit, or may have a lower one
             resource.setrlimit(limit, (most, most))
     os.lseek(0, 0, os.SEEK_SET)
-    most_rows, most_characters = map(int, sys.argv[1:])
     with open(1, "w", encoding="utf-8", errors="replace", newline="\n", closefd=False) as out:
         try:
             found = [_written(name, rows, out, most_rows, most_characters) for name, rows in _sheets(sys.stdin.buffer)]
             end = {"sheets": found} if found else {"fault": "The workbook has no visible sheet."}
         except FaultError as error:
             end = {"fault": str(error)}
+        except MemoryError:
+            os.abort()  # as the reader of workbooks does when it gets no more memory
         out.write(json.dumps(end) + "\n")
 
 
