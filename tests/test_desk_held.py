@@ -142,6 +142,21 @@ def test_a_form_from_before_a_new_sign_in_can_be_sent_again(visitor: Visitor, se
     assert [deal["product"]["title"] for deal in seller.lists()] == [_TYPED["title"]]
 
 
+def test_a_form_from_before_a_change_of_the_address_is_kept(visitor: Visitor, app: Flask) -> None:
+    """The mark names the account, not its e-mail address, which can change and later be used by somebody else."""
+    visitor.opens(_ADD)
+    form = {"csrf_token": "out of date", "typed_by": value(visitor.page, "typed_by"), **_TYPED}
+    visitor.takes_session(app, **visitor.session(app) | {"email": "new@example.com"})
+    assert "Send again" in visitor.http.post(_ADD, data=form).text
+    visitor.takes_session(app, **visitor.session(app) | {"user_id": "somebody else"})
+    assert "Send again" not in visitor.http.post(_ADD, data=form).text
+    session = visitor.session(app)
+    del session["user_id"]
+    visitor.takes_session(app, **session)
+    visitor.opens(_ADD)
+    assert 'name="typed_by"' not in visitor.page
+
+
 def test_a_forged_form_of_a_signed_in_user_is_not_kept(visitor: Visitor) -> None:
     """Without the mark the page offers nothing to send."""
     visitor.opens("/deals")

@@ -72,12 +72,12 @@ class Held:
 @desk.app_template_global()
 def owner_mark() -> str:
     """Return the mark of the user who is signed in; empty without a session. It is computed once for each page."""
-    if not sessions.is_open():
+    if not sessions.is_open() or "user_id" not in session:  # a session of an earlier version has no id yet
         return ""
     if "owner_mark" not in g:
         key = current_app.config["SECRET_KEY"]
         signer = Signer(key, salt=b"asin-desk form owner", digest_method=hashlib.sha256)
-        g.owner_mark = signer.get_signature(str(session.get("email", ""))).decode()
+        g.owner_mark = signer.get_signature(str(session["user_id"])).decode()
     return str(g.owner_mark)
 
 

@@ -122,4 +122,5 @@ def _keep(opened: Session) -> None:
     session[_REFRESH_TOKEN] = opened.refresh_token
     session[_EXPIRES_AT] = opened.expires_at
     session["email"] = opened.email
+    session["user_id"] = opened.user_id
     currencies.keep(opened.currency)
