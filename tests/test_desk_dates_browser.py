@@ -52,3 +52,16 @@ def test_dates_are_those_of_the_browser(  # noqa: PLR0913 - a browser has a loca
         page.goto(product)
         for text in shown:
             expect(page.get_by_text(text, exact=True)).to_be_visible()
+
+
+@pytest.mark.usefixtures("product")
+def test_dates_that_are_loaded_later_are_those_of_the_browser_too(
+    browser: Browser, server: AppServer, seller: Seller
+) -> None:
+    """The drawer of a product is added to a page that is open already."""
+    with browser.new_context(base_url=server.url, locale="de-DE", timezone_id="Asia/Tokyo") as context:
+        page = context.new_page()
+        signs_in(page, seller)
+        page.goto("/deals")
+        page.locator("#list .product > a").first.click()
+        expect(page.get_by_role("dialog").get_by_text("01.01.2026", exact=True)).to_be_visible()
