@@ -6,6 +6,7 @@ from uuid import uuid4
 from tests.callers import Caller
 from tests.problems import problem
 from tests.sellers import Seller
+from tests.visitors import Visitor
 
 
 def _undone(seller: Seller, batch_id: str | None) -> dict[str, Any]:
@@ -45,6 +46,27 @@ def test_the_undo_leaves_deals_that_were_changed_since(seller: Seller) -> None:
     assert undone["skipped_deals"] == [{"deal_id": lamp, "reason": "changed"}]
     assert [item["id"] for item in seller.lists()] == [lamp]
     assert [item["id"] for item in seller.lists(active="false")] == [chair]
+
+
+def _names_a_lamp(page: str) -> bool:
+    return any(title in page for title in ("Lamp one", "Lamp two", "Lamp three"))
+
+
+def test_products_of_an_undone_import_are_seen_only_in_the_trash(seller: Seller, visitor: Visitor) -> None:
+    """Not in the numbers, the lists, a search, the queues and the export. Importing again takes the same products."""
+    visitor.signs_in(seller)
+    content = "Title,UPC,ASIN\nLamp one,,B000000001\nLamp two,012345678905,\nLamp three,,\n"
+    done = seller.imports(content)[-1]
+    before = {item["product"]["title"]: item["product_id"] for item in seller.lists()}
+    pages = ["/deals", "/deals?search=Lamp", *(f"/desk/queue/{status}" for status in ("needs_asin", "manual_entry"))]
+    assert all(_names_a_lamp(visitor.opens(page).text) for page in pages)
+    _undone(seller, done["batch_id"])
+    assert not any(seller.stats().values())
+    assert not any(_names_a_lamp(visitor.opens(page).text) for page in pages)
+    assert b"Lamp" not in seller.exports()
+    assert "Lamp two" in visitor.opens("/trash").text
+    assert seller.imports(content)[-1]["rejected"] == 0
+    assert {item["product"]["title"]: item["product_id"] for item in seller.lists()} == before
 
 
 def test_all_rows_of_a_file_are_one_batch(seller: Seller) -> None:
