@@ -9,6 +9,7 @@ import httpx
 
 from local.application import AppServer
 from local.stack import Stack
+from tests.desk_pages import words
 from tests.importing.workbooks import page, workbook
 from tests.sellers import Seller
 from tests.visitors import Visitor, new_visitor
@@ -124,15 +125,15 @@ def test_the_rejected_rows_can_be_corrected_and_imported(visitor: Visitor, selle
 
 
 def test_an_import_can_be_undone_and_lists_what_it_changed(visitor: Visitor, seller: Seller) -> None:
-    """The report says that it was undone."""
+    """The report says that it was undone, and where the created deals are."""
     seller.creates(title="Lamp", stage="new", buy_cost="2.50")
     path = _uploads(visitor, "Title,Cost,Stage\nLamp,3,ordered\nChair,1,\n")
     _runs(visitor, path)
-    shown = re.sub(r"\s+", " ", re.sub("<[^>]*>", "", visitor.page))
-    assert "Buy cost: 2.50 → 3.00; Stage: New → Ordered" in shown
+    assert "Buy cost: 2.50 → 3.00; Stage: New → Ordered" in words(visitor.page)
     (undo,) = re.findall(r'action="(/desk/batches/[^"]+/undo)"', visitor.page)
     visitor.follows(visitor.submits(undo, back=f"{path}/report"))
-    assert "This import was undone." in visitor.page
+    told = "This import was undone. What it changed is as before, and what it created is in the trash"
+    assert told in words(visitor.page)
     assert [(item["product"]["title"], item["stage"]) for item in seller.lists()] == [("Lamp", "new")]
 
 
@@ -141,10 +142,10 @@ def test_an_unusable_file_is_explained_above_the_form(visitor: Visitor) -> None:
     visitor.opens("/desk/import")
     assert visitor.uploads("/desk/import", "", field="other").status_code == 422
     assert "Choose a file first." in visitor.page
-    for content, words in [(b"", "The file is empty"), (b"PK\x03\x04x", "damaged")]:
+    for content, reason in [(b"", "The file is empty"), (b"PK\x03\x04x", "damaged")]:
         path = visitor.uploads("/desk/import", content).headers["Location"]
         assert visitor.opens(path).status_code == 422
-        assert words in visitor.page
+        assert reason in visitor.page
     assert visitor.uploads("/desk/import", b"Title\n" + b"x" * (50 << 20)).status_code == 413
     assert "larger than 52,428,800 bytes" in visitor.page
 
