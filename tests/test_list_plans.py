@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import product
 from typing import Any, Final
+from uuid import UUID
 
 import pytest
 
@@ -26,6 +27,15 @@ _FILTERS: Final = [
 _MOST_ROWS: Final = 400
 """Maximum rows that a page of 50 deals may read: these deals, one more deal per slice, and the products of both."""
 _MOST_BLOCKS: Final = 1200
+_STEP: Final = 200
+"""Deals that one step of an action on a filter changes."""
+_BY_ID: Final = {
+    "Index Scan deals_pkey",
+    "Index Only Scan deals_pkey",
+    "Bitmap Index Scan deals_pkey",
+    "Index Only Scan deals_slice_created_idx",
+}
+"""The ways to read deals whose cost depends only on their number: by id, and in the order of the list."""
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +156,33 @@ def test_a_search_is_counted_as_far_as_it_is_cheap(
 def test_the_cost_for_a_small_seller_does_not_depend_on_others(recorder: PlanRecorder, search: str, sort: str) -> None:
     """These searches match many deals of other sellers. The cost for a small seller is bounded by their own deals."""
     _bounded(recorder.lists(SMALL_SELLER, p_sort=sort, p_search=search), rows=4000, blocks=8000)
+
+
+@pytest.mark.parametrize("place", ["first", "middle"])
+def test_a_step_of_an_action_on_a_filter_and_its_undo_cost_what_they_change(
+    recorder: PlanRecorder, place: str
+) -> None:
+    """Neither depends on the length of the list, nor on the place in it. The undo leaves the list as it was."""
+    after = {f"p_after_{name}": value for name, value in asdict(MIDDLE["created_at"]).items()}
+    arguments = {"p_action": "favorite", "p_filter": '{"stage": "new"}', "p_limit": _STEP}
+    step = recorder.calls("bulk_matching", LARGE_SELLER, **arguments, **(after if place == "middle" else {}))
+    _is_undone_at_the_same_cost(recorder, step)
+
+
+def test_an_action_on_chosen_deals_and_its_undo_cost_what_they_change(recorder: PlanRecorder) -> None:
+    """Each deal is looked up by its id. The index of all deals of the user is not read."""
+    page = recorder.lists(LARGE_SELLER, p_limit=_STEP, p_favorite=False)
+    ids = [UUID(deal["id"]) for deal in page.document["items"]]
+    step = recorder.calls("bulk_deals", LARGE_SELLER, p_action="favorite", p_deal_ids=ids)
+    _is_undone_at_the_same_cost(recorder, step)
+
+
+def _is_undone_at_the_same_cost(recorder: PlanRecorder, step: Page) -> None:
+    undone = recorder.calls("undo_batch", LARGE_SELLER, p_batch_id=step.document["answer"]["batch_id"])
+    assert (step.document["answer"]["changed"], undone.document["answer"]["restored"]) == (_STEP, _STEP)
+    for each in (step, undone):
+        _bounded(each, rows=10 * _STEP, blocks=90 * _STEP)
+        assert {name for name in each.rows if "deals_" in name} <= _BY_ID, each.rows
 
 
 def test_the_catalogue_has_a_million_deals(recorder: PlanRecorder) -> None:
