@@ -13,9 +13,9 @@ from local.application import AppServer
 from tests.barcodes import upc
 from tests.browser import clean_page
 from tests.clients import PASSWORD
+from tests.keyboard import activates, goes, is_told, presses, sees, tabs_to
 from tests.sellers import Seller
 
-_MOST_TABS: Final = 60
 _UPCS: Final = [upc(place, length=12) for place in range(3)]
 _LIST: Final = "\n".join(
     [
@@ -39,60 +39,17 @@ def page(browser: Browser, server: AppServer) -> Iterator[Page]:
         yield fresh
 
 
-def _presses(page: Page, *keys: str) -> None:
-    """Press keys one after the other, when the script of the page listens."""
-    expect(page.locator("body")).to_have_class("keyed")
-    for key in keys:
-        page.keyboard.press(key)
-
-
-def _goes(page: Page, letter: str, heading: str) -> None:
-    """Go to a place with `g` and its letter."""
-    _presses(page, "g", letter)
-    _sees(page, heading)
-
-
-def _sees(page: Page, heading: str) -> None:
-    expect(page.get_by_role("heading", name=heading, exact=True).first).to_be_visible()
-
-
-def _has_focus(control: Locator) -> bool:
-    return bool(control.evaluate("(control) => control === document.activeElement"))
-
-
-def _tabs_to(page: Page, control: Locator) -> None:
-    """Press Tab until the control has the focus."""
-    expect(control).to_be_visible()
-    for _ in range(_MOST_TABS):
-        if _has_focus(control):
-            return
-        page.keyboard.press("Tab")
-    expect(control).to_be_focused()
-
-
-def _activates(page: Page, control: Locator) -> None:
-    """Press Enter on a button or a link."""
-    _tabs_to(page, control)
-    page.keyboard.press("Enter")
-
-
-def _is_told(page: Page, text: str) -> None:
-    """Check the notice. It is in the live region, and the focus is on something."""
-    expect(page.locator("#notices[role=status]")).to_contain_text(text)
-    assert page.evaluate("document.activeElement !== document.body")
-
-
 def _signs_in(page: Page, seller: Seller) -> None:
-    _tabs_to(page, page.get_by_label("E-mail address"))
+    tabs_to(page, page.get_by_label("E-mail address"))
     page.keyboard.type(seller.email)
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
-    _sees(page, "Work")
+    sees(page, "Work")
 
 
 def _chooses_file(page: Page, label: str, file: Path) -> None:
-    _tabs_to(page, page.get_by_label(label))
+    tabs_to(page, page.get_by_label(label))
     with page.expect_file_chooser() as choosing:
         page.keyboard.press("Space")
     choosing.value.set_files(file)
@@ -100,50 +57,50 @@ def _chooses_file(page: Page, label: str, file: Path) -> None:
 
 def _imports(page: Page, file: Path) -> None:
     """Choose a file, correct a column, look at the preview, import it, and read why a row was not accepted."""
-    _goes(page, "i", "Import a file")
+    goes(page, "i", "Import a file")
     _chooses_file(page, "Excel or CSV file", file)
-    _activates(page, page.get_by_role("button", name="Continue"))
-    _sees(page, "How the columns are read")
-    _tabs_to(page, page.get_by_label("Titel is imported as"))
+    activates(page, page.get_by_role("button", name="Continue"))
+    sees(page, "How the columns are read")
+    tabs_to(page, page.get_by_label("Titel is imported as"))
     page.keyboard.type("Title")
     expect(page.get_by_label("Titel is imported as")).to_have_value("title")
-    _tabs_to(page, page.get_by_label("Preview only"))
+    tabs_to(page, page.get_by_label("Preview only"))
     page.keyboard.press("Space")
-    _activates(page, page.get_by_role("button", name="Import", exact=True))
+    activates(page, page.get_by_role("button", name="Import", exact=True))
     expect(page.get_by_text("Preview. Nothing has been saved.")).to_be_visible()
-    _activates(page, page.get_by_role("button", name="Import", exact=True))
+    activates(page, page.get_by_role("button", name="Import", exact=True))
     expect(page.get_by_text("Imported. 1 row needs fixing.")).to_be_visible()
     expect(page.get_by_text("Stage: Unknown stage.")).to_be_visible()
 
 
 def _uploads_candidates(page: Page, file: Path) -> None:
-    _goes(page, "w", "Work")
-    _activates(page, page.get_by_role("link", name="Upload a look-up result"))
+    goes(page, "w", "Work")
+    activates(page, page.get_by_role("link", name="Upload a look-up result"))
     _chooses_file(page, "CSV file", file)
-    _activates(page, page.get_by_role("button", name="Upload", exact=True))
+    activates(page, page.get_by_role("button", name="Upload", exact=True))
     expect(page.get_by_role("heading", name="processed")).to_be_visible()
 
 
 def _works_queues(page: Page, seller: Seller) -> None:
     """Choose a listing, take it back and choose again; then type the ASINs of the other products."""
-    _goes(page, "w", "Work")
-    _activates(page, page.get_by_role("link", name="Choose listings"))
-    _sees(page, "Needs selection")
-    _presses(page, "2")
-    _sees(page, "Nothing is waiting here")
-    _presses(page, "u")
+    goes(page, "w", "Work")
+    activates(page, page.get_by_role("link", name="Choose listings"))
+    sees(page, "Needs selection")
+    presses(page, "2")
+    sees(page, "Nothing is waiting here")
+    presses(page, "u")
     expect(page.get_by_role("button", name="Choose B0BBBBBBB1")).to_be_visible()
-    _presses(page, "1")
-    _sees(page, "Nothing is waiting here")
+    presses(page, "1")
+    sees(page, "Nothing is waiting here")
     for status, number in (("Needs ASIN", 2), ("Manual entry", 1)):
-        _activates(page, page.get_by_role("link", name=f"{status}: {number}"))
-        _sees(page, status)
+        activates(page, page.get_by_role("link", name=f"{status}: {number}"))
+        sees(page, status)
         for place in range(number):
             expect(page.get_by_label("ASIN or address of the listing")).to_be_focused()
             page.keyboard.type(f"B0CCCC{status[0]}00{place}")
             with page.expect_navigation():
                 page.keyboard.press("Enter")
-        _sees(page, "Nothing is waiting here")
+        sees(page, "Nothing is waiting here")
     assert seller.stats() == {"all": 5, "asin_found": 5, "needs_selection": 0, "needs_asin": 0, "manual_entry": 0}
 
 
@@ -157,36 +114,36 @@ def _stages(seller: Seller) -> set[str]:
 
 def _moves_a_selection(page: Page, seller: Seller) -> None:
     """Search, select a range, move it to another stage, take that back, and move it again."""
-    _goes(page, "d", "Deals")
-    _presses(page, "/")
+    goes(page, "d", "Deals")
+    presses(page, "/")
     page.keyboard.type("box")
     page.keyboard.press("Enter")
     expect(page.locator("[data-results]")).to_have_text("3 deals")
     expect(_row(page, "Box 0").get_by_role("link")).to_be_focused()
-    _presses(page, "x", "j", "j", "Shift+x")
+    presses(page, "x", "j", "j", "Shift+x")
     _moves_to_ordered(page, seller)
-    _presses(page, "u")
-    _is_told(page, "Undone. 3 deals are as before.")
+    presses(page, "u")
+    is_told(page, "Undone. 3 deals are as before.")
     assert _stages(seller) == {"new"}
-    _presses(page, "x", "k", "x", "k", "x")
+    presses(page, "x", "k", "x", "k", "x")
     _moves_to_ordered(page, seller)
 
 
 def _moves_to_ordered(page: Page, seller: Seller) -> None:
     expect(page.get_by_text("3 selected").last).to_be_visible()
-    _presses(page, "m")
+    presses(page, "m")
     page.keyboard.type("Ordered")
-    _activates(page, page.get_by_role("button", name="Move", exact=True))
-    _is_told(page, "3 deals moved to Ordered.")
+    activates(page, page.get_by_role("button", name="Move", exact=True))
+    is_told(page, "3 deals moved to Ordered.")
     assert _stages(seller) == {"ordered", "new"}
 
 
 def _changes_cells(page: Page, seller: Seller) -> None:
     """Type a cost that is refused, and correct it. Mark the deal as a favorite."""
-    _goes(page, "d", "Deals")
-    _presses(page, "j")
+    goes(page, "d", "Deals")
+    presses(page, "j")
     title = page.evaluate("document.activeElement.textContent")
-    _presses(page, "e")
+    presses(page, "e")
     for label in ("ASIN", "Supplier", "Buy cost"):
         editor = page.get_by_role("textbox", name=f"{label}: {title}")
         expect(editor).to_be_focused()
@@ -201,7 +158,7 @@ def _changes_cells(page: Page, seller: Seller) -> None:
     page.keyboard.type("7.25")
     page.keyboard.press("Enter")
     expect(_row(page, title)).to_contain_text("$7.25")
-    _presses(page, "s")
+    presses(page, "s")
     expect(page.get_by_role("button", name=f"Favorite: {title}")).to_have_attribute("aria-pressed", "true")
     changed = next(deal for deal in seller.lists() if deal["product"]["title"] == title)
     assert (changed["buy_cost"], changed["favorite"]) == ("7.25", True)
@@ -209,8 +166,8 @@ def _changes_cells(page: Page, seller: Seller) -> None:
 
 def _opens_a_drawer(page: Page) -> None:
     """Escape closes it; the focus and the position of the page are as before."""
-    _goes(page, "d", "Deals")
-    _presses(page, "j", "j")
+    goes(page, "d", "Deals")
+    presses(page, "j", "j")
     title, position = page.evaluate("[document.activeElement.textContent, scrollY]")
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog", name=title)).to_be_visible()
@@ -220,20 +177,20 @@ def _opens_a_drawer(page: Page) -> None:
 
 
 def _deletes_and_restores(page: Page, seller: Seller) -> None:
-    _presses(page, "#")
-    _is_told(page, "1 deal deleted.")
+    presses(page, "#")
+    is_told(page, "1 deal deleted.")
     assert len(seller.lists()) == 4
-    _goes(page, "t", "Trash")
-    _activates(page, page.get_by_role("button", name="Restore: "))
-    _sees(page, "Trash")
+    goes(page, "t", "Trash")
+    activates(page, page.get_by_role("button", name="Restore: "))
+    sees(page, "Trash")
     expect(page.get_by_text("The trash is empty.")).to_be_visible()
     assert len(seller.lists()) == 5
 
 
 def _exports(page: Page) -> None:
-    _goes(page, "i", "Import a file")
+    goes(page, "i", "Import a file")
     link = page.get_by_role("link", name="Export all deals")
-    _tabs_to(page, link)
+    tabs_to(page, link)
     with page.expect_download() as downloading:
         page.keyboard.press("Enter")
     rows = csv.DictReader(io.StringIO(downloading.value.path().read_text("utf-8-sig")))
@@ -241,12 +198,12 @@ def _exports(page: Page) -> None:
 
 
 def _changes_the_currency(page: Page) -> None:
-    _goes(page, "a", "Account")
-    _tabs_to(page, page.get_by_label("Show amounts in"))
+    goes(page, "a", "Account")
+    tabs_to(page, page.get_by_label("Show amounts in"))
     page.keyboard.type("EUR")
-    _activates(page, page.get_by_role("button", name="Save currency"))
+    activates(page, page.get_by_role("button", name="Save currency"))
     expect(page.locator("#notices")).to_contain_text("EUR")
-    _goes(page, "d", "Deals")
+    goes(page, "d", "Deals")
     expect(page.get_by_text("€7.25")).to_be_visible()
 
 
@@ -255,7 +212,7 @@ def test_a_sellers_day_needs_no_mouse(page: Page, seller: Seller, tmp_path: Path
     (tmp_path / "list.csv").write_text(_LIST, "utf-8")
     (tmp_path / "look-up.csv").write_text(_LOOK_UP, "utf-8")
     _signs_in(page, seller)
-    _presses(page, "?")
+    presses(page, "?")
     expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     page.keyboard.press("Escape")
     _imports(page, tmp_path / "list.csv")
@@ -267,5 +224,5 @@ def test_a_sellers_day_needs_no_mouse(page: Page, seller: Seller, tmp_path: Path
     _deletes_and_restores(page, seller)
     _exports(page)
     _changes_the_currency(page)
-    _activates(page, page.get_by_role("button", name="Sign out"))
+    activates(page, page.get_by_role("button", name="Sign out"))
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()

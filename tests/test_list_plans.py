@@ -159,9 +159,7 @@ def test_the_cost_for_a_small_seller_does_not_depend_on_others(recorder: PlanRec
 
 
 @pytest.mark.parametrize("place", ["first", "middle"])
-def test_a_step_of_an_action_on_a_filter_and_its_undo_cost_what_they_change(
-    recorder: PlanRecorder, place: str
-) -> None:
+def test_a_step_of_an_action_on_a_filter_and_its_undo_cost_what_they_change(recorder: PlanRecorder, place: str) -> None:
     """Neither depends on the length of the list, nor on the place in it. The undo leaves the list as it was."""
     after = {f"p_after_{name}": value for name, value in asdict(MIDDLE["created_at"]).items()}
     arguments = {"p_action": "favorite", "p_filter": '{"stage": "new"}', "p_limit": _STEP}
