@@ -51,14 +51,3 @@ def test_a_second_press_does_not_act_twice(page: Page, seller: Seller) -> None:
     page.get_by_role("button", name="Undo").dblclick()
     expect(page.locator("#notices")).to_contain_text("Undone. 3 deals are as before.")
     assert len(seller.lists()) == 3
-
-
-def test_what_is_typed_stays_in_the_field_while_the_list_is_on_its_way(page: Page, seller: Seller) -> None:
-    """The list is at the end that of the whole text."""
-    _opens_list(page, seller)
-    search = page.get_by_role("searchbox")
-    search.press_sequentially("lam", delay=300)
-    search.press_sequentially("x", delay=300)
-    expect(page.locator("[data-results]")).to_have_text("No deals")
-    expect(search).to_have_value("lamx")
-    expect(page.locator("#list")).not_to_have_attribute("aria-busy", "true")
