@@ -1,9 +1,16 @@
 """The trash, and the undo of actions on deals at the desk."""
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
+from local.application import AppServer
 from local.stack import Stack
+from tests.clients import client
 from tests.desk_pages import undo_path, words
+from tests.proxy import Fault, SupabaseProxy
 from tests.sellers import Seller
 from tests.visitors import Visitor
 
@@ -100,6 +107,38 @@ def test_deleting_for_good_asks_first(visitor: Visitor, seller: Seller, stack: S
     assert "1 deal deleted for good." in words(visitor.page)
     titles = stack.supabase.sql("select title from products where user_id = $1", seller.id)
     assert [row["title"] for row in titles] == ["Restored"]
+
+
+@pytest.mark.parametrize("action", ["restore", "remove"])
+def test_a_deal_that_changes_while_it_is_deleted_for_good_is_left_alone(
+    importer: Seller, proxied_app: AppServer, proxy: SupabaseProxy, action: str
+) -> None:
+    """It was restored or removed after it was read. The notice says how many were deleted."""
+    first, second = (importer.creates(title=title)["id"] for title in ("First", "Second"))
+    importer.bulk("delete", first, second)
+    held, go_on = threading.Event(), threading.Event()
+
+    def hold_second(answer: bytes) -> bytes:
+        if b'"Second"' in answer and not held.is_set():
+            held.set()
+            go_on.wait(30)
+        return answer
+
+    with client(proxied_app.url) as http, ThreadPoolExecutor() as pool:
+        visitor = Visitor(http)
+        visitor.signs_in(importer)
+        visitor.opens("/trash")
+        proxy.fault = Fault(hold_second)
+        answer = pool.submit(visitor.submits, "/trash/delete", deal_ids=[first, second], confirmed="yes")
+        assert held.wait(30)
+        if action == "restore":
+            importer.bulk("restore", second)
+        else:
+            importer.http.delete(f"/products/deal/{second}", params={"hard": "true"}).raise_for_status()
+        go_on.set()
+        visitor.follows(answer.result())
+    assert "1 deal deleted for good. 1 deal changed meanwhile" in words(visitor.page)
+    assert [deal["product"]["title"] for deal in importer.lists()] == (["Second"] if action == "restore" else [])
 
 
 def test_an_empty_selection_changes_nothing(visitor: Visitor, seller: Seller) -> None:

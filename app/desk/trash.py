@@ -1,5 +1,6 @@
 """The trash: the deleted deals, which can be restored for 30 days or deleted for good."""
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 from uuid import UUID
@@ -14,8 +15,9 @@ from app.desk.notices import Notice, flash
 from app.desk.sessions import signed_in
 from app.desk.wording import counted
 from app.limits import WRITES, limited
+from app.products.conditions import Conditions
 from app.products.context import caller_repository
-from app.products.errors import NotFoundError
+from app.products.errors import NotFoundError, PreconditionFailedError
 from app.products.repository import Document
 from app.products.results import Total
 from app.products.schemas import ListQuery
@@ -41,19 +43,35 @@ def trash() -> ResponseReturnValue:
 @signed_in
 @limited(WRITES)
 def purge_deals() -> ResponseReturnValue:
-    """Ask for confirmation, and then permanently remove the selected deals. Deals that are not deleted are kept."""
+    """Ask for confirmation, and then permanently remove the selected deals. Deals that were restored are kept."""
     chosen = [deal for text in request.form.getlist("deal_ids")[:_PAGE_SIZE] if (deal := _deleted_deal(text))]
     if not chosen:
         flash(Notice("Select at least one deal first. Nothing was changed.", "problem"))
     elif "confirmed" not in request.form:
         return render_template("trash_confirm.html", deals=chosen)
     else:
-        for deal in chosen:
-            with changing_stats(current_user.user_id):
-                caller_repository().delete_deal(UUID(deal["id"]), hard=True)
-            audit.record("deal.purge", "ok", user=current_user.user_id, deal=deal["id"])
-        flash(Notice(f"{counted(len(chosen), 'deal')} deleted for good."))
+        flash(_purged([_purge(deal) for deal in chosen]))
     return redirect(url_for("desk.trash"), HTTPStatus.SEE_OTHER)
+
+
+def _purge(deal: Document) -> bool:
+    """Remove the deal for good. Returns False if it was restored or removed since it was read."""
+    repository = replace(caller_repository(), conditions=Conditions(if_match=(deal["etag"],)))
+    try:
+        with changing_stats(current_user.user_id):
+            repository.delete_deal(UUID(deal["id"]), hard=True)
+    except (NotFoundError, PreconditionFailedError):
+        return False
+    audit.record("deal.purge", "ok", user=current_user.user_id, deal=deal["id"])
+    return True
+
+
+def _purged(removed: list[bool]) -> Notice:
+    text = f"{counted(removed.count(True), 'deal')} deleted for good."
+    if all(removed):
+        return Notice(text)
+    others = counted(removed.count(False), "deal")
+    return Notice(f"{text} {others} changed meanwhile, perhaps in another tab, and left alone.", "problem")
 
 
 def _deleted_deal(text: str) -> Document | None:
