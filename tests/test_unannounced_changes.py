@@ -42,6 +42,7 @@ _READS: Final = {
     "get_deal",
     "get_product",
     "list_deals",
+    "list_trash",
     "read",
     "require_database",
 }
