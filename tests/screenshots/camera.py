@@ -63,7 +63,8 @@ def take(page: Page, variant: Variant, target: Path, *, is_busy: bool = False) -
     if not is_busy:
         page.wait_for_load_state("networkidle")
     page.evaluate("document.fonts.ready.then(() => { document.activeElement?.blur(); scrollTo(0, 0); })")
-    content = page.evaluate("document.documentElement.scrollHeight")
+    # A dialog covers the window only.
+    content = page.evaluate("document.querySelector('dialog[open]') ? 0 : document.documentElement.scrollHeight")
     height = min(max(content, variant.height), variant.tallest)
     clip = {"x": 0, "y": 0, "width": variant.width, "height": height, "scale": 1}
     session = page.context.new_cdp_session(page)
