@@ -58,9 +58,11 @@ def _reads(watcher: Visitor) -> tuple[int, int]:
 
 def test_the_table_agrees_with_the_counters(watcher: Visitor, operator: Seller) -> None:
     """The workers measure by themselves, so the history is there before the page is opened."""
-    assert wait_until(lambda: all(_rates(watcher) for _ in range(8)), seconds=30), "each worker has a row"
     operator.reads_stats()
-    started, counted = time.time(), _reads(watcher)[0]
+    read_at = time.time()
+    # Each worker has a row that ends after the reads of other tests.
+    assert wait_until(lambda: all(_newest(watcher) > read_at for _ in range(8)), seconds=30)
+    started, counted = int(time.time()), _reads(watcher)[0]  # the rows have whole seconds
     for _ in range(40):
         operator.reads_stats()
 
@@ -71,6 +73,11 @@ def test_the_table_agrees_with_the_counters(watcher: Visitor, operator: Seller) 
 
     assert wait_until(lambda: hits() >= 30, seconds=30)
     assert hits() == pytest.approx(_reads(watcher)[0] - counted, rel=0.3)
+
+
+def _newest(watcher: Visitor) -> float:
+    """Return the time of the newest row; 0 if there is none."""
+    return max((at for at, _ in _rates(watcher)), default=0.0)
 
 
 def _rates(watcher: Visitor) -> list[tuple[float, float]]:
