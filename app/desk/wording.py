@@ -112,7 +112,7 @@ def moment(time: str) -> str:
 
 def instant(seconds: float) -> str:
     """Return a time in seconds of the Unix epoch as ISO 8601."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def clock(seconds: float) -> str:
