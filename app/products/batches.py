@@ -28,14 +28,12 @@ class Batches:
         Raises InvalidCursorError for a cursor of another list, and NotFoundError for a batch that cannot be continued.
         """
         with cursor_errors(step.cursor), batch_errors():
-            after = cursors.decode(step.cursor, sort=_ORDER) if step.cursor else None
             answer = self.repository.change(
                 "bulk_matching",
                 p_action=step.action,
                 p_stage=step.stage,
                 p_filter=step.filter.model_dump(mode="json"),
-                p_after_value=after.value if after else None,
-                p_after_id=str(after.id) if after else None,
+                **cursors.arguments(step.cursor, sort=_ORDER),
                 p_batch_id=str(step.batch_id) if step.batch_id else None,
                 p_limit=MAX_BULK,
             )

@@ -52,6 +52,14 @@ def unpack(cursor: str, *, members: int) -> list[str]:
     return found
 
 
+def arguments(cursor: str | None, *, sort: str) -> dict[str, str | None]:
+    """Return the arguments of a SQL function for the page after `cursor`, or the first. Raises InvalidCursorError."""
+    if not cursor:
+        return {"p_after_value": None, "p_after_id": None}
+    end = decode(cursor, sort=sort)
+    return {"p_after_value": end.value, "p_after_id": str(end.id)}
+
+
 def decode(cursor: str, *, sort: str) -> Position:
     """Return the position that `encode` put into the cursor for the same `sort`. Raises InvalidCursorError."""
     cursor_sort, value, row = unpack(cursor, members=3)

@@ -104,7 +104,6 @@ class Repository:
 
     def list_deals(self, query: ListQuery) -> Page:
         """Return one page of deals. Raises InvalidCursorError."""
-        after = cursors.decode(query.cursor, sort=query.sort) if query.cursor else None
         with cursor_errors(query.cursor):
             found = self.read(
                 "list_deals",
@@ -112,21 +111,14 @@ class Repository:
                 p_search=query.search,
                 p_sort=query.sort,
                 p_limit=query.limit,
-                p_after_value=after.value if after else None,
-                p_after_id=str(after.id) if after else None,
+                **cursors.arguments(query.cursor, sort=query.sort),
             )
         return _page(found, sort=query.sort)
 
     def list_trash(self, cursor: str | None, *, limit: int) -> Page:
         """Return one page of the deleted deals, the last deleted ones first. Raises InvalidCursorError."""
         with cursor_errors(cursor):
-            after = cursors.decode(cursor, sort=_LAST_DELETED) if cursor else None
-            found = self.read(
-                "list_trash",
-                p_limit=limit,
-                p_after_value=after.value if after else None,
-                p_after_id=str(after.id) if after else None,
-            )
+            found = self.read("list_trash", p_limit=limit, **cursors.arguments(cursor, sort=_LAST_DELETED))
         return _page(found, sort=_LAST_DELETED)
 
     def count_deals(self, query: ListQuery) -> results.Total:

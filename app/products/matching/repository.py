@@ -123,12 +123,8 @@ class Matching:
     def next_in_queue(self, status: AsinStatus, after: str | None) -> Queued:
         """Return the next product with `status`, or the first one after the cursor. Raises InvalidCursorError."""
         with cursor_errors(after, parameter="after"):
-            start = cursors.decode(after, sort=_QUEUE_ORDER) if after else None
             answer = self.repository.read(
-                "next_in_queue",
-                p_asin_status=status,
-                p_after_value=start.value if start else None,
-                p_after_id=str(start.id) if start else None,
+                "next_in_queue", p_asin_status=status, **cursors.arguments(after, sort=_QUEUE_ORDER)
             )
         found = results.document(answer, "product", "next")
         if found["product"] is None:
