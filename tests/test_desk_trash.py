@@ -137,7 +137,7 @@ def test_a_deal_that_changes_while_it_is_deleted_for_good_is_left_alone(
             importer.http.delete(f"/products/deal/{second}", params={"hard": "true"}).raise_for_status()
         go_on.set()
         visitor.follows(answer.result())
-    assert "1 deal deleted for good. 1 deal changed meanwhile" in words(visitor.page)
+    assert "1 deal deleted for good. 1 deal was changed since then and is left as it is." in words(visitor.page)
     assert [deal["product"]["title"] for deal in importer.lists()] == (["Second"] if action == "restore" else [])
 
 

@@ -12,7 +12,7 @@ from app.desk.blueprint import desk, local_path
 from app.desk.deal_list import finished
 from app.desk.notices import Notice
 from app.desk.sessions import signed_in
-from app.desk.wording import counted
+from app.desk.wording import counted, left_alone
 from app.limits import WRITES, limited
 from app.products.batches import Batches
 from app.products.context import caller_repository
@@ -54,10 +54,4 @@ def _notice(result: Document, back: str) -> Notice:
         return Notice(f"Partly undone so far: {restored} Press Undo to go on.", "problem", undo_at=again, back=back)
     if not result["skipped"]:
         return Notice(f"Undone. {restored}")
-    left = (
-        "was changed since then and is left as it is"
-        if result["skipped"] == 1
-        else ("were changed since then and are left as they are")
-    )
-    kept = f"{counted(result['skipped'], 'deal')} {left}."
-    return Notice(f"Undone. {restored} {kept}", "done" if result["restored"] else "problem")
+    return Notice(f"Undone. {restored} {left_alone(result['skipped'])}", "done" if result["restored"] else "problem")

@@ -13,7 +13,7 @@ from app.auth import current_user
 from app.desk.blueprint import desk
 from app.desk.notices import Notice, flash
 from app.desk.sessions import signed_in
-from app.desk.wording import counted
+from app.desk.wording import counted, left_alone
 from app.limits import WRITES, limited
 from app.products.conditions import Conditions
 from app.products.context import caller_repository
@@ -70,8 +70,7 @@ def _purged(removed: list[bool]) -> Notice:
     text = f"{counted(removed.count(True), 'deal')} deleted for good."
     if all(removed):
         return Notice(text)
-    others = counted(removed.count(False), "deal")
-    return Notice(f"{text} {others} changed meanwhile, perhaps in another tab, and left alone.", "problem")
+    return Notice(f"{text} {left_alone(removed.count(False))}", "problem")
 
 
 def _deleted_deal(text: str) -> Document | None:

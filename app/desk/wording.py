@@ -141,6 +141,13 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def left_alone(number: int) -> str:
+    """Return the sentence about deals that an action has skipped, because they were changed after it was asked for."""
+    if number == 1:
+        return "1 deal was changed since then and is left as it is."
+    return f"{number:,} deals were changed since then and are left as they are."
+
+
 def marked_up(text: str) -> Markup:
     """Return a text of the API description as HTML: `code` between backticks, and one line for each item of a list."""
     lines = (line.removeprefix("- ") for line in str(escape(text)).splitlines())
