@@ -30,7 +30,7 @@ _CALLER: Final = "asin_desk.caller"
 
 _OPERATOR_SECONDS: Final = 60.0
 _OPEN_SECONDS: Final = 0.8  # a session that has ended is refused within 1 s, by every worker
-_WATCHED_SECONDS: Final = 60.0  # what an open page requests every few seconds is refused within a minute
+_WATCHED_SECONDS: Final = 60.0  # and within a minute, if an open page repeats the request by itself
 _CHALLENGE: Final = 'Bearer realm="asin-desk"'
 
 

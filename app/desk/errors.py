@@ -29,7 +29,7 @@ _HEADLINES: Final = {
     500: "Something went wrong on our side",
     503: "The desk cannot reach its data right now",
 }
-_PASSING: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
+_TEMPORARY: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
 """The errors after which the same page may work a moment later."""
 _ENDED: Final = "Your session has ended."
 _DETAILS: Final = {
@@ -54,9 +54,9 @@ def _problem(problem: Problem, hint: str = "") -> ResponseReturnValue:
         return _notice_about(problem, headline, detail)
     if problem.status == HTTPStatus.UNAUTHORIZED:
         return _to_sign_in(problem)
-    passing = problem.status in _PASSING
-    again = request.full_path.removesuffix("?") if passing and request.method == "GET" else ""
-    held = sent_form() if passing or problem.kind is Kind.CSRF_TOKEN_INVALID else None
+    temporary = problem.status in _TEMPORARY
+    again = request.full_path.removesuffix("?") if temporary and request.method == "GET" else ""
+    held = sent_form() if temporary or problem.kind is Kind.CSRF_TOKEN_INVALID else None
     if held:
         detail, hint = _KEPT.get(problem.status, detail), "What you entered is kept on this page."
     page = render_template(

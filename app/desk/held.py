@@ -128,7 +128,7 @@ def shown_again(template: str, error: Problem | DatabaseUnavailableError, **type
     if problem.kind is Kind.QUOTA_EXCEEDED:
         minutes = ceil(int(problem.headers["Retry-After"]) / 60)
         reason = f"Too many attempts. Please try again in {counted(minutes, 'minute')}."
-    return render_template(template, mistake=reason, passing=True, **typed), problem.status, problem.headers
+    return render_template(template, mistake=reason, temporary=True, **typed), problem.status, problem.headers
 
 
 def _serializer() -> URLSafeTimedSerializer:
