@@ -226,3 +226,12 @@ def page(browser: Browser, server: AppServer, seller: Seller) -> Iterator[Page]:
     with clean_page(browser, server.url) as fresh:
         signs_in(fresh, seller)
         yield fresh
+
+
+@pytest.fixture
+def refused_page(browser: Browser, server: AppServer, seller: Seller) -> Iterator[Page]:
+    """Return a page of `seller` whose console may have messages: a browser logs each answer of 400 and above."""
+    with browser.new_context(base_url=server.url) as context:
+        fresh = context.new_page()
+        signs_in(fresh, seller)
+        yield fresh

@@ -1,6 +1,5 @@
 """Cells of the list that are changed in place, in a real Chromium: also against another tab, and over an outage."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,15 +9,6 @@ from local.application import AppServer
 from tests.browser import accessibility_mistakes, signs_in
 from tests.proxy import Fault, SupabaseProxy
 from tests.sellers import Seller
-
-
-@pytest.fixture
-def refused_page(browser: Browser, server: AppServer, seller: Seller) -> Iterator[Page]:
-    """Return a page of `seller` whose console may have messages: a browser logs each answer of 400 and above."""
-    with browser.new_context(base_url=server.url) as context:
-        fresh = context.new_page()
-        signs_in(fresh, seller)
-        yield fresh
 
 
 def _cell(page: Page, title: str, label: str) -> Locator:

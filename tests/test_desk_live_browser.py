@@ -32,8 +32,12 @@ def _hides(page: Page, *, hidden: bool) -> None:
 def _asks(page: Page) -> list[Request]:
     """Return a list to which each later request for the numbers is added."""
     found: list[Request] = []
-    page.on("request", lambda request: found.append(request) if request.url.endswith("/desk/numbers") else None)
+    page.on("request", lambda request: found.append(request) if _is_for_numbers(request) else None)
     return found
+
+
+def _is_for_numbers(request: Request) -> bool:
+    return request.url.endswith("/desk/numbers")
 
 
 def _number(page: Page, status: str, number: int, *, seconds: float = 5) -> None:
@@ -116,6 +120,37 @@ def test_a_stopped_server_is_shown_calmly_and_the_page_recovers(
         own_server.start()
         _number(page, "all", 1)
         expect(page.get_by_text("Updated just now")).to_be_visible(timeout=20_000)
+
+
+def test_the_pauses_grow_to_a_minute_while_the_server_is_away(
+    browser: Browser, own_server: AppServer, seller: Seller
+) -> None:
+    """The first failure is repeated after a second. The clock of the page is moved by the test."""
+    with browser.new_context(base_url=own_server.url) as context:
+        page = context.new_page()
+        page.clock.install()
+        signs_in(page, seller)
+        own_server.stop()
+        asked = _asks(page)
+        with page.expect_event("requestfailed", _is_for_numbers):
+            page.clock.run_for(5_000)
+        for pause in (1, 4, 8, 16, 32, 60, 60, 60):
+            page.evaluate("fetch('/').catch(() => 0)")  # by then the page knows that the last request has failed
+            before = len(asked)
+            page.clock.run_for(500 * pause)
+            assert len(asked) == before, pause
+            with page.expect_event("requestfailed", _is_for_numbers):
+                page.clock.run_for(500 * pause + 1_000)
+
+
+def test_an_ended_session_is_told_and_nothing_more_is_asked(refused_page: Page) -> None:
+    """Not even when a script reports a change."""
+    refused_page.context.clear_cookies()
+    expect(refused_page.get_by_text("Signed out")).to_be_visible(timeout=10_000)
+    asked = _asks(refused_page)
+    refused_page.evaluate("document.dispatchEvent(new Event('stats:changed'))")
+    refused_page.evaluate("fetch('/favicon.ico')")
+    assert asked == []
 
 
 def test_the_line_says_when_the_cache_is_catching_up(
