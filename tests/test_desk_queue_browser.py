@@ -94,6 +94,7 @@ def test_the_queue_is_worked_with_the_tab_key(page: Page, seller: Seller) -> Non
     """The focused control is visible, and Enter presses it."""
     _two_lamps(seller)
     page.goto(SELECTION)
+    expect(page.get_by_role("button", name="Choose B0000020A1")).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="View at Amazon B0000020A1")).to_be_focused()
     page.keyboard.press("Tab")
